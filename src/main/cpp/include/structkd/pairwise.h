@@ -1,0 +1,92 @@
+/* structkd/pairwise.h: pair-wise similarity loss. C99. */
+#ifndef STRUCTKD_PAIRWISE_H
+#define STRUCTKD_PAIRWISE_H
+
+#include "structkd/core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Whether the gradient flows through the length |f| of a node vector. */
+typedef enum structkd_norm_gradient {
+  STRUCTKD_NORM_DETACHED = 0,      /**< |f| is a constant */
+  STRUCTKD_NORM_DIFFERENTIABLE = 1 /**< the full derivative of the scaled vector */
+} structkd_norm_gradient;
+
+/** How eps guards the division by |f|. */
+typedef enum structkd_eps_mode {
+  STRUCTKD_EPS_ADD = 0, /**< f / (|f| + eps) */
+  STRUCTKD_EPS_MAX = 1  /**< f / max(|f|, eps) */
+} structkd_eps_mode;
+
+/** Which nodes are compared with each other. */
+typedef enum structkd_pairs {
+  STRUCTKD_PAIRS_PER_IMAGE = 0,  /**< within one image; the loss is the mean over images */
+  STRUCTKD_PAIRS_WHOLE_BATCH = 1 /**< every node of the batch with every other */
+} structkd_pairs;
+
+typedef struct structkd_pairwise_params {
+  uint32_t struct_size; /**< sizeof(structkd_pairwise_params) */
+  structkd_norm_gradient norm;
+  structkd_eps_mode eps_mode;
+  structkd_pairs pairs;
+  structkd_precision precision;
+  double eps; /**< > 0, in the unit of the features; a node with |f| <= eps counts as zero */
+  /** F32 [B, H, W], finite and >= 0, or NULL: all 1. A mask is a weight of 0 or 1. The values are
+   * not checked here: negative or NaN weights give NaN. */
+  const structkd_tensor* weights;
+  /** Out, optional, in the memory of the inputs: condition number kappa = |P_SS| / (N sqrt(loss)),
+   * largest over the images; +inf when student and teacher agree. */
+  double* kappa;
+} structkd_pairwise_params;
+
+/**
+ * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads), never O(N^2) for
+ * N > 2 max(Cs, Ct). Same checks and errors as structkd_pairwise().
+ */
+STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx,
+                                                         const structkd_tensor* student,
+                                                         const structkd_tensor* teacher,
+                                                         const structkd_pairwise_params* params,
+                                                         int want_grad,
+                                                         size_t* bytes);
+
+/**
+ * Pair-wise loss and its gradient in one call.
+ *
+ *   loss = mean over images of 1/W^2 sum_ij w_i w_j (A_S[i,j] - A_T[i,j])^2,   W = sum_i w_i
+ *   A[i,j] = <f_i, f_j>,  f_i: feature vector of node i, scaled to unit length,  i, j < N = H*W
+ *
+ * Without weights the divisor is B N^2. PAIRS_WHOLE_BATCH is the same sum over one image of B*N nodes.
+ *
+ * @param ctx       backend, stream, threads
+ * @param student   [B, Cs, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend
+ * @param teacher   [B, Ct, H, W] same dtype and memory; Ct may differ from Cs; a constant
+ * @param params    the variant; NULL is refused, there is no hidden default
+ * @param workspace structkd_pairwise_workspace() bytes of the same memory, 64-byte aligned
+ * @param loss      out: one scalar there, F64 for F64 inputs, else F32; no unit, 0 <= loss <= 4
+ * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip
+ * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
+ *
+ * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
+ *           structkd_last_plan). A zero node has affinity 0 and gradient 0; an image whose weights
+ *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN features give a NaN loss.
+ * Order     fixed: equal inputs give equal bits, whatever the thread count.
+ * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
+ * Source    Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019,
+ *           section 3.2; variants and their origin: docs/methods/pairwise.md.
+ */
+STRUCTKD_API structkd_status structkd_pairwise(const structkd_ctx* ctx,
+                                               const structkd_tensor* student,
+                                               const structkd_tensor* teacher,
+                                               const structkd_pairwise_params* params,
+                                               void* workspace,
+                                               void* loss,
+                                               structkd_tensor* grad);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* STRUCTKD_PAIRWISE_H */

@@ -1,0 +1,8 @@
+/* structkd/structkd.h: the whole C API. C99. */
+#ifndef STRUCTKD_STRUCTKD_H
+#define STRUCTKD_STRUCTKD_H
+
+#include "structkd/core.h"
+#include "structkd/pairwise.h"
+
+#endif /* STRUCTKD_STRUCTKD_H */
