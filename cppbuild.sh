@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the native libraries for one platform, the way JavaCPP presets do.
+#
+#   ./cppbuild.sh [BUILD_DIR [CMake options]]     BUILD_DIR defaults to target/native
+#
+# Leaves libstructkd.so and libstructkd_torch.so in BUILD_DIR/lib and links to the LibTorch it used in
+# BUILD_DIR/libtorch/{include,lib}. Reads
+#   PLATFORM, EXTENSION    what to build for: linux-x86_64
+#   CXX                    the compiler: g++ 11 or newer
+#   LIBTORCH_HOME          a folder with include/torch of LibTorch 2.10.0, instead of looking for one
+#   LIBTORCH_NATIVE_JAR    the preset's jar with libtorch_cpu.so (Maven sets it)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. tools/libtorch.sh
+
+fail() { echo "structkd: $*" >&2; exit 1; }
+
+# True if version $1 is at least $2.
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -1)" = "$2" ]; }
+
+platform=${PLATFORM:-linux-x86_64}${EXTENSION:-}
+[ "$platform" = linux-x86_64 ] ||
+  fail "there is no native build for $platform yet, only for linux-x86_64"
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] ||
+  fail "linux-x86_64 is built on Linux x86_64, this machine is $(uname -s) $(uname -m)"
+
+cxx=${CXX:-g++}
+command -v "$cxx" >/dev/null ||
+  fail "no C++ compiler $cxx: install g++ 11 or newer (./structkd setup), or set CXX"
+at_least "$("$cxx" -dumpfullversion -dumpversion)" 11 ||
+  fail "$cxx is version $("$cxx" -dumpversion), needed is g++ 11 or newer; set CXX to a newer one"
+command -v ninja >/dev/null || fail "ninja is missing: install it (./structkd setup)"
+command -v cmake >/dev/null || fail "cmake is missing: install 3.22 or newer (./structkd setup)"
+at_least "$(cmake --version | sed -n '1s/[^0-9]*//p')" 3.22 ||
+  fail "$(cmake --version | head -1) is too old, needed is 3.22 or newer"
+
+build=${1:-target/native}
+shift || true
+mkdir -p "$build/libtorch"
+ln -sfn "$(libtorch_include)" "$build/libtorch/include"
+ln -sfn "$(libtorch_lib "$platform")" "$build/libtorch/lib"
+build=$(cd "$build" && pwd)
+
+# CMake repeats a whole configure when a compiler is named again, so it hears of it only once.
+if [ ! -e "$build/build.ninja" ]; then
+  set -- -DCMAKE_CXX_COMPILER="$cxx" -DSTRUCTKD_LIBTORCH="$build/libtorch" "$@"
+fi
+cmake -S src/main/cpp -B "$build" -G Ninja "$@" >"$build/configure.log" 2>&1 ||
+  { cat "$build/configure.log" >&2; fail "CMake could not configure the native build"; }
+cmake --build "$build"

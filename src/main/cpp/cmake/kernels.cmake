@@ -1,0 +1,46 @@
+# libstructkd.so: core, reference and cpu. It needs libc, libm and OpenMP, nothing else.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+file(GLOB core_sources CONFIGURE_DEPENDS core/*.cpp)
+file(GLOB reference_sources CONFIGURE_DEPENDS reference/*.cpp)
+file(GLOB dispatch_sources CONFIGURE_DEPENDS cpu/dispatch.cpp)
+file(GLOB isa_sources CONFIGURE_DEPENDS cpu/*.cpp)
+list(FILTER isa_sources EXCLUDE REGEX "/cpu/dispatch\\.cpp$")
+
+# The reference is the definition: each operation rounds once, whatever the machine has.
+set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
+
+add_library(structkd SHARED ${core_sources} ${reference_sources} ${dispatch_sources})
+target_include_directories(structkd PUBLIC include PRIVATE .)
+target_link_libraries(structkd PRIVATE OpenMP::OpenMP_CXX)
+
+set(exports ${CMAKE_CURRENT_SOURCE_DIR}/cmake/structkd.map)
+target_link_options(structkd PRIVATE -Wl,--version-script=${exports})
+set_target_properties(structkd PROPERTIES LINK_DEPENDS ${exports})
+if(NOT STRUCTKD_SANITIZE)
+  # A library built here runs where libstdc++ is older.
+  target_link_options(structkd PRIVATE -static-libstdc++ -static-libgcc)
+endif()
+
+# The files of cpu/ are compiled once per instruction set level. STRUCTKD_ISA names the level and is
+# the namespace of its code; dispatch.cpp, compiled once, chooses at run time.
+function(structkd_add_isa name)
+  if(NOT isa_sources)
+    return()
+  endif()
+  add_library(structkd_cpu_${name} OBJECT ${isa_sources})
+  target_include_directories(structkd_cpu_${name} PRIVATE include .)
+  target_compile_definitions(structkd_cpu_${name} PRIVATE STRUCTKD_ISA=${name})
+  # Never -ffast-math: NaN and infinity must come through, and sums keep their order.
+  target_compile_options(structkd_cpu_${name} PRIVATE -O3 -ffp-contract=fast -fno-math-errno
+                                                      -fno-trapping-math ${ARGN})
+  target_link_libraries(structkd_cpu_${name} PRIVATE OpenMP::OpenMP_CXX)
+  target_sources(structkd PRIVATE $<TARGET_OBJECTS:structkd_cpu_${name}>)
+endfunction()
+
+structkd_add_isa(baseline)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  structkd_add_isa(avx2 -mavx2 -mfma -mf16c)
+  structkd_add_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c)
+  target_compile_definitions(structkd PRIVATE STRUCTKD_CPU_AVX2 STRUCTKD_CPU_AVX512)
+endif()

@@ -1,0 +1,15 @@
+# The tests go through the C API, as any other caller: internal symbols are not visible to them.
+find_package(GTest REQUIRED)
+
+set(test_dir ${root}/src/test/cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*_test.cpp)
+
+add_executable(structkd_tests ${test_sources})
+target_include_directories(structkd_tests PRIVATE ${test_dir})
+target_link_libraries(structkd_tests PRIVATE structkd GTest::gtest_main)
+add_test(NAME structkd_tests COMMAND structkd_tests --gtest_brief=1)
+
+add_executable(structkd_c_api ${test_dir}/c_api.c)
+target_compile_options(structkd_c_api PRIVATE -std=c99 -pedantic)
+target_link_libraries(structkd_c_api PRIVATE structkd)
+add_test(NAME structkd_c_api COMMAND structkd_c_api)

@@ -1,0 +1,12 @@
+# libstructkd_torch.so: LibTorch operators on top of the C API.
+file(GLOB torch_sources CONFIGURE_DEPENDS torch/*.cpp)
+
+add_library(structkd_torch SHARED ${torch_sources})
+target_include_directories(structkd_torch PRIVATE .)
+target_include_directories(
+  structkd_torch SYSTEM PRIVATE ${STRUCTKD_LIBTORCH}/include
+                                ${STRUCTKD_LIBTORCH}/include/torch/csrc/api/include)
+# LibTorch's headers put __FILE__ into error texts.
+target_compile_options(structkd_torch PRIVATE -ffile-prefix-map=${STRUCTKD_LIBTORCH}/=libtorch/)
+target_link_libraries(structkd_torch PRIVATE structkd ${STRUCTKD_LIBTORCH}/lib/libtorch_cpu.so
+                                             ${STRUCTKD_LIBTORCH}/lib/libc10.so)

@@ -1,0 +1,86 @@
+# Finds LibTorch: headers from any place that has the right version, libraries from the JavaCPP preset.
+# Sourced by cppbuild.sh, which defines fail().
+
+libtorch_version=2.10.0
+preset_version=2.10.0-1.5.13
+structkd_cache=${XDG_CACHE_HOME:-$HOME/.cache}/structkd
+
+# The version that headers in folder $1 belong to; empty if there are none.
+libtorch_version_of() {
+  local header=$1/torch/headeronly/version.h
+  [ -e "$header" ] || return 0
+  grep -oE '"[0-9]+\.[0-9]+\.[0-9]+"' "$header" | tr -d '"' | head -1
+}
+
+# The include folder of an installed Python package torch; empty if there is none.
+libtorch_of_python() {
+  python3 - 2>/dev/null <<'PY' || true
+import importlib.util
+spec = importlib.util.find_spec("torch")  # does not import it: that takes seconds
+if spec and spec.submodule_search_locations:
+    print(spec.submodule_search_locations[0] + "/include")
+PY
+}
+
+# Prints the folder with LibTorch's headers, downloading them if they are nowhere on this machine.
+libtorch_include() {
+  local found include cached=$structkd_cache/libtorch-$libtorch_version/include
+  if [ -n "${LIBTORCH_HOME:-}" ]; then
+    found=$(libtorch_version_of "$LIBTORCH_HOME/include")
+    [ "$found" = "$libtorch_version" ] ||
+      fail "LIBTORCH_HOME=$LIBTORCH_HOME has ${found:+LibTorch }${found:-no LibTorch headers in include/}," \
+        "needed is exactly $libtorch_version"
+    echo "$LIBTORCH_HOME/include"
+    return
+  fi
+  include=$(libtorch_of_python)
+  if [ -n "$include" ] && [ "$(libtorch_version_of "$include")" = "$libtorch_version" ]; then
+    echo "$include"
+    return
+  fi
+  [ "$(libtorch_version_of "$cached")" = "$libtorch_version" ] || libtorch_download "$cached"
+  echo "$cached"
+}
+
+# The preset's jars carry no headers. Of all wheels that do, the one for ARM is the smallest (146 MB);
+# headers are the same for every processor.
+libtorch_download() {
+  local target=$1 tool work
+  for tool in python3 unzip; do
+    command -v "$tool" >/dev/null || fail "$tool is missing: install it (./structkd setup)"
+  done
+  mkdir -p "$(dirname "$target")"
+  work=$(mktemp -d "$(dirname "$target")/download.XXXXXX")
+  echo "structkd: fetching the headers of LibTorch $libtorch_version (146 MB, once)" >&2
+  if ! python3 -m pip download "torch==$libtorch_version" --no-deps --only-binary=:all: --quiet \
+      --platform manylinux_2_28_aarch64 --python-version 3.12 --dest "$work" >"$work/log" 2>&1; then
+    tail -3 "$work/log" >&2
+    rm -rf "$work"
+    fail "the headers of LibTorch $libtorch_version could not be downloaded: check the network, or" \
+      "set LIBTORCH_HOME to a folder that has include/torch"
+  fi
+  unzip -q "$work"/torch-*.whl 'torch/include/*' -d "$work"
+  [ "$(libtorch_version_of "$work/torch/include")" = "$libtorch_version" ] ||
+    fail "the downloaded wheel does not contain LibTorch $libtorch_version"
+  rm -rf "$target"
+  mv "$work/torch/include" "$target" # complete or absent, never half
+  rm -rf "$work"
+}
+
+# Prints the folder with libtorch_cpu.so and libc10.so for platform $1, from the preset's jar.
+libtorch_lib() {
+  local platform=$1 lib=$structkd_cache/libtorch-$libtorch_version/lib-$1 jar work
+  if [ ! -e "$lib/libtorch_cpu.so" ]; then
+    jar=${LIBTORCH_NATIVE_JAR:-$HOME/.m2/repository/org/bytedeco/pytorch/$preset_version/pytorch-$preset_version-$platform.jar}
+    [ -e "$jar" ] ||
+      fail "the jar with LibTorch's libraries is missing ($jar): run mvn process-classes, which" \
+        "fetches it, or set LIBTORCH_NATIVE_JAR"
+    command -v unzip >/dev/null || fail "unzip is missing: install it (./structkd setup)"
+    mkdir -p "$(dirname "$lib")"
+    work=$(mktemp -d "$(dirname "$lib")/unpack.XXXXXX")
+    unzip -q -j "$jar" "*/$platform/libtorch_cpu.so" "*/$platform/libc10.so" -d "$work"
+    rm -rf "$lib"
+    mv "$work" "$lib"
+  fi
+  echo "$lib"
+}
