@@ -1,0 +1,71 @@
+// core/backend.h: the table that every backend fills, one entry per kernel loss.
+//
+// core checks the arguments of a C call once, turns them into the loss's Args struct
+// (core/<loss>_args.h) and hands over to the context's backend. A backend may trust its Args.
+#ifndef STRUCTKD_CORE_BACKEND_H
+#define STRUCTKD_CORE_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/check.h"
+#include "structkd/core.h"
+
+namespace structkd {
+
+struct PairwiseArgs;
+
+// Where a kernel runs.
+struct Launch {
+  void* stream;
+  int threads;
+};
+
+template <class Args>
+struct Kernel {
+  // Bytes of scratch; depends on shapes, params, threads and whether a gradient is wanted.
+  size_t (*workspace)(const Launch&, const Args&);
+  // Value and, where args ask for it, gradient. Sets the plan.
+  void (*run)(const Launch&, const Args&, void* workspace);
+};
+
+struct Backend {
+  const char* name;
+  const char* description;
+  Kernel<PairwiseArgs> pairwise;
+};
+
+// Called once per backend when its library is opened. The table must live as long as the process.
+STRUCTKD_API void register_backend(const Backend& backend);
+
+// The context's backend and launch settings; an unknown name or threads < 1 is an Error.
+const Backend& find_backend(const char* loss, const structkd_ctx* ctx);
+Launch launch_of(const structkd_ctx& ctx);
+
+// What the two C entries of a loss do once its Args are checked.
+void require_kernel(const char* loss, const Backend& backend, bool present);
+
+template <class Args>
+size_t workspace_bytes(const char* loss,
+                       const structkd_ctx* ctx,
+                       Kernel<Args> Backend::*entry,
+                       const Args& args) {
+  const Backend& backend = find_backend(loss, ctx);
+  const Kernel<Args>& kernel = backend.*entry;
+  require_kernel(loss, backend, kernel.run != nullptr);
+  return kernel.workspace(launch_of(*ctx), args);
+}
+
+template <class Args>
+void run(const char* loss,
+         const structkd_ctx* ctx,
+         Kernel<Args> Backend::*entry,
+         const Args& args,
+         void* workspace) {
+  require_aligned_workspace(loss, workspace, workspace_bytes(loss, ctx, entry, args));
+  (find_backend(loss, ctx).*entry).run(launch_of(*ctx), args, workspace);
+}
+
+}  // namespace structkd
+
+#endif  // STRUCTKD_CORE_BACKEND_H

@@ -1,0 +1,16 @@
+// reference/backend.cpp: the table of the reference backend, registered when the library is opened.
+#include "reference/kernels.h"
+
+namespace structkd::reference {
+namespace {
+
+const Backend backend = {
+    "reference",
+    "plain f64 loops, one thread",
+    {pairwise_workspace, pairwise},
+};
+
+[[maybe_unused]] const bool registered = (register_backend(backend), true);
+
+}  // namespace
+}  // namespace structkd::reference

@@ -1,0 +1,14 @@
+// reference/kernels.h: the entries of the reference backend, one pair per loss.
+#ifndef STRUCTKD_REFERENCE_KERNELS_H
+#define STRUCTKD_REFERENCE_KERNELS_H
+
+#include "core/backend.h"
+
+namespace structkd::reference {
+
+size_t pairwise_workspace(const Launch&, const PairwiseArgs&);
+void pairwise(const Launch&, const PairwiseArgs&, void* workspace);
+
+}  // namespace structkd::reference
+
+#endif  // STRUCTKD_REFERENCE_KERNELS_H
