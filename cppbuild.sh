@@ -11,12 +11,8 @@
 #   LIBTORCH_NATIVE_JAR    the preset's jar with libtorch_cpu.so (Maven sets it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+. tools/common.sh
 . tools/libtorch.sh
-
-fail() { echo "structkd: $*" >&2; exit 1; }
-
-# True if version $1 is at least $2.
-at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -1)" = "$2" ]; }
 
 platform=${PLATFORM:-linux-x86_64}${EXTENSION:-}
 [ "$platform" = linux-x86_64 ] ||

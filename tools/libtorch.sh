@@ -1,9 +1,8 @@
 # Finds LibTorch: headers from any place that has the right version, libraries from the JavaCPP preset.
-# Sourced by cppbuild.sh, which defines fail().
+# Sourced after common.sh.
 
 libtorch_version=2.10.0
 preset_version=2.10.0-1.5.13
-structkd_cache=${XDG_CACHE_HOME:-$HOME/.cache}/structkd
 
 # The version that headers in folder $1 belong to; empty if there are none.
 libtorch_version_of() {

@@ -1,6 +1,7 @@
 /* The C API as a C99 compiler sees it: headers that may be included twice, entries that link. */
+/* clang-format off: it would remove the second one. */
 #include "structkd/structkd.h"
-#include "structkd/structkd.h"
+/* clang-format on */
 
 #include <stdio.h>
 #include <string.h>

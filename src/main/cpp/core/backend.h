@@ -48,7 +48,7 @@ void require_kernel(const char* loss, const Backend& backend, bool present);
 template <class Args>
 size_t workspace_bytes(const char* loss,
                        const structkd_ctx* ctx,
-                       Kernel<Args> Backend::*entry,
+                       Kernel<Args> Backend::* entry,
                        const Args& args) {
   const Backend& backend = find_backend(loss, ctx);
   const Kernel<Args>& kernel = backend.*entry;
@@ -59,7 +59,7 @@ size_t workspace_bytes(const char* loss,
 template <class Args>
 void run(const char* loss,
          const structkd_ctx* ctx,
-         Kernel<Args> Backend::*entry,
+         Kernel<Args> Backend::* entry,
          const Args& args,
          void* workspace) {
   require_aligned_workspace(loss, workspace, workspace_bytes(loss, ctx, entry, args));

@@ -8,8 +8,8 @@
 
 namespace structkd {
 
-// Throws std::runtime_error "structkd[STRUCTKD_ERR_SHAPE]: sentence". The Java side splits the text at
-// the colon (org.structkd.internal.NativeCall): the only way for a status through JNI.
+// Throws std::runtime_error "structkd[STRUCTKD_ERR_SHAPE]: sentence". The Java side splits the text
+// at the colon (org.structkd.internal.NativeCall): the only way for a status through JNI.
 [[noreturn]] void raise(structkd_status status, const std::string& sentence);
 
 // Raises with this thread's last error unless the status is OK.

@@ -53,8 +53,8 @@ typedef enum structkd_dtype {
   STRUCTKD_I64 = 6
 } structkd_dtype;
 
-/** A strided view of memory that somebody else owns. Strides count elements and may be 0 (inputs) or
- * negative; a tensor that is written must not overlap itself or an input. */
+/** A strided view of memory that somebody else owns. Strides count elements and may be 0 (inputs)
+ * or negative; a tensor that is written must not overlap itself or an input. */
 typedef struct structkd_tensor {
   void* data;
   structkd_dtype dtype;
@@ -76,7 +76,8 @@ typedef struct structkd_ctx {
 
 /** How exact a loss is computed. */
 typedef enum structkd_precision {
-  /** Error against f64 at most twice that of the composition of tensor operations in the same dtype. */
+  /** Error against f64 at most twice that of the composition of tensor operations in the same
+     dtype. */
   STRUCTKD_PRECISION_EXACT = 0,
   /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere. */
   STRUCTKD_PRECISION_FAST = 1
@@ -88,8 +89,8 @@ STRUCTKD_API const char* structkd_version(void);
 /** Name of a status, such as "STRUCTKD_ERR_SHAPE"; "unknown status" for other values. */
 STRUCTKD_API const char* structkd_status_name(structkd_status status);
 
-/** The sentence that belongs to this thread's last failed call: argument, given, expected. "" if none.
- * Valid until the next call on this thread. */
+/** The sentence that belongs to this thread's last failed call: argument, given, expected. "" if
+ * none. Valid until the next call on this thread. */
 STRUCTKD_API const char* structkd_last_error(void);
 
 /** What this thread's last successful loss call chose: backend, instruction set, algorithm and tile

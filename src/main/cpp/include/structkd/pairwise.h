@@ -58,7 +58,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  *   loss = mean over images of 1/W^2 sum_ij w_i w_j (A_S[i,j] - A_T[i,j])^2,   W = sum_i w_i
  *   A[i,j] = <f_i, f_j>,  f_i: feature vector of node i, scaled to unit length,  i, j < N = H*W
  *
- * Without weights the divisor is B N^2. PAIRS_WHOLE_BATCH is the same sum over one image of B*N nodes.
+ * Without weights the divisor is B N^2. PAIRS_WHOLE_BATCH is the same sum over one image of B*N
+ * nodes.
  *
  * @param ctx       backend, stream, threads
  * @param student   [B, Cs, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend

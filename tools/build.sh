@@ -1,0 +1,80 @@
+# Builds what is out of date, and starts java. Sourced after common.sh and setup.sh.
+#
+# A stamp (a hash of sources and settings) tells whether a build is needed: Maven alone takes ten seconds
+# to find out that there is nothing to do.
+
+launch=target/launch # stamp, class path and java of the last build
+
+hash_of_sources() {
+  echo "$(hash_files pom.xml .mvn cppbuild.sh tools/libtorch.sh src/main)" \
+    "${JAVA_HOME:-} ${CXX:-} ${LIBTORCH_HOME:-}"
+}
+
+# True if folder $1 holds the result of a build with stamp $2 that still can start.
+is_current() {
+  local jar jars
+  [ "$(cat "$1/stamp" 2>/dev/null)" = "$2" ] && [ -x "$(cat "$1/java")" ] || return 1
+  IFS=: read -ra jars <"$1/classpath" || true
+  for jar in "${jars[@]}"; do [ -e "$jar" ] || return 1; done
+}
+
+# Quiet unless it fails: Maven's own reports are for people who call Maven.
+maven() {
+  "${MAVEN:-mvn}" -B -q --no-transfer-progress "$@" ||
+    fail "the build failed; without a network, the first build cannot fetch its dependencies"
+}
+
+# Writes what is needed to start java later: $1 folder, $2 stamp; further arguments go to Maven.
+record_launch() {
+  local folder=$1 stamp=$2
+  shift 2
+  maven "$@" dependency:build-classpath -Dmdep.outputFile="$PWD/$folder/classpath" \
+    -DincludeScope=runtime
+  echo "$JAVA_HOME/bin/java" >"$folder/java"
+  echo "$stamp" >"$folder/stamp"
+}
+
+# Compiles the library and its natives into target/classes.
+build() {
+  local stamp
+  stamp=$(hash_of_sources)
+  if is_current "$launch" "$stamp"; then return; fi
+  mkdir -p "$launch"
+  exec 9>"$launch/lock"
+  flock 9 # a second terminal waits, and then finds the work done
+  if ! is_current "$launch" "$stamp"; then
+    setup
+    echo "structkd: building" >&2
+    rm -f "$launch/stamp"
+    record_launch "$launch" "$stamp" process-classes >&2
+  fi
+  exec 9>&-
+}
+
+# Starts main class $3 from classes in folder $2, with the class path recorded in folder $1.
+start() {
+  local folder=$1 classes=$2 main=$3
+  shift 3
+  # LibTorch's memory is not on Java's heap: JavaCPP must not hold it against the heap's limit.
+  exec "$(cat "$folder/java")" -Dorg.bytedeco.javacpp.maxbytes=0 \
+    -Dorg.bytedeco.javacpp.maxphysicalbytes=0 -cp "$classes:$(cat "$folder/classpath")" "$main" "$@"
+}
+
+# Builds and starts the project in folder $1, which uses the library as any user would: from the local
+# Maven repository. Its pom names the class to start in the property main.class.
+start_project() {
+  local project=$1 stamp main launch=$1/target/launch
+  shift
+  [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
+  stamp="$(hash_of_sources) $(hash_files "$project")"
+  if ! is_current "$launch" "$stamp"; then
+    setup
+    echo "structkd: building $project" >&2
+    mkdir -p "$launch"
+    rm -f "$launch/stamp"
+    maven install -DskipTests -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+    record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
+  fi
+  main=$(sed -n 's:.*<main.class>\(.*\)</main.class>.*:\1:p' "$project/pom.xml")
+  start "$launch" "$project/target/classes" "$main" "$@"
+}
