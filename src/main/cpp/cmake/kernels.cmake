@@ -1,4 +1,5 @@
-# libstructkd.so: core, reference and cpu. It needs libc, libm and OpenMP, nothing else.
+# libstructkd.so: core, reference and cpu. It needs OpenMP and what any C++ library needs. libstdc++ is
+# not linked statically: that of Debian 12 would raise the needed GLIBC to 2.36.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 file(GLOB core_sources CONFIGURE_DEPENDS core/*.cpp)
@@ -17,10 +18,6 @@ target_link_libraries(structkd PRIVATE OpenMP::OpenMP_CXX)
 set(exports ${CMAKE_CURRENT_SOURCE_DIR}/cmake/structkd.map)
 target_link_options(structkd PRIVATE -Wl,--version-script=${exports})
 set_target_properties(structkd PROPERTIES LINK_DEPENDS ${exports})
-if(NOT STRUCTKD_SANITIZE)
-  # A library built here runs where libstdc++ is older.
-  target_link_options(structkd PRIVATE -static-libstdc++ -static-libgcc)
-endif()
 
 # The files of cpu/ are compiled once per instruction set level. STRUCTKD_ISA names the level and is
 # the namespace of its code; dispatch.cpp, compiled once, chooses at run time.

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Everything a change must pass. Exit status 0 only if all of it did.
+#
+#   ./structkd test            formats, builds, C++ and Java tests, sanitizers, g++ 11, packaging
+#   ./structkd test --quick    the same without sanitizers, g++ 11 and the second build of the jars
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/common.sh
+. tools/setup.sh
+. tools/build.sh
+
+quick=false
+case ${1:-} in
+  "") ;;
+  --quick) quick=true ;;
+  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit ;;
+  *) fail "test: unknown option $1" ;;
+esac
+
+summary=()
+failed=0
+
+# Runs one step, with its output also in target/test/, and notes how it ended. $1 title; the command.
+step() {
+  local title=$1 result=passed start=$SECONDS log
+  log=target/test/${title//[^A-Za-z0-9+]/-}.log
+  shift
+  echo
+  echo "== $title"
+  "$@" 2>&1 | tee "$log" || { result=FAILED; failed=1; }
+  summary+=("$(printf '%-8s %-44s %4d s' "$result" "$title" $((SECONDS - start)))")
+}
+
+skip() { summary+=("$(printf '%-8s %-44s %s' skipped "$1" "$2")"); }
+
+# Builds the native code in folder $1 with the CMake options that follow, and runs its tests.
+native_tests() {
+  local build=$1
+  shift
+  ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" &&
+    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$build" --output-on-failure --no-tests=error
+}
+
+# -Xcheck:jni only prints what it finds.
+java_tests() {
+  mvn -B --no-transfer-progress verify &&
+    if grep -E 'in native method|^WARNING: JNI' target/test/Java-*.log; then
+      fail "-Xcheck:jni found misuse of JNI, see above"
+    fi
+}
+
+# Debian's name for the second compiler; installs it where possible.
+have_gcc11() { command -v g++-11 >/dev/null || apt_install g++-11 2>/dev/null; }
+
+setup tests
+build
+mkdir -p target/test
+
+step "C++ format" tools/format.sh --check
+step "C++ tests, release" native_tests target/native
+if ! $quick; then
+  step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
+    -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_SANITIZE=address,undefined
+  if have_gcc11; then
+    CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
+  else
+    skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
+  fi
+fi
+step "Java tests, format, jars" java_tests
+step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
+if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi
+
+echo
+echo "== Summary (logs in target/test)"
+printf '%s\n' "${summary[@]}"
+if [ "$failed" = 0 ]; then echo "All passed in $SECONDS s."; else echo "FAILED."; fi
+exit "$failed"
