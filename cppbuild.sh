@@ -32,9 +32,11 @@ at_least "$(cmake --version | sed -n '1s/[^0-9]*//p')" 3.22 ||
 
 build=${1:-target/native}
 shift || true
+include=$(libtorch_include)
+lib=$(libtorch_lib "$platform")
 mkdir -p "$build/libtorch"
-ln -sfn "$(libtorch_include)" "$build/libtorch/include"
-ln -sfn "$(libtorch_lib "$platform")" "$build/libtorch/lib"
+ln -sfn "$include" "$build/libtorch/include"
+ln -sfn "$lib" "$build/libtorch/lib"
 build=$(cd "$build" && pwd)
 
 # CMake repeats a whole configure when a compiler is named again, so it hears of it only once.
