@@ -27,11 +27,6 @@ struct Outcome {
   std::string plan;
 };
 
-double read_loss(const void* loss, structkd_dtype input) {
-  return input == STRUCTKD_F64 ? *static_cast<const double*>(loss)
-                               : double(*static_cast<const float*>(loss));
-}
-
 Outcome compute(const std::string& backend,
                 const TestTensor& student,
                 const TestTensor& teacher,
@@ -56,20 +51,6 @@ Outcome compute(const std::string& backend,
       << structkd_last_error();
   EXPECT_TRUE(grad.gaps_untouched());
   return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
-}
-
-// Rounding of the stored gradient alone: f16 and bf16 keep 11 and 8 bits.
-double storage_error(structkd_dtype dtype) {
-  switch (dtype) {
-    case STRUCTKD_F64:
-      return 0.0;
-    case STRUCTKD_F32:
-      return 0x1p-24;
-    case STRUCTKD_F16:
-      return 0x1p-11;
-    default:
-      return 0x1p-9;
-  }
 }
 
 class PairwiseOnBackend : public testing::TestWithParam<std::string> {};
@@ -181,30 +162,25 @@ TEST_P(PairwiseOnBackend, GradientMatchesFiniteDifferences) {
           const int64_t N = 15;
           for (int64_t b = 0; b < 2; ++b) {
             for (int64_t n = 0; n < N; ++n) {
-              double dot = 0.0, squares = 0.0;
+              double along = 0.0, squares = 0.0;
               for (int64_t c = 0; c < channels; ++c) {
                 const int64_t i = (b * channels + c) * N + n;
-                dot += direction[size_t(i)] * student.get(i);
+                along += direction[size_t(i)] * student.get(i);
                 squares += student.get(i) * student.get(i);
               }
               for (int64_t c = 0; c < channels; ++c) {
                 const int64_t i = (b * channels + c) * N + n;
-                direction[size_t(i)] -= dot / squares * student.get(i);
+                direction[size_t(i)] -= along / squares * student.get(i);
               }
             }
           }
         }
-        const double h = 1e-5;
-        auto loss_at = [&](double step) {
+        const double slope = central_difference([&](double step) {
           TestTensor moved({2, channels, 3, 5}, STRUCTKD_F64);
           moved.fill([&](int64_t i) { return student.get(i) + step * direction[size_t(i)]; });
           return compute(GetParam(), moved, teacher, params, false).loss;
-        };
-        // Fourth order: the truncation error stays below 1e-6 of the slope.
-        const double slope =
-            (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
-        double expected = 0.0;
-        for (size_t i = 0; i < grad.size(); ++i) expected += grad[i] * direction[i];
+        });
+        const double expected = dot(grad, direction);
         EXPECT_NEAR(slope, expected, 1e-6 * std::abs(expected)) << "channels " << channels;
       }
     }
@@ -313,11 +289,7 @@ TEST_P(PairwiseOnBackend, NarrowGradientIsTheWideOneRounded) {
 INSTANTIATE_TEST_SUITE_P(Backends,
                          PairwiseOnBackend,
                          testing::ValuesIn(backends_under_test()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name) c = std::isalnum(c) ? c : '_';
-                           return name;
-                         });
+                         backend_test_name);
 
 // Bad input: the status, and a sentence that names the argument and what it got.
 class PairwiseArguments : public testing::Test {

@@ -1,6 +1,7 @@
 // src/test/cpp/tensors.cpp: tensors for tests.
 #include "tensors.h"
 
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -193,6 +194,34 @@ double relative_error(const std::vector<double>& actual, const std::vector<doubl
   return std::sqrt(norm > 0.0 ? difference / norm : difference);
 }
 
+double read_loss(const void* loss, structkd_dtype input) {
+  return input == STRUCTKD_F64 ? *static_cast<const double*>(loss)
+                               : double(*static_cast<const float*>(loss));
+}
+
+double storage_error(structkd_dtype dtype) {
+  switch (dtype) {
+    case STRUCTKD_F64:
+      return 0x1p-53;
+    case STRUCTKD_F32:
+      return 0x1p-24;
+    case STRUCTKD_F16:
+      return 0x1p-11;
+    default:
+      return 0x1p-8;
+  }
+}
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+double central_difference(const std::function<double(double step)>& f, double h) {
+  return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
+}
+
 std::string describe(const TestTensor& tensor) {
   static const char* const names[] = {"f16", "bf16", "f32", "f64", "u8", "i32", "i64"};
   std::string text = "[";
@@ -218,6 +247,14 @@ std::vector<std::string> backends_under_test() {
     if (std::strcmp(name, "reference") != 0) names.push_back(name);
   }
   return names;
+}
+
+std::string backend_test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';  // gtest allows no other
+  }
+  return name;
 }
 
 }  // namespace structkd::test

@@ -3,6 +3,8 @@
 #ifndef STRUCTKD_TEST_TENSORS_H
 #define STRUCTKD_TEST_TENSORS_H
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -66,6 +68,18 @@ void fill_pair(Input input, uint64_t seed, TestTensor& student, TestTensor& teac
 // expected is all zero.
 double relative_error(const std::vector<double>& actual, const std::vector<double>& expected);
 
+// The loss scalar of a call: f64 for f64 inputs, else f32.
+double read_loss(const void* loss, structkd_dtype input);
+
+// Relative rounding of a stored element: f16 and bf16 keep 11 and 8 bits.
+double storage_error(structkd_dtype dtype);
+
+double dot(const std::vector<double>& a, const std::vector<double>& b);
+
+// Derivative at 0 of a function of one step, to fourth order: a loss moved along a direction. Its
+// truncation error is far below the 1e-6 that gradient checks allow.
+double central_difference(const std::function<double(double step)>& f, double h = 1e-5);
+
 // "[2, 3, 5, 7] bf16": for SCOPED_TRACE.
 std::string describe(const TestTensor& tensor);
 
@@ -84,6 +98,9 @@ class AlignedBytes {
 
 // Backends that are compared with the reference: all that are registered but itself.
 std::vector<std::string> backends_under_test();
+
+// Names a test by its backend: INSTANTIATE_TEST_SUITE_P's last argument.
+std::string backend_test_name(const testing::TestParamInfo<std::string>& info);
 
 }  // namespace structkd::test
 
