@@ -1,0 +1,145 @@
+// cpu/access.h: rows of a strided map of any dtype, in and out of contiguous buffers.
+#ifndef STRUCTKD_CPU_ACCESS_H
+#define STRUCTKD_CPU_ACCESS_H
+
+#include "core/half.h"
+#include "core/map.h"
+#include "cpu/isa.h"
+
+namespace structkd::cpu::STRUCTKD_ISA {
+namespace {
+
+inline double widen(double x) { return x; }
+inline float widen(float x) { return x; }
+inline float widen(Half x) { return to_float(x); }
+inline float widen(BFloat16 x) { return to_float(x); }
+
+template <class Stored>
+inline Stored narrow(double x);
+template <>
+inline double narrow<double>(double x) {
+  return x;
+}
+template <>
+inline float narrow<float>(double x) {
+  return float(x);
+}
+template <>
+inline Half narrow<Half>(double x) {
+  return to_half(float(x));
+}
+template <>
+inline BFloat16 narrow<BFloat16>(double x) {
+  return to_bfloat16(float(x));
+}
+
+// Calls visit(offset, first, count) for runs of nodes first .. first+count-1 at one stride: the
+// whole range where rows of the map follow each other in memory, else row by row.
+template <class Visit>
+inline void for_each_run(
+    const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, Visit&& visit) {
+  const int64_t base = b * map.stride_b + c * map.stride_c;
+  if (map.stride_h == map.W * map.stride_w || map.H == 1) {
+    visit(base + n0 * map.stride_w, int64_t(0), count);
+    return;
+  }
+  for (int64_t done = 0; done < count;) {
+    const int64_t h = (n0 + done) / map.W, w = (n0 + done) % map.W;
+    const int64_t run = smaller(map.W - w, count - done);
+    visit(base + h * map.stride_h + w * map.stride_w, done, run);
+    done += run;
+  }
+}
+
+template <class Stored, class T>
+inline void load_run(const void* data, int64_t offset, int64_t stride, int64_t count, T* out) {
+  const Stored* in = static_cast<const Stored*>(data) + offset;
+  if (stride == 1) {
+    for (int64_t i = 0; i < count; ++i) out[i] = T(widen(in[i]));
+  } else {
+    for (int64_t i = 0; i < count; ++i) out[i] = T(widen(in[i * stride]));
+  }
+}
+
+// out[i] = map[b, c, n0 + i], i < count.
+template <class T>
+inline void load_row(const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, T* out) {
+  for_each_run(map, b, c, n0, count, [&](int64_t offset, int64_t first, int64_t run) {
+    switch (map.dtype) {
+      case STRUCTKD_F64:
+        load_run<double>(map.data, offset, map.stride_w, run, out + first);
+        break;
+      case STRUCTKD_F16:
+        load_run<Half>(map.data, offset, map.stride_w, run, out + first);
+        break;
+      case STRUCTKD_BF16:
+        load_run<BFloat16>(map.data, offset, map.stride_w, run, out + first);
+        break;
+      default:
+        load_run<float>(map.data, offset, map.stride_w, run, out + first);
+        break;
+    }
+  });
+}
+
+template <class Stored, class T>
+inline void store_run(void* data, int64_t offset, int64_t stride, int64_t count, const T* in) {
+  Stored* out = static_cast<Stored*>(data) + offset;
+  if (stride == 1) {
+    for (int64_t i = 0; i < count; ++i) out[i] = narrow<Stored>(in[i]);
+  } else {
+    for (int64_t i = 0; i < count; ++i) out[i * stride] = narrow<Stored>(in[i]);
+  }
+}
+
+// map[b, c, n0 + i] = in[i], i < count.
+template <class T>
+inline void store_row(
+    const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
+  for_each_run(map, b, c, n0, count, [&](int64_t offset, int64_t first, int64_t run) {
+    switch (map.dtype) {
+      case STRUCTKD_F64:
+        store_run<double>(map.data, offset, map.stride_w, run, in + first);
+        break;
+      case STRUCTKD_F16:
+        store_run<Half>(map.data, offset, map.stride_w, run, in + first);
+        break;
+      case STRUCTKD_BF16:
+        store_run<BFloat16>(map.data, offset, map.stride_w, run, in + first);
+        break;
+      default:
+        store_run<float>(map.data, offset, map.stride_w, run, in + first);
+        break;
+    }
+  });
+}
+
+// plane[b, n] as T, for a map of width W. Planes are small beside maps: element by element.
+template <class T>
+inline T plane_at(const Plane& plane, int64_t b, int64_t n, int64_t W) {
+  const int64_t i = b * plane.stride_b + n / W * plane.stride_h + n % W * plane.stride_w;
+  switch (plane.dtype) {
+    case STRUCTKD_U8:
+      return T(static_cast<const uint8_t*>(plane.data)[i]);
+    case STRUCTKD_I32:
+      return T(static_cast<const int32_t*>(plane.data)[i]);
+    case STRUCTKD_I64:
+      return T(static_cast<const int64_t*>(plane.data)[i]);
+    default:
+      return T(static_cast<const float*>(plane.data)[i]);
+  }
+}
+
+// The loss scalar: f64 for f64 inputs, else f32.
+inline void store_loss(void* loss, structkd_dtype input, double value) {
+  if (input == STRUCTKD_F64) {
+    *static_cast<double*>(loss) = value;
+  } else {
+    *static_cast<float*>(loss) = float(value);
+  }
+}
+
+}  // namespace
+}  // namespace structkd::cpu::STRUCTKD_ISA
+
+#endif  // STRUCTKD_CPU_ACCESS_H

@@ -1,0 +1,17 @@
+// cpu/kernels.h: the entries of one instruction set level, all that dispatch.cpp sees of it.
+#ifndef STRUCTKD_CPU_KERNELS_H
+#define STRUCTKD_CPU_KERNELS_H
+
+#include "core/backend.h"
+
+#define STRUCTKD_CPU_ENTRIES(level)                                   \
+  namespace structkd::cpu::level {                                    \
+  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);      \
+  void pairwise(const Launch&, const PairwiseArgs&, void* workspace); \
+  }
+
+#ifdef STRUCTKD_ISA
+STRUCTKD_CPU_ENTRIES(STRUCTKD_ISA)
+#endif
+
+#endif  // STRUCTKD_CPU_KERNELS_H

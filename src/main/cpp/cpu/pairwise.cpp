@@ -1,0 +1,126 @@
+// cpu/pairwise.cpp: chooses the form of the pair-wise loss by counting operations. Truth:
+// reference/pairwise.cpp.
+//
+//   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
+//   tile form  N^2 (2 (Cs + Ct) + 2 Cs)           the same unit, O(N C) memory
+// f64 products count twice, their rate is half of f32. Equal widths: Gram from N = 4/3 C on, in the
+// difference form from N = 2/3 C on.
+#include "core/error.h"
+#include "cpu/kernels.h"
+#include "cpu/pairwise_gram.h"
+#include "cpu/pairwise_tile.h"
+
+namespace structkd::cpu::STRUCTKD_ISA {
+namespace {
+
+// Largest u kappa^2 / C, u = 2^-24, for which plain f32 products are accepted in FAST mode: the
+// relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
+constexpr double kFastLimit = 1e-3;
+
+bool gram_is_cheaper(const PairwiseArgs& args, int64_t nodes, bool f32_products) {
+  const double Cs = double(args.student.C), Ct = double(args.teacher.C), N = double(nodes);
+  const double gram = N * ((Cs + Ct) * (Cs + Ct) + (args.want_grad ? 2.0 * Cs * (Cs + Ct) : 0.0));
+  const double tile = N * N * (2.0 * (Cs + Ct) + (args.want_grad ? 2.0 * Cs : 0.0));
+  return (f32_products ? gram : 2.0 * gram) < 2.0 * tile;
+}
+
+NodeGroup make_group(const PairwiseArgs& args, int threads, Workspace& workspace) {
+  const bool whole_batch = args.pairs == STRUCTKD_PAIRS_WHOLE_BATCH;
+  const int64_t images = whole_batch ? args.student.B : 1, N = args.student.H * args.student.W;
+  NodeGroup group{args, 0, images, N, threads, {}, {}, {}, {}, {}, 0.0, 0.0};
+  group.student_scale = workspace.take<double>(images * N);
+  group.teacher_scale = workspace.take<double>(images * N);
+  group.along = workspace.take<double>(images * N);
+  group.strip_weight = workspace.take<double>(images * strips_per_image(N));
+  group.strip_gap = workspace.take<double>(images * strips_per_image(N));
+  return group;
+}
+
+struct Result {
+  PairSums sums;
+  const char* form;
+};
+
+template <class T>
+Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace workspace) {
+  const Gram<T> gram(group.args, group.N, group.threads, workspace);
+  accumulate_matrices(group, gram, difference);
+  const PairSums sums = pair_sums(gram, difference);
+  const bool f32_products = sizeof(T) == sizeof(float);
+  if (f32_products && !difference) {
+    const double kappa_squared = sums.student / sums.gaps;
+    // Also refuses NaN and 0/0.
+    if (!(0x1p-24 * kappa_squared / double(gram.Cs) <= kFastLimit)) {
+      return by_gram<double>(group, false, factor, workspace);
+    }
+  }
+  if (group.args.grad.data) write_grad(group, gram, difference, factor);
+  const char* form = difference ? (f32_products ? "gram, difference, f32" : "gram, difference, f64")
+                                : (f32_products ? "gram, f32" : "gram, f64");
+  return {sums, form};
+}
+
+Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
+  const PairwiseArgs& args = group.args;
+  const bool wide = args.student.dtype == STRUCTKD_F64;
+  const bool aligned = is_aligned(group);
+  const bool f32_products = !wide && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
+  if (!gram_is_cheaper(args, group.images * group.N, f32_products)) {
+    const PairTiles tiles(args, group.N, group.images, group.threads, workspace);
+    return {pair_by_pair(group, tiles, factor), "tile, f64"};
+  }
+  return f32_products ? by_gram<float>(group, aligned, factor, workspace)
+                      : by_gram<double>(group, aligned, factor, workspace);
+}
+
+double condition_number(const PairSums& sums) {
+  return sums.student == 0.0 ? 0.0 : sqrt(sums.student / sums.gaps);
+}
+
+}  // namespace
+
+size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
+  Workspace shared(nullptr);
+  const NodeGroup group = make_group(args, launch.threads, shared);
+  const int64_t nodes = group.images * group.N;
+  // The form depends on the data: room for the largest that these shapes can take.
+  size_t largest = 0;
+  if (gram_is_cheaper(args, nodes, /*f32_products=*/true)) {
+    Workspace narrow = shared, wide = shared;
+    Gram<float>(args, group.N, launch.threads, narrow);
+    Gram<double>(args, group.N, launch.threads, wide);
+    largest = larger(narrow.bytes(), wide.bytes());
+  }
+  if (!gram_is_cheaper(args, nodes, /*f32_products=*/false)) {
+    Workspace tile = shared;
+    PairTiles(args, group.N, group.images, launch.threads, tile);
+    largest = larger(largest, tile.bytes());
+  }
+  return largest;
+}
+
+void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
+  Workspace workspace(memory);
+  NodeGroup group = make_group(args, launch.threads, workspace);
+  const int64_t groups = args.student.B / group.images;
+  double loss = 0.0, kappa = 0.0;
+  const char* form = "";
+  for (int64_t g = 0; g < groups; ++g) {
+    group.first_image = g * group.images;
+    measure_nodes(group);
+    const double squared_weight = group.total_weight * group.total_weight;
+    // Nothing weighs: value and gradient are 0.
+    const double scale = squared_weight == 0.0 ? 0.0 : 1.0 / (squared_weight * double(groups));
+    // Factor 4: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
+    const Result result = pair_up(group, 4.0 * scale, workspace);
+    loss += scale * result.sums.gaps;
+    kappa = larger(kappa, condition_number(result.sums));
+    form = result.form;
+  }
+  store_loss(args.loss, args.student.dtype, loss);
+  if (args.kappa) *args.kappa = kappa;
+  set_plan("pairwise: cpu, %s, %d threads, %lld groups of %lld nodes", form, launch.threads,
+           static_cast<long long>(groups), static_cast<long long>(group.images * group.N));
+}
+
+}  // namespace structkd::cpu::STRUCTKD_ISA

@@ -1,0 +1,260 @@
+// src/test/cpp/tensors.cpp: tensors for tests.
+#include "tensors.h"
+
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/half.h"
+
+namespace structkd::test {
+namespace {
+
+constexpr uint8_t kGap = 0xa5;
+
+int64_t size_of(structkd_dtype dtype) {
+  switch (dtype) {
+    case STRUCTKD_F16:
+    case STRUCTKD_BF16:
+      return 2;
+    case STRUCTKD_F32:
+    case STRUCTKD_I32:
+      return 4;
+    case STRUCTKD_F64:
+    case STRUCTKD_I64:
+      return 8;
+    case STRUCTKD_U8:
+      return 1;
+  }
+  return 0;
+}
+
+// SplitMix64's finalizer (Steele et al., OOPSLA 2014).
+uint64_t mix(uint64_t z) {
+  z += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+TestTensor::TestTensor(std::vector<int64_t> shape, structkd_dtype dtype, Layout layout) : view_{} {
+  view_.dtype = dtype;
+  view_.rank = int32_t(shape.size());
+  const int last = view_.rank - 1;
+  int64_t total = 1;
+  for (int d = 0; d <= last; ++d) view_.sizes[d] = shape[size_t(d)];
+  auto lay_out = [&](int d, int64_t padding) {
+    view_.strides[d] = total;
+    total *= view_.sizes[d] * padding;
+  };
+  if (layout == Layout::kChannelsLast && view_.rank == 4) {
+    for (int d : {1, 3, 2, 0}) lay_out(d, 1);
+  } else {
+    if (layout == Layout::kSliced) total = 2;
+    for (int d = last; d >= 0; --d) lay_out(d, layout == Layout::kSliced && d == last ? 2 : 1);
+  }
+  bytes_.assign(size_t(total * size_of(dtype)), kGap);
+  view_.data = bytes_.data();
+  fill([](int64_t) { return 0.0; });
+}
+
+int64_t TestTensor::elements() const {
+  int64_t count = 1;
+  for (int d = 0; d < view_.rank; ++d) count *= view_.sizes[d];
+  return count;
+}
+
+int64_t TestTensor::offset(int64_t index) const {
+  int64_t offset = 0;
+  for (int d = view_.rank - 1; d >= 0; --d) {
+    offset += index % view_.sizes[d] * view_.strides[d];
+    index /= view_.sizes[d];
+  }
+  return offset;
+}
+
+double TestTensor::get(int64_t index) const {
+  const int64_t i = offset(index);
+  switch (view_.dtype) {
+    case STRUCTKD_F16:
+      return to_float(reinterpret_cast<const Half*>(bytes_.data())[i]);
+    case STRUCTKD_BF16:
+      return to_float(reinterpret_cast<const BFloat16*>(bytes_.data())[i]);
+    case STRUCTKD_F32:
+      return reinterpret_cast<const float*>(bytes_.data())[i];
+    case STRUCTKD_F64:
+      return reinterpret_cast<const double*>(bytes_.data())[i];
+    case STRUCTKD_U8:
+      return bytes_[size_t(i)];
+    case STRUCTKD_I32:
+      return reinterpret_cast<const int32_t*>(bytes_.data())[i];
+    case STRUCTKD_I64:
+      return double(reinterpret_cast<const int64_t*>(bytes_.data())[i]);
+  }
+  return 0.0;
+}
+
+void TestTensor::set(int64_t index, double value) {
+  const int64_t i = offset(index);
+  switch (view_.dtype) {
+    case STRUCTKD_F16:
+      reinterpret_cast<Half*>(bytes_.data())[i] = to_half(float(value));
+      break;
+    case STRUCTKD_BF16:
+      reinterpret_cast<BFloat16*>(bytes_.data())[i] = to_bfloat16(float(value));
+      break;
+    case STRUCTKD_F32:
+      reinterpret_cast<float*>(bytes_.data())[i] = float(value);
+      break;
+    case STRUCTKD_F64:
+      reinterpret_cast<double*>(bytes_.data())[i] = value;
+      break;
+    case STRUCTKD_U8:
+      bytes_[size_t(i)] = uint8_t(value);
+      break;
+    case STRUCTKD_I32:
+      reinterpret_cast<int32_t*>(bytes_.data())[i] = int32_t(value);
+      break;
+    case STRUCTKD_I64:
+      reinterpret_cast<int64_t*>(bytes_.data())[i] = int64_t(value);
+      break;
+  }
+}
+
+std::vector<double> TestTensor::values() const {
+  std::vector<double> values(static_cast<size_t>(elements()));
+  for (int64_t i = 0; i < elements(); ++i) values[size_t(i)] = get(i);
+  return values;
+}
+
+TestTensor& TestTensor::fill(const std::function<double(int64_t index)>& value) {
+  for (int64_t i = 0; i < elements(); ++i) set(i, value(i));
+  return *this;
+}
+
+bool TestTensor::gaps_untouched() const {
+  std::vector<bool> owned(bytes_.size(), false);
+  const int64_t size = size_of(view_.dtype);
+  for (int64_t i = 0; i < elements(); ++i) {
+    for (int64_t k = 0; k < size; ++k) owned[size_t(offset(i) * size + k)] = true;
+  }
+  for (size_t i = 0; i < bytes_.size(); ++i) {
+    if (!owned[i] && bytes_[i] != kGap) return false;
+  }
+  return true;
+}
+
+double uniform(uint64_t seed, uint64_t index) {
+  return double(mix(mix(seed) ^ index) >> 11) * 0x1p-53;
+}
+
+double gaussian(uint64_t seed, uint64_t index) {
+  // Box-Muller; 1 - u avoids the logarithm of 0.
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(seed, 2 * index)));
+  return radius * std::cos(2.0 * M_PI * uniform(seed, 2 * index + 1));
+}
+
+void fill_pair(Input input, uint64_t seed, TestTensor& student, TestTensor& teacher) {
+  const uint64_t other = seed + 1000003;
+  auto positive = [](double x) { return x > 0.0 ? x : 0.0; };
+  const int64_t positions = student.view()->sizes[2] * student.view()->sizes[3];
+  // A few positions are zero in all channels, in either net.
+  auto dead = [&](uint64_t s, int64_t i) { return uniform(s + 7, uint64_t(i % positions)) < 0.1; };
+  switch (input) {
+    case Input::kRandom:
+      student.fill([&](int64_t i) { return gaussian(seed, uint64_t(i)); });
+      teacher.fill([&](int64_t i) { return gaussian(other, uint64_t(i)); });
+      break;
+    case Input::kReluSparse:
+      student.fill([&](int64_t i) {
+        return dead(seed, i) ? 0.0 : positive(gaussian(seed, uint64_t(i)) - 0.3);
+      });
+      teacher.fill([&](int64_t i) {
+        return dead(other, i) ? 0.0 : positive(gaussian(other, uint64_t(i)) - 0.3);
+      });
+      break;
+    case Input::kNearlyEqual:
+      student.fill([&](int64_t i) { return gaussian(seed, uint64_t(i)); });
+      teacher.fill([&](int64_t i) {
+        return gaussian(seed, uint64_t(i)) + 1e-3 * gaussian(other, uint64_t(i));
+      });
+      break;
+  }
+}
+
+double relative_error(const std::vector<double>& actual, const std::vector<double>& expected) {
+  double difference = 0.0, norm = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    norm += expected[i] * expected[i];
+  }
+  return std::sqrt(norm > 0.0 ? difference / norm : difference);
+}
+
+double read_loss(const void* loss, structkd_dtype input) {
+  return input == STRUCTKD_F64 ? *static_cast<const double*>(loss)
+                               : double(*static_cast<const float*>(loss));
+}
+
+double storage_error(structkd_dtype dtype) {
+  switch (dtype) {
+    case STRUCTKD_F64:
+      return 0x1p-53;
+    case STRUCTKD_F32:
+      return 0x1p-24;
+    case STRUCTKD_F16:
+      return 0x1p-11;
+    default:
+      return 0x1p-8;
+  }
+}
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+double central_difference(const std::function<double(double step)>& f, double h) {
+  return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
+}
+
+std::string describe(const TestTensor& tensor) {
+  static const char* const names[] = {"f16", "bf16", "f32", "f64", "u8", "i32", "i64"};
+  std::string text = "[";
+  for (int d = 0; d < tensor.view()->rank; ++d) {
+    text += (d > 0 ? ", " : "") + std::to_string(tensor.view()->sizes[d]);
+  }
+  return text + "] " + names[tensor.view()->dtype];
+}
+
+AlignedBytes::AlignedBytes(size_t bytes) {
+  // aligned_alloc wants a multiple of the alignment: put the end of the block at the end of the
+  // request.
+  if (posix_memalign(&data_, STRUCTKD_ALIGNMENT, bytes > 0 ? bytes : 1) != 0) std::abort();
+  // Kernels may not rely on zeros.
+  std::memset(data_, 0xff, bytes);
+}
+
+AlignedBytes::~AlignedBytes() { std::free(data_); }
+
+std::vector<std::string> backends_under_test() {
+  std::vector<std::string> names;
+  for (int32_t i = 0; const char* name = structkd_backend_name(i); ++i) {
+    if (std::strcmp(name, "reference") != 0) names.push_back(name);
+  }
+  return names;
+}
+
+std::string backend_test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';  // gtest allows no other
+  }
+  return name;
+}
+
+}  // namespace structkd::test

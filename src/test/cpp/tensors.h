@@ -1,0 +1,107 @@
+// src/test/cpp/tensors.h: tensors for tests: any dtype and layout, seeded values, comparison in
+// f64.
+#ifndef STRUCTKD_TEST_TENSORS_H
+#define STRUCTKD_TEST_TENSORS_H
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "structkd/structkd.h"
+
+namespace structkd::test {
+
+enum class Layout {
+  kContiguous,    // [B, C, H, W] row-major
+  kChannelsLast,  // the same indices, channels innermost in memory
+  kSliced         // every second column of a wider, longer tensor
+};
+inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kChannelsLast, Layout::kSliced};
+
+inline constexpr structkd_dtype kFloatingDtypes[] = {STRUCTKD_F64, STRUCTKD_F32, STRUCTKD_F16,
+                                                     STRUCTKD_BF16};
+
+// Owns its memory. Gaps of a sliced tensor hold a marker that writes must not touch.
+class TestTensor {
+ public:
+  TestTensor(std::vector<int64_t> shape, structkd_dtype dtype, Layout layout = Layout::kContiguous);
+
+  structkd_tensor* view() { return &view_; }
+  const structkd_tensor* view() const { return &view_; }
+  int64_t elements() const;
+
+  // By row-major index, whatever the layout.
+  double get(int64_t index) const;
+  void set(int64_t index, double value);
+  std::vector<double> values() const;
+  TestTensor& fill(const std::function<double(int64_t index)>& value);
+
+  // True while nothing but the tensor's own elements was written.
+  bool gaps_untouched() const;
+
+ private:
+  int64_t offset(int64_t index) const;
+
+  structkd_tensor view_;
+  std::vector<uint8_t> bytes_;
+};
+
+// Seeded values by position: no state, equal on every machine.
+double uniform(uint64_t seed, uint64_t index);   // [0, 1)
+double gaussian(uint64_t seed, uint64_t index);  // mean 0, variance 1
+
+// What the losses meet in training.
+enum class Input {
+  kRandom,      // independent gaussians
+  kReluSparse,  // gaussians below 0 cut off; some nodes are all zero
+  kNearlyEqual  // teacher = student + 1e-3 gaussian, where the shapes allow
+};
+inline constexpr Input kInputs[] = {Input::kRandom, Input::kReluSparse, Input::kNearlyEqual};
+
+// Fills a student and a teacher.
+void fill_pair(Input input, uint64_t seed, TestTensor& student, TestTensor& teacher);
+
+// |actual - expected| / |expected| in the Euclidean norm; the plain norm of the difference where
+// expected is all zero.
+double relative_error(const std::vector<double>& actual, const std::vector<double>& expected);
+
+// The loss scalar of a call: f64 for f64 inputs, else f32.
+double read_loss(const void* loss, structkd_dtype input);
+
+// Relative rounding of a stored element: f16 and bf16 keep 11 and 8 bits.
+double storage_error(structkd_dtype dtype);
+
+double dot(const std::vector<double>& a, const std::vector<double>& b);
+
+// Derivative at 0 of a function of one step, to fourth order: a loss moved along a direction. Its
+// truncation error is far below the 1e-6 that gradient checks allow.
+double central_difference(const std::function<double(double step)>& f, double h = 1e-5);
+
+// "[2, 3, 5, 7] bf16": for SCOPED_TRACE.
+std::string describe(const TestTensor& tensor);
+
+// A workspace of exactly `bytes`, 64-byte aligned, so that sanitizers see every overrun.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(size_t bytes);
+  ~AlignedBytes();
+  AlignedBytes(const AlignedBytes&) = delete;
+  AlignedBytes& operator=(const AlignedBytes&) = delete;
+  void* data() { return data_; }
+
+ private:
+  void* data_;
+};
+
+// Backends that are compared with the reference: all that are registered but itself.
+std::vector<std::string> backends_under_test();
+
+// Names a test by its backend: INSTANTIATE_TEST_SUITE_P's last argument.
+std::string backend_test_name(const testing::TestParamInfo<std::string>& info);
+
+}  // namespace structkd::test
+
+#endif  // STRUCTKD_TEST_TENSORS_H
