@@ -56,7 +56,8 @@ as_root() {
 
 apt_install() {
   as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+      -o Dpkg::Use-Pty=0 --no-install-recommends "$@" \
       >/dev/null
 }
 

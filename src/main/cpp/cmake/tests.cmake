@@ -2,10 +2,10 @@
 find_package(GTest REQUIRED)
 
 set(test_dir ${root}/src/test/cpp)
-file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*_test.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp)
 
 add_executable(structkd_tests ${test_sources})
-target_include_directories(structkd_tests PRIVATE ${test_dir})
+target_include_directories(structkd_tests PRIVATE ${test_dir} .) # . for core/half.h, all inline
 target_link_libraries(structkd_tests PRIVATE structkd GTest::gtest_main)
 add_test(NAME structkd_tests COMMAND structkd_tests --gtest_brief=1)
 
