@@ -14,7 +14,7 @@ final class CounterRandom {
 
   private CounterRandom() {}
 
-  /** Returns 64 random bits. They may serve as the key of a sequence of their own. */
+  /** {@return 64 random bits} They may serve as the key of a sequence of their own. */
   static long bits(long key, long counter) {
     long z = key + (counter + 1) * STEP;
     z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
@@ -23,8 +23,8 @@ final class CounterRandom {
   }
 
   /**
-   * Returns a number from 0 to {@code bound} - 1. Its probability is off by less than {@code bound}
-   * / 2^32, relatively.
+   * {@return a number from 0 to {@code bound} - 1} Its probability is off by less than {@code
+   * bound} / 2^32, relatively.
    */
   static int below(int bound, long key, long counter) {
     return (int) ((bits(key, counter) >>> 32) * bound >>> 32);

@@ -12,8 +12,13 @@ import java.util.Objects;
 public final class DataFileException extends IOException {
   private static final long serialVersionUID = 1L;
 
+  /** Path or name of the file. */
   private final String file;
+
+  /** What the file should hold. */
   private final String expected;
+
+  /** What is there instead. */
   private final String found;
 
   /**
@@ -30,17 +35,17 @@ public final class DataFileException extends IOException {
     this.found = Objects.requireNonNull(found, "found");
   }
 
-  /** Returns the path or name of the file. */
+  /** {@return the path or name of the file} */
   public String file() {
     return file;
   }
 
-  /** Returns what the file should hold. */
+  /** {@return what the file should hold} */
   public String expected() {
     return expected;
   }
 
-  /** Returns what is there instead. */
+  /** {@return what is there instead} */
   public String found() {
     return found;
   }

@@ -84,6 +84,7 @@ public final class FashionScenes {
    * to test, as many of each garment. Unpacks them at each call (5 MB); keep the result.
    *
    * @param config how to compose
+   * @return the scenes
    */
   public static FashionScenes bundled(SceneConfig config) {
     Objects.requireNonNull(config, "config");
@@ -97,6 +98,8 @@ public final class FashionScenes {
   /**
    * Composes from the bundled images as {@link #bundled(SceneConfig)} does, with {@link
    * SceneConfig#defaults()}.
+   *
+   * @return the scenes
    */
   public static FashionScenes bundled() {
     return bundled(SceneConfig.defaults());
@@ -111,6 +114,7 @@ public final class FashionScenes {
    *
    * @param directory where the files are
    * @param config how to compose
+   * @return the scenes
    * @throws DataFileException if a file is missing or is not what it should be; says which and what
    * @throws IOException if a file cannot be read
    */
@@ -131,6 +135,7 @@ public final class FashionScenes {
    * SceneConfig#defaults()}.
    *
    * @param directory where the files are
+   * @return the scenes
    * @throws DataFileException if a file is missing or is not what it should be; says which and what
    * @throws IOException if a file cannot be read
    */
@@ -176,13 +181,13 @@ public final class FashionScenes {
         directory.resolve(name).toString(), "this file, plain or as .gz", "neither");
   }
 
-  /** Returns how scenes are composed. */
+  /** {@return how scenes are composed} */
   public SceneConfig config() {
     return config;
   }
 
   /**
-   * Returns the same source images, shared, with other settings.
+   * {@return the same source images, shared, with other settings}
    *
    * @param config how to compose
    */
@@ -198,7 +203,7 @@ public final class FashionScenes {
   }
 
   /**
-   * Returns how many photographs of garments a split draws from, 1 or more. A natural number of
+   * {@return how many photographs of garments a split draws from, 1 or more} A natural number of
    * scenes to evaluate on.
    *
    * @param split the split

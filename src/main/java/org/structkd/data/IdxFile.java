@@ -162,18 +162,18 @@ public final class IdxFile {
     return header;
   }
 
-  /** Returns the path or name that the file was read by. */
+  /** {@return the path or name that the file was read by} */
   public String name() {
     return name;
   }
 
-  /** Returns the number of dimensions. */
+  /** {@return the number of dimensions} */
   public int rank() {
     return sizes.length;
   }
 
   /**
-   * Returns the number of elements along one dimension, 1 or more.
+   * {@return the number of elements along one dimension, 1 or more}
    *
    * @param dimension 0 to rank - 1; 0 counts the images or labels
    */
@@ -181,13 +181,13 @@ public final class IdxFile {
     return sizes[Objects.checkIndex(dimension, sizes.length)];
   }
 
-  /** Returns the number of elements, the product of all sizes. */
+  /** {@return the number of elements, the product of all sizes} */
   public int length() {
     return elements.length;
   }
 
   /**
-   * Returns one element, 0 to 255.
+   * {@return one element, 0 to 255}
    *
    * @param index 0 to length - 1, in the order of the file
    */
@@ -195,7 +195,7 @@ public final class IdxFile {
     return elements[index] & 255;
   }
 
-  /** Returns for example {@code train-images: 60000x28x28}. */
+  /** {@return for example {@code train-images: 60000x28x28}} */
   @Override
   public String toString() {
     return name + ": " + join(sizes);

@@ -16,6 +16,9 @@ public record SceneBatch(int size, float[] images, byte[] labels) {
   /**
    * Checks that the arrays have the size of the batch.
    *
+   * @param size 1 or more
+   * @param images B * 48 * 48 elements
+   * @param labels B * 48 * 48 elements
    * @throws IllegalArgumentException if a size is out of range or does not fit; names both
    */
   public SceneBatch {

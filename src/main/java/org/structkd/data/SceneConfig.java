@@ -16,6 +16,10 @@ public record SceneConfig(long seed, int minGarments, int maxGarments, float noi
   /**
    * Checks the values.
    *
+   * @param seed any number
+   * @param minGarments 1 or more
+   * @param maxGarments {@code minGarments} to 64
+   * @param noise 0 to 1
    * @throws IllegalArgumentException if one is out of its range; names it and both
    */
   public SceneConfig {
@@ -37,13 +41,13 @@ public record SceneConfig(long seed, int minGarments, int maxGarments, float noi
     }
   }
 
-  /** Returns the settings of the project's examples: seed 1, 2 to 4 garments, noise 0.1. */
+  /** {@return the settings of the project's examples: seed 1, 2 to 4 garments, noise 0.1} */
   public static SceneConfig defaults() {
     return new SceneConfig(1, 2, 4, 0.1f);
   }
 
   /**
-   * Returns these settings with another seed.
+   * {@return these settings with another seed}
    *
    * @param seed any number
    */
@@ -52,7 +56,7 @@ public record SceneConfig(long seed, int minGarments, int maxGarments, float noi
   }
 
   /**
-   * Returns these settings with another number of garments per scene.
+   * {@return these settings with another number of garments per scene}
    *
    * @param min fewest, 1 or more
    * @param max most, {@code min} to 64
@@ -62,7 +66,7 @@ public record SceneConfig(long seed, int minGarments, int maxGarments, float noi
   }
 
   /**
-   * Returns these settings with other noise.
+   * {@return these settings with other noise}
    *
    * @param noise standard deviation, 0 to 1
    */

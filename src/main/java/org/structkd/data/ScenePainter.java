@@ -28,7 +28,7 @@ record ScenePainter(SourceImages sources, SceneConfig config) {
    */
   record Placement(int image, int top, int left) {}
 
-  /** Returns the garments of a scene in the order of painting: later ones hide earlier ones. */
+  /** {@return the garments of a scene in the order of painting: later ones hide earlier ones} */
   List<Placement> placements(long key) {
     int spread = config.maxGarments() - config.minGarments() + 1;
     int count = config.minGarments() + CounterRandom.below(spread, key, GARMENT_COUNT);

@@ -172,13 +172,13 @@ public final class SegmentationScore {
     }
   }
 
-  /** Returns the number of classes K. */
+  /** {@return the number of classes K} */
   public int classes() {
     return classes;
   }
 
   /**
-   * Returns how many pixels of a class were predicted as a class.
+   * {@return how many pixels of a class were predicted as a class}
    *
    * @param label true class, 0 to K - 1
    * @param prediction predicted class, 0 to K - 1
@@ -188,13 +188,13 @@ public final class SegmentationScore {
     return counts[label * classes + Objects.checkIndex(prediction, classes)];
   }
 
-  /** Returns the number of pixels that count: all but the ignored ones. */
+  /** {@return the number of pixels that count: all but the ignored ones} */
   public long pixels() {
     return Arrays.stream(counts).sum();
   }
 
   /**
-   * Returns the share of pixels that are right, 0 to 1.
+   * {@return the share of pixels that are right, 0 to 1}
    *
    * @throws IllegalStateException if no pixel was counted
    */
@@ -208,8 +208,8 @@ public final class SegmentationScore {
   }
 
   /**
-   * Returns the intersection over union of one class, 0 to 1, or NaN if the class occurs in neither
-   * labels nor predictions or is the ignored one: it has none then.
+   * {@return the intersection over union of one class, 0 to 1, or NaN if the class occurs in
+   * neither labels nor predictions or is the ignored one: it has none then}
    *
    * @param index the class, 0 to K - 1
    */
@@ -226,7 +226,7 @@ public final class SegmentationScore {
   }
 
   /**
-   * Returns the mean of {@link #iou} over the classes that have one, 0 to 1.
+   * {@return the mean of {@link #iou} over the classes that have one, 0 to 1}
    *
    * @throws IllegalStateException if no pixel was counted
    */
