@@ -14,6 +14,7 @@
 namespace structkd {
 
 struct PairwiseArgs;
+struct PixelwiseArgs;
 
 // Where a kernel runs.
 struct Launch {
@@ -33,6 +34,7 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<PixelwiseArgs> pixelwise;
 };
 
 // Called once per backend when its library is opened. The table must live as long as the process.

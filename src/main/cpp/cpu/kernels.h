@@ -4,10 +4,12 @@
 
 #include "core/backend.h"
 
-#define STRUCTKD_CPU_ENTRIES(level)                                   \
-  namespace structkd::cpu::level {                                    \
-  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);      \
-  void pairwise(const Launch&, const PairwiseArgs&, void* workspace); \
+#define STRUCTKD_CPU_ENTRIES(level)                                     \
+  namespace structkd::cpu::level {                                      \
+  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);        \
+  void pairwise(const Launch&, const PairwiseArgs&, void* workspace);   \
+  size_t pixelwise_workspace(const Launch&, const PixelwiseArgs&);      \
+  void pixelwise(const Launch&, const PixelwiseArgs&, void* workspace); \
   }
 
 #ifdef STRUCTKD_ISA

@@ -4,5 +4,6 @@
 
 #include "structkd/core.h"
 #include "structkd/pairwise.h"
+#include "structkd/pixelwise.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */
