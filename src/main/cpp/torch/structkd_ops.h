@@ -23,6 +23,31 @@ STRUCTKD_API std::string backend_names();
 // What a backend runs on, such as "avx512".
 STRUCTKD_API std::string backend_description(const std::string& backend);
 
+// Routes CPU tensors to another backend than "cpu", for tests and verification; "" ends it.
+STRUCTKD_API void use_backend(const std::string& name);
+
+// Frees idle memory of the buffer pool; how much there is (torch/pool.h).
+STRUCTKD_API void release_pool();
+STRUCTKD_API int64_t pool_idle_bytes();
+
+// One function per loss: enums as integers, undefined tensors for what is not given. Contracts are
+// those of structkd/<loss>.h; the result is a scalar with a grad_fn.
+STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
+                                 const at::Tensor& teacher,
+                                 const at::Tensor& weights,
+                                 int64_t norm,
+                                 int64_t eps_mode,
+                                 double eps,
+                                 int64_t pairs,
+                                 int64_t precision);
+STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
+                                              const at::Tensor& teacher,
+                                              const at::Tensor& weights,
+                                              int64_t norm,
+                                              int64_t eps_mode,
+                                              double eps,
+                                              int64_t pairs);
+
 }  // namespace structkd
 
 #endif  // STRUCTKD_TORCH_STRUCTKD_OPS_H
