@@ -49,9 +49,10 @@ class PairwiseLossTest {
     long[] n = map.shape();
     Tensor rows = map.reshape(n[0], n[1], n[2] * n[3]);
     Tensor norm = rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
-    // Without the mask a zero node would get a gradient near 1e12 here, and none in the kernel.
-    Tensor alive = norm.gt(new Scalar(1e-12)).to(map.scalar_type());
-    Tensor unit = rows.div(norm.clamp_min(new Scalar(1e-12))).mul(alive);
+    // eps is one that f16 can hold. Without the mask a zero node would get a gradient near 1e12
+    // here, and none in the kernel.
+    Tensor alive = norm.gt(new Scalar(1e-6)).to(map.scalar_type());
+    Tensor unit = rows.div(norm.clamp_min(new Scalar(1e-6))).mul(alive);
     return torch.bmm(unit.transpose(1, 2), unit);
   }
 
