@@ -13,12 +13,12 @@ constexpr char kLoss[] = "pair-wise loss";
 
 LossAndGrad compute(const at::Tensor& student,
                     const at::Tensor& teacher,
-                    const at::Tensor& weights,
+                    const std::optional<at::Tensor>& weights,
                     structkd_pairwise_params params,
                     bool want_grad) {
   const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
   const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
-  const at::Tensor w = weights.defined() ? weights.detach().to(at::kFloat) : weights;
+  const at::Tensor w = weights.has_value() ? weights->detach().to(at::kFloat) : at::Tensor();
   const structkd_tensor s_view = view_of(kLoss, "student", s),
                         t_view = view_of(kLoss, "teacher", t);
   structkd_tensor w_view{};
@@ -52,7 +52,7 @@ structkd_pairwise_params params_of(
 
 at::Tensor pairwise(const at::Tensor& student,
                     const at::Tensor& teacher,
-                    const at::Tensor& weights,
+                    const std::optional<at::Tensor>& weights,
                     int64_t norm,
                     int64_t eps_mode,
                     double eps,
@@ -66,7 +66,7 @@ at::Tensor pairwise(const at::Tensor& student,
 
 double pairwise_condition_number(const at::Tensor& student,
                                  const at::Tensor& teacher,
-                                 const at::Tensor& weights,
+                                 const std::optional<at::Tensor>& weights,
                                  int64_t norm,
                                  int64_t eps_mode,
                                  double eps,
@@ -83,12 +83,7 @@ TORCH_LIBRARY_FRAGMENT(structkd, library) {
       "pairwise(Tensor student, Tensor teacher, Tensor? weights, int norm, int eps_mode, float "
       "eps, "
       "int pairs, int precision) -> Tensor",
-      [](const at::Tensor& student, const at::Tensor& teacher,
-         const std::optional<at::Tensor>& weights, int64_t norm, int64_t eps_mode, double eps,
-         int64_t pairs, int64_t precision) {
-        return pairwise(student, teacher, weights.value_or(at::Tensor()), norm, eps_mode, eps,
-                        pairs, precision);
-      });
+      &pairwise);
 }
 
 }  // namespace structkd

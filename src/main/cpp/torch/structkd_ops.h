@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 
 #include "structkd/core.h"
@@ -30,11 +31,11 @@ STRUCTKD_API void use_backend(const std::string& name);
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
 
-// One function per loss: enums as integers, undefined tensors for what is not given. Contracts are
-// those of structkd/<loss>.h; the result is a scalar with a grad_fn.
+// One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
+// are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
 STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
                                  const at::Tensor& teacher,
-                                 const at::Tensor& weights,
+                                 const std::optional<at::Tensor>& weights,
                                  int64_t norm,
                                  int64_t eps_mode,
                                  double eps,
@@ -42,7 +43,7 @@ STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
                                  int64_t precision);
 STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
                                               const at::Tensor& teacher,
-                                              const at::Tensor& weights,
+                                              const std::optional<at::Tensor>& weights,
                                               int64_t norm,
                                               int64_t eps_mode,
                                               double eps,

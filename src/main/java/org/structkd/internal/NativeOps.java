@@ -9,6 +9,7 @@ import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.StdString;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 
 /**
  * The functions of {@code torch/structkd_ops.h}, one to one. JavaCPP generates the bridge from the
@@ -53,11 +54,11 @@ public final class NativeOps {
   @Name("pool_idle_bytes")
   public static native @Cast("int64_t") long poolIdleBytes();
 
-  /** Pair-wise loss; an undefined tensor for no weights. */
+  /** Pair-wise loss. */
   public static native @ByVal Tensor pairwise(
       @Const @ByRef Tensor student,
       @Const @ByRef Tensor teacher,
-      @Const @ByRef Tensor weights,
+      @Const @ByRef TensorOptional weights,
       @Cast("int64_t") long norm,
       @Cast("int64_t") long epsMode,
       double eps,
@@ -69,7 +70,7 @@ public final class NativeOps {
   public static native double pairwiseConditionNumber(
       @Const @ByRef Tensor student,
       @Const @ByRef Tensor teacher,
-      @Const @ByRef Tensor weights,
+      @Const @ByRef TensorOptional weights,
       @Cast("int64_t") long norm,
       @Cast("int64_t") long epsMode,
       double eps,

@@ -1,6 +1,7 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeOps;
@@ -219,19 +220,19 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
             NativeOps.pairwiseConditionNumber(
                 config.pooling.apply(student.detach()),
                 config.pooling.apply(teacher.detach()),
-                new Tensor(),
+                new TensorOptional(),
                 config.norm.ordinal(),
                 config.epsMode.ordinal(),
                 config.eps,
                 config.pairs.ordinal()));
   }
 
-  private static Tensor checkedWeights(@Nullable Tensor weights, Tensor nodes) {
+  private static TensorOptional checkedWeights(@Nullable Tensor weights, Tensor nodes) {
     if (weights == null) {
-      return new Tensor();
+      return new TensorOptional();
     }
     TensorArguments.requirePlane(NAME, "weights", weights, "nodes", nodes);
     TensorArguments.requireFiniteAtLeastZero(NAME, "weights", weights);
-    return weights;
+    return new TensorOptional(weights);
   }
 }
