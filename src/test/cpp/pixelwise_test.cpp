@@ -92,12 +92,13 @@ void expect_equal_to_reference(const std::string& backend,
 
 TEST_P(PixelwiseOnBackend, MatchesReferenceOnOddShapes) {
   // K, H, W: one class, one pixel, primes, vectors (4, 8, 16) +- 1, tiles of 128, 64, 32 and 16
-  // pixels +- 1, and class counts around those where the tile shrinks (16, 32, 64 in f32).
-  const int64_t shapes[][3] = {{1, 1, 1},    {2, 1, 1},   {7, 1, 1},   {1, 3, 5},   {2, 1, 2},
-                               {3, 33, 31},  {5, 3, 5},   {5, 4, 4},   {5, 1, 17},  {15, 1, 127},
-                               {16, 1, 128}, {16, 3, 43}, {17, 1, 63}, {17, 1, 65}, {31, 5, 13},
-                               {32, 8, 8},   {33, 1, 33}, {64, 1, 31}, {65, 1, 16}, {65, 17, 1},
-                               {150, 5, 7},  {257, 2, 9}};
+  // pixels +- 1, and class counts around those where the tile shrinks (f32: 170, 341, 682; f64: 85,
+  // 170, 341).
+  const int64_t shapes[][3] = {{1, 1, 1},   {2, 1, 1},   {7, 1, 1},    {1, 3, 5},   {2, 1, 2},
+                               {3, 33, 31}, {5, 3, 5},   {5, 4, 4},    {5, 1, 17},  {15, 1, 127},
+                               {16, 8, 16}, {16, 3, 43}, {17, 1, 63},  {31, 5, 13}, {85, 1, 129},
+                               {86, 1, 65}, {170, 1, 7}, {171, 1, 64}, {341, 1, 9}, {342, 3, 11},
+                               {683, 1, 17}};
   for (const auto& n : shapes) {
     for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
       for (Input input : kInputs) {
