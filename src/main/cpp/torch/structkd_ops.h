@@ -48,6 +48,13 @@ STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
                                               int64_t eps_mode,
                                               double eps,
                                               int64_t pairs);
+STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
+                                  const at::Tensor& teacher,
+                                  const std::optional<at::Tensor>& mask,
+                                  int64_t divergence,
+                                  int64_t divisor,
+                                  double temperature,
+                                  bool temperature_squared);
 
 }  // namespace structkd
 
