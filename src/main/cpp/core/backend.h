@@ -13,6 +13,8 @@
 
 namespace structkd {
 
+struct GlobalStructuralArgs;
+struct GlobalStructuralSampleArgs;
 struct PairwiseArgs;
 
 // Where a kernel runs.
@@ -33,6 +35,8 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<GlobalStructuralSampleArgs> global_structural_sample;
+  Kernel<GlobalStructuralArgs> global_structural;
 };
 
 // Called once per backend when its library is opened. The table must live as long as the process.

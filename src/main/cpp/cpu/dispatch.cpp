@@ -14,9 +14,12 @@ STRUCTKD_CPU_ENTRIES(avx2)
 STRUCTKD_CPU_ENTRIES(avx512)
 #endif
 
-#define STRUCTKD_CPU_BACKEND(level)                               \
-  Backend {                                                       \
-    "cpu", #level, { level::pairwise_workspace, level::pairwise } \
+#define STRUCTKD_CPU_BACKEND(level)                                                     \
+  Backend {                                                                             \
+    "cpu", #level, {level::pairwise_workspace, level::pairwise},                        \
+        {level::global_structural_sample_workspace, level::global_structural_sample}, { \
+      level::global_structural_workspace, level::global_structural                      \
+    }                                                                                   \
   }
 
 namespace structkd::cpu {

@@ -4,10 +4,16 @@
 
 #include "core/backend.h"
 
-#define STRUCTKD_CPU_ENTRIES(level)                                   \
-  namespace structkd::cpu::level {                                    \
-  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);      \
-  void pairwise(const Launch&, const PairwiseArgs&, void* workspace); \
+#define STRUCTKD_CPU_ENTRIES(level)                                                            \
+  namespace structkd::cpu::level {                                                             \
+  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);                               \
+  void pairwise(const Launch&, const PairwiseArgs&, void* workspace);                          \
+  size_t global_structural_sample_workspace(const Launch&, const GlobalStructuralSampleArgs&); \
+  void global_structural_sample(const Launch&,                                                 \
+                                const GlobalStructuralSampleArgs&,                             \
+                                void* workspace);                                              \
+  size_t global_structural_workspace(const Launch&, const GlobalStructuralArgs&);              \
+  void global_structural(const Launch&, const GlobalStructuralArgs&, void* workspace);         \
   }
 
 #ifdef STRUCTKD_ISA

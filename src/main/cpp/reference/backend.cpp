@@ -8,6 +8,8 @@ const Backend backend = {
     "reference",
     "plain f64 loops, one thread",
     {pairwise_workspace, pairwise},
+    {global_structural_sample_workspace, global_structural_sample},
+    {global_structural_workspace, global_structural},
 };
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);

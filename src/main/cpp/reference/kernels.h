@@ -9,6 +9,12 @@ namespace structkd::reference {
 size_t pairwise_workspace(const Launch&, const PairwiseArgs&);
 void pairwise(const Launch&, const PairwiseArgs&, void* workspace);
 
+size_t global_structural_sample_workspace(const Launch&, const GlobalStructuralSampleArgs&);
+void global_structural_sample(const Launch&, const GlobalStructuralSampleArgs&, void* workspace);
+
+size_t global_structural_workspace(const Launch&, const GlobalStructuralArgs&);
+void global_structural(const Launch&, const GlobalStructuralArgs&, void* workspace);
+
 }  // namespace structkd::reference
 
 #endif  // STRUCTKD_REFERENCE_KERNELS_H
