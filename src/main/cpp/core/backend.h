@@ -16,6 +16,7 @@ namespace structkd {
 struct GlobalStructuralArgs;
 struct GlobalStructuralSampleArgs;
 struct PairwiseArgs;
+struct PixelwiseArgs;
 
 // Where a kernel runs.
 struct Launch {
@@ -35,6 +36,7 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<PixelwiseArgs> pixelwise;
   Kernel<GlobalStructuralSampleArgs> global_structural_sample;
   Kernel<GlobalStructuralArgs> global_structural;
 };

@@ -17,6 +17,7 @@ STRUCTKD_CPU_ENTRIES(avx512)
 #define STRUCTKD_CPU_BACKEND(level)                                                     \
   Backend {                                                                             \
     "cpu", #level, {level::pairwise_workspace, level::pairwise},                        \
+        {level::pixelwise_workspace, level::pixelwise},                                 \
         {level::global_structural_sample_workspace, level::global_structural_sample}, { \
       level::global_structural_workspace, level::global_structural                      \
     }                                                                                   \

@@ -8,6 +8,7 @@ const Backend backend = {
     "reference",
     "plain f64 loops, one thread",
     {pairwise_workspace, pairwise},
+    {pixelwise_workspace, pixelwise},
     {global_structural_sample_workspace, global_structural_sample},
     {global_structural_workspace, global_structural},
 };
