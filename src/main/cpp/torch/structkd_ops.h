@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 
 #include "structkd/core.h"
@@ -22,6 +23,31 @@ STRUCTKD_API std::string backend_names();
 
 // What a backend runs on, such as "avx512".
 STRUCTKD_API std::string backend_description(const std::string& backend);
+
+// Routes CPU tensors to another backend than "cpu", for tests and verification; "" ends it.
+STRUCTKD_API void use_backend(const std::string& name);
+
+// Frees idle memory of the buffer pool; how much there is (torch/pool.h).
+STRUCTKD_API void release_pool();
+STRUCTKD_API int64_t pool_idle_bytes();
+
+// One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
+// are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
+STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
+                                 const at::Tensor& teacher,
+                                 const std::optional<at::Tensor>& weights,
+                                 int64_t norm,
+                                 int64_t eps_mode,
+                                 double eps,
+                                 int64_t pairs,
+                                 int64_t precision);
+STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
+                                              const at::Tensor& teacher,
+                                              const std::optional<at::Tensor>& weights,
+                                              int64_t norm,
+                                              int64_t eps_mode,
+                                              double eps,
+                                              int64_t pairs);
 
 }  // namespace structkd
 

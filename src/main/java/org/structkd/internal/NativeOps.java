@@ -1,9 +1,15 @@
 package org.structkd.internal;
 
+import org.bytedeco.javacpp.annotation.ByRef;
+import org.bytedeco.javacpp.annotation.ByVal;
+import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.Const;
 import org.bytedeco.javacpp.annotation.Name;
 import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.StdString;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 
 /**
  * The functions of {@code torch/structkd_ops.h}, one to one. JavaCPP generates the bridge from the
@@ -35,4 +41,38 @@ public final class NativeOps {
   /** What a backend runs on, such as "avx512". */
   @Name("backend_description")
   public static native @StdString String backendDescription(@StdString String backend);
+
+  /** Routes CPU tensors to another backend than "cpu"; empty ends it. */
+  @Name("use_backend")
+  public static native void useBackend(@StdString String backend);
+
+  /** Frees idle memory of the buffer pool. */
+  @Name("release_pool")
+  public static native void releasePool();
+
+  /** Idle bytes of the buffer pool. */
+  @Name("pool_idle_bytes")
+  public static native @Cast("int64_t") long poolIdleBytes();
+
+  /** Pair-wise loss. */
+  public static native @ByVal Tensor pairwise(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional weights,
+      @Cast("int64_t") long norm,
+      @Cast("int64_t") long epsMode,
+      double eps,
+      @Cast("int64_t") long pairs,
+      @Cast("int64_t") long precision);
+
+  /** Condition number of the pair-wise loss. */
+  @Name("pairwise_condition_number")
+  public static native double pairwiseConditionNumber(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional weights,
+      @Cast("int64_t") long norm,
+      @Cast("int64_t") long epsMode,
+      double eps,
+      @Cast("int64_t") long pairs);
 }

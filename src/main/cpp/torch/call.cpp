@@ -1,0 +1,142 @@
+// torch/call.cpp: from LibTorch tensors to a call of the C API.
+#include "torch/call.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "torch/errors.h"
+#include "torch/pool.h"
+
+namespace structkd {
+namespace {
+
+// Points at a name in the registry of backends, which lives as long as the process.
+std::atomic<const char*> chosen_backend{nullptr};
+
+bool is_known(at::ScalarType dtype, structkd_dtype* out) {
+  switch (dtype) {
+    case at::kHalf:
+      *out = STRUCTKD_F16;
+      return true;
+    case at::kBFloat16:
+      *out = STRUCTKD_BF16;
+      return true;
+    case at::kFloat:
+      *out = STRUCTKD_F32;
+      return true;
+    case at::kDouble:
+      *out = STRUCTKD_F64;
+      return true;
+    case at::kByte:
+    case at::kBool:
+      *out = STRUCTKD_U8;
+      return true;
+    case at::kInt:
+      *out = STRUCTKD_I32;
+      return true;
+    case at::kLong:
+      *out = STRUCTKD_I64;
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string prefix(const char* loss, const char* argument) {
+  return std::string(loss) + ": " + argument + " ";
+}
+
+}  // namespace
+
+structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor& tensor) {
+  if (!tensor.defined()) {
+    raise(STRUCTKD_ERR_NULL, prefix(loss, argument) + "is an undefined tensor");
+  }
+  if (!tensor.device().is_cpu()) {
+    raise(STRUCTKD_ERR_BACKEND, prefix(loss, argument) + "is on " + tensor.device().str() +
+                                    ", this version has kernels for the CPU: move it with .cpu()");
+  }
+  if (tensor.layout() != at::kStrided) {
+    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "is not a dense (strided) tensor");
+  }
+  structkd_tensor view{};
+  if (!is_known(tensor.scalar_type(), &view.dtype)) {
+    raise(STRUCTKD_ERR_DTYPE,
+          prefix(loss, argument) +
+              "has an element type that is not supported: " + c10::toString(tensor.scalar_type()));
+  }
+  if (tensor.dim() > STRUCTKD_MAX_RANK) {
+    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "has rank " + std::to_string(tensor.dim()) +
+                                  ", expected at most " + std::to_string(STRUCTKD_MAX_RANK));
+  }
+  view.data = tensor.data_ptr();
+  view.rank = int32_t(tensor.dim());
+  for (int32_t d = 0; d < view.rank; ++d) {
+    view.sizes[d] = tensor.size(d);
+    view.strides[d] = tensor.stride(d);
+  }
+  return view;
+}
+
+at::ScalarType common_dtype(const char* loss,
+                            const at::Tensor& student,
+                            const at::Tensor& teacher) {
+  // Before promotion: an undefined tensor has no dtype, and integers would become floats silently.
+  for (const auto& [argument, tensor] :
+       {std::pair<const char*, const at::Tensor&>{"student", student}, {"teacher", teacher}}) {
+    view_of(loss, argument, tensor);
+    if (!at::isFloatingType(tensor.scalar_type())) {
+      raise(STRUCTKD_ERR_DTYPE, prefix(loss, argument) + "has element type " +
+                                    c10::toString(tensor.scalar_type()) +
+                                    ", expected a floating type");
+    }
+  }
+  return at::promote_types(student.scalar_type(), teacher.scalar_type());
+}
+
+structkd_ctx context_for(const at::Tensor& student) {
+  (void)student;  // its device will choose once there is a second one
+  const char* chosen = chosen_backend.load(std::memory_order_relaxed);
+  return structkd_ctx{chosen != nullptr ? chosen : "cpu", nullptr, at::get_num_threads()};
+}
+
+void use_backend(const std::string& name) {
+  if (name.empty()) {
+    chosen_backend.store(nullptr);
+    return;
+  }
+  std::string known;
+  for (int i = 0; const char* backend = structkd_backend_name(i); ++i) {
+    if (name == backend) {
+      chosen_backend.store(backend);
+      return;
+    }
+    known += (i > 0 ? ", " : "") + std::string(backend);
+  }
+  raise(STRUCTKD_ERR_BACKEND,
+        "there is no backend \"" + name + "\" in this process, expected one of: " + known);
+}
+
+LossAndGrad call_kernel(const at::Tensor& student, bool want_grad, const KernelCall& call) {
+  const structkd_ctx ctx = context_for(student);
+  size_t bytes = 0;
+  check(call.workspace(&ctx, want_grad, &bytes));
+  const at::Tensor workspace = pooled_empty({int64_t(bytes)}, at::kByte);
+  const at::ScalarType dtype = student.scalar_type();
+  LossAndGrad result;
+  result.loss = at::empty({}, dtype == at::kDouble ? at::kDouble : at::kFloat);
+  structkd_tensor grad{};
+  if (want_grad) {
+    // Half precision has no room below 6e-8: gradients of a mean over pixels would be lost before
+    // the upstream gradient, usually a loss scale, has lifted them. They stay f32 until the end.
+    result.grad = pooled_empty(student.sizes(), dtype == at::kHalf ? at::kFloat : dtype);
+    grad = view_of("loss", "grad", result.grad);
+  }
+  check(call.run(&ctx, workspace.data_ptr(), result.loss.data_ptr(), want_grad ? &grad : nullptr));
+  return result;
+}
+
+}  // namespace structkd

@@ -1,0 +1,89 @@
+// torch/pairwise.cpp: the pair-wise loss as a LibTorch operator.
+#include "structkd/pairwise.h"
+
+#include <torch/library.h>
+
+#include "torch/call.h"
+#include "torch/structkd_ops.h"
+
+namespace structkd {
+namespace {
+
+constexpr char kLoss[] = "pair-wise loss";
+
+LossAndGrad compute(const at::Tensor& student,
+                    const at::Tensor& teacher,
+                    const std::optional<at::Tensor>& weights,
+                    structkd_pairwise_params params,
+                    bool want_grad) {
+  const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
+  const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
+  const at::Tensor w = weights.has_value() ? weights->detach().to(at::kFloat) : at::Tensor();
+  const structkd_tensor s_view = view_of(kLoss, "student", s),
+                        t_view = view_of(kLoss, "teacher", t);
+  structkd_tensor w_view{};
+  if (w.defined()) {
+    w_view = view_of(kLoss, "weights", w);
+    params.weights = &w_view;
+  }
+  return call_kernel(
+      s, want_grad,
+      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
+         return structkd_pairwise_workspace(ctx, &s_view, &t_view, &params, grad, bytes);
+       },
+       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+         return structkd_pairwise(ctx, &s_view, &t_view, &params, workspace, loss, grad);
+       }});
+}
+
+structkd_pairwise_params params_of(
+    int64_t norm, int64_t eps_mode, double eps, int64_t pairs, int64_t precision) {
+  structkd_pairwise_params params{};
+  params.struct_size = sizeof(params);
+  params.norm = structkd_norm_gradient(norm);
+  params.eps_mode = structkd_eps_mode(eps_mode);
+  params.eps = eps;
+  params.pairs = structkd_pairs(pairs);
+  params.precision = structkd_precision(precision);
+  return params;
+}
+
+}  // namespace
+
+at::Tensor pairwise(const at::Tensor& student,
+                    const at::Tensor& teacher,
+                    const std::optional<at::Tensor>& weights,
+                    int64_t norm,
+                    int64_t eps_mode,
+                    double eps,
+                    int64_t pairs,
+                    int64_t precision) {
+  const structkd_pairwise_params params = params_of(norm, eps_mode, eps, pairs, precision);
+  return differentiable(kLoss, student, [&](bool want_grad) {
+    return compute(student, teacher, weights, params, want_grad);
+  });
+}
+
+double pairwise_condition_number(const at::Tensor& student,
+                                 const at::Tensor& teacher,
+                                 const std::optional<at::Tensor>& weights,
+                                 int64_t norm,
+                                 int64_t eps_mode,
+                                 double eps,
+                                 int64_t pairs) {
+  structkd_pairwise_params params = params_of(norm, eps_mode, eps, pairs, STRUCTKD_PRECISION_EXACT);
+  double kappa = 0.0;
+  params.kappa = &kappa;
+  compute(student, teacher, weights, params, /*want_grad=*/false);
+  return kappa;
+}
+
+TORCH_LIBRARY_FRAGMENT(structkd, library) {
+  library.def(
+      "pairwise(Tensor student, Tensor teacher, Tensor? weights, int norm, int eps_mode, float "
+      "eps, "
+      "int pairs, int precision) -> Tensor",
+      &pairwise);
+}
+
+}  // namespace structkd

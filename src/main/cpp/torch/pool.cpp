@@ -1,0 +1,94 @@
+// torch/pool.cpp: reused CPU memory.
+#include "torch/pool.h"
+
+#include <ATen/Functions.h>
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "torch/errors.h"
+
+namespace structkd {
+namespace {
+
+class Pool {
+ public:
+  // Never destroyed: tensors may die after static destructors have run.
+  static Pool& instance() {
+    static Pool* const pool = new Pool();
+    return *pool;
+  }
+
+  void* take(size_t bytes) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      // The smallest block that fits, unless it would waste more than half of itself.
+      const auto block = idle_.lower_bound(bytes);
+      if (block != idle_.end() && block->first <= 2 * bytes) {
+        void* memory = block->second;
+        idle_bytes_ -= block->first;
+        idle_.erase(block);
+        return memory;
+      }
+    }
+    void* memory = std::aligned_alloc(STRUCTKD_ALIGNMENT, bytes);
+    if (memory == nullptr) {
+      raise(STRUCTKD_ERR_WORKSPACE, "out of memory: " + std::to_string(bytes) + " bytes");
+    }
+    return memory;
+  }
+
+  void give_back(void* memory, size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (idle_bytes_ + bytes > kMaxIdleBytes) {
+      std::free(memory);
+      return;
+    }
+    idle_.emplace(bytes, memory);
+    idle_bytes_ += bytes;
+  }
+
+  void release() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& block : idle_) std::free(block.second);
+    idle_.clear();
+    idle_bytes_ = 0;
+  }
+
+  size_t idle_bytes() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return idle_bytes_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::multimap<size_t, void*> idle_;
+  size_t idle_bytes_ = 0;
+};
+
+// Sizes are rounded up to powers of two and their halves, so that neighbouring shapes share blocks
+// and a block is always given back under the size it was taken with.
+size_t rounded(size_t bytes) {
+  size_t size = 4096;
+  while (size < bytes) size *= 2;
+  return size - size / 4 >= bytes ? size - size / 4 : size;
+}
+
+}  // namespace
+
+at::Tensor pooled_empty(at::IntArrayRef sizes, at::ScalarType dtype) {
+  size_t bytes = c10::elementSize(dtype);
+  for (const int64_t size : sizes) bytes *= size_t(size);
+  const size_t block = rounded(bytes);
+  void* memory = Pool::instance().take(block);
+  return at::from_blob(
+      memory, sizes, [block](void* data) { Pool::instance().give_back(data, block); },
+      at::TensorOptions().dtype(dtype));
+}
+
+void release_pool() { Pool::instance().release(); }
+
+int64_t pool_idle_bytes() { return int64_t(Pool::instance().idle_bytes()); }
+
+}  // namespace structkd

@@ -1,0 +1,32 @@
+package org.structkd.data;
+
+/**
+ * Random bits as a pure function of a key and a counter: nothing to seed, save or lock, and any
+ * element of a sequence can be had without the ones before it.
+ *
+ * <p>The sequence of a key is SplitMix64 started there: a Weyl sequence, scrambled. Source: G.
+ * Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; the
+ * scrambler's constants are D. Stafford's "Mix13".
+ */
+final class CounterRandom {
+  /** 2^64 divided by the golden ratio, made odd. */
+  private static final long STEP = 0x9e3779b97f4a7c15L;
+
+  private CounterRandom() {}
+
+  /** {@return 64 random bits} They may serve as the key of a sequence of their own. */
+  static long bits(long key, long counter) {
+    long z = key + (counter + 1) * STEP;
+    z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
+    z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
+    return z ^ (z >>> 31);
+  }
+
+  /**
+   * {@return a number from 0 to {@code bound} - 1} Its probability is off by less than {@code
+   * bound} / 2^32, relatively.
+   */
+  static int below(int bound, long key, long counter) {
+    return (int) ((bits(key, counter) >>> 32) * bound >>> 32);
+  }
+}

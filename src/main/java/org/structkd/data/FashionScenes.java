@@ -1,0 +1,289 @@
+package org.structkd.data;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Scenes of clothes with the true class of every pixel, composed on demand.
+ *
+ * <p>A scene is 48x48 pixels of grey. Two to four garments, photographs of 28x28 from
+ * Fashion-MNIST, lie at random places on black, some partly outside, later ones over earlier ones.
+ * A pixel of a photograph is painted if its grey value is 16 or more of 255; where it is painted,
+ * the scene gets the garment's class, elsewhere it keeps what was there. So the labels are exact:
+ * no human drew them. Last, gaussian noise of standard deviation 0.1 is added to the intensities
+ * (black 0, white 1), which are not clipped.
+ *
+ * <ul>
+ *   <li><b>Determinism:</b> a scene is a function of source images, {@link SceneConfig}, split and
+ *       index, equal to the last bit on every machine. There are as many scenes as indices; step t
+ *       of a training with batches of B takes {@code batch(TRAIN, t * B, B)}.
+ *   <li><b>Splits:</b> no source image serves two. Test images come from the test file; of the
+ *       training file the last tenth is kept for validation.
+ *   <li><b>Memory:</b> the source images, 785 bytes each.
+ *   <li><b>Threads:</b> immutable, may be shared; any thread may compose any scene.
+ * </ul>
+ *
+ * <p>Source of the images: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset
+ * for benchmarking machine learning algorithms", 2017, arXiv 1708.07747, MIT licence.
+ */
+public final class FashionScenes {
+  /** Height and width of a scene, in pixels. */
+  public static final int SIZE = 48;
+
+  /** Number of classes K: the background and ten garments. */
+  public static final int CLASSES = 11;
+
+  /** Most scenes that a batch can have. */
+  public static final int MAX_BATCH = 65_536;
+
+  /** Names of the classes 0 to 10. */
+  public static final List<String> CLASS_NAMES =
+      List.of(
+          "background",
+          "t-shirt",
+          "trousers",
+          "pullover",
+          "dress",
+          "coat",
+          "sandal",
+          "shirt",
+          "sneaker",
+          "bag",
+          "ankle boot");
+
+  /** Pixels of a scene. */
+  static final int PIXELS = SIZE * SIZE;
+
+  private static final String BUNDLED = "fashion-mnist-subset/";
+  private static final String TRAIN = "train";
+  private static final String TEST = "t10k";
+  private static final String IMAGES = "-images-idx3-ubyte";
+  private static final String LABELS = "-labels-idx1-ubyte";
+  private static final int VALIDATION_DIVISOR = 10;
+
+  private final SceneConfig config;
+  private final SourceImages train;
+  private final SourceImages validation;
+  private final SourceImages test;
+
+  private FashionScenes(SceneConfig config, SourceImages trainFile, SourceImages testFile) {
+    int trainEnd = trainFile.count() - trainFile.count() / VALIDATION_DIVISOR;
+    this.config = config;
+    this.train = trainFile.range(0, trainEnd);
+    this.validation = trainFile.range(trainEnd, trainFile.count());
+    this.test = testFile;
+  }
+
+  /**
+   * Composes from the images that come with this library: 4,500 to train, 500 to validate and 1,000
+   * to test, as many of each garment. Unpacks them at each call (5 MB); keep the result.
+   *
+   * @param config how to compose
+   * @return the scenes
+   */
+  public static FashionScenes bundled(SceneConfig config) {
+    Objects.requireNonNull(config, "config");
+    try {
+      return load(config, FashionScenes::readBundled);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the bundled images cannot be read: broken jar?", e);
+    }
+  }
+
+  /**
+   * Composes from the bundled images as {@link #bundled(SceneConfig)} does, with {@link
+   * SceneConfig#defaults()}.
+   *
+   * @return the scenes
+   */
+  public static FashionScenes bundled() {
+    return bundled(SceneConfig.defaults());
+  }
+
+  /**
+   * Composes from a directory with the four files of Fashion-MNIST: {@code
+   * train-images-idx3-ubyte}, {@code train-labels-idx1-ubyte}, {@code t10k-images-idx3-ubyte} and
+   * {@code t10k-labels-idx1-ubyte}, each with or without {@code .gz} (which goes first). Debian's
+   * package dataset-fashion-mnist has them in {@code /usr/share/datasets/fashion-mnist}. Any number
+   * of images will do, from 10 in the training file and 1 in the test file.
+   *
+   * @param directory where the files are
+   * @param config how to compose
+   * @return the scenes
+   * @throws DataFileException if a file is missing or is not what it should be; says which and what
+   * @throws IOException if a file cannot be read
+   */
+  public static FashionScenes fromDirectory(Path directory, SceneConfig config) throws IOException {
+    Objects.requireNonNull(directory, "directory");
+    Objects.requireNonNull(config, "config");
+    if (!Files.isDirectory(directory)) {
+      throw new DataFileException(
+          directory.toString(),
+          "a directory with the files of Fashion-MNIST",
+          Files.exists(directory) ? "no directory" : "nothing of this name");
+    }
+    return load(config, (name, rank) -> IdxFile.read(plainOrPacked(directory, name), rank));
+  }
+
+  /**
+   * Composes from a directory as {@link #fromDirectory(Path, SceneConfig)} does, with {@link
+   * SceneConfig#defaults()}.
+   *
+   * @param directory where the files are
+   * @return the scenes
+   * @throws DataFileException if a file is missing or is not what it should be; says which and what
+   * @throws IOException if a file cannot be read
+   */
+  public static FashionScenes fromDirectory(Path directory) throws IOException {
+    return fromDirectory(directory, SceneConfig.defaults());
+  }
+
+  private interface Reader {
+    IdxFile read(String name, int rank) throws IOException;
+  }
+
+  private static FashionScenes load(SceneConfig config, Reader files) throws IOException {
+    SourceImages train =
+        SourceImages.of(files.read(TRAIN + IMAGES, 3), files.read(TRAIN + LABELS, 1));
+    SourceImages test = SourceImages.of(files.read(TEST + IMAGES, 3), files.read(TEST + LABELS, 1));
+    if (train.count() < VALIDATION_DIVISOR) {
+      throw new DataFileException(
+          train.images().name(),
+          VALIDATION_DIVISOR + " images or more, as one in ten is kept for validation",
+          Integer.toString(train.count()));
+    }
+    return new FashionScenes(config, train, test);
+  }
+
+  private static IdxFile readBundled(String name, int rank) throws IOException {
+    String resource = BUNDLED + name + ".gz";
+    try (InputStream in = FashionScenes.class.getResourceAsStream(resource)) {
+      if (in == null) {
+        throw new DataFileException(resource, "a resource of this library", "nothing");
+      }
+      return IdxFile.read(in, resource, rank);
+    }
+  }
+
+  private static Path plainOrPacked(Path directory, String name) throws DataFileException {
+    for (String file : List.of(name + ".gz", name)) {
+      Path path = directory.resolve(file);
+      if (Files.exists(path)) {
+        return path;
+      }
+    }
+    throw new DataFileException(
+        directory.resolve(name).toString(), "this file, plain or as .gz", "neither");
+  }
+
+  /** {@return how scenes are composed} */
+  public SceneConfig config() {
+    return config;
+  }
+
+  /**
+   * {@return the same source images, shared, with other settings}
+   *
+   * @param config how to compose
+   */
+  public FashionScenes withConfig(SceneConfig config) {
+    return new FashionScenes(this, Objects.requireNonNull(config, "config"));
+  }
+
+  private FashionScenes(FashionScenes from, SceneConfig config) {
+    this.config = config;
+    this.train = from.train;
+    this.validation = from.validation;
+    this.test = from.test;
+  }
+
+  /**
+   * {@return how many photographs of garments a split draws from, 1 or more} A natural number of
+   * scenes to evaluate on.
+   *
+   * @param split the split
+   */
+  public int sourceImages(Split split) {
+    return sources(split).count();
+  }
+
+  SourceImages sources(Split split) {
+    return switch (split) {
+      case TRAIN -> train;
+      case VALIDATION -> validation;
+      case TEST -> test;
+    };
+  }
+
+  ScenePainter painter(Split split) {
+    return new ScenePainter(sources(split), config);
+  }
+
+  long key(Split split, long index) {
+    return CounterRandom.bits(CounterRandom.bits(config.seed(), split.stream), index);
+  }
+
+  /**
+   * Composes consecutive scenes.
+   *
+   * @param split where the garments come from
+   * @param firstIndex index of the first scene, 0 or greater
+   * @param count number of scenes, 1 to {@link #MAX_BATCH}
+   * @return the scenes {@code firstIndex} to {@code firstIndex + count - 1}
+   * @throws IllegalArgumentException if a number is out of its range; names it and both
+   */
+  public SceneBatch batch(Split split, long firstIndex, int count) {
+    requireCount(count);
+    requireIndex("firstIndex", firstIndex);
+    if (firstIndex > Long.MAX_VALUE - count) {
+      throw new IllegalArgumentException(
+          "firstIndex + count must be less than 2^63 but firstIndex is " + firstIndex);
+    }
+    long[] indices = new long[count];
+    for (int b = 0; b < count; b++) {
+      indices[b] = firstIndex + b;
+    }
+    return batch(split, indices);
+  }
+
+  /**
+   * Composes scenes of any indices.
+   *
+   * @param split where the garments come from
+   * @param indices index of each scene, 0 or greater, in any order; 1 to {@link #MAX_BATCH} of them
+   * @return the scenes in this order
+   * @throws IllegalArgumentException if a number is out of its range; names it and both
+   */
+  public SceneBatch batch(Split split, long[] indices) {
+    Objects.requireNonNull(split, "split");
+    requireCount(indices.length);
+    for (int b = 0; b < indices.length; b++) {
+      requireIndex("indices[" + b + "]", indices[b]);
+    }
+    float[] images = new float[indices.length * PIXELS];
+    byte[] labels = new byte[indices.length * PIXELS];
+    ScenePainter painter = painter(split);
+    for (int b = 0; b < indices.length; b++) {
+      painter.paint(key(split, indices[b]), images, labels, b * PIXELS);
+    }
+    return new SceneBatch(indices.length, images, labels);
+  }
+
+  private static void requireCount(int count) {
+    if (count < 1 || count > MAX_BATCH) {
+      throw new IllegalArgumentException(
+          "number of scenes must be 1 to " + MAX_BATCH + " but is " + count);
+    }
+  }
+
+  private static void requireIndex(String argument, long index) {
+    if (index < 0) {
+      throw new IllegalArgumentException(argument + " must be 0 or greater but is " + index);
+    }
+  }
+}

@@ -1,0 +1,238 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
+import org.structkd.internal.NativeOps;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * Pair-wise loss: pulls the cosine affinities between the student's nodes towards the teacher's.
+ *
+ * <pre>{@code
+ * L        = mean over images of 1/N^2 sum_ij (A_S[i,j] - A_T[i,j])^2
+ * A[i,j]   = <f_i, f_j>     f_i: feature vector of node i, scaled to unit length
+ * }</pre>
+ *
+ * <ul>
+ *   <li><b>Value:</b> no unit; 0 when affinities agree, at most 4. A mean over images and pairs, so
+ *       that neither batch nor map size changes its scale. With node weights w, each pair counts
+ *       w_i w_j and N becomes the sum of the weights.
+ *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad. A
+ *       node whose length is at most eps has affinity 0 and gradient 0.
+ *   <li><b>Memory:</b> O((Cs + Ct)^2) beside the gradient; no N x N matrix at any map size.
+ *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
+ *       of LibTorch threads.
+ *   <li><b>NaN:</b> a NaN among the features gives a NaN loss.
+ * </ul>
+ *
+ * <p>Source: Y. Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR
+ * 2019, arXiv 1903.04197, section 3.2. Where paper and codes differ, docs/methods/pairwise.md says
+ * how and why.
+ *
+ * @param config the variant
+ */
+public record PairwiseLoss(Config config) implements FeatureLoss {
+  private static final String NAME = "pair-wise loss";
+
+  /**
+   * One variant. They differ in value, gradient and usual weight: start from a preset.
+   *
+   * @param pooling how the map becomes nodes
+   * @param norm whether the gradient flows through the length of a node vector
+   * @param epsMode how eps guards the length
+   * @param eps in feature units, greater than 0
+   * @param pairs which nodes are compared
+   * @param precision how exact the kernel computes
+   */
+  public record Config(
+      Pooling pooling,
+      NormGradient norm,
+      EpsMode epsMode,
+      double eps,
+      Pairs pairs,
+      Precision precision) {
+    /** Checks that the variant is complete. */
+    public Config {
+      if (pooling == null
+          || norm == null
+          || epsMode == null
+          || pairs == null
+          || precision == null) {
+        throw new IllegalArgumentException(
+            NAME
+                + ": no part of a Config may be null: pooling "
+                + pooling
+                + ", norm "
+                + norm
+                + ", epsMode "
+                + epsMode
+                + ", pairs "
+                + pairs
+                + ", precision "
+                + precision);
+      }
+      if (!(eps > 0 && eps < Double.POSITIVE_INFINITY)) { // also refuses NaN
+        throw new IllegalArgumentException(
+            NAME + ": eps is " + eps + ", expected a finite number greater than 0");
+      }
+    }
+
+    /**
+     * SKD, released code at revision ce208e1: maximum over half the map (2 x 2 or 3 x 3 nodes),
+     * detached length plus 1e-8. Its loss weight there is 0.5.
+     */
+    public static Config skdReleased() {
+      return new Config(
+          Pooling.maxOfMapFraction(0.5),
+          NormGradient.DETACHED,
+          EpsMode.ADD,
+          1e-8,
+          Pairs.PER_IMAGE,
+          Precision.EXACT);
+    }
+
+    /**
+     * SKD, branch cvpr_19 at revision f6e6565: all positions, gradient through the length. There
+     * nothing guards the length and a zero node gives NaN; here it gives 0. The loss weight of the
+     * publication is 10.
+     */
+    public static Config skdCvpr19() {
+      return new Config(
+          Pooling.none(),
+          NormGradient.DIFFERENTIABLE,
+          EpsMode.MAX,
+          1e-12,
+          Pairs.PER_IMAGE,
+          Precision.EXACT);
+    }
+
+    /**
+     * CIRKD's port of SKD at revision dab64db: maximum over 2 x 2 positions, gradient through the
+     * length. Its loss weight there is 10.
+     */
+    public static Config cirkd() {
+      return skdCvpr19().withPooling(Pooling.max(2, 2));
+    }
+
+    /**
+     * Gram anchoring of DINOv3: all patches, gradient through the length, per image, no clipping of
+     * negative affinities. Student and teacher are two versions of one network, so that their
+     * features are aligned and the kernel takes its fastest form.
+     */
+    public static Config dinov3GramAnchoring() {
+      return skdCvpr19();
+    }
+
+    /** The same variant with other nodes. */
+    public Config withPooling(Pooling pooling) {
+      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    }
+
+    /** The same variant with another guard of the length. */
+    public Config withEps(EpsMode epsMode, double eps) {
+      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    }
+
+    /** The same variant with or without gradient through the length. */
+    public Config withNorm(NormGradient norm) {
+      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    }
+
+    /** The same variant over other pairs. */
+    public Config withPairs(Pairs pairs) {
+      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    }
+
+    /** The same variant, computed more or less exactly. */
+    public Config withPrecision(Precision precision) {
+      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    }
+  }
+
+  /** Checks that there is a variant. */
+  public PairwiseLoss {
+    if (config == null) {
+      throw new IllegalArgumentException(NAME + ": config is null");
+    }
+  }
+
+  /**
+   * Computes the loss of one batch.
+   *
+   * @param student feature map [B, Cs, H, W], f32, f64, f16 or bf16
+   * @param teacher feature map [B, Ct, H, W], same device; Ct and dtype may differ (the wider dtype
+   *     is used, the gradient comes back in the student's)
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
+   *     device do not fit
+   * @throws StructkdException if native code is missing or fails
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher) {
+    return forward(student, teacher, null);
+  }
+
+  /**
+   * The same with a weight for each node.
+   *
+   * @param student feature map [B, Cs, H, W]
+   * @param teacher feature map [B, Ct, H, W]
+   * @param weights [B, H', W'] for the map after pooling, finite and at least 0; null: all 1. An
+   *     image whose weights sum to 0 has loss 0 and stays in the mean
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above, and for CPU weights that are negative or not finite
+   * @throws StructkdException if native code is missing or fails
+   */
+  public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor weights) {
+    TensorArguments.requireSameMaps(NAME, student, teacher, false);
+    return Scopes.resultOf(
+        () -> {
+          Tensor nodes = config.pooling.apply(student);
+          return NativeOps.pairwise(
+              nodes,
+              config.pooling.apply(teacher.detach()),
+              checkedWeights(weights, nodes),
+              config.norm.ordinal(),
+              config.epsMode.ordinal(),
+              config.eps,
+              config.pairs.ordinal(),
+              config.precision.ordinal());
+        });
+  }
+
+  /**
+   * Condition number of the loss for these maps: the norm of the student's affinities over that of
+   * the gaps, largest over the images. Rounding errors of affinities grow by this factor, so it
+   * tells whether a cheap precision is safe; it rises as the student approaches the teacher.
+   *
+   * @param student feature map [B, Cs, H, W]
+   * @param teacher feature map [B, Ct, H, W]
+   * @return at least 0; positive infinity where student and teacher agree
+   * @throws IllegalArgumentException as {@link #forward(Tensor, Tensor)}
+   */
+  public double conditionNumber(Tensor student, Tensor teacher) {
+    TensorArguments.requireSameMaps(NAME, student, teacher, false);
+    return Scopes.numberOf(
+        () ->
+            NativeOps.pairwiseConditionNumber(
+                config.pooling.apply(student.detach()),
+                config.pooling.apply(teacher.detach()),
+                new TensorOptional(),
+                config.norm.ordinal(),
+                config.epsMode.ordinal(),
+                config.eps,
+                config.pairs.ordinal()));
+  }
+
+  private static TensorOptional checkedWeights(@Nullable Tensor weights, Tensor nodes) {
+    if (weights == null) {
+      return new TensorOptional();
+    }
+    TensorArguments.requirePlane(NAME, "weights", weights, "nodes", nodes);
+    TensorArguments.requireFiniteAtLeastZero(NAME, "weights", weights);
+    return new TensorOptional(weights);
+  }
+}

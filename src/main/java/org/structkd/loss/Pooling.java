@@ -1,0 +1,118 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * How a feature map becomes the nodes of the pair-wise loss. Windows do not overlap (stride =
+ * kernel) and the last ones are clipped (ceil mode). Immutable.
+ *
+ * <p>A maximum sends its gradient to the first maximum in row-major order; an average of a clipped
+ * window divides by the elements that the window has.
+ *
+ * @param kind what a window gives
+ * @param size how {@code height} and {@code width} are read
+ * @param height kernel rows, rows of nodes, or fraction of the map's height
+ * @param width the same along the width
+ */
+public record Pooling(Kind kind, Size size, double height, double width) {
+  /** What a window gives. */
+  public enum Kind {
+    /** Every position of the map is a node. */
+    NONE,
+    /** The maximum of each channel. */
+    MAX,
+    /** The mean of each channel. */
+    AVERAGE
+  }
+
+  /** How a window's size is given. */
+  public enum Size {
+    /** In positions. */
+    KERNEL,
+    /** As fraction of the map: kernel = floor(fraction * size), at least 1. */
+    FRACTION,
+    /** By the number of nodes that are wanted at most: kernel = ceil(size / nodes). */
+    NODES
+  }
+
+  /** Checks that the size is possible. */
+  public Pooling {
+    if (kind == null || size == null) {
+      throw new IllegalArgumentException("pooling: kind is " + kind + " and size is " + size);
+    }
+    requireSize(size, "height", height);
+    requireSize(size, "width", width);
+  }
+
+  private static void requireSize(Size size, String axis, double value) {
+    if (size == Size.FRACTION) {
+      if (!(value > 0 && value <= 1)) {
+        throw new IllegalArgumentException(
+            "pooling: fraction of the " + axis + " is " + value + ", expected above 0, up to 1");
+      }
+    } else if (!(value >= 1 && value <= Integer.MAX_VALUE && value == Math.rint(value))) {
+      throw new IllegalArgumentException(
+          "pooling: " + axis + " is " + value + ", expected a whole number of at least 1");
+    }
+  }
+
+  /** Every position is a node. */
+  public static Pooling none() {
+    return new Pooling(Kind.NONE, Size.KERNEL, 1, 1);
+  }
+
+  /** Maximum over windows of so many positions. */
+  public static Pooling max(int height, int width) {
+    return new Pooling(Kind.MAX, Size.KERNEL, height, width);
+  }
+
+  /** Mean over windows of so many positions. */
+  public static Pooling average(int height, int width) {
+    return new Pooling(Kind.AVERAGE, Size.KERNEL, height, width);
+  }
+
+  /** Maximum over windows of this fraction of the map: 0.5 leaves 2 x 2 or 3 x 3 nodes. */
+  public static Pooling maxOfMapFraction(double fraction) {
+    return new Pooling(Kind.MAX, Size.FRACTION, fraction, fraction);
+  }
+
+  /** Mean over windows of this fraction of the map. */
+  public static Pooling averageOfMapFraction(double fraction) {
+    return new Pooling(Kind.AVERAGE, Size.FRACTION, fraction, fraction);
+  }
+
+  /** Maximum over windows such that at most height x width nodes result. */
+  public static Pooling maxToNodes(int height, int width) {
+    return new Pooling(Kind.MAX, Size.NODES, height, width);
+  }
+
+  /** Mean over windows such that at most height x width nodes result. */
+  public static Pooling averageToNodes(int height, int width) {
+    return new Pooling(Kind.AVERAGE, Size.NODES, height, width);
+  }
+
+  /** Kernel along an axis of so many positions; never longer than the axis. */
+  long kernel(long positions, double value) {
+    long kernel =
+        switch (size) {
+          case KERNEL -> (long) value;
+          case FRACTION -> Math.max(1, (long) (positions * value));
+          case NODES -> (positions + (long) value - 1) / (long) value;
+        };
+    return Math.min(kernel, positions);
+  }
+
+  /** The nodes of a map [B, C, H, W]; the map itself if there is nothing to pool. */
+  Tensor apply(Tensor map) {
+    if (kind == Kind.NONE) {
+      return map;
+    }
+    long[] window = {kernel(map.size(2), height), kernel(map.size(3), width)};
+    long[] noPadding = {0, 0};
+    return kind == Kind.MAX
+        ? torch.max_pool2d(map, window, window, noPadding, new long[] {1, 1}, true)
+        : torch.avg_pool2d(map, window, window, noPadding, true, false, new LongOptional());
+  }
+}

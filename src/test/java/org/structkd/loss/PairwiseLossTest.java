@@ -1,0 +1,328 @@
+package org.structkd.loss;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.StudentTeacher;
+import org.structkd.testing.Tensors;
+
+class PairwiseLossTest {
+  private static final PairwiseLoss ALL_NODES = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+
+  private PointerScope scope;
+
+  @BeforeEach
+  void openScope() {
+    scope = new PointerScope();
+  }
+
+  @AfterEach
+  void closeScope() {
+    scope.close();
+  }
+
+  /** The formula composed of operators, as a user would write it. */
+  private static Tensor eager(Tensor student, Tensor teacher) {
+    return torch.mse_loss(affinities(student), affinities(teacher));
+  }
+
+  private static Tensor affinities(Tensor map) {
+    long[] n = map.shape();
+    Tensor rows = map.reshape(n[0], n[1], n[2] * n[3]);
+    Tensor norm = rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
+    // eps is one that f16 can hold. Without the mask a zero node would get a gradient near 1e12
+    // here, and none in the kernel.
+    Tensor alive = norm.gt(new Scalar(1e-6)).to(map.scalar_type());
+    Tensor unit = rows.div(norm.clamp_min(new Scalar(1e-6))).mul(alive);
+    return torch.bmm(unit.transpose(1, 2), unit);
+  }
+
+  // Shapes on either side of N = 2/3 C and 4/3 C, where the kernel changes its form.
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void meetsTheAccuracyRuleAroundEveryFormBoundary(StudentTeacher.Kind kind) {
+    // From 2 on: with one node the loss is 0, and nothing relative can be said.
+    for (long width : new long[] {2, 20, 21, 22, 23, 42, 43, 44, 45, 130}) {
+      AccuracyRule.check(
+          ALL_NODES::forward, PairwiseLossTest::eager, kind, ScalarType.Float, 2, 32, 1, width);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void meetsTheAccuracyRuleInEveryDtype(StudentTeacher.Kind kind) {
+    for (ScalarType dtype :
+        new ScalarType[] {
+          ScalarType.Float, ScalarType.Double, ScalarType.Half, ScalarType.BFloat16
+        }) {
+      AccuracyRule.check(ALL_NODES::forward, PairwiseLossTest::eager, kind, dtype, 2, 24, 9, 11);
+    }
+  }
+
+  // Value and gradient sums that the released codes gave (src/test/resources/golden).
+  @ParameterizedTest
+  @CsvSource({
+    "skdReleased, 6, 6, 8, 8, 0.0001781312428803405",
+    "skdReleased, 6, 9, 5, 7, 0.24251324724574097",
+    "skdCvpr19, 4, 7, 3, 5, 0.7129928687217887",
+    "cirkd, 6, 6, 6, 8, 0.1850445490855013"
+  })
+  void presetsReproduceThePublishedCodes(
+      String preset, long cs, long ct, long h, long w, double expected) {
+    PairwiseLoss loss =
+        new PairwiseLoss(
+            switch (preset) {
+              case "skdReleased" -> PairwiseLoss.Config.skdReleased();
+              case "skdCvpr19" -> PairwiseLoss.Config.skdCvpr19();
+              default -> PairwiseLoss.Config.cirkd();
+            });
+    Tensor student = Tensors.sine(1.0, 0.37, 0.2, 0, 2, cs, h, w);
+    Tensor teacher = Tensors.sine(1.5, 0.61, 0.9, 0, 2, ct, h, w);
+    assertEquals(expected, loss.forward(student, teacher).item_double(), 1e-10 * expected);
+    double f32 =
+        loss.forward(student.to(ScalarType.Float), teacher.to(ScalarType.Float)).item_double();
+    assertEquals(expected, f32, 1e-5 * expected);
+  }
+
+  @Test
+  void gradientScalesWithTheUpstreamGradient() {
+    Tensor once = gradientOf(1.0);
+    Tensor thrice = gradientOf(3.0);
+    assertTrue(Tensors.relativeError(thrice, once.mul(new Scalar(3.0))) < 1e-6);
+  }
+
+  private static Tensor gradientOf(double factor) {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    ALL_NODES
+        .forward(student, Tensors.gaussian(2, 1, 6, 5, 5).to(ScalarType.Float))
+        .mul(new Scalar(factor))
+        .backward();
+    return student.grad();
+  }
+
+  @Test
+  void retainedGraphGivesTheSameGradientTwice() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor loss = ALL_NODES.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float));
+    backward(loss, true, false);
+    Tensor first = student.grad().clone();
+    backward(loss, true, false);
+    assertTrue(Tensors.sameBits(student.grad(), first.mul(new Scalar(2))));
+  }
+
+  private static void backward(Tensor loss, boolean retainGraph, boolean createGraph) {
+    loss.backward(
+        new Tensor(), new BoolOptional(retainGraph), createGraph, new TensorArrayRefOptional());
+  }
+
+  @Test
+  void secondDerivativeIsRefusedWithASentence() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor loss = ALL_NODES.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float));
+    backward(loss, true, true); // create_graph alone works
+    Tensor gradientNorm = student.grad().pow(new Scalar(2)).sum();
+    RuntimeException refused = assertThrows(RuntimeException.class, gradientNorm::backward);
+    assertTrue(
+        refused.getMessage().contains("pair-wise loss: the gradient is computed by a kernel"),
+        refused.getMessage());
+  }
+
+  @Test
+  void teacherGetsNoGradientEvenIfItRequiresOne() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor teacher = Tensors.leaf(Tensors.gaussian(2, 1, 4, 5, 5), ScalarType.Float);
+    ALL_NODES.forward(student, teacher).backward();
+    assertTrue(student.grad().defined());
+    assertFalse(teacher.grad().defined());
+  }
+
+  @Test
+  void studentWithoutGradGivesAPlainValue() {
+    Tensor loss =
+        ALL_NODES.forward(Tensors.gaussian(1, 1, 4, 5, 5), Tensors.gaussian(2, 1, 4, 5, 5));
+    assertFalse(loss.requires_grad());
+  }
+
+  @Test
+  void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.BFloat16);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float);
+    Tensor loss = ALL_NODES.forward(student, teacher);
+    loss.backward();
+    assertEquals(ScalarType.Float, loss.scalar_type().intern());
+    assertEquals(ScalarType.BFloat16, student.grad().scalar_type().intern());
+  }
+
+  @Test
+  void halfGradientSurvivesALossScale() {
+    // A mean over many pairs: the unscaled gradient lies below the smallest f16, the scaled one
+    // does
+    // not.
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 8, 64, 64), ScalarType.Half);
+    Tensor teacher = student.detach().mul(new Scalar(1.001)).add(new Scalar(1e-3));
+    ALL_NODES.forward(student, teacher).mul(new Scalar(65536.0 * 1024)).backward();
+    double[] gradient = Tensors.values(student.grad());
+    int zeros = 0;
+    for (double g : gradient) {
+      zeros += g == 0 ? 1 : 0;
+    }
+    assertTrue(zeros < gradient.length / 100, zeros + " of " + gradient.length + " are 0");
+  }
+
+  @Test
+  void slicedAndChannelsLastMapsGiveTheSameResult() {
+    Tensor dense = Tensors.gaussian(1, 2, 6, 5, 8);
+    Tensor teacher = Tensors.gaussian(2, 2, 6, 5, 8);
+    double expected = ALL_NODES.forward(dense, teacher).item_double();
+    Tensor channelsLast = dense.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    assertEquals(expected, ALL_NODES.forward(channelsLast, teacher).item_double());
+    Tensor wide = torch.cat(new TensorVector(dense, dense), 3);
+    assertEquals(expected, ALL_NODES.forward(wide.narrow(3, 0, 8), teacher).item_double());
+  }
+
+  @Test
+  void weightsOfOneChangeNothingAndAMaskDropsNodes() {
+    Tensor student = Tensors.gaussian(1, 1, 4, 2, 6);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 2, 6);
+    double plain = ALL_NODES.forward(student, teacher).item_double();
+    Tensor ones = torch.ones(1, 2, 6);
+    assertEquals(plain, ALL_NODES.forward(student, teacher, ones).item_double(), 1e-12);
+    Tensor firstRow = torch.cat(new TensorVector(torch.ones(1, 1, 6), torch.zeros(1, 1, 6)), 1);
+    double cut = ALL_NODES.forward(student.narrow(2, 0, 1), teacher.narrow(2, 0, 1)).item_double();
+    assertEquals(cut, ALL_NODES.forward(student, teacher, firstRow).item_double(), 1e-12);
+  }
+
+  @Test
+  void poolingsGiveTheNodesTheyPromise() {
+    Tensor map = Tensors.gaussian(1, 1, 2, 65, 65);
+    assertArrayEquals(new long[] {1, 2, 3, 3}, Pooling.maxOfMapFraction(0.5).apply(map).shape());
+    assertArrayEquals(new long[] {1, 2, 33, 33}, Pooling.max(2, 2).apply(map).shape());
+    assertArrayEquals(new long[] {1, 2, 4, 5}, Pooling.averageToNodes(4, 5).apply(map).shape());
+    assertArrayEquals(new long[] {1, 2, 65, 65}, Pooling.none().apply(map).shape());
+  }
+
+  @Test
+  void conditionNumberRisesAsTheStudentApproaches() {
+    Tensor teacher = Tensors.gaussian(2, 1, 8, 6, 6);
+    Tensor noise = Tensors.gaussian(3, 1, 8, 6, 6);
+    double far = ALL_NODES.conditionNumber(teacher.add(noise), teacher);
+    double near = ALL_NODES.conditionNumber(teacher.add(noise.mul(new Scalar(1e-3))), teacher);
+    assertTrue(near > 100 * far, near + " against " + far);
+    assertEquals(Double.POSITIVE_INFINITY, ALL_NODES.conditionNumber(teacher, teacher));
+  }
+
+  @Test
+  void resultBelongsToTheCallersScope() {
+    Tensor loss;
+    try (PointerScope inner = new PointerScope()) {
+      loss = ALL_NODES.forward(Tensors.gaussian(1, 1, 4, 5, 5), Tensors.gaussian(2, 1, 4, 5, 5));
+      assertFalse(loss.isNull());
+    }
+    assertTrue(loss.isNull());
+  }
+
+  // Bad input: what the sentence must say.
+
+  private static void refused(String sentence, Tensor student, Tensor teacher) {
+    IllegalArgumentException error =
+        assertThrows(IllegalArgumentException.class, () -> ALL_NODES.forward(student, teacher));
+    assertEquals(sentence, error.getMessage());
+  }
+
+  @Test
+  void rejectsDifferentMapSizesNamingBoth() {
+    refused(
+        "pair-wise loss: student [1, 4, 5, 5] and teacher [1, 4, 5, 6] differ in height and width:"
+            + " resize one of them",
+        torch.zeros(1, 4, 5, 5),
+        torch.zeros(1, 4, 5, 6));
+  }
+
+  @Test
+  void rejectsDifferentBatchSizes() {
+    refused(
+        "pair-wise loss: student [1, 4, 5, 5] and teacher [2, 4, 5, 5] differ in batch size",
+        torch.zeros(1, 4, 5, 5),
+        torch.zeros(2, 4, 5, 5));
+  }
+
+  @Test
+  void rejectsWrongRankEmptyAndIntegerMaps() {
+    refused(
+        "pair-wise loss: student [4, 5, 5] has rank 3, expected 4: [batch, channels, height, width]",
+        torch.zeros(4, 5, 5),
+        torch.zeros(1, 4, 5, 5));
+    refused(
+        "pair-wise loss: student [0, 4, 5, 5] is empty, every size must be at least 1",
+        torch.zeros(0, 4, 5, 5),
+        torch.zeros(0, 4, 5, 5));
+    refused(
+        "pair-wise loss: teacher is Int, expected Half, BFloat16, Float or Double",
+        torch.zeros(1, 4, 5, 5),
+        torch.zeros(1, 4, 5, 5).to(ScalarType.Int));
+  }
+
+  @Test
+  void rejectsNullClosedAndUndefinedTensors() {
+    refused("pair-wise loss: student is null", null, torch.zeros(1, 4, 5, 5));
+    Tensor closed = torch.zeros(1, 4, 5, 5);
+    closed.close();
+    refused(
+        "pair-wise loss: teacher has been closed, or its PointerScope has ended",
+        torch.zeros(1, 4, 5, 5),
+        closed);
+    refused(
+        "pair-wise loss: student is an undefined tensor", new Tensor(), torch.zeros(1, 4, 5, 5));
+  }
+
+  @Test
+  void rejectsWeightsThatAreNegativeOrDoNotFit() {
+    Tensor map = torch.ones(1, 4, 5, 5);
+    IllegalArgumentException negative =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> ALL_NODES.forward(map, map, torch.ones(1, 5, 5).neg()));
+    assertEquals(
+        "pair-wise loss: weights has values from -1.0 to -1.0, expected finite numbers of at least"
+            + " 0",
+        negative.getMessage());
+    IllegalArgumentException misfit =
+        assertThrows(
+            IllegalArgumentException.class, () -> ALL_NODES.forward(map, map, torch.ones(1, 5, 4)));
+    assertEquals(
+        "pair-wise loss: weights [1, 5, 4] does not fit nodes [1, 4, 5, 5], expected [1, 5, 5]",
+        misfit.getMessage());
+  }
+
+  @Test
+  void rejectsImpossibleConfigs() {
+    for (double eps : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> PairwiseLoss.Config.cirkd().withEps(EpsMode.MAX, eps));
+    }
+    assertThrows(IllegalArgumentException.class, () -> PairwiseLoss.Config.cirkd().withNorm(null));
+    assertThrows(IllegalArgumentException.class, () -> new PairwiseLoss(null));
+    assertThrows(IllegalArgumentException.class, () -> Pooling.maxOfMapFraction(1.5));
+    assertThrows(IllegalArgumentException.class, () -> Pooling.max(0, 2));
+  }
+}

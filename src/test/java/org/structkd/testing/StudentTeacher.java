@@ -1,0 +1,57 @@
+package org.structkd.testing;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * A student's and a teacher's map in f64.
+ *
+ * @param student [B, C, H, W]
+ * @param teacher the same shape
+ */
+public record StudentTeacher(Tensor student, Tensor teacher) {
+  /** What the losses meet in training. */
+  public enum Kind {
+    /** Independent gaussians. */
+    RANDOM,
+    /** Gaussians below 0 cut off, and some positions zero in all channels. */
+    RELU_SPARSE,
+    /** Teacher = student + 1e-2 gaussian. */
+    NEARLY_EQUAL
+  }
+
+  /** Seeded maps of one kind, representable in the dtype so that all sides see the same numbers. */
+  public static StudentTeacher of(Kind kind, long seed, ScalarType dtype, long... shape) {
+    Tensor student = Tensors.gaussian(seed, shape);
+    Tensor other = Tensors.gaussian(seed + 1_000_003, shape);
+    Tensor teacher =
+        switch (kind) {
+          case RANDOM -> other;
+          case RELU_SPARSE -> sparse(other, seed + 1);
+          case NEARLY_EQUAL -> student.add(other.mul(scalar(1e-2)));
+        };
+    if (kind == Kind.RELU_SPARSE) {
+      student = sparse(student, seed);
+    }
+    return new StudentTeacher(rounded(student, dtype), rounded(teacher, dtype));
+  }
+
+  private static Tensor sparse(Tensor map, long seed) {
+    long[] shape = map.shape();
+    Tensor alive =
+        Tensors.gaussian(seed + 77, shape[0], 1, shape[2], shape[3])
+            .gt(scalar(-1.3)) // a tenth of the positions is dead
+            .to(ScalarType.Double);
+    return torch.relu(map.sub(scalar(0.3))).mul(alive);
+  }
+
+  private static Tensor rounded(Tensor map, ScalarType dtype) {
+    return map.to(dtype).to(ScalarType.Double);
+  }
+
+  private static Scalar scalar(double value) {
+    return new Scalar(value);
+  }
+}
