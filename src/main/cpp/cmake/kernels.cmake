@@ -33,6 +33,7 @@ function(structkd_add_isa name)
                                                       -fno-trapping-math ${ARGN})
   target_link_libraries(structkd_cpu_${name} PRIVATE OpenMP::OpenMP_CXX)
   target_sources(structkd PRIVATE $<TARGET_OBJECTS:structkd_cpu_${name}>)
+  set(structkd_isa_levels ${structkd_isa_levels} ${name} PARENT_SCOPE)
 endfunction()
 
 structkd_add_isa(baseline)

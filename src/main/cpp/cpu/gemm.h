@@ -28,7 +28,7 @@ inline int64_t panels(int64_t rows) {
   return divide_up(rows, kPanel<T>);
 }
 
-// tile[r * kPanel + c] (+)= sign * sum_k a[k, r] b[k, c] for the kRows rows from a on. Accumulate
+// tile[r * kPanel + c] (+)= sum_k a[k, r] b[k, c] for the kRows rows from a on. Accumulate
 // adds to the tile in its own type, which may be wider than the product's.
 template <class T, class Tile, bool Accumulate>
 inline void micro_kernel(int64_t K,

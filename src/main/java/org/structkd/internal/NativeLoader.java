@@ -14,8 +14,6 @@ import org.structkd.StructkdException;
  * the same sentence as the thousandth, and never a NoClassDefFoundError.
  */
 public final class NativeLoader {
-  private static final String ARTIFACT = "org.structkd:structkd";
-
   private NativeLoader() {}
 
   /** Initialised, and so loaded, by its first use on any thread. */
@@ -38,33 +36,32 @@ public final class NativeLoader {
 
   private static @Nullable StructkdException load() {
     String platform = Loader.getPlatform();
+    if (isMissing("org/bytedeco/pytorch/" + platform + "/libtorch_cpu.so")) {
+      return failure(
+          "LibTorch for %1$s is not on the class path: add org.bytedeco:pytorch-platform and build"
+              + " with -Djavacpp.platform=%1$s",
+          platform, null);
+    }
     try {
       loadLibTorch(platform);
     } catch (LinkageError | IOException | RuntimeException e) {
       return failure(
-          "LibTorch could not be loaded on "
-              + platform
-              + ": add org.bytedeco:pytorch-platform to the class path and build with"
-              + " -Djavacpp.platform="
-              + platform,
-          e);
+          "LibTorch for %s could not be loaded; if LD_LIBRARY_PATH leads to another LibTorch, start"
+              + " without it",
+          platform, e);
     }
-    if (NativeOps.class.getResource("/" + resource(platform, "libstructkd.so")) == null) {
+    if (isMissing("org/structkd/" + platform + "/libstructkd.so")) {
       return failure(
-          "structkd has no native library for "
-              + platform
-              + " on the class path: add the dependency "
-              + ARTIFACT
-              + " with <classifier>"
-              + platform
-              + "</classifier>; there is one for linux-x86_64",
-          null);
+          "structkd has no native library for %1$s on the class path: add the dependency"
+              + " org.structkd:structkd with <classifier>%1$s</classifier>; there is one for"
+              + " linux-x86_64",
+          platform, null);
     }
     try {
       Loader.load(NativeOps.class);
       return null;
     } catch (LinkageError | RuntimeException e) {
-      return failure("structkd's native library for " + platform + " could not be loaded", e);
+      return failure("structkd's native library for %s could not be loaded", platform, e);
     }
   }
 
@@ -79,12 +76,17 @@ public final class NativeLoader {
     Loader.load(torch.class);
   }
 
-  private static String resource(String platform, String file) {
-    return "org/structkd/" + platform + "/" + file;
+  private static boolean isMissing(String resource) {
+    return NativeOps.class.getResource("/" + resource) == null;
   }
 
-  private static StructkdException failure(String sentence, @Nullable Throwable cause) {
-    String reason = cause == null ? "" : " (" + cause.getMessage() + ")";
-    return new StructkdException(Status.LIBRARY, sentence + reason, cause);
+  private static StructkdException failure(
+      String sentence, String platform, @Nullable Throwable cause) {
+    Throwable root = cause;
+    while (root != null && root.getCause() != null) {
+      root = root.getCause(); // JavaCPP's own message only says where it looked last
+    }
+    String reason = root == null ? "" : " (" + root.getMessage() + ")";
+    return new StructkdException(Status.LIBRARY, String.format(sentence, platform) + reason, cause);
   }
 }
