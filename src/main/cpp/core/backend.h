@@ -15,6 +15,7 @@ namespace structkd {
 
 struct InterClassSimilarityArgs;
 struct PairwiseArgs;
+struct PixelwiseArgs;
 
 // Where a kernel runs.
 struct Launch {
@@ -34,6 +35,7 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<PixelwiseArgs> pixelwise;
   Kernel<InterClassSimilarityArgs> inter_class_similarity;
 };
 

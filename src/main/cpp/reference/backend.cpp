@@ -8,6 +8,7 @@ const Backend backend = {
     "reference",
     "plain f64 loops, one thread",
     {pairwise_workspace, pairwise},
+    {pixelwise_workspace, pixelwise},
     {inter_class_similarity_workspace, inter_class_similarity},
 };
 

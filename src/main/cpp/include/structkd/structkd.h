@@ -5,5 +5,6 @@
 #include "structkd/core.h"
 #include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"
+#include "structkd/pixelwise.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */
