@@ -4,13 +4,8 @@
 namespace structkd::reference {
 namespace {
 
-const Backend backend = {
-    "reference",
-    "plain f64 loops, one thread",
-    {pairwise_workspace, pairwise},
-    {pixelwise_workspace, pixelwise},
-    {inter_class_similarity_workspace, inter_class_similarity},
-};
+const Backend backend = {"reference", "plain f64 loops, one thread",
+                         STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)};
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);
 
