@@ -18,10 +18,10 @@ import org.structkd.internal.TensorArguments;
  * Lifts a student's feature map to the teacher's channels, trained together with the student: 1x1
  * convolution, batch normalisation, ReLU, 1x1 convolution, both convolutions without bias.
  *
- * <p>Its parameters ({@code projector.module().parameters()}) belong into the student's optimizer; it
- * is not needed after training. In training mode, the state it starts in, the normalisation uses the
- * statistics of the batch. It changes while it trains: use it from one thread. Its modules belong to
- * the PointerScope that is open when it is made, if there is one.
+ * <p>Its parameters ({@code projector.module().parameters()}) belong into the student's optimizer;
+ * it is not needed after training. In training mode, the state it starts in, the normalisation uses
+ * the statistics of the batch. It changes while it trains: use it from one thread. Its modules
+ * belong to the PointerScope that is open when it is made, if there is one.
  *
  * <p>Source: the projection head of CIRKD dab64db and MaryAhn/GSKD 641ddeb.
  */
@@ -41,7 +41,8 @@ public final class Projector {
    * @param teacherChannels channels of the teacher's map, at least 1
    * @throws IllegalArgumentException if a number of channels is below 1
    */
-  @SuppressWarnings("unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
+  @SuppressWarnings(
+      "unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
   public Projector(int studentChannels, int teacherChannels) {
     if (studentChannels < 1 || teacherChannels < 1) {
       throw new IllegalArgumentException(
@@ -64,7 +65,8 @@ public final class Projector {
     mix = module.register_module("mix", convolution(teacherChannels, teacherChannels));
   }
 
-  // The scope releases the options but not the layer: it takes only objects of the classes it names.
+  // The scope releases the options but not the layer: it takes only objects of the classes it
+  // names.
   @SuppressWarnings("unchecked")
   private static Conv2dImpl convolution(int in, int out) {
     try (PointerScope temporaries =
