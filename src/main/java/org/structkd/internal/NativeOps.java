@@ -54,6 +54,10 @@ public final class NativeOps {
   @Name("pool_idle_bytes")
   public static native @Cast("int64_t") long poolIdleBytes();
 
+  /** What idle bytes never exceed. */
+  @Name("pool_max_idle_bytes")
+  public static native @Cast("int64_t") long poolMaxIdleBytes();
+
   /** Pair-wise loss. */
   public static native @ByVal Tensor pairwise(
       @Const @ByRef Tensor student,
@@ -75,6 +79,25 @@ public final class NativeOps {
       @Cast("int64_t") long epsMode,
       double eps,
       @Cast("int64_t") long pairs);
+
+  /** Inter-class similarity loss, published formula; the mask is u8 or bool. */
+  @Name("inter_class_similarity")
+  public static native @ByVal Tensor interClassSimilarity(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      double temperature,
+      @Cast("bool") boolean rowNormalize,
+      @Cast("int64_t") long precision);
+
+  /** Inter-class similarity loss as AICSD's code computed it. */
+  @Name("inter_class_similarity_code")
+  public static native @ByVal Tensor interClassSimilarityCode(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Cast("int64_t") long code,
+      double temperature,
+      @Cast("bool") boolean rowNormalize);
 
   /** Sampling of GSSKD: I32 [B, 2 + M], counts and indices of each image. */
   @Name("global_structural_sample")
@@ -135,4 +158,14 @@ public final class NativeOps {
       @Cast("int64_t") long classes,
       @Cast("int64_t") long seed,
       @Cast("int64_t") long step);
+
+  /** Pixel-wise loss. */
+  public static native @ByVal Tensor pixelwise(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      @Cast("int64_t") long divergence,
+      @Cast("int64_t") long divisor,
+      double temperature,
+      boolean temperatureSquared);
 }
