@@ -7,9 +7,9 @@ import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.BatchNormOptions;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Conv2dOptions;
-import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ReLUImpl;
+import org.bytedeco.pytorch.SequentialImpl;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.NativeLoader;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -29,10 +29,7 @@ public final class Projector {
   private static final String NAME = "projector";
 
   private final int studentChannels;
-  private final Module module;
-  private final Conv2dImpl lift;
-  private final BatchNorm2dImpl norm;
-  private final Conv2dImpl mix;
+  private final SequentialImpl module;
 
   /**
    * A projector with LibTorch's initial weights ({@code torch.manual_seed} repeats them).
@@ -55,14 +52,13 @@ public final class Projector {
     }
     NativeLoader.require();
     this.studentChannels = studentChannels;
-    module = new Module(NAME);
-    lift = module.register_module("lift", convolution(studentChannels, teacherChannels));
+    module = new SequentialImpl();
+    module.push_back("lift", convolution(studentChannels, teacherChannels));
     try (PointerScope temporaries = new PointerScope(BatchNormOptions.class)) {
-      norm =
-          module.register_module(
-              "norm", new BatchNorm2dImpl(new BatchNormOptions(teacherChannels)));
+      module.push_back("norm", new BatchNorm2dImpl(new BatchNormOptions(teacherChannels)));
     }
-    mix = module.register_module("mix", convolution(teacherChannels, teacherChannels));
+    module.push_back("relu", new ReLUImpl());
+    module.push_back("mix", convolution(teacherChannels, teacherChannels));
   }
 
   // The scope releases the options but not the layer: it takes only objects of the classes it
@@ -78,7 +74,7 @@ public final class Projector {
   }
 
   /** The layers, for an optimizer, an archive or a switch between training and evaluation. */
-  public Module module() {
+  public SequentialImpl module() {
     return module;
   }
 
@@ -101,6 +97,6 @@ public final class Projector {
               + " channels, expected "
               + studentChannels);
     }
-    return Scopes.resultOf(() -> mix.forward(torch.relu(norm.forward(lift.forward(student)))));
+    return Scopes.resultOf(() -> module.forward(student));
   }
 }
