@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
     description = "Losses of structural knowledge distillation.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {Doctor.class})
+    subcommands = {Doctor.class, VerifyGolden.class})
 public final class Main {
   private Main() {}
 
