@@ -6,6 +6,7 @@ import com.google.gson.JsonParser;
 import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
+import com.google.gson.stream.MalformedJsonException;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
@@ -57,14 +58,17 @@ final class GoldenFile {
       throw new BadGoldenFileException(file + ": there is no such file");
     } catch (CharacterCodingException e) {
       throw new BadGoldenFileException(file + ": is not JSON: it is not UTF-8 text");
-    } catch (JsonParseException e) {
+    } catch (JsonParseException | MalformedJsonException e) {
       throw new BadGoldenFileException(file + ": is not JSON: " + reason(e));
     } catch (IOException e) {
       throw new BadGoldenFileException(file + ": cannot be read: " + reason(e));
     }
   }
 
-  /** Gson explains itself in the innermost cause; its first line is about the file. */
+  /**
+   * Gson explains itself in the innermost cause; its first line is about the file, but for advice
+   * to whoever programs with Gson.
+   */
   private static String reason(Throwable error) {
     Throwable innermost = error;
     while (innermost.getCause() != null) {
@@ -73,6 +77,10 @@ final class GoldenFile {
     String message = innermost.getMessage();
     return message == null
         ? innermost.getClass().getSimpleName()
-        : message.lines().findFirst().orElse("");
+        : message
+            .lines()
+            .findFirst()
+            .orElse("")
+            .replaceFirst("^Use JsonReader\\.setStrictness.* to accept malformed", "malformed");
   }
 }
