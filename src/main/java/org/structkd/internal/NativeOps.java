@@ -54,6 +54,10 @@ public final class NativeOps {
   @Name("pool_idle_bytes")
   public static native @Cast("int64_t") long poolIdleBytes();
 
+  /** What idle bytes never exceed. */
+  @Name("pool_max_idle_bytes")
+  public static native @Cast("int64_t") long poolMaxIdleBytes();
+
   /** Pair-wise loss. */
   public static native @ByVal Tensor pairwise(
       @Const @ByRef Tensor student,
