@@ -2,9 +2,7 @@ package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.Map;
-import java.util.function.BinaryOperator;
-import java.util.stream.Stream;
+import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -28,20 +26,8 @@ class FlatMemoryTest {
 
   private static int threads;
 
-  /** A loss on its smallest maps. */
-  private record Loss(String name, BinaryOperator<Tensor> forward) {
-    @Override
-    public String toString() {
-      return name;
-    }
-  }
-
-  static Stream<Loss> losses() {
-    return Map.<String, BinaryOperator<Tensor>>of(
-            "pairwise", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())::forward)
-        .entrySet()
-        .stream()
-        .map(loss -> new Loss(loss.getKey(), loss.getValue()));
+  static List<Losses.Named> losses() {
+    return Losses.all().toList();
   }
 
   /** A parallel region costs more than such a small loss, above all on a machine that is busy. */
@@ -67,7 +53,7 @@ class FlatMemoryTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void manyCallsKeepNativeMemoryFlat(Loss loss) {
+  void manyCallsKeepNativeMemoryFlat(Losses.Named loss) {
     try (PointerScope scope = new PointerScope()) {
       Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 4, 4), ScalarType.Float);
       Tensor teacher = Tensors.gaussian(2, 1, 4, 4, 4).to(ScalarType.Float);
@@ -83,10 +69,10 @@ class FlatMemoryTest {
     }
   }
 
-  private static void call(Loss loss, Tensor student, Tensor teacher, int times) {
+  private static void call(Losses.Named loss, Tensor student, Tensor teacher, int times) {
     for (int i = 0; i < times; i++) {
       try (PointerScope scope = new PointerScope()) {
-        loss.forward().apply(student, teacher).backward();
+        loss.forward(student, teacher).backward();
         student.mutable_grad().reset();
       }
     }
