@@ -88,7 +88,8 @@ class BadInputTest {
   @MethodSource("losses")
   void integerMaps(Losses.Named loss) {
     for (ScalarType dtype : new ScalarType[] {ScalarType.Int, ScalarType.Long, ScalarType.Bool}) {
-      refused(loss, good().to(dtype), " is " + dtype + ", expected Half, BFloat16, Float or Double");
+      refused(
+          loss, good().to(dtype), " is " + dtype + ", expected Half, BFloat16, Float or Double");
     }
   }
 
