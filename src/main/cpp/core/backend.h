@@ -13,6 +13,7 @@
 
 namespace structkd {
 
+struct InterClassSimilarityArgs;
 struct PairwiseArgs;
 
 // Where a kernel runs.
@@ -33,6 +34,7 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<InterClassSimilarityArgs> inter_class_similarity;
 };
 
 // Called once per backend when its library is opened. The table must live as long as the process.

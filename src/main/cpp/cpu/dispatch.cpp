@@ -14,9 +14,11 @@ STRUCTKD_CPU_ENTRIES(avx2)
 STRUCTKD_CPU_ENTRIES(avx512)
 #endif
 
-#define STRUCTKD_CPU_BACKEND(level)                               \
-  Backend {                                                       \
-    "cpu", #level, { level::pairwise_workspace, level::pairwise } \
+#define STRUCTKD_CPU_BACKEND(level)                                          \
+  Backend {                                                                  \
+    "cpu", #level, {level::pairwise_workspace, level::pairwise}, {           \
+      level::inter_class_similarity_workspace, level::inter_class_similarity \
+    }                                                                        \
   }
 
 namespace structkd::cpu {

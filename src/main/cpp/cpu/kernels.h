@@ -4,10 +4,12 @@
 
 #include "core/backend.h"
 
-#define STRUCTKD_CPU_ENTRIES(level)                                   \
-  namespace structkd::cpu::level {                                    \
-  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);      \
-  void pairwise(const Launch&, const PairwiseArgs&, void* workspace); \
+#define STRUCTKD_CPU_ENTRIES(level)                                                             \
+  namespace structkd::cpu::level {                                                              \
+  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);                                \
+  void pairwise(const Launch&, const PairwiseArgs&, void* workspace);                           \
+  size_t inter_class_similarity_workspace(const Launch&, const InterClassSimilarityArgs&);      \
+  void inter_class_similarity(const Launch&, const InterClassSimilarityArgs&, void* workspace); \
   }
 
 #ifdef STRUCTKD_ISA

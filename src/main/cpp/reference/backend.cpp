@@ -8,6 +8,7 @@ const Backend backend = {
     "reference",
     "plain f64 loops, one thread",
     {pairwise_workspace, pairwise},
+    {inter_class_similarity_workspace, inter_class_similarity},
 };
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);

@@ -9,6 +9,9 @@ namespace structkd::reference {
 size_t pairwise_workspace(const Launch&, const PairwiseArgs&);
 void pairwise(const Launch&, const PairwiseArgs&, void* workspace);
 
+size_t inter_class_similarity_workspace(const Launch&, const InterClassSimilarityArgs&);
+void inter_class_similarity(const Launch&, const InterClassSimilarityArgs&, void* workspace);
+
 }  // namespace structkd::reference
 
 #endif  // STRUCTKD_REFERENCE_KERNELS_H

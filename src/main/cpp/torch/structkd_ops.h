@@ -49,6 +49,18 @@ STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
                                               int64_t eps_mode,
                                               double eps,
                                               int64_t pairs);
+STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
+                                               const at::Tensor& teacher,
+                                               const std::optional<at::Tensor>& mask,
+                                               double temperature,
+                                               bool row_normalize,
+                                               int64_t precision);
+// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
+STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
+                                                    const at::Tensor& teacher,
+                                                    int64_t code,
+                                                    double temperature,
+                                                    bool row_normalize);
 
 }  // namespace structkd
 

@@ -79,4 +79,23 @@ public final class NativeOps {
       @Cast("int64_t") long epsMode,
       double eps,
       @Cast("int64_t") long pairs);
+
+  /** Inter-class similarity loss, published formula; the mask is u8 or bool. */
+  @Name("inter_class_similarity")
+  public static native @ByVal Tensor interClassSimilarity(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      double temperature,
+      @Cast("bool") boolean rowNormalize,
+      @Cast("int64_t") long precision);
+
+  /** Inter-class similarity loss as AICSD's code computed it. */
+  @Name("inter_class_similarity_code")
+  public static native @ByVal Tensor interClassSimilarityCode(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Cast("int64_t") long code,
+      double temperature,
+      @Cast("bool") boolean rowNormalize);
 }
