@@ -13,8 +13,11 @@
 
 namespace structkd {
 
+struct GlobalStructuralArgs;
+struct GlobalStructuralSampleArgs;
 struct InterClassSimilarityArgs;
 struct PairwiseArgs;
+struct PixelwiseArgs;
 
 // Where a kernel runs.
 struct Launch {
@@ -34,7 +37,10 @@ struct Backend {
   const char* name;
   const char* description;
   Kernel<PairwiseArgs> pairwise;
+  Kernel<PixelwiseArgs> pixelwise;
   Kernel<InterClassSimilarityArgs> inter_class_similarity;
+  Kernel<GlobalStructuralSampleArgs> global_structural_sample;
+  Kernel<GlobalStructuralArgs> global_structural;
 };
 
 // Called once per backend when its library is opened. The table must live as long as the process.

@@ -14,11 +14,14 @@ STRUCTKD_CPU_ENTRIES(avx2)
 STRUCTKD_CPU_ENTRIES(avx512)
 #endif
 
-#define STRUCTKD_CPU_BACKEND(level)                                          \
-  Backend {                                                                  \
-    "cpu", #level, {level::pairwise_workspace, level::pairwise}, {           \
-      level::inter_class_similarity_workspace, level::inter_class_similarity \
-    }                                                                        \
+#define STRUCTKD_CPU_BACKEND(level)                                                     \
+  Backend {                                                                             \
+    "cpu", #level, {level::pairwise_workspace, level::pairwise},                        \
+        {level::pixelwise_workspace, level::pixelwise},                                 \
+        {level::inter_class_similarity_workspace, level::inter_class_similarity},       \
+        {level::global_structural_sample_workspace, level::global_structural_sample}, { \
+      level::global_structural_workspace, level::global_structural                      \
+    }                                                                                   \
   }
 
 namespace structkd::cpu {

@@ -8,7 +8,10 @@ const Backend backend = {
     "reference",
     "plain f64 loops, one thread",
     {pairwise_workspace, pairwise},
+    {pixelwise_workspace, pixelwise},
     {inter_class_similarity_workspace, inter_class_similarity},
+    {global_structural_sample_workspace, global_structural_sample},
+    {global_structural_workspace, global_structural},
 };
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);

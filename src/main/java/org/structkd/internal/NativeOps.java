@@ -98,4 +98,64 @@ public final class NativeOps {
       @Cast("int64_t") long code,
       double temperature,
       @Cast("bool") boolean rowNormalize);
+
+  /** Sampling of GSSKD: I32 [B, 2 + M], counts and indices of each image. */
+  @Name("global_structural_sample")
+  public static native @ByVal Tensor globalStructuralSample(
+      @Const @ByRef Tensor map,
+      @Const @ByRef TensorOptional teacherLogits,
+      @Const @ByRef TensorOptional labels,
+      @Cast("int64_t") long sampling,
+      @Cast("int64_t") long fill,
+      @Cast("int64_t") long draw,
+      boolean teacherCorrectOnly,
+      @Cast("int64_t") long samples,
+      @Cast("int64_t") long minCandidates,
+      @Cast("int64_t") long numClasses,
+      @Cast("int64_t") long ignoreIndex,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
+
+  /** GSSKD's comparison by groups of a similarity map. */
+  @Name("global_structural")
+  public static native @ByVal Tensor globalStructural(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional indices,
+      @Const @ByRef TensorOptional counts,
+      @Const @ByRef TensorOptional permutation,
+      boolean normalize,
+      @Cast("int64_t") long similarity,
+      @Cast("int64_t") long shuffle,
+      @Cast("int64_t") long reduction,
+      @Cast("int64_t") long remainder,
+      @Cast("int64_t") long batch,
+      @Cast("int64_t") long precision,
+      @Cast("int64_t") long groupWidth,
+      double temperature,
+      double eps,
+      @Cast("int64_t") long classes,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
+
+  /** The other comparisons of GSSKD, composed of LibTorch operations. */
+  @Name("global_structural_composed")
+  public static native @ByVal Tensor globalStructuralComposed(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional indices,
+      @Const @ByRef TensorOptional counts,
+      @Const @ByRef TensorOptional permutation,
+      boolean relation,
+      boolean normalize,
+      @Cast("int64_t") long similarity,
+      @Cast("int64_t") long shuffle,
+      @Cast("int64_t") long remainder,
+      @Cast("int64_t") long batch,
+      @Cast("int64_t") long groupWidth,
+      double temperature,
+      double eps,
+      @Cast("int64_t") long classes,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
 }
