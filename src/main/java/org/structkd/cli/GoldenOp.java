@@ -5,9 +5,19 @@ import java.util.TreeMap;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** How the cases of one op are computed. Implementations have no state. */
-sealed interface GoldenOp permits PairwiseGolden {
+sealed interface GoldenOp
+    permits AdaptiveLossWeightingGolden,
+        GlobalStructuralGolden,
+        InterClassSimilarityGolden,
+        PairwiseGolden {
   /** Ops of this version, by their name in golden files. */
-  Map<String, GoldenOp> ALL = new TreeMap<>(Map.of("pairwise", new PairwiseGolden()));
+  Map<String, GoldenOp> ALL =
+      new TreeMap<>(
+          Map.of(
+              "adaptive_loss_weighting", new AdaptiveLossWeightingGolden(),
+              "global_structural", new GlobalStructuralGolden(),
+              "inter_class_similarity", new InterClassSimilarityGolden(),
+              "pairwise", new PairwiseGolden()));
 
   /**
    * Understands the options of a case; computes nothing yet.
