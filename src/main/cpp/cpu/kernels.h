@@ -4,24 +4,10 @@
 
 #include "core/backend.h"
 
-#define STRUCTKD_CPU_ENTRIES(level)                                                             \
-  namespace structkd::cpu::level {                                                              \
-  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);                                \
-  void pairwise(const Launch&, const PairwiseArgs&, void* workspace);                           \
-  size_t pixelwise_workspace(const Launch&, const PixelwiseArgs&);                              \
-  void pixelwise(const Launch&, const PixelwiseArgs&, void* workspace);                         \
-  size_t inter_class_similarity_workspace(const Launch&, const InterClassSimilarityArgs&);      \
-  void inter_class_similarity(const Launch&, const InterClassSimilarityArgs&, void* workspace); \
-  size_t global_structural_sample_workspace(const Launch&, const GlobalStructuralSampleArgs&);  \
-  void global_structural_sample(const Launch&,                                                  \
-                                const GlobalStructuralSampleArgs&,                              \
-                                void* workspace);                                               \
-  size_t global_structural_workspace(const Launch&, const GlobalStructuralArgs&);               \
-  void global_structural(const Launch&, const GlobalStructuralArgs&, void* workspace);          \
-  }
+namespace structkd::cpu::STRUCTKD_ISA {
 
-#ifdef STRUCTKD_ISA
-STRUCTKD_CPU_ENTRIES(STRUCTKD_ISA)
-#endif
+STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL)
+
+}  // namespace structkd::cpu::STRUCTKD_ISA
 
 #endif  // STRUCTKD_CPU_KERNELS_H

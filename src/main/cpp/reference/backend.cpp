@@ -4,15 +4,8 @@
 namespace structkd::reference {
 namespace {
 
-const Backend backend = {
-    "reference",
-    "plain f64 loops, one thread",
-    {pairwise_workspace, pairwise},
-    {pixelwise_workspace, pixelwise},
-    {inter_class_similarity_workspace, inter_class_similarity},
-    {global_structural_sample_workspace, global_structural_sample},
-    {global_structural_workspace, global_structural},
-};
+const Backend backend = {"reference", "plain f64 loops, one thread",
+                         STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)};
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);
 
