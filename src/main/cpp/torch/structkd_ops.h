@@ -115,6 +115,13 @@ STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
                                                    int64_t classes,
                                                    int64_t seed,
                                                    int64_t step);
+STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
+                                  const at::Tensor& teacher,
+                                  const std::optional<at::Tensor>& mask,
+                                  int64_t divergence,
+                                  int64_t divisor,
+                                  double temperature,
+                                  bool temperature_squared);
 
 }  // namespace structkd
 

@@ -158,4 +158,14 @@ public final class NativeOps {
       @Cast("int64_t") long classes,
       @Cast("int64_t") long seed,
       @Cast("int64_t") long step);
+
+  /** Pixel-wise loss. */
+  public static native @ByVal Tensor pixelwise(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      @Cast("int64_t") long divergence,
+      @Cast("int64_t") long divisor,
+      double temperature,
+      boolean temperatureSquared);
 }
