@@ -2,6 +2,7 @@
 #include "structkd/global_structural.h"
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <torch/library.h>
 
 #include "torch/call.h"

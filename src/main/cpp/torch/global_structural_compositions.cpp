@@ -2,6 +2,7 @@
 // map, composed of LibTorch operations on the same samples and permutations as the kernel. They
 // cost a few M x M maps, so they get no kernel.
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include "core/global_structural_args.h"
 #include "torch/call.h"

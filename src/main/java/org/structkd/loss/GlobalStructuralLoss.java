@@ -133,7 +133,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
    * @throws IllegalArgumentException if an argument does not fit, and for CPU tensors whose values
    *     are outside the map or no permutations
    */
-  public Tensor forward(
+  public Tensor forwardAt(
       Tensor student,
       Tensor teacher,
       GlobalStructuralSamples samples,

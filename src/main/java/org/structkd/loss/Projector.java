@@ -41,6 +41,7 @@ public final class Projector {
    * @param teacherChannels channels of the teacher's map, at least 1
    * @throws IllegalArgumentException if a number of channels is below 1
    */
+  @SuppressWarnings("unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
   public Projector(int studentChannels, int teacherChannels) {
     if (studentChannels < 1 || teacherChannels < 1) {
       throw new IllegalArgumentException(
@@ -64,6 +65,7 @@ public final class Projector {
   }
 
   // The scope releases the options but not the layer: it takes only objects of the classes it names.
+  @SuppressWarnings("unchecked")
   private static Conv2dImpl convolution(int in, int out) {
     try (PointerScope temporaries =
         new PointerScope(Conv2dOptions.class, LongPointer.class, BoolPointer.class)) {

@@ -167,13 +167,13 @@ class GlobalStructuralGoldenTest {
               loss.sample(t, logits.narrow(0, b, 1), labels.narrow(0, b, 1), 0);
           int m = (int) samples.counts().narrow(1, 0, 1).item_long();
           Tensor value =
-              loss.forward(student.narrow(0, b, 1), t, samples, formulaPermutation(m), 0);
+              loss.forwardAt(student.narrow(0, b, 1), t, samples, formulaPermutation(m), 0);
           double error = tolerance(dtype) * expected[b];
           assertEquals(expected[b], value.item_double(), error, backend + " " + dtype);
           sum += value.item_double();
         }
         GlobalStructuralSamples batch = loss.sample(teacher, logits, labels, 0);
-        Tensor mean = loss.forward(student, teacher, batch, formulaPermutation(12), 0);
+        Tensor mean = loss.forwardAt(student, teacher, batch, formulaPermutation(12), 0);
         assertEquals(sum / 2, mean.item_double(), tolerance(dtype) * sum);
       }
     }

@@ -233,17 +233,17 @@ class GlobalStructuralOptionsTest {
     Tensor counts = Tensor.create(new int[] {3, 1}, 1, 2);
     refused(
         "loss: indices has the value 6, expected 0 to 5",
-        () -> LOSS.forward(map, map, samples(new int[] {0, 6, 1}, counts), null, 0));
+        () -> LOSS.forwardAt(map, map, samples(new int[] {0, 6, 1}, counts), null, 0));
     refused(
         "loss: counts promises 3 samples, but indices [1, 2] holds fewer",
-        () -> LOSS.forward(map, map, samples(new int[] {0, 1}, counts), null, 0));
+        () -> LOSS.forwardAt(map, map, samples(new int[] {0, 1}, counts), null, 0));
     GlobalStructuralSamples good = samples(new int[] {0, 1, 5}, counts);
     refused(
         "loss: permutation [3, 2] is Int, expected Int [3, 3], or one for each image",
-        () -> LOSS.forward(map, map, good, torch.zeros(3, 2).to(ScalarType.Int), 0));
+        () -> LOSS.forwardAt(map, map, good, torch.zeros(3, 2).to(ScalarType.Int), 0));
     refused(
         "loss: permutation has a row that is no permutation of 0 to 2",
-        () -> LOSS.forward(map, map, good, torch.zeros(3, 3).to(ScalarType.Int), 0));
+        () -> LOSS.forwardAt(map, map, good, torch.zeros(3, 3).to(ScalarType.Int), 0));
     assertThrows(
         IllegalArgumentException.class,
         () -> new GlobalStructuralSamples(torch.zeros(1, 3), counts));
