@@ -153,7 +153,7 @@ final class GlobalStructuralGolden implements GoldenOp {
       // Cut to the samples of this image: the formula of the permutation depends on their number.
       GlobalStructuralSamples own =
           new GlobalStructuralSamples(samples.indices().narrow(1, 0, count), samples.counts());
-      Tensor value = loss.forward(student.narrow(0, image, 1), map, own, permutation(count), 0);
+      Tensor value = loss.forwardAt(student.narrow(0, image, 1), map, own, permutation(count), 0);
       values[image] = value.item_double();
     }
     return values;

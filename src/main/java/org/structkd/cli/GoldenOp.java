@@ -9,15 +9,22 @@ sealed interface GoldenOp
     permits AdaptiveLossWeightingGolden,
         GlobalStructuralGolden,
         InterClassSimilarityGolden,
-        PairwiseGolden {
+        PairwiseGolden,
+        PixelwiseGolden {
   /** Ops of this version, by their name in golden files. */
   Map<String, GoldenOp> ALL =
       new TreeMap<>(
           Map.of(
-              "adaptive_loss_weighting", new AdaptiveLossWeightingGolden(),
-              "global_structural", new GlobalStructuralGolden(),
-              "inter_class_similarity", new InterClassSimilarityGolden(),
-              "pairwise", new PairwiseGolden()));
+              "adaptive_loss_weighting",
+              new AdaptiveLossWeightingGolden(),
+              "global_structural",
+              new GlobalStructuralGolden(),
+              "inter_class_similarity",
+              new InterClassSimilarityGolden(),
+              "pairwise",
+              new PairwiseGolden(),
+              "pixelwise",
+              new PixelwiseGolden()));
 
   /**
    * Understands the options of a case; computes nothing yet.

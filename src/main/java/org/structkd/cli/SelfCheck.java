@@ -7,7 +7,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.PixelwiseLoss;
+import org.structkd.loss.SamplingConfig;
 
 /**
  * A loss on small maps in f32, against the same on the reference backend in f64.
@@ -24,7 +29,19 @@ record SelfCheck(String name, BinaryOperator<Tensor> loss) {
 
   static final List<SelfCheck> ALL =
       List.of(
-          new SelfCheck("pairwise", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())::forward));
+          new SelfCheck("pixelwise", new PixelwiseLoss(PixelwiseLoss.Config.kd(4))::forward),
+          new SelfCheck("pairwise", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())::forward),
+          new SelfCheck(
+              "inter_class_similarity",
+              new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())::forward),
+          new SelfCheck("global_structural", SelfCheck::globalStructural));
+
+  /** Samples and permutations are drawn, the same on every backend. */
+  private static Tensor globalStructural(Tensor student, Tensor teacher) {
+    return new GlobalStructuralLoss(
+            GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(40)))
+        .forward(student, teacher, 1);
+  }
 
   /**
    * What a check found.

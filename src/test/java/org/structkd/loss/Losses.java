@@ -26,6 +26,17 @@ final class Losses {
 
   static Stream<Named> all() {
     return Stream.of(
-        new Named("pair-wise loss", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())));
+        new Named("pixel-wise loss", new PixelwiseLoss(PixelwiseLoss.Config.kd(4))),
+        new Named("pair-wise loss", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())),
+        new Named(
+            "inter-class similarity loss",
+            new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())),
+        new Named("global structural loss", Losses::globalStructural));
+  }
+
+  private static Tensor globalStructural(Tensor student, Tensor teacher) {
+    SamplingConfig four = SamplingConfig.random(4);
+    return new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(four))
+        .forward(student, teacher, 1);
   }
 }
