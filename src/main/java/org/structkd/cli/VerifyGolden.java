@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
     exitCodeList = {
       "0:no case failed",
       "1:a case failed",
-      "2:the command line is wrong, the file cannot be read, or the backend is not in this version"
+      "2:the command line is wrong, the file cannot be read, or the backend is not available"
     })
 final class VerifyGolden implements Callable<Integer> {
   /** Values of --backend. */
