@@ -49,18 +49,13 @@ STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
                                               int64_t eps_mode,
                                               double eps,
                                               int64_t pairs);
-STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
-                                               const at::Tensor& teacher,
-                                               const std::optional<at::Tensor>& mask,
-                                               double temperature,
-                                               bool row_normalize,
-                                               int64_t precision);
-// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
-STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
-                                                    const at::Tensor& teacher,
-                                                    int64_t code,
-                                                    double temperature,
-                                                    bool row_normalize);
+STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
+                                  const at::Tensor& teacher,
+                                  const std::optional<at::Tensor>& mask,
+                                  int64_t divergence,
+                                  int64_t divisor,
+                                  double temperature,
+                                  bool temperature_squared);
 
 // GSSKD (structkd/global_structural.h). The sampling returns I32 [B, 2 + M_max]: the counts of each
 // image, then its indices. `map` gives the size; labels of another size are resized to it
@@ -115,13 +110,18 @@ STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
                                                    int64_t classes,
                                                    int64_t seed,
                                                    int64_t step);
-STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
-                                  const at::Tensor& teacher,
-                                  const std::optional<at::Tensor>& mask,
-                                  int64_t divergence,
-                                  int64_t divisor,
-                                  double temperature,
-                                  bool temperature_squared);
+STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
+                                               const at::Tensor& teacher,
+                                               const std::optional<at::Tensor>& mask,
+                                               double temperature,
+                                               bool row_normalize,
+                                               int64_t precision);
+// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
+STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
+                                                    const at::Tensor& teacher,
+                                                    int64_t code,
+                                                    double temperature,
+                                                    bool row_normalize);
 
 }  // namespace structkd
 
