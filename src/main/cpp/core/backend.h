@@ -17,7 +17,6 @@ namespace structkd {
 #define STRUCTKD_KERNELS(X)                               \
   X(pairwise, PairwiseArgs)                               \
   X(pixelwise, PixelwiseArgs)                             \
-  X(inter_class_similarity, InterClassSimilarityArgs)     \
   X(global_structural_sample, GlobalStructuralSampleArgs) \
   X(global_structural, GlobalStructuralArgs)              \
   X(inter_class_similarity, InterClassSimilarityArgs)
