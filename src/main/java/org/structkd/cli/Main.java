@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
     name = "structkd",
     description = "Losses of structural knowledge distillation.",
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {Doctor.class, VerifyGolden.class})
 public final class Main {

@@ -79,4 +79,10 @@ class DoctorTest {
     assertEquals(2, Cli.run("docter").status());
     assertEquals(2, Cli.run().status());
   }
+
+  @Test
+  void versionIsThatOfTheLibraries() {
+    assertEquals("structkd 0.1.0\n", Cli.run("doctor", "--version").out());
+    assertEquals("structkd 0.1.0\n", Cli.run("--version").out());
+  }
 }
