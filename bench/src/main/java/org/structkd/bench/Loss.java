@@ -1,0 +1,58 @@
+package org.structkd.bench;
+
+import java.util.List;
+import java.util.function.ToLongFunction;
+
+/** The losses that are measured, and the sizes at which. */
+enum Loss {
+  // 512 channels at 32 x 32 nodes is close to where the N x N matrix is the cheaper way; 63 x 61
+  // divides by no tile; with 2048 channels it is the cheaper way.
+  PAIRWISE(
+      "pairwise",
+      PairwiseLossBenchmark.class,
+      "nodes",
+      CaseShape::nodes,
+      List.of("1x512x32x32", "1x128x64x64"),
+      List.of(
+          "1x512x32x32",
+          "1x2048x32x32",
+          "1x128x64x64",
+          "1x128x96x96",
+          "1x512x64x64",
+          "1x512x64x64-aligned",
+          "1x512x63x61",
+          "8x128x33x33"));
+
+  /** Name on the command line and in the CSV. */
+  final String id;
+
+  final Class<? extends LossBenchmark> benchmark;
+
+  /** Which size the CSV has as x. */
+  final String xName;
+
+  final ToLongFunction<CaseShape> x;
+  final List<String> quickShapes;
+  final List<String> shapes;
+
+  Loss(
+      String id,
+      Class<? extends LossBenchmark> benchmark,
+      String xName,
+      ToLongFunction<CaseShape> x,
+      List<String> quickShapes,
+      List<String> shapes) {
+    this.id = id;
+    this.benchmark = benchmark;
+    this.xName = xName;
+    this.x = x;
+    this.quickShapes = quickShapes;
+    this.shapes = shapes;
+  }
+
+  /** What the command line calls it. */
+  @Override
+  public String toString() {
+    return id;
+  }
+}
