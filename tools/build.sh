@@ -74,8 +74,6 @@ start_project() {
     rm -f "$launch/stamp"
     maven install -DskipTests -Dmaven.javadoc.skip -Dspotless.check.skip >&2
     record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
-    # Another checkout may install the same version later; what starts here is from this one.
-    sed -i "s:[^:]*/org/structkd/structkd/[^:/]*/:$PWD/target/:g" "$launch/classpath"
   fi
   main=$(sed -n 's:.*<main.class>\(.*\)</main.class>.*:\1:p' "$project/pom.xml")
   start "$launch" "$project/target/classes" "$main" "$@"
