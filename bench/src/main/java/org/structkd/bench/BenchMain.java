@@ -32,7 +32,6 @@ import picocli.CommandLine.Spec;
           + " operators.",
       "Each result is compared with the f64 reference first; a wrong one gets no time."
     },
-    mixinStandardHelpOptions = true,
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
   /** Above this many other running programs, times say little. */
@@ -40,13 +39,21 @@ public final class BenchMain implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Print this text.")
+  private boolean help;
+
   @Option(names = "--quick", description = "Few sizes, one JVM each: under 3 minutes in all.")
   private boolean quick;
 
   @Option(
       names = "--loss",
       paramLabel = "L",
-      description = "Only this loss: ${COMPLETION-CANDIDATES}.")
+      converter = Loss.ById.class,
+      description = "Only this loss: ${COMPLETION-CANDIDATES}.",
+      completionCandidates = Loss.Ids.class)
   private Loss only;
 
   @Option(
@@ -72,15 +79,17 @@ public final class BenchMain implements Callable<Integer> {
         out.println("Other programs are running: these times say little.");
       }
       List<Figure> figures = new ArrayList<>();
-      List<String> failures = new ArrayList<>();
-      measure(out, figures, failures);
+      int failed = measure(out, figures);
       if (csv != null && !figures.isEmpty()) {
         new CsvFile(csv).append(machine, figures);
         out.println();
         out.println("Appended to " + csv);
       }
-      failures.forEach(failure -> out.println("FAILED: " + failure));
-      return failures.isEmpty() ? 0 : 1;
+      if (failed > 0) {
+        out.println();
+        out.println(failed + (failed == 1 ? " case" : " cases") + " failed and got no time.");
+      }
+      return failed == 0 ? 0 : 1;
     } catch (StructkdException e) {
       spec.commandLine().getErr().println("structkd bench: " + e.getMessage());
       return 1;
@@ -98,28 +107,27 @@ public final class BenchMain implements Callable<Integer> {
     }
   }
 
-  private void measure(PrintWriter out, List<Figure> figures, List<String> failures)
-      throws IOException {
-    Path truths = Files.createTempDirectory("structkd-bench");
-    try {
-      for (Loss loss : only == null ? List.of(Loss.values()) : List.of(only)) {
-        for (String shape : quick ? loss.quickShapes : loss.shapes) {
-          out.printf("%n%s %s%n", loss, shape);
-          out.flush();
-          try {
-            List<Figure> measured = measure(loss, shape, truths);
-            print(out, measured);
-            figures.addAll(measured);
-          } catch (RunnerException e) {
-            String failure = loss + " " + shape + ": " + rootOf(e).getMessage();
-            out.println("  FAILED: " + failure);
-            failures.add(failure);
-          }
+  /** Measures all cases that were asked for; returns how many failed. */
+  private int measure(PrintWriter out, List<Figure> figures) throws IOException {
+    int failed = 0;
+    for (Loss loss : only == null ? List.of(Loss.values()) : List.of(only)) {
+      for (String shape : quick ? loss.quickShapes : loss.shapes) {
+        out.printf("%n%s %s%n", loss, shape);
+        out.flush();
+        Path truths = Files.createTempDirectory("structkd-bench");
+        try {
+          List<Figure> measured = measure(loss, shape, truths);
+          print(out, measured);
+          figures.addAll(measured);
+        } catch (RunnerException e) {
+          out.println("  FAILED: " + rootOf(e).getMessage());
+          failed++;
+        } finally {
+          deleteAll(truths);
         }
       }
-    } finally {
-      deleteAll(truths);
     }
+    return failed;
   }
 
   private List<Figure> measure(Loss loss, String shape, Path truths) throws RunnerException {
@@ -163,12 +171,12 @@ public final class BenchMain implements Callable<Integer> {
     out.flush();
   }
 
+  /** JMH hands on what the measuring JVM threw as a suppressed exception. */
   private static Throwable rootOf(Throwable error) {
-    Throwable root = error;
-    while (root.getCause() != null) {
-      root = root.getCause();
+    if (error.getCause() != null) {
+      return rootOf(error.getCause());
     }
-    return root;
+    return error.getSuppressed().length > 0 ? rootOf(error.getSuppressed()[0]) : error;
   }
 
   private static void deleteAll(Path folder) throws IOException {

@@ -1,7 +1,11 @@
 package org.structkd.bench;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
 
 /** The losses that are measured, and the sizes at which. */
 enum Loss {
@@ -50,9 +54,31 @@ enum Loss {
     this.shapes = shapes;
   }
 
-  /** What the command line calls it. */
   @Override
   public String toString() {
     return id;
+  }
+
+  /** What --loss accepts. */
+  static final class Ids extends ArrayList<String> {
+    private static final long serialVersionUID = 1;
+
+    Ids() {
+      Stream.of(values()).map(loss -> loss.id).forEach(this::add);
+    }
+  }
+
+  /** Reads --loss. */
+  static final class ById implements ITypeConverter<Loss> {
+    @Override
+    public Loss convert(String id) {
+      return Stream.of(values())
+          .filter(loss -> loss.id.equals(id))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new TypeConversionException(
+                      "no loss is named " + id + ", expected " + String.join(", ", new Ids())));
+    }
   }
 }

@@ -54,21 +54,21 @@ final class LossCase {
   /**
    * Compares one call with the f64 reference backend.
    *
-   * @param name tells cases apart, in files too
+   * @param truthName names the reference result among those of this size
    * @return relative L2 error of the gradient
    * @throws IllegalStateException if value or gradient is wrong
    */
-  double requireCloseToReference(String name) {
+  double requireCloseToReference(String truthName) {
     double value = valueAndGradient();
     try (PointerScope temporaries = new PointerScope()) {
-      Truth truth = Truth.of(name, definition, student, teacher);
+      Truth truth = Truth.of(truthName, definition, student, teacher);
       double valueError = Math.abs(value - truth.value()) / Math.abs(truth.value());
       Tensor gap = student.grad().to(ScalarType.Double).sub(truth.gradient());
       double gradientError = gap.norm().item_double() / truth.gradient().norm().item_double();
       if (!(valueError <= LIMIT && gradientError <= LIMIT)) { // also refuses NaN
         throw new IllegalStateException(
-            "%s is wrong: value %.9g instead of %.9g (error %.2g), gradient error %.2g, limit %.0g"
-                .formatted(name, value, truth.value(), valueError, gradientError, LIMIT));
+            "wrong value %.9g instead of %.9g (error %.2g), or gradient (error %.2g); limit %.0g"
+                .formatted(value, truth.value(), valueError, gradientError, LIMIT));
       }
       return gradientError;
     }
