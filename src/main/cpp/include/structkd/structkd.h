@@ -3,6 +3,9 @@
 #define STRUCTKD_STRUCTKD_H
 
 #include "structkd/core.h"
+#include "structkd/global_structural.h"
+#include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"
+#include "structkd/pixelwise.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */
