@@ -67,7 +67,7 @@ final class LossCase {
       double gradientError = gap.norm().item_double() / truth.gradient().norm().item_double();
       if (!(valueError <= LIMIT && gradientError <= LIMIT)) { // also refuses NaN
         throw new IllegalStateException(
-            "wrong value %.9g instead of %.9g (error %.2g), or gradient (error %.2g); limit %.0g"
+            "wrong result: value %.9g, expected %.9g (error %.2g), gradient error %.2g, limit %.0g"
                 .formatted(value, truth.value(), valueError, gradientError, LIMIT));
       }
       return gradientError;
