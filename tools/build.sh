@@ -72,7 +72,7 @@ start_project() {
     echo "structkd: building $project" >&2
     mkdir -p "$launch"
     rm -f "$launch/stamp"
-    maven install -DskipTests -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+    maven install -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
     record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
   fi
   main=$(sed -n 's:.*<main.class>\(.*\)</main.class>.*:\1:p' "$project/pom.xml")

@@ -27,6 +27,7 @@ case ${1:-} in
   "")
     "$clang_format" -i "${sources[@]}"
     mvn -B -q --no-transfer-progress spotless:apply
+    mvn -B -q --no-transfer-progress -f bench/pom.xml spotless:apply
     ;;
   *) fail "format: unknown option $1" ;;
 esac

@@ -1,0 +1,62 @@
+package org.structkd.bench;
+
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Size and kind of the inputs of a case, written as "8x512x64x64" (batch, channels, height, width)
+ * or "8x512x64x64-aligned".
+ *
+ * @param sizes [B, C, H, W]
+ * @param aligned the teacher is the student plus a tenth of noise, as after a projector or between
+ *     two versions of one network; else both are drawn independently
+ */
+record CaseShape(long[] sizes, boolean aligned) {
+  private static final Pattern TEXT = Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?");
+  private static final long SEED = 42;
+
+  /** The inputs of one loss. */
+  record Maps(Tensor student, Tensor teacher) {}
+
+  static CaseShape parse(String text) {
+    Matcher matcher = TEXT.matcher(text);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException("shape is " + text + ", expected as 8x512x64x64");
+    }
+    long[] sizes = new long[4];
+    Arrays.setAll(sizes, i -> Long.parseLong(matcher.group(i + 1)));
+    return new CaseShape(sizes, matcher.group(5) != null);
+  }
+
+  long batch() {
+    return sizes[0];
+  }
+
+  long channels() {
+    return sizes[1];
+  }
+
+  long nodes() {
+    return sizes[2] * sizes[3];
+  }
+
+  /** Feature maps: gaussian in f32, the same for every provider and every run. */
+  Maps features() {
+    torch.manual_seed(SEED);
+    Tensor student = torch.randn(sizes);
+    Tensor noise = torch.randn(sizes);
+    return new Maps(student, aligned ? student.add(noise.mul(new Scalar(0.1))) : noise);
+  }
+
+  /** Class scores: as features, each class with a spread of its own, as a network's have. */
+  Maps logits() {
+    Maps maps = features();
+    Tensor spread = torch.rand(1, channels(), 1, 1).mul(new Scalar(3)).add(new Scalar(0.5));
+    Tensor other = torch.rand(1, channels(), 1, 1).mul(new Scalar(3)).add(new Scalar(0.5));
+    return new Maps(maps.student.mul(spread), maps.teacher.mul(aligned ? spread : other));
+  }
+}

@@ -1,0 +1,92 @@
+package org.structkd.bench;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Results of many runs in one file, in the columns of Liger-Kernel's benchmarks. Lines that begin
+ * with # say where the rows below them were taken.
+ */
+record CsvFile(Path path) {
+  private static final String HEADER =
+      "kernel,provider,mode,metric,x_name,x_value,y_value_50,y_value_20,y_value_80,"
+          + "config,device,timestamp,version";
+
+  /** Tells before anything is measured what would keep the results from being written. */
+  void requireWritable() throws IOException {
+    Path folder = path.toAbsolutePath().getParent();
+    if (Files.isDirectory(path)) {
+      throw new IOException(path + " is a folder, expected a file");
+    }
+    if (!Files.isDirectory(folder) || !Files.isWritable(folder)) {
+      throw new IOException("cannot write into the folder " + folder);
+    }
+    if (Files.exists(path) && !linesOfFile().contains(HEADER)) {
+      throw new IOException(path + " is not empty and has other columns");
+    }
+  }
+
+  /** Adds a run. A reader sees the file before or after, never in between. */
+  void append(Machine machine, List<Figure> figures) throws IOException {
+    List<String> lines = linesOfFile();
+    if (lines.isEmpty()) {
+      lines.add(HEADER);
+    }
+    machine.lines().forEach(line -> lines.add("# " + line));
+    for (Figure figure : figures) {
+      lines.add(row(figure, "speed_ms", figure.p50(), figure.p20(), figure.p80(), machine));
+      double memory = figure.peakMebibytes();
+      if (!Double.isNaN(memory)) {
+        lines.add(row(figure, "peak_memory_mib", memory, memory, memory, machine));
+      }
+      double error = figure.gradientError();
+      lines.add(row(figure, "gradient_error", error, error, error, machine));
+    }
+    Path target = path.toAbsolutePath();
+    Path written = Files.createTempFile(target.getParent(), target.getFileName() + ".", ".tmp");
+    try {
+      Files.write(written, lines);
+      try (FileChannel file = FileChannel.open(written, StandardOpenOption.WRITE)) {
+        file.force(true);
+      }
+      Files.move(written, target, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      Files.deleteIfExists(written);
+    }
+  }
+
+  private List<String> linesOfFile() throws IOException {
+    return Files.exists(path) ? new ArrayList<>(Files.readAllLines(path)) : new ArrayList<>();
+  }
+
+  private static String row(
+      Figure figure, String metric, double p50, double p20, double p80, Machine machine) {
+    Loss loss = figure.loss();
+    return String.join(
+        ",",
+        loss.id,
+        figure.provider(),
+        "full",
+        metric,
+        loss.xName,
+        Long.toString(loss.x.applyAsLong(CaseShape.parse(figure.shape()))),
+        number(p50),
+        number(p20),
+        number(p80),
+        "shape=%s dtype=f32 threads=%d".formatted(figure.shape(), machine.threads()),
+        '"' + machine.device().replace("\"", "\"\"") + '"',
+        machine.time().toString(),
+        machine.version());
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, "%.5g", value);
+  }
+}

@@ -1,0 +1,105 @@
+package org.structkd.bench;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeOps;
+import org.structkd.loss.FeatureLoss;
+
+/**
+ * What the reference backend computes in f64. Its plain loops take a while, so a file keeps a
+ * result for the other JVMs of the same run.
+ *
+ * @param value the loss
+ * @param gradient its gradient, in f64
+ */
+record Truth(double value, Tensor gradient) {
+  /** System property: the folder of the files; without it nothing is kept. */
+  static final String FOLDER = "structkd.bench.truth";
+
+  static Truth of(String name, FeatureLoss definition, Tensor student, Tensor teacher) {
+    String folder = System.getProperty(FOLDER);
+    if (folder == null) {
+      return compute(definition, student, teacher);
+    }
+    Path file = Path.of(folder, name);
+    try {
+      if (Files.exists(file)) {
+        return read(file, student.shape());
+      }
+      Truth truth = compute(definition, student, teacher);
+      truth.write(file);
+      return truth;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot keep the reference result in " + file, e);
+    }
+  }
+
+  private static Truth compute(FeatureLoss definition, Tensor student, Tensor teacher) {
+    Tensor exact = student.detach().to(ScalarType.Double).set_requires_grad(true);
+    routeCpuTo("reference");
+    try {
+      Tensor value = definition.forward(exact, teacher.to(ScalarType.Double));
+      value.backward();
+      return new Truth(value.item_double(), exact.grad());
+    } finally {
+      routeCpuTo("");
+    }
+  }
+
+  private static void routeCpuTo(String backend) {
+    NativeCall.of(
+        () -> {
+          NativeOps.useBackend(backend);
+          return backend;
+        });
+  }
+
+  private void write(Path file) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      write(
+          channel,
+          ByteBuffer.allocate(Double.BYTES).order(ByteOrder.nativeOrder()).putDouble(0, value));
+      write(channel, bytesOf(gradient));
+    }
+  }
+
+  private static Truth read(Path file, long[] shape) throws IOException {
+    Tensor gradient = torch.zeros(shape).to(ScalarType.Double);
+    ByteBuffer value = ByteBuffer.allocate(Double.BYTES).order(ByteOrder.nativeOrder());
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      read(channel, value);
+      read(channel, bytesOf(gradient));
+    }
+    return new Truth(value.getDouble(0), gradient);
+  }
+
+  /** The memory of a dense tensor, below 2 GiB. */
+  private static ByteBuffer bytesOf(Tensor tensor) {
+    return tensor.data_ptr_double().capacity(tensor.numel()).asByteBuffer();
+  }
+
+  private static void write(FileChannel channel, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      channel.write(bytes);
+    }
+  }
+
+  private static void read(FileChannel channel, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      if (channel.read(bytes) < 0) {
+        throw new IOException("the file ends too early");
+      }
+    }
+  }
+}
