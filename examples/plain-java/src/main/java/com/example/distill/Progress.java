@@ -7,8 +7,11 @@ import java.nio.file.Path;
 /** Tells how far a training is: a bar on a terminal, a line at intervals elsewhere. */
 final class Progress {
   private static final int BAR = 24;
-  private static final int LINES = 5;
+  private static final int LINES = 10;
   private static final long REDRAW_NANOS = 200_000_000L;
+
+  /** Asked of the system: what Java's Console says differs between its versions. */
+  private static final boolean TERMINAL = isTerminal();
 
   private final int steps;
   private final long start = System.nanoTime();
@@ -52,9 +55,6 @@ final class Progress {
     int filled = (int) ((long) BAR * step / steps);
     return "[" + "#".repeat(filled) + ".".repeat(BAR - filled) + "]";
   }
-
-  /** Asked of the system: what Java's Console says differs between its versions. */
-  private static final boolean TERMINAL = isTerminal();
 
   private static boolean isTerminal() {
     try {
