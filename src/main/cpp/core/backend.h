@@ -13,7 +13,15 @@
 
 namespace structkd {
 
-struct PairwiseArgs;
+// Every kernel loss, one line each: X(entry, type of its checked arguments).
+#define STRUCTKD_KERNELS(X)                               \
+  X(pairwise, PairwiseArgs)                               \
+  X(pixelwise, PixelwiseArgs)                             \
+  X(global_structural_sample, GlobalStructuralSampleArgs) \
+  X(global_structural, GlobalStructuralArgs)
+
+#define STRUCTKD_DECLARE_ARGS(entry, Args) struct Args;
+STRUCTKD_KERNELS(STRUCTKD_DECLARE_ARGS)
 
 // Where a kernel runs.
 struct Launch {
@@ -32,8 +40,16 @@ struct Kernel {
 struct Backend {
   const char* name;
   const char* description;
-  Kernel<PairwiseArgs> pairwise;
+#define STRUCTKD_TABLE_ENTRY(entry, Args) Kernel<Args> entry;
+  STRUCTKD_KERNELS(STRUCTKD_TABLE_ENTRY)
 };
+
+// STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL) in a backend's namespace declares its functions,
+// STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE) there fills its table.
+#define STRUCTKD_DECLARE_KERNEL(entry, Args)            \
+  size_t entry##_workspace(const Launch&, const Args&); \
+  void entry(const Launch&, const Args&, void* workspace);
+#define STRUCTKD_TABLE_VALUE(entry, Args) {entry##_workspace, entry},
 
 // Called once per backend when its library is opened. The table must live as long as the process.
 STRUCTKD_API void register_backend(const Backend& backend);

@@ -85,6 +85,12 @@ void require_positive(const char* loss, const char* argument, double value) {
        value);
 }
 
+void require_at_least(const char* loss, const char* argument, int64_t value, int64_t least) {
+  if (value >= least) return;
+  fail(STRUCTKD_ERR_VALUE, "%s: %s is %" PRId64 ", expected at least %" PRId64, loss, argument,
+       value, least);
+}
+
 namespace {
 
 void require_rank(const char* loss,
@@ -121,6 +127,30 @@ void require_addressable(const char* loss, const char* argument, const structkd_
 }
 
 }  // namespace
+
+void require_tensor(const char* loss,
+                    const char* argument,
+                    const structkd_tensor* tensor,
+                    int32_t rank,
+                    const char* axes,
+                    structkd_dtype dtype) {
+  require_given(loss, argument, tensor);
+  require_rank(loss, argument, *tensor, rank, axes);
+  if (tensor->dtype != dtype) {
+    fail(STRUCTKD_ERR_DTYPE, "%s: %s is %s, expected %s", loss, argument, dtype_name(tensor->dtype),
+         dtype_name(dtype));
+  }
+  require_addressable(loss, argument, *tensor);
+  require_given(loss, (std::string(argument) + "->data").c_str(), tensor->data);
+}
+
+void require_no_overlap(const char* loss, const char* argument, const structkd_tensor& tensor) {
+  for (int32_t d = 0; d < tensor.rank; ++d) {
+    if (tensor.strides[d] != 0 || tensor.sizes[d] == 1) continue;
+    fail(STRUCTKD_ERR_SHAPE, "%s: %s overlaps itself: stride 0 along axis %d of %s", loss, argument,
+         d, shape_text(tensor).c_str());
+  }
+}
 
 Map require_map(const char* loss, const char* argument, const structkd_tensor* tensor) {
   require_given(loss, argument, tensor);
@@ -196,11 +226,7 @@ Map optional_grad(const char* loss, const structkd_tensor* grad, const structkd_
     fail(STRUCTKD_ERR_DTYPE, "%s: grad is %s, expected the student's %s or f32", loss,
          dtype_name(grad->dtype), dtype_name(student.dtype));
   }
-  for (int d = 0; d < 4; ++d) {
-    if (grad->strides[d] != 0 || grad->sizes[d] == 1) continue;
-    fail(STRUCTKD_ERR_SHAPE, "%s: grad overlaps itself: stride 0 along axis %d of %s", loss, d,
-         shape_text(*grad).c_str());
-  }
+  require_no_overlap(loss, "grad", *grad);
   return map;
 }
 

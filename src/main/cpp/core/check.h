@@ -30,6 +30,21 @@ void require_enum(const char* loss, const char* argument, int value, int count);
 // > 0 and finite.
 void require_positive(const char* loss, const char* argument, double value);
 
+// Any value of at least `least`.
+void require_at_least(const char* loss, const char* argument, int64_t value, int64_t least);
+
+// Given, with data, of this rank (axes names them, "[batch, samples]") and dtype, at least one
+// element, byte size within 63 bits.
+void require_tensor(const char* loss,
+                    const char* argument,
+                    const structkd_tensor* tensor,
+                    int32_t rank,
+                    const char* axes,
+                    structkd_dtype dtype);
+
+// An output: no two elements at one address through a stride of 0.
+void require_no_overlap(const char* loss, const char* argument, const structkd_tensor& tensor);
+
 // A floating [B, C, H, W] of at least one element whose byte size fits 63 bits.
 Map require_map(const char* loss, const char* argument, const structkd_tensor* tensor);
 

@@ -4,33 +4,35 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cpu/kernels.h"
+#include "core/backend.h"
 
-STRUCTKD_CPU_ENTRIES(baseline)
+// The functions of a level, and its table.
+#define STRUCTKD_CPU_LEVEL(level)                                                  \
+  namespace structkd::cpu::level {                                                 \
+  STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL)                                        \
+  const Backend backend = {"cpu", #level, STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)}; \
+  }
+
+STRUCTKD_CPU_LEVEL(baseline)
 #ifdef STRUCTKD_CPU_AVX2
-STRUCTKD_CPU_ENTRIES(avx2)
+STRUCTKD_CPU_LEVEL(avx2)
 #endif
 #ifdef STRUCTKD_CPU_AVX512
-STRUCTKD_CPU_ENTRIES(avx512)
+STRUCTKD_CPU_LEVEL(avx512)
 #endif
-
-#define STRUCTKD_CPU_BACKEND(level)                               \
-  Backend {                                                       \
-    "cpu", #level, { level::pairwise_workspace, level::pairwise } \
-  }
 
 namespace structkd::cpu {
 namespace {
 
-const Backend levels[] = {
+const Backend* const levels[] = {
 // Best first.
 #ifdef STRUCTKD_CPU_AVX512
-    STRUCTKD_CPU_BACKEND(avx512),
+    &avx512::backend,
 #endif
 #ifdef STRUCTKD_CPU_AVX2
-    STRUCTKD_CPU_BACKEND(avx2),
+    &avx2::backend,
 #endif
-    STRUCTKD_CPU_BACKEND(baseline),
+    &baseline::backend,
 };
 
 bool machine_has(const char* level) {
@@ -53,10 +55,10 @@ bool machine_has(const char* level) {
 const Backend& chosen_level() {
   const char* wish = std::getenv("STRUCTKD_ISA");
   const Backend* best = nullptr;
-  for (const Backend& level : levels) {
-    if (!machine_has(level.description)) continue;
-    if (best == nullptr) best = &level;
-    if (wish != nullptr && std::strcmp(wish, level.description) == 0) return level;
+  for (const Backend* level : levels) {
+    if (!machine_has(level->description)) continue;
+    if (best == nullptr) best = level;
+    if (wish != nullptr && std::strcmp(wish, level->description) == 0) return *level;
   }
   if (wish != nullptr && *wish != '\0') {
     std::fprintf(stderr, "structkd: STRUCTKD_ISA=%s is not available here, using %s\n", wish,

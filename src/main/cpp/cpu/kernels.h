@@ -4,14 +4,10 @@
 
 #include "core/backend.h"
 
-#define STRUCTKD_CPU_ENTRIES(level)                                   \
-  namespace structkd::cpu::level {                                    \
-  size_t pairwise_workspace(const Launch&, const PairwiseArgs&);      \
-  void pairwise(const Launch&, const PairwiseArgs&, void* workspace); \
-  }
+namespace structkd::cpu::STRUCTKD_ISA {
 
-#ifdef STRUCTKD_ISA
-STRUCTKD_CPU_ENTRIES(STRUCTKD_ISA)
-#endif
+STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL)
+
+}  // namespace structkd::cpu::STRUCTKD_ISA
 
 #endif  // STRUCTKD_CPU_KERNELS_H

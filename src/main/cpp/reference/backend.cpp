@@ -4,11 +4,8 @@
 namespace structkd::reference {
 namespace {
 
-const Backend backend = {
-    "reference",
-    "plain f64 loops, one thread",
-    {pairwise_workspace, pairwise},
-};
+const Backend backend = {"reference", "plain f64 loops, one thread",
+                         STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)};
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);
 

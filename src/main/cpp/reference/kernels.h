@@ -1,4 +1,4 @@
-// reference/kernels.h: the entries of the reference backend, one pair per loss.
+// reference/kernels.h: the entries of the reference backend, two per loss.
 #ifndef STRUCTKD_REFERENCE_KERNELS_H
 #define STRUCTKD_REFERENCE_KERNELS_H
 
@@ -6,8 +6,7 @@
 
 namespace structkd::reference {
 
-size_t pairwise_workspace(const Launch&, const PairwiseArgs&);
-void pairwise(const Launch&, const PairwiseArgs&, void* workspace);
+STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL)
 
 }  // namespace structkd::reference
 

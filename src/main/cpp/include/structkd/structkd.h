@@ -3,6 +3,8 @@
 #define STRUCTKD_STRUCTKD_H
 
 #include "structkd/core.h"
+#include "structkd/global_structural.h"
 #include "structkd/pairwise.h"
+#include "structkd/pixelwise.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */

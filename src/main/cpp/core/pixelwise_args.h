@@ -1,0 +1,49 @@
+// core/pixelwise_args.h: checked arguments of the pixel-wise loss, as backends receive them.
+#ifndef STRUCTKD_CORE_PIXELWISE_ARGS_H
+#define STRUCTKD_CORE_PIXELWISE_ARGS_H
+
+#include "core/map.h"
+#include "structkd/pixelwise.h"
+
+namespace structkd {
+
+struct PixelwiseArgs {
+  Map student;
+  Map teacher;
+  Plane mask;  // u8, or not given
+  structkd_pixelwise_divergence divergence;
+  structkd_pixelwise_divisor divisor;
+  double temperature;
+  bool temperature_squared;
+  void* loss;      // f64 for f64 inputs, else f32
+  Map grad;        // or not given
+  bool want_grad;  // known before grad is: the workspace depends on it
+};
+
+namespace {  // internal linkage: per-ISA sources may not share inline copies
+
+// What the sum over the valid pixels is multiplied with, and what the derivative of a pixel by
+// logits / temperature is. 0 if no pixel is valid.
+struct PixelwiseScales {
+  double value;
+  double grad;
+};
+
+inline PixelwiseScales pixelwise_scales(const PixelwiseArgs& args, int64_t valid_pixels) {
+  if (valid_pixels == 0) return {0.0, 0.0};
+  const double V = double(valid_pixels);
+  const double divisor = args.divisor == STRUCTKD_PIXELWISE_PER_IMAGE ? V / double(args.student.B)
+                         : args.divisor == STRUCTKD_PIXELWISE_PER_PIXEL
+                             ? V
+                             : V * double(args.student.C);
+  const double t = args.temperature;
+  // t^2 / t = t, not a product that might overflow on the way.
+  return {(args.temperature_squared ? t * t : 1.0) / divisor,
+          (args.temperature_squared ? t : 1.0 / t) / divisor};
+}
+
+}  // namespace
+
+}  // namespace structkd
+
+#endif  // STRUCTKD_CORE_PIXELWISE_ARGS_H

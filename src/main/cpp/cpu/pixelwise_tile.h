@@ -1,0 +1,243 @@
+// cpu/pixelwise_tile.h: the pixel-wise divergence of a tile of pixels, a vector of pixels at a
+// time.
+//
+// With d = log-odds between the two distributions, m = sum q d, delta = d - m (q: the one in
+// front):
+//   KL(q, p) = m + log(lp / lq)           l: sums of exponentials; right where KL is not small
+//            = log(1 + sum q phi(delta))  phi(x) = e^-x - 1 + x >= 0; no cancellation near q = p
+//   p - q    = q (phi(delta) - delta - F) / (1 + F),  F = sum q phi(delta); likewise
+// The first form of KL is a difference of two numbers near log K: in f32 nothing is left of it when
+// student and teacher differ by 1e-3.
+#ifndef STRUCTKD_CPU_PIXELWISE_TILE_H
+#define STRUCTKD_CPU_PIXELWISE_TILE_H
+
+#include "cpu/vector_math.h"
+
+namespace structkd::cpu::STRUCTKD_ISA {
+namespace {
+
+// Most pixels of a tile; the fewest are one AVX-512 register of f32.
+constexpr int64_t kMaxPixels = 128, kMinPixels = 16;
+
+// phi(x) / x^2 for |x| <= 1; minimax in relative error, found as in vector_math.h.
+template <class T>
+struct Phi;
+
+template <>
+struct Phi<float> {
+  static inline Vector<float> over_square(Vector<float> x) {  // 4.3e-9
+    Vector<float> p = broadcast(-0x1.7416f4p-19f);
+    p = p * x + 0x1.a9622ap-16f;
+    p = p * x - 0x1.a028cap-13f;
+    p = p * x + 0x1.6bffb0p-10f;
+    p = p * x - 0x1.1110e0p-7f;
+    p = p * x + 0x1.555578p-5f;
+    p = p * x - 0x1.555556p-3f;
+    return p * x + 0x1.0p-1f;
+  }
+};
+
+template <>
+struct Phi<double> {
+  static inline Vector<double> over_square(Vector<double> x) {  // 1.2e-17
+    Vector<double> p = broadcast(-0x1.b054467812871p-41);
+    p = p * x + 0x1.997e1d4cfef23p-37;
+    p = p * x - 0x1.6128d47a4b00dp-33;
+    p = p * x + 0x1.1ee5774d439c0p-29;
+    p = p * x - 0x1.ae6442bf7d260p-26;
+    p = p * x + 0x1.27e50672b2ea1p-22;
+    p = p * x - 0x1.71de3a72396edp-19;
+    p = p * x + 0x1.a01a0190d4e30p-16;
+    p = p * x - 0x1.a01a019ff4eefp-13;
+    p = p * x + 0x1.6c16c16c20d88p-10;
+    p = p * x - 0x1.111111111124bp-7;
+    p = p * x + 0x1.5555555555506p-5;
+    p = p * x - 0x1.5555555555555p-3;
+    return p * x + 0x1.0p-1;
+  }
+};
+
+// a - b as a rounded difference and what the rounding lost (Knuth's two-sum). Needs no ordering of
+// |a| and |b|; a compiler may not simplify it without -ffast-math.
+template <class T>
+struct Difference {
+  Vector<T> rounded, lost;
+};
+template <class T>
+inline Difference<T> exact_difference(Vector<T> a, Vector<T> b) {
+  const Vector<T> rounded = a - b;
+  const Vector<T> minus_b = rounded - a;
+  return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
+}
+
+// The pixels of a tile are innermost: buffer[c * pixels + i]. `first` is the distribution in front
+// of the divergence, the one that weighs its terms; `second` the other one.
+template <class T>
+struct PixelTile {
+  int64_t K, pixels;
+  // [K, pixels]. Logits at first, see exponentials() and differences() for what they become.
+  T* first;
+  T* second;
+  T* gap;
+};
+
+// Per pixel sums over the classes; e^a and e^b are the exponentials of `first` and `second`.
+template <class T>
+struct ClassSums {
+  Vector<T> first, second;  // sum e^a, sum e^b
+  Vector<T> gap;            // sum e^a d
+  Vector<T> cross;          // -sum e^a b, for the cross entropy
+};
+
+// Classes that are summed before they join the sum of all: in f32 a sum of 1000 numbers in one go
+// would cost three more bits.
+constexpr int64_t kClassBlock = 16;
+
+template <class T>
+inline void add_part(ClassSums<T>& sums, ClassSums<T>& part) {
+  sums.first += part.first;
+  sums.second += part.second;
+  sums.gap += part.gap;
+  sums.cross += part.cross;
+  part = ClassSums<T>{};
+}
+
+// Larger than any |delta| of a class that matters, and 0 times it is 0.
+constexpr double kNoWeight = -1e4;
+
+// Logits of a vector of pixels become: first e^a, second e^b, gap d.
+template <class T, bool WantCross>
+inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_temperature) {
+  const int64_t K = tile.K, P = tile.pixels;
+  Vector<T> top_first = load(tile.first + i), top_second = load(tile.second + i);
+  for (int64_t c = 1; c < K; ++c) {
+    top_first = vector_max<T>(load(tile.first + c * P + i), top_first);
+    top_second = vector_max<T>(load(tile.second + c * P + i), top_second);
+  }
+  const Difference<T> top = exact_difference<T>(top_first, top_second);
+
+  ClassSums<T> sums{}, part{};
+  for (int64_t c = 0; c < K; ++c) {
+    if (c % kClassBlock == 0) add_part(sums, part);
+    T* const first = tile.first + c * P + i;
+    T* const second = tile.second + c * P + i;
+    // a - b, but without the rounding of a and b: their difference may be far smaller than they.
+    const Difference<T> logits = exact_difference<T>(load(first), load(second));
+    Vector<T> d = (logits.rounded - top.rounded) + (logits.lost - top.lost);
+    d *= inverse_temperature;
+    const Vector<T> a = (load(first) - top_first) * inverse_temperature;
+    const Vector<T> b = (load(second) - top_second) * inverse_temperature;
+    const Vector<T> ea = vector_exp<T>(a), eb = vector_exp<T>(b);
+    // An infinite logit has no exact difference, and a class of weight 0 may not make 0 * inf.
+    d = choose<T>(eb > T(0), d, a - b);
+    d = choose<T>(ea > T(0), d, broadcast(T(kNoWeight)));
+    part.first += ea;
+    part.second += eb;
+    part.gap += ea * d;
+    if (WantCross) part.cross -= choose<T>(ea > T(0), ea * b, Vector<T>{});
+    store(first, ea);
+    store(second, eb);
+    store(tile.gap + c * P + i, d);
+  }
+  add_part(sums, part);
+  return sums;
+}
+
+// What differences() finds per pixel.
+template <class T>
+struct PixelResult {
+  Vector<T> mean;    // m
+  Vector<T> excess;  // F, or -1 where KL > ln 2: there the form m + log(lp / lq) is the exact one
+  // The derivative by logits / temperature is (second - shrink * first) * stretch.
+  Vector<T> shrink, stretch;
+};
+
+// Second pass over a vector of pixels: first becomes q, second the derivative up to the sum F that
+// is not known before the end.
+template <class T, bool StudentFirst>
+inline PixelResult<T> differences(const PixelTile<T>& tile, int64_t i, const ClassSums<T>& sums) {
+  const int64_t K = tile.K, P = tile.pixels;
+  const Vector<T> one = broadcast(T(1));
+  const Vector<T> inverse = one / sums.first, mean = sums.gap * inverse;
+  const Vector<T> growth = vector_exp<T>(mean);
+  const Integers<T> close = growth * sums.second * inverse <= T(2);  // e^KL
+  // p (1 + F) where the pixel is close, else p: times e^b.
+  const Vector<T> factor = choose<T>(close, growth * inverse, one / sums.second);
+  const Vector<T> limit = choose<T>(close, one, -one);  // no square is below -1
+
+  Vector<T> excess = {}, part = {};
+  for (int64_t c = 0; c < K; ++c) {
+    if (c % kClassBlock == 0) {
+      excess += part;
+      part = Vector<T>{};
+    }
+    T* const first = tile.first + c * P + i;
+    T* const second = tile.second + c * P + i;
+    const Vector<T> delta = load(tile.gap + c * P + i) - mean, square = delta * delta;
+    const Vector<T> q = load(first) * inverse, q_delta = q * delta;
+    const Vector<T> near = q * (square * Phi<T>::over_square(delta));
+    const Vector<T> far = load(second) * factor - q;
+    const Integers<T> is_near = square < limit;
+    part += choose<T>(is_near, near, far + q_delta);
+    store(first, q);
+    store(second, StudentFirst ? q_delta : choose<T>(is_near, near - q_delta, far));
+  }
+
+  excess += part;
+  const Vector<T> shrink = StudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
+  return {mean, choose<T>(close, excess, -one), shrink, one / (one + shrink)};
+}
+
+// Divergences of a tile from per-pixel results, summed over its valid pixels in a fixed order.
+//   close  log(1 + F) = log(u) + (F - (u - 1)) / u,  u = 1 + F rounded
+//   else   m + log(lp / lq)
+template <class T>
+struct PixelValues {
+  double addend[kMaxPixels];
+  double argument[kMaxPixels];
+
+  void set_cross_entropy(int64_t i, const ClassSums<T>& sums) {
+    T cross[kLanes<T>], first[kLanes<T>], second[kLanes<T>];
+    store(cross, sums.cross);
+    store(first, sums.first);
+    store(second, sums.second);
+    for (int lane = 0; lane < kLanes<T>; ++lane) {
+      addend[i + lane] = double(cross[lane]) / double(first[lane]);
+      argument[i + lane] = double(second[lane]);
+    }
+  }
+
+  void set_divergence(int64_t i, const ClassSums<T>& sums, const PixelResult<T>& result) {
+    T mean[kLanes<T>], excess[kLanes<T>], first[kLanes<T>], second[kLanes<T>];
+    store(mean, result.mean);
+    store(excess, result.excess);
+    store(first, sums.first);
+    store(second, sums.second);
+    for (int lane = 0; lane < kLanes<T>; ++lane) {
+      const double F = double(excess[lane]), u = 1.0 + F;
+      const bool close = F >= 0.0;
+      addend[i + lane] = close ? (F - (u - 1.0)) / u : double(mean[lane]);
+      argument[i + lane] = close ? u : double(second[lane]) / double(first[lane]);
+    }
+  }
+
+  // valid[i] is 0 or 1.
+  double sum(const T* valid, int64_t pixels) {
+    log_row(argument, pixels, argument);
+    Vector<double> sums = {};
+    for (int64_t i = 0; i < pixels; i += kLanes<double>) {
+      double mask[kLanes<double>];
+      for (int lane = 0; lane < kLanes<double>; ++lane) mask[lane] = double(valid[i + lane]);
+      const Vector<double> value = load(addend + i) + load(argument + i);
+      sums += choose<double>(load(mask) > 0.0, value, Vector<double>{});
+    }
+    double total = 0.0;
+    for (int lane = 0; lane < kLanes<double>; ++lane) total += sums[lane];
+    return total;
+  }
+};
+
+}  // namespace
+}  // namespace structkd::cpu::STRUCTKD_ISA
+
+#endif  // STRUCTKD_CPU_PIXELWISE_TILE_H

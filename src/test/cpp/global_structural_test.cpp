@@ -1,0 +1,382 @@
+// src/test/cpp/global_structural_test.cpp: the global structural loss on every backend against the
+// f64 reference.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "global_structural_cases.h"
+
+namespace structkd::test {
+namespace {
+
+struct Outcome {
+  double loss;
+  std::vector<double> grad;
+  std::string plan;
+};
+
+Outcome compute(const std::string& backend,
+                const TestTensor& student,
+                const TestTensor& teacher,
+                const Sampled* sampled,
+                const structkd_global_structural_params& params,
+                bool want_grad = true,
+                int threads = 2,
+                Layout grad_layout = Layout::kContiguous,
+                bool f32_grad = false) {
+  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
+  const int64_t* n = student.view()->sizes;
+  const structkd_dtype dtype = student.view()->dtype;
+  TestTensor grad({n[0], n[1], n[2], n[3]}, f32_grad ? STRUCTKD_F32 : dtype, grad_layout);
+  const structkd_tensor* indices = sampled ? sampled->indices.view() : nullptr;
+  const structkd_tensor* counts = sampled ? sampled->counts.view() : nullptr;
+  size_t bytes = 0;
+  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
+  EXPECT_EQ(STRUCTKD_OK,
+            structkd_global_structural_workspace(&ctx, student.view(), teacher.view(), indices,
+                                                 counts, &params, want_grad, &bytes))
+      << structkd_last_error();
+  AlignedBytes workspace(bytes);
+  EXPECT_EQ(STRUCTKD_OK, structkd_global_structural(&ctx, student.view(), teacher.view(), indices,
+                                                    counts, &params, workspace.data(), loss,
+                                                    want_grad ? grad.view() : nullptr))
+      << structkd_last_error();
+  EXPECT_TRUE(grad.gaps_untouched());
+  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+}
+
+class GlobalStructuralOnBackend : public testing::TestWithParam<std::string> {};
+
+void expect_equal_to_reference(const std::string& backend,
+                               const TestTensor& student,
+                               const TestTensor& teacher,
+                               const Sampled* sampled,
+                               const structkd_global_structural_params& params,
+                               double conditioning = 1.0) {
+  SCOPED_TRACE(describe(student) + " and " + describe(teacher));
+  const bool f64 = student.view()->dtype == STRUCTKD_F64;
+  const Outcome truth =
+      compute("reference", student, teacher, sampled, params, true, 1, Layout::kContiguous, !f64);
+  const Outcome outcome =
+      compute(backend, student, teacher, sampled, params, true, 2, Layout::kContiguous, !f64);
+  // Similarities are rounded once to the inputs' type; the loss depends on their differences.
+  const double tolerance = conditioning * (f64 ? 1e-12 : 8 * 0x1p-24);
+  EXPECT_NEAR(outcome.loss, truth.loss, tolerance * std::abs(truth.loss) + 1e-15);
+  // Where the true gradient vanishes, what is left of one that is of the order of 1.
+  const double rounding = (f64 ? 0x1p-50 : 0x1p-22) * std::sqrt(double(truth.grad.size()));
+  const double norm = std::sqrt(dot(truth.grad, truth.grad));
+  EXPECT_LE(relative_error(outcome.grad, truth.grad) * (norm > 0.0 ? norm : 1.0),
+            tolerance * norm + rounding);
+}
+
+double conditioning_of(Input input) { return input == Input::kNearlyEqual ? 2000.0 : 1.0; }
+
+TEST_P(GlobalStructuralOnBackend, MatchesReferenceForOddShapes) {
+  // Cs, Ct, H, W: M = H W samples of 1, 2, primes, and the panel widths (4, 8, 16, 32) +- 1.
+  const int64_t shapes[][4] = {{1, 1, 1, 1}, {3, 2, 1, 2},  {5, 5, 1, 3},   {2, 7, 1, 7},
+                               {3, 4, 3, 5}, {16, 8, 4, 4}, {9, 9, 17, 1},  {33, 31, 1, 31},
+                               {7, 7, 4, 8}, {5, 6, 3, 11}, {17, 3, 5, 13}, {130, 40, 8, 9}};
+  for (const auto& n : shapes) {
+    for (Input input : kInputs) {
+      if (input == Input::kNearlyEqual && n[0] != n[1]) continue;
+      TestTensor student({2, n[0], n[2], n[3]}, STRUCTKD_F32);
+      TestTensor teacher({2, n[1], n[2], n[3]}, STRUCTKD_F32);
+      fill_pair(input, 11, student, teacher);
+      for (int64_t width : {-1, 5, 0}) {
+        expect_equal_to_reference(GetParam(), student, teacher, nullptr, params_of(width),
+                                  conditioning_of(input));
+      }
+    }
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, MatchesReferenceInEveryMode) {
+  TestTensor student({3, 6, 5, 7}, STRUCTKD_F64), teacher({3, 6, 5, 7}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 2, student, teacher);
+  const Sampled sampled(3, 23, 35);
+  for (int mode = 0; mode < 2 * 2 * 3 * 3 * 3 * 2; ++mode) {
+    int rest = mode;
+    auto next = [&rest](int count) { return std::exchange(rest, rest / count) % count; };
+    auto params = params_of(-2);  // width 6 of 23: a remainder of 5
+    params.normalize = next(2);
+    params.similarity = static_cast<structkd_similarity>(next(2));
+    params.shuffle = static_cast<structkd_shuffle>(next(3));
+    params.reduction = static_cast<structkd_group_reduction>(next(3));
+    params.remainder = static_cast<structkd_remainder>(next(3));
+    params.batch = static_cast<structkd_batch>(next(2));
+    params.temperature = 0.7;
+    SCOPED_TRACE(mode);
+    expect_equal_to_reference(GetParam(), student, teacher, &sampled, params);
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    for (Layout layout : kLayouts) {
+      for (Input input : kInputs) {
+        TestTensor student({2, 12, 7, 9}, dtype, layout), teacher({2, 12, 7, 9}, dtype, layout);
+        fill_pair(input, 5, student, teacher);
+        const Sampled sampled(2, 37, 63, layout);
+        // f16 and bf16 can make both nets exactly equal.
+        expect_equal_to_reference(GetParam(), student, teacher, &sampled, params_of(),
+                                  conditioning_of(input));
+      }
+    }
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, RaggedBatchIsTheMeanOfItsImages) {
+  TestTensor student({4, 5, 4, 6}, STRUCTKD_F64), teacher({4, 7, 4, 6}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 9, student, teacher);
+  Sampled sampled(4, 19, 24);
+  const double samples[4] = {19, 0, 7, 12}, classes[4] = {3, 0, 1, 2};
+  for (int64_t b = 0; b < 4; ++b) {
+    sampled.counts.set(2 * b, samples[b]);
+    sampled.counts.set(2 * b + 1, classes[b]);
+  }
+  expect_equal_to_reference(GetParam(), student, teacher, &sampled, params_of());
+  auto params = params_of();
+  params.shuffle = STRUCTKD_SHUFFLE_NONE;  // a permutation depends on the image's place
+  const Outcome batch = compute(GetParam(), student, teacher, &sampled, params);
+  double sum = 0.0;
+  for (int64_t b : {0, 2, 3}) {
+    TestTensor s({1, 5, 4, 6}, STRUCTKD_F64), t({1, 7, 4, 6}, STRUCTKD_F64);
+    s.fill([&](int64_t i) { return student.get(b * 120 + i); });
+    t.fill([&](int64_t i) { return teacher.get(b * 168 + i); });
+    Sampled one(1, int64_t(samples[b]), 24);
+    one.indices.fill([&](int64_t m) { return sampled.indices.get(b * 19 + m); });
+    one.counts.set(1, classes[b]);
+    const Outcome image = compute(GetParam(), s, t, &one, params);
+    sum += image.loss;
+    for (int64_t i = 0; i < 120; ++i) {
+      EXPECT_NEAR(image.grad[size_t(i)] / 3, batch.grad[size_t(b * 120 + i)], 1e-14);
+    }
+  }
+  EXPECT_NEAR(sum / 3, batch.loss, 1e-14);
+  for (int64_t i = 120; i < 240; ++i) EXPECT_EQ(0.0, batch.grad[size_t(i)]);
+}
+
+TEST_P(GlobalStructuralOnBackend, NoSamplesGiveZero) {
+  TestTensor student({2, 5, 4, 6}, STRUCTKD_F32), teacher({2, 5, 4, 6}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 9, student, teacher);
+  Sampled sampled(2, 8, 24);
+  sampled.counts.fill([](int64_t) { return 0.0; });
+  sampled.indices.fill([](int64_t) { return -1.0; });
+  const Outcome outcome = compute(GetParam(), student, teacher, &sampled, params_of());
+  EXPECT_EQ(0.0, outcome.loss);
+  for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+}
+
+TEST_P(GlobalStructuralOnBackend, GatheredRowsAsAStridedViewGiveTheSame) {
+  TestTensor rows_s({1, 12, 5, 1}, STRUCTKD_F64), rows_t({1, 12, 5, 1}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 4, rows_s, rows_t);
+  TestTensor map_s({1, 5, 3, 4}, STRUCTKD_F64), map_t({1, 5, 3, 4}, STRUCTKD_F64);
+  map_s.fill([&](int64_t i) { return rows_s.get(i % 12 * 5 + i / 12); });
+  map_t.fill([&](int64_t i) { return rows_t.get(i % 12 * 5 + i / 12); });
+  const double expected = compute(GetParam(), map_s, map_t, nullptr, params_of()).loss;
+  for (TestTensor* rows : {&rows_s, &rows_t}) {  // [M, D] seen as [1, D, 1, M]
+    structkd_tensor* view = rows->view();
+    const int64_t sizes[4] = {1, 5, 1, 12}, strides[4] = {60, 1, 1, 5};
+    std::memcpy(view->sizes, sizes, sizeof(sizes));
+    std::memcpy(view->strides, strides, sizeof(strides));
+  }
+  EXPECT_EQ(expected, compute(GetParam(), rows_s, rows_t, nullptr, params_of()).loss);
+}
+
+// perm[i][j] = (step_i j + i) mod M with step_i coprime to M, as in the stored numbers.
+TestTensor formula_permutation(int64_t M) {
+  std::vector<int64_t> coprime;
+  for (int64_t k = 1; k < M; ++k) {
+    if (std::gcd(k, M) == 1) coprime.push_back(k);
+  }
+  TestTensor table({M, M}, STRUCTKD_I32);
+  table.fill([&](int64_t e) {
+    const int64_t i = e / M, j = e % M;
+    return double((coprime[size_t(i) % coprime.size()] * j + i) % M);
+  });
+  return table;
+}
+
+// Values made by the published code, and by restatements of its variants.
+TEST_P(GlobalStructuralOnBackend, MatchesStoredNumbersOnBothBackends) {
+  struct Case {
+    int64_t width;
+    double temperature;
+    structkd_group_reduction reduction;
+    structkd_shuffle shuffle;
+    double loss, grad_abs_sum;
+  };
+  const Case cases[] = {
+      {-1, 1, STRUCTKD_GROUP_REDUCTION_DIV_L, STRUCTKD_SHUFFLE_ROW_INDEPENDENT, 0.04850654733314741,
+       0.1476971898583691},
+      {-1, 4, STRUCTKD_GROUP_REDUCTION_DIV_L, STRUCTKD_SHUFFLE_ROW_INDEPENDENT, 0.06888175203758601,
+       0.19822794418355422},
+      {5, 1, STRUCTKD_GROUP_REDUCTION_DIV_L, STRUCTKD_SHUFFLE_ROW_INDEPENDENT, 0.08736628305731983,
+       0.24759023813538564},
+      {0, 1, STRUCTKD_GROUP_REDUCTION_DIV_L, STRUCTKD_SHUFFLE_ROW_INDEPENDENT, 1.491013217505584,
+       4.465813824283853},
+      {3, 1, STRUCTKD_GROUP_REDUCTION_SUM, STRUCTKD_SHUFFLE_ROW_INDEPENDENT, 1.7462357039933072, 0},
+      {3, 1, STRUCTKD_GROUP_REDUCTION_SUM, STRUCTKD_SHUFFLE_NONE, 1.5806026446449692, 0}};
+  const TestTensor permutation = formula_permutation(12);
+  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32}) {
+    TestTensor student({1, 5, 1, 12}, dtype), teacher({1, 5, 1, 12}, dtype);
+    auto row_major = [](int64_t i) { return double(i % 12 * 5 + i / 12); };
+    student.fill([&](int64_t i) { return std::sin(0.7 * row_major(i) + 0.3); });
+    teacher.fill([&](int64_t i) { return 1.2 * std::sin(1.3 * row_major(i) + 1.1); });
+    for (const Case& c : cases) {
+      auto params = params_of(c.width);
+      params.normalize = 0;
+      params.temperature = c.temperature;
+      params.reduction = c.reduction;
+      params.shuffle = c.shuffle;
+      params.permutation = permutation.view();
+      for (const std::string& backend : {std::string("reference"), GetParam()}) {
+        const Outcome outcome = compute(backend, student, teacher, nullptr, params);
+        const double tolerance = dtype == STRUCTKD_F64 ? 1e-10 : 1e-5;
+        EXPECT_NEAR(outcome.loss, c.loss, tolerance * c.loss) << c.width << backend;
+        double sum = 0.0;
+        for (double g : outcome.grad) sum += std::abs(g);
+        if (c.grad_abs_sum == 0) continue;
+        EXPECT_NEAR(sum, c.grad_abs_sum, tolerance * c.grad_abs_sum);
+      }
+    }
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, GradientMatchesFiniteDifferences) {
+  for (int mode = 0; mode < 6; ++mode) {
+    TestTensor student({2, 4, 3, 5}, STRUCTKD_F64), teacher({2, 4, 3, 5}, STRUCTKD_F64);
+    fill_pair(Input::kRandom, 21, student, teacher);
+    const Sampled sampled(2, 13, 15);
+    auto params = params_of(mode % 3 == 0 ? 4 : mode % 3 == 1 ? -1 : 0);
+    params.similarity = mode < 3 ? STRUCTKD_SIMILARITY_SELF : STRUCTKD_SIMILARITY_CROSS;
+    params.normalize = mode != 2;
+    params.temperature = 0.5;
+    const std::vector<double> grad = compute(GetParam(), student, teacher, &sampled, params).grad;
+    for (uint64_t trial = 0; trial < 3; ++trial) {
+      std::vector<double> direction(grad.size());
+      for (size_t i = 0; i < grad.size(); ++i) direction[i] = gaussian(77 + trial, i);
+      const double slope = central_difference([&](double step) {
+        TestTensor moved({2, 4, 3, 5}, STRUCTKD_F64);
+        moved.fill([&](int64_t i) { return student.get(i) + step * direction[size_t(i)]; });
+        return compute(GetParam(), moved, teacher, &sampled, params, false).loss;
+      });
+      const double expected = dot(grad, direction);
+      EXPECT_NEAR(slope, expected, 1e-6 * std::abs(expected)) << mode;
+    }
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, EqualStudentAndTeacherGiveZero) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    TestTensor student({2, 8, 6, 5}, dtype), teacher({2, 8, 6, 5}, dtype);
+    student.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+    teacher.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+    const Outcome outcome = compute(GetParam(), student, teacher, nullptr, params_of());
+    EXPECT_EQ(0.0, outcome.loss);
+    for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, ConstantMapsAndZeroRowsAreDefined) {
+  TestTensor student({1, 4, 2, 3}, STRUCTKD_F32), teacher({1, 4, 2, 3}, STRUCTKD_F32);
+  teacher.fill([](int64_t) { return 1.0; });
+  const Outcome zero = compute(GetParam(), student, teacher, nullptr, params_of());
+  EXPECT_EQ(0.0, zero.loss) << "a constant offset of all similarities is free";
+  for (double g : zero.grad) EXPECT_EQ(0.0, g);
+  fill_pair(Input::kRandom, 3, student, teacher);
+  for (int64_t c = 0; c < 4; ++c) student.set(c * 6 + 2, 0.0);
+  const Outcome one = compute(GetParam(), student, teacher, nullptr, params_of());
+  EXPECT_GT(one.loss, 0.0);
+  for (int64_t c = 0; c < 4; ++c) EXPECT_EQ(0.0, one.grad[size_t(c * 6 + 2)]);
+}
+
+TEST_P(GlobalStructuralOnBackend, LargeFeaturesAndSmallTemperaturesStayFinite) {
+  TestTensor student({1, 5, 4, 4}, STRUCTKD_F32), teacher({1, 5, 4, 4}, STRUCTKD_F32);
+  student.fill([](int64_t i) { return 1e4 * gaussian(1, uint64_t(i)); });
+  teacher.fill([](int64_t i) { return 1e4 * gaussian(2, uint64_t(i)); });
+  auto params = params_of(3);
+  params.temperature = 1e-4;
+  for (int normalize : {0, 1}) {
+    params.normalize = normalize;
+    const Outcome outcome = compute(GetParam(), student, teacher, nullptr, params);
+    EXPECT_TRUE(std::isfinite(outcome.loss) && outcome.loss > 0);
+    for (double g : outcome.grad) EXPECT_TRUE(std::isfinite(g));
+    expect_equal_to_reference(GetParam(), student, teacher, nullptr, params, 1e4);
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, NaNShowsInTheLoss) {
+  TestTensor student({1, 4, 5, 5}, STRUCTKD_F32), teacher({1, 4, 5, 5}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 8, student, teacher);
+  student.set(7, std::numeric_limits<double>::quiet_NaN());
+  EXPECT_TRUE(std::isnan(compute(GetParam(), student, teacher, nullptr, params_of()).loss));
+}
+
+TEST_P(GlobalStructuralOnBackend, SameBitsForEveryThreadCountAndRun) {
+  for (int64_t M : {19, 70}) {
+    TestTensor student({2, 40, 9, 9}, STRUCTKD_F32), teacher({2, 33, 9, 9}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 2, student, teacher);
+    const Sampled sampled(2, M, 81);
+    const Outcome first = compute(GetParam(), student, teacher, &sampled, params_of(), true, 1);
+    for (int threads : {1, 2, 3, 7}) {
+      const Outcome again =
+          compute(GetParam(), student, teacher, &sampled, params_of(), true, threads);
+      EXPECT_EQ(first.loss, again.loss) << threads;
+      EXPECT_EQ(first.grad, again.grad) << threads;
+    }
+  }
+}
+
+TEST_P(GlobalStructuralOnBackend, StepAndSeedRedrawThePermutation) {
+  TestTensor student({1, 5, 4, 6}, STRUCTKD_F64), teacher({1, 5, 4, 6}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  auto params = params_of();
+  const double first = compute(GetParam(), student, teacher, nullptr, params).loss;
+  const int64_t later = 4;
+  params.step = &later;
+  EXPECT_NE(first, compute(GetParam(), student, teacher, nullptr, params).loss);
+  params = params_of();
+  params.seed = 43;
+  EXPECT_NE(first, compute(GetParam(), student, teacher, nullptr, params).loss);
+}
+
+TEST_P(GlobalStructuralOnBackend, TablesWithForeignEntriesAreReadSafely) {
+  TestTensor student({2, 5, 1, 9}, STRUCTKD_F64), teacher({2, 5, 1, 9}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  TestTensor table({2, 9, 9}, STRUCTKD_I32);
+  table.fill([](int64_t i) { return std::floor(14 * uniform(3, uint64_t(i))) - 2; });
+  auto params = params_of(2);
+  params.permutation = table.view();
+  Sampled sampled(2, 9, 9);
+  sampled.indices.set(3, 100);  // outside the map: a zero row
+  sampled.counts.set(2, 5);
+  expect_equal_to_reference(GetParam(), student, teacher, &sampled, params);
+}
+
+TEST_P(GlobalStructuralOnBackend, WritesTheGradientInAnyLayoutAndWidth) {
+  TestTensor student({2, 5, 4, 6}, STRUCTKD_F16), teacher({2, 5, 4, 6}, STRUCTKD_F16);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  const Outcome dense = compute(GetParam(), student, teacher, nullptr, params_of());
+  const Outcome wide = compute(GetParam(), student, teacher, nullptr, params_of(), true, 2,
+                               Layout::kContiguous, true);
+  EXPECT_LE(relative_error(dense.grad, wide.grad), 2 * storage_error(STRUCTKD_F16));
+  for (Layout layout : kLayouts) {
+    EXPECT_EQ(dense.grad,
+              compute(GetParam(), student, teacher, nullptr, params_of(), true, 2, layout).grad);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends,
+                         GlobalStructuralOnBackend,
+                         testing::ValuesIn(backends_under_test()),
+                         backend_test_name);
+
+}  // namespace
+}  // namespace structkd::test

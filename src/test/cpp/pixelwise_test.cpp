@@ -1,0 +1,605 @@
+// src/test/cpp/pixelwise_test.cpp: the pixel-wise loss on every backend against the f64 reference.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tensors.h"
+
+namespace structkd::test {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+constexpr structkd_pixelwise_divergence kDivergences[] = {STRUCTKD_PIXELWISE_CROSS_ENTROPY,
+                                                          STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT,
+                                                          STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER};
+constexpr structkd_pixelwise_divisor kDivisors[] = {
+    STRUCTKD_PIXELWISE_PER_IMAGE, STRUCTKD_PIXELWISE_PER_PIXEL, STRUCTKD_PIXELWISE_PER_ELEMENT};
+
+structkd_pixelwise_params params_of(
+    structkd_pixelwise_divergence divergence = STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT,
+    structkd_pixelwise_divisor divisor = STRUCTKD_PIXELWISE_PER_PIXEL) {
+  structkd_pixelwise_params params{};
+  params.struct_size = sizeof(params);
+  params.divergence = divergence;
+  params.divisor = divisor;
+  params.temperature = 1.0;
+  return params;
+}
+
+struct Outcome {
+  double loss;
+  std::vector<double> grad;
+  std::string plan;
+};
+
+struct How {
+  bool want_grad = true;
+  int threads = 2;
+  Layout grad_layout = Layout::kContiguous;
+  bool f32_grad = false;
+};
+
+Outcome compute(const std::string& backend,
+                const TestTensor& student,
+                const TestTensor& teacher,
+                const structkd_pixelwise_params& params,
+                How how = {}) {
+  const structkd_ctx ctx{backend.c_str(), nullptr, how.threads};
+  const int64_t* n = student.view()->sizes;
+  const structkd_dtype dtype = student.view()->dtype;
+  TestTensor grad({n[0], n[1], n[2], n[3]}, how.f32_grad ? STRUCTKD_F32 : dtype, how.grad_layout);
+  size_t bytes = 0;
+  double loss[1] = {kNaN};
+  EXPECT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, student.view(), teacher.view(), &params,
+                                                      how.want_grad, &bytes))
+      << structkd_last_error();
+  AlignedBytes workspace(bytes);
+  EXPECT_EQ(STRUCTKD_OK,
+            structkd_pixelwise(&ctx, student.view(), teacher.view(), &params, workspace.data(),
+                               loss, how.want_grad ? grad.view() : nullptr))
+      << structkd_last_error();
+  EXPECT_TRUE(grad.gaps_untouched());
+  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+}
+
+class PixelwiseOnBackend : public testing::TestWithParam<std::string> {};
+
+void expect_equal_to_reference(const std::string& backend,
+                               const TestTensor& student,
+                               const TestTensor& teacher,
+                               const structkd_pixelwise_params& params) {
+  SCOPED_TRACE(describe(student) + ", divergence " + std::to_string(params.divergence));
+  const bool wide = student.view()->dtype == STRUCTKD_F64;
+  How how;
+  how.f32_grad = !wide;
+  const Outcome truth = compute("reference", student, teacher, params, how);
+  const Outcome outcome = compute(backend, student, teacher, params, how);
+  SCOPED_TRACE(outcome.plan);
+  // f64: the plain formula of the reference cancels near student = teacher, not ours.
+  // f32: logits relative to their maximum are rounded, and e^x turns that into |x| roundings.
+  const double tolerance = wide ? 1e-9 : 10 * 0x1p-24;
+  EXPECT_NEAR(outcome.loss, truth.loss, tolerance * std::abs(truth.loss) + 2e-16);
+  EXPECT_LE(relative_error(outcome.grad, truth.grad), tolerance);
+  how.want_grad = false;
+  EXPECT_EQ(outcome.loss, compute(backend, student, teacher, params, how).loss);
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceOnOddShapes) {
+  // K, H, W: one class, one pixel, primes, vectors (4, 8, 16) +- 1, tiles of 128, 64, 32 and 16
+  // pixels +- 1, and class counts around those where the tile shrinks (16, 32, 64 in f32).
+  const int64_t shapes[][3] = {{1, 1, 1},    {2, 1, 1},   {7, 1, 1},   {1, 3, 5},   {2, 1, 2},
+                               {3, 33, 31},  {5, 3, 5},   {5, 4, 4},   {5, 1, 17},  {15, 1, 127},
+                               {16, 1, 128}, {16, 3, 43}, {17, 1, 63}, {17, 1, 65}, {31, 5, 13},
+                               {32, 8, 8},   {33, 1, 33}, {64, 1, 31}, {65, 1, 16}, {65, 17, 1},
+                               {150, 5, 7},  {257, 2, 9}};
+  for (const auto& n : shapes) {
+    for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
+      for (Input input : kInputs) {
+        TestTensor student({2, n[0], n[1], n[2]}, dtype), teacher({2, n[0], n[1], n[2]}, dtype);
+        fill_pair(input, 11, student, teacher);
+        for (auto divergence : kDivergences) {
+          expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    for (Layout layout : kLayouts) {
+      for (Input input : kInputs) {
+        TestTensor student({3, 12, 7, 19}, dtype, layout), teacher({3, 12, 7, 19}, dtype);
+        fill_pair(input, 5, student, teacher);
+        for (auto divergence : kDivergences) {
+          expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceForEveryTemperatureAndDivisor) {
+  TestTensor student({2, 19, 9, 11}, STRUCTKD_F32), teacher({2, 19, 9, 11}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 3, student, teacher);
+  for (double temperature : {0.5, 1.0, 4.0, 7.3, 1e3}) {
+    for (auto divisor : kDivisors) {
+      for (int32_t squared : {0, 1}) {
+        for (auto divergence : kDivergences) {
+          structkd_pixelwise_params params = params_of(divergence, divisor);
+          params.temperature = temperature;
+          params.temperature_squared = squared;
+          SCOPED_TRACE(temperature);
+          expect_equal_to_reference(GetParam(), student, teacher, params);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceFromNearlyEqualToFarApart) {
+  // Both forms of the divergence and the way between them: KL from 1e-13 to 1e3.
+  for (double scale : {1e-6, 1e-3, 0.03, 0.3, 0.7, 1.0, 1.5, 3.0, 30.0, 1e3}) {
+    TestTensor student({1, 21, 16, 16}, STRUCTKD_F32), teacher({1, 21, 16, 16}, STRUCTKD_F32);
+    // Multiples of 2^-20, so that the f32 inputs differ by what is meant.
+    auto logit = [&](uint64_t seed, int64_t i) {
+      return std::ldexp(std::round(std::ldexp(gaussian(seed, uint64_t(i)), 20)), -20);
+    };
+    student.fill([&](int64_t i) { return logit(1, i); });
+    teacher.fill([&](int64_t i) { return logit(1, i) + scale * logit(2, i); });
+    for (auto divergence : kDivergences) {
+      SCOPED_TRACE(scale);
+      expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, ACommonOffsetOfAllLogitsCostsNoPrecision) {
+  for (double offset : {10.0, -1000.0, 65536.0}) {
+    TestTensor student({1, 19, 7, 9}, STRUCTKD_F32), teacher({1, 19, 7, 9}, STRUCTKD_F32);
+    // Eighths: exact in f32 even with the largest offset.
+    auto logit = [](uint64_t seed, int64_t i) {
+      return std::round(8.0 * gaussian(seed, uint64_t(i))) / 8.0;
+    };
+    student.fill([&](int64_t i) { return logit(1, i) + offset; });
+    teacher.fill([&](int64_t i) { return logit(1, i) + (i % 5 == 0 ? 0.125 : 0.0); });
+    for (auto divergence : kDivergences) {
+      SCOPED_TRACE(offset);
+      expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceWithAMask) {
+  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32}) {
+    for (Layout layout : kLayouts) {
+      TestTensor student({3, 6, 9, 17}, dtype), teacher({3, 6, 9, 17}, dtype);
+      fill_pair(Input::kRandom, 3, student, teacher);
+      TestTensor mask({3, 9, 17}, STRUCTKD_U8, layout);
+      // The last image has no valid pixel; any value but 0 means valid.
+      mask.fill([](int64_t i) {
+        return i >= 2 * 9 * 17 ? 0.0 : i % 3 == 0 ? 0.0 : i % 3 == 1 ? 1.0 : 255.0;
+      });
+      for (auto divergence : kDivergences) {
+        for (auto divisor : kDivisors) {
+          structkd_pixelwise_params params = params_of(divergence, divisor);
+          params.mask = mask.view();
+          expect_equal_to_reference(GetParam(), student, teacher, params);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MaskedBatchEqualsTheSameBatchWithoutThosePixels) {
+  // Columns 0 .. 4 of 8 are valid: the loss of the five columns alone, whatever the divisor.
+  TestTensor student({2, 5, 3, 8}, STRUCTKD_F64), teacher({2, 5, 3, 8}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 4, student, teacher);
+  TestTensor cut_student({2, 5, 3, 5}, STRUCTKD_F64), cut_teacher({2, 5, 3, 5}, STRUCTKD_F64);
+  auto wide_index = [](int64_t i) { return i / 5 * 8 + i % 5; };
+  cut_student.fill([&](int64_t i) { return student.get(wide_index(i)); });
+  cut_teacher.fill([&](int64_t i) { return teacher.get(wide_index(i)); });
+  TestTensor mask({2, 3, 8}, STRUCTKD_U8);
+  mask.fill([](int64_t i) { return i % 8 < 5 ? 1.0 : 0.0; });
+  for (auto divisor : kDivisors) {
+    structkd_pixelwise_params params = params_of(STRUCTKD_PIXELWISE_CROSS_ENTROPY, divisor);
+    const Outcome expected = compute(GetParam(), cut_student, cut_teacher, params);
+    params.mask = mask.view();
+    const Outcome outcome = compute(GetParam(), student, teacher, params);
+    EXPECT_NEAR(outcome.loss, expected.loss, 1e-14);
+    for (int64_t i = 0; i < cut_student.elements(); ++i) {
+      EXPECT_NEAR(outcome.grad[size_t(wide_index(i))], expected.grad[size_t(i)], 1e-15);
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, GradientMatchesFiniteDifferences) {
+  for (double apart : {0.1, 3.0}) {  // both forms of the divergence
+    TestTensor student({2, 7, 3, 5}, STRUCTKD_F64), teacher({2, 7, 3, 5}, STRUCTKD_F64);
+    student.fill([](int64_t i) { return gaussian(21, uint64_t(i)); });
+    teacher.fill([&](int64_t i) { return student.get(i) + apart * gaussian(22, uint64_t(i)); });
+    TestTensor mask({2, 3, 5}, STRUCTKD_U8);
+    mask.fill([](int64_t i) { return i % 4 != 0 ? 1.0 : 0.0; });
+    for (auto divergence : kDivergences) {
+      structkd_pixelwise_params params = params_of(divergence);
+      params.temperature = 1.7;
+      params.temperature_squared = 1;
+      params.mask = mask.view();
+      const std::vector<double> grad = compute(GetParam(), student, teacher, params).grad;
+      for (uint64_t trial = 0; trial < 3; ++trial) {
+        // Along a random direction: one relative error for the whole gradient.
+        std::vector<double> direction(grad.size());
+        for (size_t i = 0; i < grad.size(); ++i) direction[i] = gaussian(77 + trial, i);
+        const double slope = central_difference(
+            [&](double step) {
+              TestTensor moved({2, 7, 3, 5}, STRUCTKD_F64);
+              moved.fill([&](int64_t i) { return student.get(i) + step * direction[size_t(i)]; });
+              How how;
+              how.want_grad = false;
+              return compute(GetParam(), moved, teacher, params, how).loss;
+            },
+            1e-4);
+        const double expected = dot(grad, direction);
+        EXPECT_NEAR(slope, expected, 1e-6 * std::abs(expected)) << divergence << " " << apart;
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, GradientOfAPixelSumsToZero) {
+  TestTensor student({1, 19, 4, 7}, STRUCTKD_F64), teacher({1, 19, 4, 7}, STRUCTKD_F64);
+  fill_pair(Input::kNearlyEqual, 4, student, teacher);
+  for (auto divergence : kDivergences) {
+    const Outcome outcome = compute(GetParam(), student, teacher, params_of(divergence));
+    for (size_t n = 0; n < 28; ++n) {
+      double sum = 0.0;
+      for (size_t c = 0; c < 19; ++c) sum += outcome.grad[c * 28 + n];
+      EXPECT_NEAR(0.0, sum, 1e-18);
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, EqualStudentAndTeacherGiveZero) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    TestTensor student({2, 8, 6, 5}, dtype), teacher({2, 8, 6, 5}, dtype);
+    student.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+    teacher.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+    for (auto divergence : kDivergences) {
+      const Outcome outcome = compute(GetParam(), student, teacher, params_of(divergence));
+      if (divergence != STRUCTKD_PIXELWISE_CROSS_ENTROPY) {
+        EXPECT_EQ(0.0, outcome.loss);
+      }
+      for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, OneClassGivesZero) {
+  TestTensor student({2, 1, 6, 5}, STRUCTKD_F32), teacher({2, 1, 6, 5}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 4, student, teacher);
+  for (auto divergence : kDivergences) {
+    const Outcome outcome = compute(GetParam(), student, teacher, params_of(divergence));
+    EXPECT_EQ(0.0, outcome.loss);
+    for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+  }
+}
+
+TEST_P(PixelwiseOnBackend, ConstantLogitsGiveTheEntropyOfTheUniformDistribution) {
+  TestTensor student({1, 4, 3, 3}, STRUCTKD_F32), teacher({1, 4, 3, 3}, STRUCTKD_F32);
+  student.fill([](int64_t) { return 7.0; });
+  const Outcome cross =
+      compute(GetParam(), student, teacher, params_of(STRUCTKD_PIXELWISE_CROSS_ENTROPY));
+  EXPECT_NEAR(std::log(4.0), cross.loss, 1e-7);
+  EXPECT_EQ(0.0, compute(GetParam(), student, teacher, params_of()).loss);
+}
+
+TEST_P(PixelwiseOnBackend, WithoutValidPixelsValueAndGradientAreZero) {
+  TestTensor student({2, 4, 3, 3}, STRUCTKD_F32), teacher({2, 4, 3, 3}, STRUCTKD_F32);
+  student.fill([](int64_t) { return kNaN; });
+  TestTensor mask({2, 3, 3}, STRUCTKD_U8);
+  for (auto divergence : kDivergences) {
+    for (auto divisor : kDivisors) {
+      structkd_pixelwise_params params = params_of(divergence, divisor);
+      params.mask = mask.view();
+      const Outcome outcome = compute(GetParam(), student, teacher, params);
+      EXPECT_EQ(0.0, outcome.loss);
+      for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, HugeLogitsStayFinite) {
+  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32, STRUCTKD_BF16}) {
+    TestTensor student({1, 5, 3, 3}, dtype), teacher({1, 5, 3, 3}, dtype);
+    student.fill([](int64_t i) { return 1e4 * gaussian(5, uint64_t(i)); });
+    teacher.fill([](int64_t i) { return 1e30 * gaussian(6, uint64_t(i)); });
+    // Finite stand-ins for minus infinity, as masks of classes use them.
+    teacher.set(3, -3e38);
+    for (auto divergence :
+         {STRUCTKD_PIXELWISE_CROSS_ENTROPY, STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT}) {
+      expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+    }
+    // The other way round the gaps are 1e30 themselves.
+    expect_equal_to_reference(GetParam(), teacher, student,
+                              params_of(STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER));
+  }
+}
+
+TEST_P(PixelwiseOnBackend, AClassOfProbabilityZeroAddsNothing) {
+  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32}) {
+    TestTensor student({1, 5, 3, 3}, dtype), teacher({1, 5, 3, 3}, dtype);
+    fill_pair(Input::kRandom, 5, student, teacher);
+    for (int64_t n = 0; n < 9; ++n) teacher.set(18 + n, -kInfinity);
+    for (auto divergence :
+         {STRUCTKD_PIXELWISE_CROSS_ENTROPY, STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT}) {
+      expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+      expect_equal_to_reference(GetParam(), teacher, teacher, params_of(divergence));
+    }
+    // The student gives probability to what the teacher rules out, or the other way round.
+    EXPECT_EQ(kInfinity, compute(GetParam(), student, teacher,
+                                 params_of(STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER))
+                             .loss);
+    const Outcome outcome = compute(GetParam(), teacher, student, params_of());
+    EXPECT_EQ(kInfinity, outcome.loss);
+    for (double g : outcome.grad) EXPECT_TRUE(std::isfinite(g));
+  }
+}
+
+TEST_P(PixelwiseOnBackend, NaNShowsInTheLossUnlessMasked) {
+  TestTensor student({1, 4, 5, 5}, STRUCTKD_F32), teacher({1, 4, 5, 5}, STRUCTKD_F32);
+  TestTensor mask({1, 5, 5}, STRUCTKD_U8);
+  mask.fill([](int64_t i) { return i == 7 ? 0.0 : 1.0; });
+  for (TestTensor* broken : {&student, &teacher}) {
+    for (int64_t c = 0; c < 4; ++c) {
+      for (double value : {kNaN, kInfinity}) {
+        fill_pair(Input::kRandom, 8, student, teacher);
+        broken->set(c * 25 + 7, value);
+        for (auto divergence : kDivergences) {
+          structkd_pixelwise_params params = params_of(divergence);
+          EXPECT_TRUE(std::isnan(compute(GetParam(), student, teacher, params).loss))
+              << c << " " << value << " " << divergence;
+          params.mask = mask.view();
+          expect_equal_to_reference(GetParam(), student, teacher, params);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, SameBitsForEveryThreadCountAndRun) {
+  for (Input input : kInputs) {
+    for (int64_t classes : {6, 70}) {
+      TestTensor student({2, classes, 19, 23}, STRUCTKD_F32);
+      TestTensor teacher({2, classes, 19, 23}, STRUCTKD_F32);
+      fill_pair(input, 2, student, teacher);
+      How how;
+      how.threads = 1;
+      const Outcome first = compute(GetParam(), student, teacher, params_of(), how);
+      for (int threads : {1, 2, 3, 7}) {
+        how.threads = threads;
+        const Outcome again = compute(GetParam(), student, teacher, params_of(), how);
+        EXPECT_EQ(first.loss, again.loss) << threads;
+        EXPECT_EQ(first.grad, again.grad) << threads;
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, PrecisionFastIsExact) {
+  TestTensor student({1, 6, 9, 9}, STRUCTKD_F32), teacher({1, 6, 9, 9}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  structkd_pixelwise_params params = params_of();
+  const Outcome exact = compute(GetParam(), student, teacher, params);
+  params.precision = STRUCTKD_PRECISION_FAST;
+  EXPECT_EQ(exact.grad, compute(GetParam(), student, teacher, params).grad);
+}
+
+TEST_P(PixelwiseOnBackend, WritesTheGradientInAnyLayout) {
+  TestTensor student({2, 5, 4, 6}, STRUCTKD_F32), teacher({2, 5, 4, 6}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  How how;
+  const Outcome dense = compute(GetParam(), student, teacher, params_of(), how);
+  for (Layout layout : kLayouts) {
+    how.grad_layout = layout;
+    EXPECT_EQ(dense.grad, compute(GetParam(), student, teacher, params_of(), how).grad);
+  }
+}
+
+TEST_P(PixelwiseOnBackend, NarrowGradientIsTheWideOneRounded) {
+  for (structkd_dtype dtype : {STRUCTKD_F16, STRUCTKD_BF16}) {
+    TestTensor student({1, 5, 4, 6}, dtype), teacher({1, 5, 4, 6}, dtype);
+    fill_pair(Input::kRandom, 6, student, teacher);
+    How how;
+    const Outcome narrow = compute(GetParam(), student, teacher, params_of(), how);
+    how.f32_grad = true;
+    const Outcome wide = compute(GetParam(), student, teacher, params_of(), how);
+    // Twice the rounding unit: small elements of f16 are subnormal.
+    EXPECT_LE(relative_error(narrow.grad, wide.grad), 2 * storage_error(dtype));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends,
+                         PixelwiseOnBackend,
+                         testing::ValuesIn(backends_under_test()),
+                         backend_test_name);
+
+// Values of the public codes, printed by those: S = 2 sin(0.7 i + 0.3), T = 3 sin(1.3 i + 1.1).
+TEST(PixelwiseReference, AgreesWithThePublishedCodes) {
+  auto loss_of = [](std::vector<int64_t> shape, structkd_pixelwise_divergence divergence,
+                    structkd_pixelwise_divisor divisor) {
+    TestTensor student(shape, STRUCTKD_F64), teacher(shape, STRUCTKD_F64);
+    student.fill([](int64_t i) { return 2.0 * std::sin(0.7 * double(i) + 0.3); });
+    teacher.fill([](int64_t i) { return 3.0 * std::sin(1.3 * double(i) + 1.1); });
+    return compute("reference", student, teacher, params_of(divergence, divisor)).loss;
+  };
+  // SKD ce208e1, CriterionPixelWise.
+  EXPECT_NEAR(4.812634904342865,
+              loss_of({2, 5, 3, 4}, STRUCTKD_PIXELWISE_CROSS_ENTROPY, STRUCTKD_PIXELWISE_PER_IMAGE),
+              1e-13);
+  // CIRKD dab64db, losses/kd.py, T = 1.
+  EXPECT_NEAR(
+      1.3476121570388495,
+      loss_of({2, 5, 3, 4}, STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT, STRUCTKD_PIXELWISE_PER_PIXEL),
+      1e-13);
+  // AICSD f99949e, pi_loss.
+  EXPECT_NEAR(
+      0.07919566353508684,
+      loss_of({2, 21, 4, 5}, STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT, STRUCTKD_PIXELWISE_PER_ELEMENT),
+      1e-14);
+  // The direction that the SKD paper writes; no public code has it.
+  EXPECT_NEAR(
+      1.7739979665903383,
+      loss_of({2, 5, 3, 4}, STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER, STRUCTKD_PIXELWISE_PER_PIXEL),
+      1e-13);
+}
+
+// Bad input: the status, and a sentence that names the argument and what it got.
+class PixelwiseArguments : public testing::Test {
+ protected:
+  TestTensor student_{{2, 3, 4, 5}, STRUCTKD_F32};
+  TestTensor teacher_{{2, 3, 4, 5}, STRUCTKD_F32};
+  structkd_pixelwise_params params_ = params_of();
+  structkd_ctx ctx_{"cpu", nullptr, 1};
+  float loss_ = 7.0f;
+
+  void expect_error(structkd_status status,
+                    const char* sentence_part,
+                    structkd_tensor* grad = nullptr) {
+    AlignedBytes workspace(1 << 20);
+    EXPECT_EQ(status, structkd_pixelwise(&ctx_, student_.view(), teacher_.view(), &params_,
+                                         workspace.data(), &loss_, grad));
+    EXPECT_NE(nullptr, std::strstr(structkd_last_error(), sentence_part)) << structkd_last_error();
+    EXPECT_EQ(7.0f, loss_) << "a failed call wrote the loss";
+    size_t bytes = 0;
+    if (grad == nullptr) {
+      EXPECT_EQ(status, structkd_pixelwise_workspace(&ctx_, student_.view(), teacher_.view(),
+                                                     &params_, 1, &bytes));
+    }
+  }
+};
+
+TEST_F(PixelwiseArguments, RefusesNull) {
+  size_t bytes = 0;
+  AlignedBytes workspace(1 << 20);
+  const auto call = [&](const structkd_ctx* ctx, const structkd_tensor* student,
+                        const structkd_tensor* teacher, const structkd_pixelwise_params* params,
+                        void* scratch, void* loss, const char* sentence) {
+    EXPECT_EQ(STRUCTKD_ERR_NULL,
+              structkd_pixelwise(ctx, student, teacher, params, scratch, loss, nullptr));
+    EXPECT_STREQ(sentence, structkd_last_error());
+  };
+  call(nullptr, student_.view(), teacher_.view(), &params_, workspace.data(), &loss_,
+       "pixel-wise loss: ctx is NULL");
+  call(&ctx_, nullptr, teacher_.view(), &params_, workspace.data(), &loss_,
+       "pixel-wise loss: student is NULL");
+  call(&ctx_, student_.view(), nullptr, &params_, workspace.data(), &loss_,
+       "pixel-wise loss: teacher is NULL");
+  call(&ctx_, student_.view(), teacher_.view(), nullptr, workspace.data(), &loss_,
+       "pixel-wise loss: params is NULL");
+  call(&ctx_, student_.view(), teacher_.view(), &params_, nullptr, &loss_,
+       "pixel-wise loss: workspace is NULL");
+  call(&ctx_, student_.view(), teacher_.view(), &params_, workspace.data(), nullptr,
+       "pixel-wise loss: loss is NULL");
+  EXPECT_EQ(STRUCTKD_ERR_NULL, structkd_pixelwise_workspace(&ctx_, student_.view(), teacher_.view(),
+                                                            &params_, 1, nullptr));
+  EXPECT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx_, student_.view(), teacher_.view(),
+                                                      &params_, 1, &bytes));
+}
+
+TEST_F(PixelwiseArguments, RefusesDifferentShapesNamingBoth) {
+  teacher_.view()->sizes[2] = 3;
+  expect_error(STRUCTKD_ERR_SHAPE,
+               "student [2, 3, 4, 5] and teacher [2, 3, 3, 5] differ in height and width");
+  teacher_.view()->sizes[1] = 2;
+  expect_error(STRUCTKD_ERR_SHAPE, "differ in number of channels");
+  teacher_.view()->sizes[0] = 1;
+  expect_error(STRUCTKD_ERR_SHAPE, "differ in batch size");
+}
+
+TEST_F(PixelwiseArguments, RefusesDifferentDtypesAndIntegers) {
+  TestTensor wide({2, 3, 4, 5}, STRUCTKD_F64);
+  const structkd_tensor narrow = *teacher_.view();
+  *teacher_.view() = *wide.view();
+  expect_error(STRUCTKD_ERR_DTYPE, "student is f32 and teacher is f64");
+  *teacher_.view() = narrow;
+  student_.view()->dtype = STRUCTKD_I64;
+  expect_error(STRUCTKD_ERR_DTYPE, "student is i64, expected f16, bf16, f32 or f64");
+}
+
+TEST_F(PixelwiseArguments, RefusesWrongRankAndEmptyBatch) {
+  student_.view()->rank = 3;
+  expect_error(STRUCTKD_ERR_SHAPE, "student has shape [2, 3, 4], expected rank 4");
+  student_.view()->rank = 4;
+  student_.view()->sizes[0] = 0;
+  expect_error(STRUCTKD_ERR_SHAPE, "student is empty: its shape is [0, 3, 4, 5]");
+}
+
+TEST_F(PixelwiseArguments, RefusesNullData) {
+  teacher_.view()->data = nullptr;
+  expect_error(STRUCTKD_ERR_NULL, "teacher->data is NULL");
+}
+
+TEST_F(PixelwiseArguments, RefusesTemperaturesThatAreNotPositive) {
+  for (double temperature : {0.0, -1.0, kNaN, kInfinity}) {
+    params_.temperature = temperature;
+    expect_error(STRUCTKD_ERR_VALUE, "params->temperature is");
+  }
+}
+
+TEST_F(PixelwiseArguments, RefusesUnknownEnumValues) {
+  params_.divergence = static_cast<structkd_pixelwise_divergence>(3);
+  expect_error(STRUCTKD_ERR_VALUE, "params->divergence is 3, expected 0 to 2");
+  params_ = params_of();
+  params_.divisor = static_cast<structkd_pixelwise_divisor>(-1);
+  expect_error(STRUCTKD_ERR_VALUE, "params->divisor is -1, expected 0 to 2");
+  params_ = params_of();
+  params_.precision = static_cast<structkd_precision>(2);
+  expect_error(STRUCTKD_ERR_VALUE, "params->precision is 2, expected 0 to 1");
+}
+
+TEST_F(PixelwiseArguments, RefusesParamsWithoutSize) {
+  params_.struct_size = 0;
+  expect_error(STRUCTKD_ERR_VALUE, "params->struct_size is 0");
+}
+
+TEST_F(PixelwiseArguments, RefusesUnknownBackendAndThreads) {
+  ctx_.backend = "tpu";
+  expect_error(STRUCTKD_ERR_BACKEND, "there is no backend \"tpu\"");
+  ctx_ = {"cpu", nullptr, 0};
+  expect_error(STRUCTKD_ERR_VALUE, "ctx->threads is 0");
+}
+
+TEST_F(PixelwiseArguments, RefusesGradOfAnotherShapeOrDtypeOrThatOverlapsItself) {
+  TestTensor wrong({2, 3, 4, 6}, STRUCTKD_F32);
+  expect_error(STRUCTKD_ERR_SHAPE, "grad has shape [2, 3, 4, 6]", wrong.view());
+  TestTensor half({2, 3, 4, 5}, STRUCTKD_F16);
+  expect_error(STRUCTKD_ERR_DTYPE, "grad is f16", half.view());
+  TestTensor overlapping({2, 3, 4, 5}, STRUCTKD_F32);
+  overlapping.view()->strides[0] = 0;
+  expect_error(STRUCTKD_ERR_SHAPE, "grad overlaps itself", overlapping.view());
+}
+
+TEST_F(PixelwiseArguments, RefusesMasksOfAnotherShapeOrDtype) {
+  TestTensor mask({2, 4, 4}, STRUCTKD_U8);
+  params_.mask = mask.view();
+  expect_error(STRUCTKD_ERR_SHAPE, "params->mask has shape [2, 4, 4], expected [2, 4, 5]");
+  TestTensor weights({2, 4, 5}, STRUCTKD_F32);
+  params_.mask = weights.view();
+  expect_error(STRUCTKD_ERR_DTYPE, "params->mask is f32, expected u8");
+}
+
+TEST_F(PixelwiseArguments, RefusesUnalignedWorkspace) {
+  AlignedBytes workspace(1 << 20);
+  EXPECT_EQ(STRUCTKD_ERR_WORKSPACE,
+            structkd_pixelwise(&ctx_, student_.view(), teacher_.view(), &params_,
+                               static_cast<char*>(workspace.data()) + 8, &loss_, nullptr));
+}
+
+}  // namespace
+}  // namespace structkd::test

@@ -1,0 +1,139 @@
+// src/test/cpp/vector_math_test.cpp: the error bounds that cpu/vector_math.h states, for the
+// vectors of the baseline level. The other levels run the same source with wider registers; the
+// losses' tests go through them.
+#define STRUCTKD_ISA baseline
+#include "cpu/vector_math.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "tensors.h"
+
+namespace structkd::cpu::baseline {
+namespace {
+
+using test::uniform;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// |actual - expected| in units of the last place of a T near expected, subnormals included.
+template <class T>
+double ulps(T actual, long double expected) {
+  if (std::isinf(T(expected)) || std::isinf(actual)) return T(expected) == actual ? 0.0 : kInfinity;
+  const int lowest = std::numeric_limits<T>::min_exponent - 1;
+  const int exponent = expected == 0.0L ? lowest : std::max(std::ilogb(expected), lowest);
+  const long double unit = std::ldexp(1.0L, exponent - std::numeric_limits<T>::digits + 1);
+  return double(std::fabs((long double)(actual)-expected) / unit);
+}
+
+TEST(VectorMath, ExpOfFloatsIsWithinItsBoundOverTheWholeRange) {
+  // Every 997th bit pattern: both signs, subnormals, infinities and NaNs among them.
+  std::vector<float> x, y;
+  for (uint64_t bits = 0; bits < (uint64_t(1) << 32); bits += 997) {
+    const uint32_t pattern = uint32_t(bits);
+    float value;
+    std::memcpy(&value, &pattern, sizeof(value));
+    x.push_back(value);
+  }
+  y.resize(x.size());
+  exp_row(x.data(), int64_t(x.size()), y.data());
+  double worst = 0.0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(x[i])) {
+      EXPECT_TRUE(std::isnan(y[i]));
+    } else {
+      worst = std::max(worst, ulps(y[i], std::exp((long double)(x[i]))));
+    }
+  }
+  EXPECT_LE(worst, 1.1);
+}
+
+TEST(VectorMath, ExpOfDoublesIsWithinItsBound) {
+  std::vector<double> x, y;
+  for (uint64_t i = 0; i < 400000; ++i) {
+    const double scale = i % 3 == 0 ? 1.0 : i % 3 == 1 ? 30.0 : 746.0;
+    x.push_back(scale * (2.0 * uniform(1, i) - 1.0));
+  }
+  y.resize(x.size());
+  exp_row(x.data(), int64_t(x.size()), y.data());
+  double worst = 0.0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, ulps(y[i], std::exp((long double)(x[i]))));
+  }
+  EXPECT_LE(worst, 1.1);
+}
+
+template <class T>
+void expect_exp_at_the_ends() {
+  const T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  const T smallest = std::numeric_limits<T>::denorm_min();
+  const T overflow = std::log(std::numeric_limits<T>::max());  // rounded: within an ulp of it
+  const T underflow = std::log(smallest);
+  const T x[] = {0,
+                 -T(0),
+                 infinity,
+                 -infinity,
+                 nan,
+                 smallest,
+                 overflow * 2,
+                 underflow * 2,
+                 underflow + 1,
+                 underflow - T(0.6),
+                 1,
+                 -1};
+  constexpr int kCount = int(sizeof(x) / sizeof(x[0]));
+  T y[kCount];
+  exp_row(x, kCount, y);
+  EXPECT_EQ(T(1), y[0]);
+  EXPECT_EQ(T(1), y[1]);
+  EXPECT_EQ(infinity, y[2]);
+  EXPECT_EQ(T(0), y[3]);
+  EXPECT_TRUE(std::isnan(y[4]));
+  EXPECT_EQ(T(1), y[5]);
+  EXPECT_EQ(infinity, y[6]);
+  EXPECT_EQ(T(0), y[7]);
+  for (int i = 8; i < kCount; ++i) EXPECT_LE(ulps(y[i], std::exp((long double)(x[i]))), 1.1) << i;
+}
+
+TEST(VectorMath, ExpIsRightAtTheEnds) {
+  expect_exp_at_the_ends<float>();
+  expect_exp_at_the_ends<double>();
+}
+
+TEST(VectorMath, LogIsWithinItsBound) {
+  std::vector<double> x, y;
+  for (uint64_t i = 0; i < 400000; ++i) {
+    const double u = uniform(2, i);
+    x.push_back(i % 4 == 0   ? std::exp(1400.0 * u - 700.0)
+                : i % 4 == 1 ? 1.0 + 1e-3 * (u - 0.5)  // where log crosses 0
+                : i % 4 == 2 ? 4.0 * u
+                             : 0x1p-1022 * u);  // subnormal
+  }
+  y.resize(x.size());
+  log_row(x.data(), int64_t(x.size()), y.data());
+  double worst = 0.0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, ulps(y[i], std::log((long double)(x[i]))));
+  }
+  EXPECT_LE(worst, 1.0);
+}
+
+TEST(VectorMath, LogIsRightAtTheEnds) {
+  const double x[] = {0.0, -0.0, 1.0, kInfinity, -1.0, -kInfinity, kNaN};
+  double y[7];
+  log_row(x, 7, y);
+  EXPECT_EQ(-kInfinity, y[0]);
+  EXPECT_EQ(-kInfinity, y[1]);
+  EXPECT_EQ(0.0, y[2]);
+  EXPECT_EQ(kInfinity, y[3]);
+  for (int i = 4; i < 7; ++i) EXPECT_TRUE(std::isnan(y[i])) << x[i];
+}
+
+}  // namespace
+}  // namespace structkd::cpu::baseline
