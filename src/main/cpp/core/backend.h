@@ -18,7 +18,8 @@ namespace structkd {
   X(pairwise, PairwiseArgs)                               \
   X(pixelwise, PixelwiseArgs)                             \
   X(global_structural_sample, GlobalStructuralSampleArgs) \
-  X(global_structural, GlobalStructuralArgs)
+  X(global_structural, GlobalStructuralArgs)              \
+  X(inter_class_similarity, InterClassSimilarityArgs)
 
 #define STRUCTKD_DECLARE_ARGS(entry, Args) struct Args;
 STRUCTKD_KERNELS(STRUCTKD_DECLARE_ARGS)

@@ -11,8 +11,8 @@ struct PixelwiseArgs {
   Map student;
   Map teacher;
   Plane mask;  // u8, or not given
-  structkd_pixelwise_divergence divergence;
-  structkd_pixelwise_divisor divisor;
+  structkd_divergence divergence;
+  structkd_divisor divisor;
   double temperature;
   bool temperature_squared;
   void* loss;      // f64 for f64 inputs, else f32
@@ -32,10 +32,10 @@ struct PixelwiseScales {
 inline PixelwiseScales pixelwise_scales(const PixelwiseArgs& args, int64_t valid_pixels) {
   if (valid_pixels == 0) return {0.0, 0.0};
   const double V = double(valid_pixels);
-  const double divisor = args.divisor == STRUCTKD_PIXELWISE_PER_IMAGE ? V / double(args.student.B)
-                         : args.divisor == STRUCTKD_PIXELWISE_PER_PIXEL
-                             ? V
-                             : V * double(args.student.C);
+  const double divisor = args.divisor == STRUCTKD_DIVISOR_PIXELS_PER_IMAGE
+                             ? V / double(args.student.B)
+                         : args.divisor == STRUCTKD_DIVISOR_PIXELS ? V
+                                                                   : V * double(args.student.C);
   const double t = args.temperature;
   // t^2 / t = t, not a product that might overflow on the way.
   return {(args.temperature_squared ? t * t : 1.0) / divisor,

@@ -33,20 +33,17 @@ double weighted(double log_q, double x) {
 }
 
 // The divergence at one pixel.
-double divergence(structkd_pixelwise_divergence kind,
-                  const double* log_s,
-                  const double* log_t,
-                  int64_t K) {
+double divergence(structkd_divergence kind, const double* log_s, const double* log_t, int64_t K) {
   double sum = 0.0;
   for (int64_t c = 0; c < K; ++c) {
     switch (kind) {
-      case STRUCTKD_PIXELWISE_CROSS_ENTROPY:
+      case STRUCTKD_DIVERGENCE_CROSS_ENTROPY:
         sum += weighted(log_t[c], -log_s[c]);
         break;
-      case STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT:
+      case STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT:
         sum += weighted(log_t[c], log_t[c] - log_s[c]);
         break;
-      case STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER:
+      case STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER:
         sum += weighted(log_s[c], log_s[c] - log_t[c]);
         break;
     }
@@ -55,8 +52,8 @@ double divergence(structkd_pixelwise_divergence kind,
 }
 
 // Its derivative by student logit / temperature of one class.
-double derivative(structkd_pixelwise_divergence kind, double log_s, double log_t, double value) {
-  if (kind == STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER) {
+double derivative(structkd_divergence kind, double log_s, double log_t, double value) {
+  if (kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER) {
     return weighted(log_s, log_s - log_t - value);
   }
   return std::exp(log_s) - std::exp(log_t);

@@ -48,6 +48,79 @@ STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
                                               int64_t eps_mode,
                                               double eps,
                                               int64_t pairs);
+STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
+                                  const at::Tensor& teacher,
+                                  const std::optional<at::Tensor>& mask,
+                                  int64_t divergence,
+                                  int64_t divisor,
+                                  double temperature,
+                                  bool temperature_squared);
+
+// GSSKD (structkd/global_structural.h). The sampling returns I32 [B, 2 + M_max]: the counts of each
+// image, then its indices. `map` gives the size; labels of another size are resized to it
+// (nearest).
+STRUCTKD_API at::Tensor global_structural_sample(const at::Tensor& map,
+                                                 const std::optional<at::Tensor>& teacher_logits,
+                                                 const std::optional<at::Tensor>& labels,
+                                                 int64_t sampling,
+                                                 int64_t fill,
+                                                 int64_t draw,
+                                                 bool teacher_correct_only,
+                                                 int64_t samples,
+                                                 int64_t min_candidates,
+                                                 int64_t num_classes,
+                                                 int64_t ignore_index,
+                                                 int64_t seed,
+                                                 int64_t step);
+STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
+                                          const at::Tensor& teacher,
+                                          const std::optional<at::Tensor>& indices,
+                                          const std::optional<at::Tensor>& counts,
+                                          const std::optional<at::Tensor>& permutation,
+                                          bool normalize,
+                                          int64_t similarity,
+                                          int64_t shuffle,
+                                          int64_t reduction,
+                                          int64_t remainder,
+                                          int64_t batch,
+                                          int64_t precision,
+                                          int64_t group_width,
+                                          double temperature,
+                                          double eps,
+                                          int64_t classes,
+                                          int64_t seed,
+                                          int64_t step);
+// The same samples and groups compared row by row (relation false) or by the cosines between
+// groups (true): compositions of LibTorch operations, no kernel.
+STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
+                                                   const at::Tensor& teacher,
+                                                   const std::optional<at::Tensor>& indices,
+                                                   const std::optional<at::Tensor>& counts,
+                                                   const std::optional<at::Tensor>& permutation,
+                                                   bool relation,
+                                                   bool normalize,
+                                                   int64_t similarity,
+                                                   int64_t shuffle,
+                                                   int64_t remainder,
+                                                   int64_t batch,
+                                                   int64_t group_width,
+                                                   double temperature,
+                                                   double eps,
+                                                   int64_t classes,
+                                                   int64_t seed,
+                                                   int64_t step);
+STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
+                                               const at::Tensor& teacher,
+                                               const std::optional<at::Tensor>& mask,
+                                               double temperature,
+                                               bool row_normalize,
+                                               int64_t precision);
+// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
+STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
+                                                    const at::Tensor& teacher,
+                                                    int64_t code,
+                                                    double temperature,
+                                                    bool row_normalize);
 
 }  // namespace structkd
 

@@ -9,28 +9,28 @@ extern "C" {
 #endif
 
 /** What is measured at one pixel, between q_S = softmax(student / temperature) and q_T likewise. */
-typedef enum structkd_pixelwise_divergence {
+typedef enum structkd_divergence {
   /** -sum_k q_T log q_S: KL_TEACHER_STUDENT plus the entropy of q_T, so it never reaches 0. The
      gradient is that of KL_TEACHER_STUDENT. */
-  STRUCTKD_PIXELWISE_CROSS_ENTROPY = 0,
+  STRUCTKD_DIVERGENCE_CROSS_ENTROPY = 0,
   /** sum_k q_T (log q_T - log q_S) */
-  STRUCTKD_PIXELWISE_KL_TEACHER_STUDENT = 1,
+  STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT = 1,
   /** sum_k q_S (log q_S - log q_T) */
-  STRUCTKD_PIXELWISE_KL_STUDENT_TEACHER = 2
-} structkd_pixelwise_divergence;
+  STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER = 2
+} structkd_divergence;
 
 /** By what the sum over all pixels of the batch is divided. With a mask: V valid pixels take the
  * place of the B*H*W. */
-typedef enum structkd_pixelwise_divisor {
-  STRUCTKD_PIXELWISE_PER_IMAGE = 0,  /**< H*W, or V / B: the loss grows with the batch */
-  STRUCTKD_PIXELWISE_PER_PIXEL = 1,  /**< B*H*W, or V: the mean over pixels */
-  STRUCTKD_PIXELWISE_PER_ELEMENT = 2 /**< B*K*H*W, or K * V */
-} structkd_pixelwise_divisor;
+typedef enum structkd_divisor {
+  STRUCTKD_DIVISOR_PIXELS_PER_IMAGE = 0, /**< H*W, or V / B: the loss grows with the batch */
+  STRUCTKD_DIVISOR_PIXELS = 1,           /**< B*H*W, or V: the mean over pixels */
+  STRUCTKD_DIVISOR_ELEMENTS = 2          /**< B*K*H*W, or K * V */
+} structkd_divisor;
 
 typedef struct structkd_pixelwise_params {
   uint32_t struct_size; /**< sizeof(structkd_pixelwise_params) */
-  structkd_pixelwise_divergence divergence;
-  structkd_pixelwise_divisor divisor;
+  structkd_divergence divergence;
+  structkd_divisor divisor;
   structkd_precision precision; /**< FAST computes what EXACT does: memory is the limit, not math */
   double temperature;           /**< divisor of all logits, > 0 and finite */
   /** Non-zero: value and gradient times temperature^2, so that the gradient keeps its size. */
@@ -67,7 +67,7 @@ STRUCTKD_API structkd_status structkd_pixelwise_workspace(const structkd_ctx* ct
  * @param params    the variant; NULL is refused, there is no hidden default
  * @param workspace structkd_pixelwise_workspace() bytes of the same memory, 64-byte aligned
  * @param loss      out: one scalar there, F64 for F64 inputs, else F32; in nats (a nat per class
- *                  with PER_ELEMENT), >= 0
+ *                  with DIVISOR_ELEMENTS), >= 0
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *

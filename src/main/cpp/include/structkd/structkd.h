@@ -4,6 +4,7 @@
 
 #include "structkd/core.h"
 #include "structkd/global_structural.h"
+#include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"
 #include "structkd/pixelwise.h"
 

@@ -54,6 +54,10 @@ public final class NativeOps {
   @Name("pool_idle_bytes")
   public static native @Cast("int64_t") long poolIdleBytes();
 
+  /** What idle bytes never exceed. */
+  @Name("pool_max_idle_bytes")
+  public static native @Cast("int64_t") long poolMaxIdleBytes();
+
   /** Pair-wise loss. */
   public static native @ByVal Tensor pairwise(
       @Const @ByRef Tensor student,
@@ -75,4 +79,93 @@ public final class NativeOps {
       @Cast("int64_t") long epsMode,
       double eps,
       @Cast("int64_t") long pairs);
+
+  /** Inter-class similarity loss, published formula; the mask is u8 or bool. */
+  @Name("inter_class_similarity")
+  public static native @ByVal Tensor interClassSimilarity(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      double temperature,
+      @Cast("bool") boolean rowNormalize,
+      @Cast("int64_t") long precision);
+
+  /** Inter-class similarity loss as AICSD's code computed it. */
+  @Name("inter_class_similarity_code")
+  public static native @ByVal Tensor interClassSimilarityCode(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Cast("int64_t") long code,
+      double temperature,
+      @Cast("bool") boolean rowNormalize);
+
+  /** Sampling of GSSKD: I32 [B, 2 + M], counts and indices of each image. */
+  @Name("global_structural_sample")
+  public static native @ByVal Tensor globalStructuralSample(
+      @Const @ByRef Tensor map,
+      @Const @ByRef TensorOptional teacherLogits,
+      @Const @ByRef TensorOptional labels,
+      @Cast("int64_t") long sampling,
+      @Cast("int64_t") long fill,
+      @Cast("int64_t") long draw,
+      boolean teacherCorrectOnly,
+      @Cast("int64_t") long samples,
+      @Cast("int64_t") long minCandidates,
+      @Cast("int64_t") long numClasses,
+      @Cast("int64_t") long ignoreIndex,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
+
+  /** GSSKD's comparison by groups of a similarity map. */
+  @Name("global_structural")
+  public static native @ByVal Tensor globalStructural(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional indices,
+      @Const @ByRef TensorOptional counts,
+      @Const @ByRef TensorOptional permutation,
+      boolean normalize,
+      @Cast("int64_t") long similarity,
+      @Cast("int64_t") long shuffle,
+      @Cast("int64_t") long reduction,
+      @Cast("int64_t") long remainder,
+      @Cast("int64_t") long batch,
+      @Cast("int64_t") long precision,
+      @Cast("int64_t") long groupWidth,
+      double temperature,
+      double eps,
+      @Cast("int64_t") long classes,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
+
+  /** The other comparisons of GSSKD, composed of LibTorch operations. */
+  @Name("global_structural_composed")
+  public static native @ByVal Tensor globalStructuralComposed(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional indices,
+      @Const @ByRef TensorOptional counts,
+      @Const @ByRef TensorOptional permutation,
+      boolean relation,
+      boolean normalize,
+      @Cast("int64_t") long similarity,
+      @Cast("int64_t") long shuffle,
+      @Cast("int64_t") long remainder,
+      @Cast("int64_t") long batch,
+      @Cast("int64_t") long groupWidth,
+      double temperature,
+      double eps,
+      @Cast("int64_t") long classes,
+      @Cast("int64_t") long seed,
+      @Cast("int64_t") long step);
+
+  /** Pixel-wise loss. */
+  public static native @ByVal Tensor pixelwise(
+      @Const @ByRef Tensor student,
+      @Const @ByRef Tensor teacher,
+      @Const @ByRef TensorOptional mask,
+      @Cast("int64_t") long divergence,
+      @Cast("int64_t") long divisor,
+      double temperature,
+      boolean temperatureSquared);
 }

@@ -1,0 +1,182 @@
+// torch/global_structural.cpp: sampling and loss of GSSKD as LibTorch operators.
+#include "structkd/global_structural.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <torch/library.h>
+
+#include "torch/call.h"
+#include "torch/errors.h"
+#include "torch/pool.h"
+#include "torch/structkd_ops.h"
+
+namespace structkd {
+namespace {
+
+constexpr char kLoss[] = "global structural loss";
+constexpr char kSampling[] = "global structural sampling";
+
+// Nearest neighbour, source = floor(target * size / target size): in integers, since the factor of
+// LibTorch's own interpolation is an f32 that can miss a boundary.
+at::Tensor resized_labels(const at::Tensor& labels, int64_t height, int64_t width) {
+  if (labels.dim() != 3) {
+    raise(STRUCTKD_ERR_SHAPE, std::string(kSampling) + ": labels has rank " +
+                                  std::to_string(labels.dim()) +
+                                  ", expected 3: [batch, height, width]");
+  }
+  at::Tensor result = labels.detach();
+  for (const auto& [axis, size] : {std::pair<int64_t, int64_t>{1, height}, {2, width}}) {
+    if (result.size(axis) == size || result.size(axis) == 0) continue;
+    const at::Tensor source = at::arange(size, at::TensorOptions(at::kLong).device(labels.device()))
+                                  .mul(result.size(axis))
+                                  .div(size, "floor");
+    result = result.index_select(axis, source);
+  }
+  return result;
+}
+
+// A view that lives as long as its tensor; empty if there is none.
+struct OptionalView {
+  at::Tensor tensor;
+  structkd_tensor view{};
+
+  OptionalView(const char* loss, const char* argument, const std::optional<at::Tensor>& given) {
+    if (!given.has_value()) return;
+    tensor = given->detach();
+    view = view_of(loss, argument, tensor);
+  }
+  const structkd_tensor* get() const { return tensor.defined() ? &view : nullptr; }
+};
+
+LossAndGrad compute(const at::Tensor& student,
+                    const at::Tensor& teacher,
+                    const std::optional<at::Tensor>& indices,
+                    const std::optional<at::Tensor>& counts,
+                    const std::optional<at::Tensor>& permutation,
+                    structkd_global_structural_params params,
+                    bool want_grad) {
+  const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
+  const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
+  const structkd_tensor s_view = view_of(kLoss, "student", s),
+                        t_view = view_of(kLoss, "teacher", t);
+  const OptionalView index_view(kLoss, "indices", indices), count_view(kLoss, "counts", counts);
+  const OptionalView permutation_view(kLoss, "permutation", permutation);
+  params.permutation = permutation_view.get();
+  return call_kernel(
+      s, want_grad,
+      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
+         return structkd_global_structural_workspace(ctx, &s_view, &t_view, index_view.get(),
+                                                     count_view.get(), &params, grad, bytes);
+       },
+       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+         return structkd_global_structural(ctx, &s_view, &t_view, index_view.get(),
+                                           count_view.get(), &params, workspace, loss, grad);
+       }});
+}
+
+}  // namespace
+
+at::Tensor global_structural_sample(const at::Tensor& map,
+                                    const std::optional<at::Tensor>& teacher_logits,
+                                    const std::optional<at::Tensor>& labels,
+                                    int64_t sampling,
+                                    int64_t fill,
+                                    int64_t draw,
+                                    bool teacher_correct_only,
+                                    int64_t samples,
+                                    int64_t min_candidates,
+                                    int64_t num_classes,
+                                    int64_t ignore_index,
+                                    int64_t seed,
+                                    int64_t step) {
+  structkd_global_structural_sample_params params{};
+  params.struct_size = sizeof(params);
+  params.sampling = structkd_sampling(sampling);
+  params.fill = structkd_fill(fill);
+  params.draw = structkd_draw(draw);
+  params.teacher_correct_only = teacher_correct_only;
+  params.samples = int32_t(samples);
+  params.min_candidates = int32_t(min_candidates);
+  params.num_classes = int32_t(num_classes);
+  params.ignore_index = ignore_index;
+  params.seed = uint64_t(seed);
+  params.step = &step;
+
+  std::optional<at::Tensor> at_map_size;
+  if (labels.has_value()) at_map_size = resized_labels(*labels, map.size(2), map.size(3));
+  const OptionalView label_view(kSampling, "labels", at_map_size);
+  // Without logits the map itself gives the sizes.
+  const OptionalView logit_view(kSampling, "teacher_logits",
+                                teacher_logits.has_value() ? teacher_logits
+                                : at_map_size.has_value()  ? std::nullopt
+                                                           : std::optional<at::Tensor>(map));
+  int64_t bound = 0;
+  check(
+      structkd_global_structural_sample_bound(logit_view.get(), label_view.get(), &params, &bound));
+  const at::Tensor table = at::empty({map.size(0), 2 + bound}, at::kInt);
+  const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
+  structkd_tensor count_view = view_of(kSampling, "counts", counts),
+                  index_view = view_of(kSampling, "indices", indices);
+  const structkd_ctx ctx = context_for(map);
+  size_t bytes = 0;
+  check(structkd_global_structural_sample_workspace(&ctx, logit_view.get(), label_view.get(),
+                                                    &params, &bytes));
+  const at::Tensor workspace = pooled_empty({int64_t(bytes)}, at::kByte);
+  check(structkd_global_structural_sample(&ctx, logit_view.get(), label_view.get(), &params,
+                                          workspace.data_ptr(), &index_view, &count_view));
+  return table;
+}
+
+at::Tensor global_structural(const at::Tensor& student,
+                             const at::Tensor& teacher,
+                             const std::optional<at::Tensor>& indices,
+                             const std::optional<at::Tensor>& counts,
+                             const std::optional<at::Tensor>& permutation,
+                             bool normalize,
+                             int64_t similarity,
+                             int64_t shuffle,
+                             int64_t reduction,
+                             int64_t remainder,
+                             int64_t batch,
+                             int64_t precision,
+                             int64_t group_width,
+                             double temperature,
+                             double eps,
+                             int64_t classes,
+                             int64_t seed,
+                             int64_t step) {
+  structkd_global_structural_params params{};
+  params.struct_size = sizeof(params);
+  params.normalize = normalize;
+  params.similarity = structkd_similarity(similarity);
+  params.shuffle = structkd_shuffle(shuffle);
+  params.reduction = structkd_group_reduction(reduction);
+  params.remainder = structkd_remainder(remainder);
+  params.batch = structkd_batch(batch);
+  params.precision = structkd_precision(precision);
+  params.group_width = group_width;
+  params.temperature = temperature;
+  params.eps = eps;
+  params.classes = int32_t(classes);
+  params.seed = uint64_t(seed);
+  params.step = &step;
+  return differentiable(kLoss, student, [&](bool want_grad) {
+    return compute(student, teacher, indices, counts, permutation, params, want_grad);
+  });
+}
+
+TORCH_LIBRARY_FRAGMENT(structkd, library) {
+  library.def(
+      "global_structural_sample(Tensor map, Tensor? teacher_logits, Tensor? labels, int sampling, "
+      "int fill, int draw, bool teacher_correct_only, int samples, int min_candidates, int "
+      "num_classes, int ignore_index, int seed, int step) -> Tensor",
+      &global_structural_sample);
+  library.def(
+      "global_structural(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, Tensor? "
+      "permutation, bool normalize, int similarity, int shuffle, int reduction, int remainder, int "
+      "batch, int precision, int group_width, float temperature, float eps, int classes, int seed, "
+      "int step) -> Tensor",
+      &global_structural);
+}
+
+}  // namespace structkd

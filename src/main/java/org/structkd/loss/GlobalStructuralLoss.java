@@ -1,0 +1,298 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
+import org.structkd.internal.NativeOps;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * Global structural loss (GSSKD): draws pixels, builds the cosine similarity map of their features,
+ * shuffles each row, cuts the columns into groups and pulls the distribution of similarities inside
+ * each group of the student towards the teacher's.
+ *
+ * <pre>{@code
+ * V      = X X'            M x M, rows of X: feature vectors of the samples, scaled to unit length
+ * SID_g  = { V[i, pi_i(j)] : i < M, g w <= j < (g+1) w },  g < G = floor(M / w)
+ * KL_g   = KL(softmax(SID_g of V_T / t), softmax(SID_g of V_S / t))     over all M w entries
+ * L      = mean over images of 1/G sum_g t^2 KL_g
+ * }</pre>
+ *
+ * <p>Where the width w is 0 or above M, the groups are single columns and the sum is divided by M
+ * (with SUM it is not).
+ *
+ * <ul>
+ *   <li><b>Value:</b> no unit, at least 0; 0 when similarities agree up to a constant per group.
+ *   <li><b>Gradient:</b> to the student only. Pixels that were not drawn get 0, and so does a
+ *       vector whose length is at most eps. What the released code never had: it flows.
+ *   <li><b>Draws:</b> samples and permutations are a function of seed and step alone, the same on
+ *       every machine and for any number of threads. Pass a step that grows.
+ *   <li><b>Memory:</b> about 12 M^2 bytes for f32, for one image at a time.
+ *   <li><b>Threads:</b> immutable, may be shared.
+ *   <li><b>Degenerate:</b> images without samples are left out; if none has any, loss and gradient
+ *       are 0. A NaN among sampled features gives a NaN loss.
+ * </ul>
+ *
+ * <p>Source: K. Ahn et al., MaryAhn/GSKD at revision 641ddeb; IEEE Access 2025, doi
+ * 10.1109/ACCESS.2025.3575066. Where texts and code differ, docs/methods/global_structural.md says
+ * how and why.
+ *
+ * @param config the variant
+ */
+public record GlobalStructuralLoss(GlobalStructuralConfig config) {
+  private static final String NAME = "global structural loss";
+
+  /** Checks that there is a variant. */
+  public GlobalStructuralLoss {
+    if (config == null) {
+      throw new IllegalArgumentException(NAME + ": config is null");
+    }
+  }
+
+  /**
+   * Draws samples and computes the loss of one batch.
+   *
+   * @param student feature map [B, Cs, H, W], f32, f64, f16 or bf16; of a projector, where one is
+   *     used
+   * @param teacher feature map [B, Ct, H, W]; dtype may differ, and Ct for Similarity.SELF
+   * @param teacherLogits [B, K, H, W] at the size of the features; null if samples need not be
+   *     correct
+   * @param labels [B, H', W'] Byte, Int or Long, resized to the map (nearest); null with RANDOM,
+   *     RANDOM_GRID or ALL: every pixel is a candidate
+   * @param step of training: another one draws other samples and permutations
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument is missing or does not fit, and for labels of
+   *     CPU tensors outside the classes of teacherLogits
+   * @throws StructkdException if native code is missing or fails
+   */
+  public Tensor forward(
+      Tensor student,
+      Tensor teacher,
+      @Nullable Tensor teacherLogits,
+      @Nullable Tensor labels,
+      long step) {
+    requireMaps(student, teacher);
+    SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
+    return Scopes.resultOf(
+        () -> {
+          Tensor table = draw(teacher, teacherLogits, labels, step);
+          return compare(student, teacher, indices(table), counts(table), null, true, 1, step);
+        });
+  }
+
+  /**
+   * The same without labels: the sampling must be RANDOM, RANDOM_GRID or ALL over all pixels.
+   *
+   * @param student feature map [B, Cs, H, W]
+   * @param teacher feature map [B, Ct, H, W]
+   * @param step of training
+   * @return scalar, in the caller's PointerScope
+   * @throws IllegalArgumentException as above
+   */
+  public Tensor forward(Tensor student, Tensor teacher, long step) {
+    return forward(student, teacher, null, null, step);
+  }
+
+  /**
+   * Draws the samples alone, to look at them or to compare several layers at the same pixels.
+   *
+   * @param teacher feature map [B, Ct, H, W]: its size counts
+   * @param teacherLogits as for {@link #forward}
+   * @param labels as for {@link #forward}
+   * @param step of training
+   * @return indices and counts, in the caller's PointerScope
+   * @throws IllegalArgumentException as for {@link #forward}
+   */
+  public GlobalStructuralSamples sample(
+      Tensor teacher, @Nullable Tensor teacherLogits, @Nullable Tensor labels, long step) {
+    TensorArguments.requireMap(NAME, "teacher", teacher);
+    SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
+    Tensor table = Scopes.resultOf(() -> draw(teacher, teacherLogits, labels, step));
+    try {
+      return new GlobalStructuralSamples(
+          Scopes.resultOf(() -> table.narrow(1, 2, table.size(1) - 2)),
+          Scopes.resultOf(() -> table.narrow(1, 0, 2)));
+    } finally {
+      table.close(); // the two views keep its memory
+    }
+  }
+
+  /**
+   * Computes the loss at given pixels, and with given permutations.
+   *
+   * @param student feature map [B, Cs, H, W]
+   * @param teacher feature map [B, Ct, H, W]
+   * @param samples of {@link #sample}, or made by hand
+   * @param permutation Int [M, M] for all images or [B, M, M], M = columns of the indices: [i, j] is
+   *     the column at place j of row i; null: drawn from seed and step
+   * @param step of training
+   * @return scalar, in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument does not fit, and for CPU tensors whose values
+   *     are outside the map or no permutations
+   */
+  public Tensor forwardAt(
+      Tensor student,
+      Tensor teacher,
+      GlobalStructuralSamples samples,
+      @Nullable Tensor permutation,
+      long step) {
+    requireMaps(student, teacher);
+    if (samples == null) {
+      throw new IllegalArgumentException(NAME + ": samples is null");
+    }
+    SampleArguments.requireSamples(samples, student);
+    if (permutation != null) {
+      SampleArguments.requirePermutation(
+          permutation, student.size(0), samples.indices().size(1));
+    }
+    return Scopes.resultOf(
+        () ->
+            compare(
+                student,
+                teacher,
+                new TensorOptional(samples.indices()),
+                new TensorOptional(samples.counts()),
+                permutation,
+                true,
+                1,
+                step));
+  }
+
+  /**
+   * Compares rows that were gathered before, as they are: they are not scaled to unit length.
+   *
+   * @param student rows [B, M, Ds]
+   * @param teacher rows [B, M, Dt]
+   * @param classes number of classes among the rows of an image, for a negative groupWidth
+   * @param permutation Int [M, M] or [B, M, M]; null: drawn from seed and step
+   * @param step of training
+   * @return scalar, in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument does not fit
+   */
+  public Tensor forwardRows(
+      Tensor student, Tensor teacher, int classes, @Nullable Tensor permutation, long step) {
+    requireRows("student", student);
+    requireRows("teacher", teacher);
+    if (classes < 1) {
+      throw new IllegalArgumentException(
+          NAME + ": classes is " + classes + ", expected at least 1");
+    }
+    if (permutation != null) {
+      SampleArguments.requirePermutation(permutation, student.size(0), student.size(1));
+    }
+    return Scopes.resultOf(
+        () -> {
+          // [B, M, D] seen as a map [B, D, 1, M].
+          Tensor s = student.transpose(1, 2).unsqueeze(2);
+          Tensor t = teacher.transpose(1, 2).unsqueeze(2);
+          requireMaps(s, t);
+          TensorOptional none = new TensorOptional();
+          return compare(s, t, none, none, permutation, false, classes, step);
+        });
+  }
+
+  private void requireMaps(Tensor student, Tensor teacher) {
+    TensorArguments.requireSameMaps(
+        NAME, student, teacher, config.similarity() == Similarity.CROSS);
+  }
+
+  private static void requireRows(String argument, Tensor rows) {
+    TensorArguments.requireOpen(NAME, argument, rows);
+    if (rows.dim() != 3) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": "
+              + TensorArguments.describe(argument, rows)
+              + " has rank "
+              + rows.dim()
+              + ", expected 3: [batch, samples, channels]");
+    }
+  }
+
+  /** Int [B, 2 + M]: counts, then indices. */
+  private Tensor draw(
+      Tensor map, @Nullable Tensor teacherLogits, @Nullable Tensor labels, long step) {
+    SamplingConfig sampling = config.sampling();
+    return NativeOps.globalStructuralSample(
+        map.detach(),
+        optional(teacherLogits),
+        optional(labels),
+        sampling.strategy().ordinal(),
+        sampling.fill().ordinal(),
+        sampling.draw().ordinal(),
+        sampling.teacherCorrectOnly(),
+        sampling.samples(),
+        sampling.minCandidates(),
+        SampleArguments.classes(sampling, teacherLogits, labels),
+        sampling.ignoreIndex(),
+        config.seed(),
+        step);
+  }
+
+  private static TensorOptional indices(Tensor table) {
+    return new TensorOptional(table.narrow(1, 2, table.size(1) - 2));
+  }
+
+  private static TensorOptional counts(Tensor table) {
+    return new TensorOptional(table.narrow(1, 0, 2));
+  }
+
+  private static TensorOptional optional(@Nullable Tensor tensor) {
+    return tensor == null ? new TensorOptional() : new TensorOptional(tensor.detach());
+  }
+
+  private Tensor compare(
+      Tensor student,
+      Tensor teacher,
+      TensorOptional indices,
+      TensorOptional counts,
+      @Nullable Tensor permutation,
+      boolean normalize,
+      int classes,
+      long step) {
+    TensorOptional order =
+        permutation == null ? new TensorOptional() : optional(permutation.to(ScalarType.Int));
+    if (config.comparison() == GroupComparison.GROUP_DIVERGENCE) {
+      return NativeOps.globalStructural(
+          student,
+          teacher,
+          indices,
+          counts,
+          order,
+          normalize,
+          config.similarity().ordinal(),
+          config.shuffle().ordinal(),
+          config.reduction().ordinal(),
+          config.remainder().ordinal(),
+          config.batch().ordinal(),
+          config.precision().ordinal(),
+          config.groupWidth(),
+          config.temperature(),
+          config.eps(),
+          classes,
+          config.seed(),
+          step);
+    }
+    return NativeOps.globalStructuralComposed(
+        student,
+        teacher,
+        indices,
+        counts,
+        order,
+        config.comparison() == GroupComparison.DESCRIPTOR_RELATION,
+        normalize,
+        config.similarity().ordinal(),
+        config.shuffle().ordinal(),
+        config.remainder().ordinal(),
+        config.batch().ordinal(),
+        config.groupWidth(),
+        config.temperature(),
+        config.eps(),
+        classes,
+        config.seed(),
+        step);
+  }
+}

@@ -1,0 +1,198 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
+import org.structkd.internal.NativeOps;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * Inter-class similarity loss (ICSD): makes the student's classes as similar to each other as the
+ * teacher's are.
+ *
+ * <pre>{@code
+ * L        = mean over images of 1/K^2 sum_ij (M_S[i,j] - M_T[i,j])^2
+ * M[i,j]   = KL(p_i, p_j) = sum_x p_i(x) (log p_i(x) - log p_j(x))
+ * p_i      = softmax over the pixels x of channel i of logits / temperature
+ * }</pre>
+ *
+ * <ul>
+ *   <li><b>Value:</b> squared nats, 0 when the matrices agree, unbounded: divergences of full-size
+ *       maps reach 10 and more. With {@code rowNormalize} no unit and at most 4/K. Usual weights
+ *       differ by orders of magnitude between the variants. No square of the temperature.
+ *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad.
+ *   <li><b>Degenerate input:</b> a channel that is constant over the pixels has a uniform p. One
+ *       class, one pixel: loss 0, gradient 0.
+ *   <li><b>Memory:</b> O(K^2) beside the gradient in {@link Mode#PAPER}, at any map size; the other
+ *       modes hold several maps.
+ *   <li><b>Threads:</b> immutable, may be shared. In {@link Mode#PAPER} equal inputs give equal
+ *       bits, whatever the number of LibTorch threads.
+ *   <li><b>NaN:</b> a NaN or an infinity among the logits gives a NaN loss.
+ * </ul>
+ *
+ * <p>Source: A. M. Mansourian, R. Ahmadi, S. Kasaei, "AICSD: Adaptive Inter-Class Similarity
+ * Distillation for Semantic Segmentation", 2023. Its code never computed this formula:
+ * docs/methods/inter_class_similarity.md says what it did, and {@link Mode} offers that too.
+ *
+ * @param config the variant
+ */
+public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
+  private static final String NAME = "inter-class similarity loss";
+
+  /** Which formula: the published one, or that of a revision of AICSD's code. */
+  public enum Mode {
+    /** The formula above, one matrix per image. */
+    PAPER,
+    /**
+     * Revision f99949e: softmax over the height of each column only, probabilities where the
+     * divergence expects their logarithms, one matrix for the whole batch, divided by B again.
+     */
+    CODE_HEAD,
+    /** Revision 7bb3cfa, March 2023: softmax over the map, all K x K entries, not divided by B. */
+    CODE_2023_03,
+    /** Revision c97743b: softmax over the map, otherwise as {@link #CODE_HEAD}. */
+    CODE_HW_SYM
+  }
+
+  /**
+   * One variant. They differ in value by orders of magnitude: start from a preset.
+   *
+   * @param mode which formula
+   * @param temperature divides the logits; finite, greater than 0
+   * @param rowNormalize whether each row of a matrix is divided by max(its length, 1e-12)
+   * @param precision how exact the kernel computes; ignored but in PAPER mode
+   */
+  public record Config(Mode mode, double temperature, boolean rowNormalize, Precision precision) {
+    /** Checks that the variant is complete. */
+    public Config {
+      if (mode == null || precision == null) {
+        throw new IllegalArgumentException(
+            NAME + ": no part of a Config may be null: mode " + mode + ", precision " + precision);
+      }
+      if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
+        throw new IllegalArgumentException(
+            NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
+      }
+    }
+
+    /** The published formula: temperature 1, rows as they are. */
+    public static Config paper() {
+      return new Config(Mode.PAPER, 1.0, false, Precision.EXACT);
+    }
+
+    /**
+     * AICSD, released code at revision f99949e, for any number of classes instead of 21. Its loss
+     * weight is 9500 (README; the value itself is near 1e-4).
+     */
+    public static Config aicsdReleased() {
+      return new Config(Mode.CODE_HEAD, 1.0, true, Precision.EXACT);
+    }
+
+    /** AICSD, revision 7bb3cfa of March 2023: rows as they are. */
+    public static Config aicsdMarch2023() {
+      return new Config(Mode.CODE_2023_03, 1.0, false, Precision.EXACT);
+    }
+
+    /** AICSD, side branch at revision c97743b: unit rows. */
+    public static Config aicsdWholeMap() {
+      return new Config(Mode.CODE_HW_SYM, 1.0, true, Precision.EXACT);
+    }
+
+    /** The same variant with another temperature. */
+    public Config withTemperature(double temperature) {
+      return new Config(mode, temperature, rowNormalize, precision);
+    }
+
+    /** The same variant with or without unit rows. */
+    public Config withRowNormalize(boolean rowNormalize) {
+      return new Config(mode, temperature, rowNormalize, precision);
+    }
+
+    /** The same variant, computed more or less exactly. */
+    public Config withPrecision(Precision precision) {
+      return new Config(mode, temperature, rowNormalize, precision);
+    }
+  }
+
+  /** Checks that there is a variant. */
+  public InterClassSimilarityLoss {
+    if (config == null) {
+      throw new IllegalArgumentException(NAME + ": config is null");
+    }
+  }
+
+  /**
+   * Computes the loss of one batch over all its pixels.
+   *
+   * @param student logits [B, K, H, W], f32, f64, f16 or bf16
+   * @param teacher logits of the same shape, same device; the dtype may differ (the wider one is
+   *     used, the gradient comes back in the student's)
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
+   *     device do not fit
+   * @throws StructkdException if native code is missing or fails
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher) {
+    return forward(student, teacher, null);
+  }
+
+  /**
+   * The same over valid pixels only: the softmax runs over them, ignored ones get gradient 0. An
+   * image without any is left out of the mean; if there is none at all, the loss is 0.
+   *
+   * @param student logits [B, K, H, W]
+   * @param teacher logits of the same shape
+   * @param mask bool or u8 [B, H, W], 0 = ignored; null: all pixels count
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above, and for a mask in a mode other than PAPER
+   * @throws StructkdException if native code is missing or fails
+   */
+  public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor mask) {
+    TensorArguments.requireSameMaps(NAME, student, teacher, true);
+    if (config.mode != Mode.PAPER) {
+      if (mask != null) {
+        throw new IllegalArgumentException(
+            NAME
+                + ": mode "
+                + config.mode
+                + " takes no mask, the code that it reproduces counts every pixel: use mode PAPER");
+      }
+      return Scopes.resultOf(
+          () ->
+              NativeOps.interClassSimilarityCode(
+                  student,
+                  teacher,
+                  config.mode.ordinal() - 1L, // PAPER has an operator of its own
+                  config.temperature,
+                  config.rowNormalize));
+    }
+    if (mask != null) {
+      requireMask(mask, student);
+    }
+    return Scopes.resultOf(
+        () ->
+            NativeOps.interClassSimilarity(
+                student,
+                teacher,
+                mask == null ? new TensorOptional() : new TensorOptional(mask),
+                config.temperature,
+                config.rowNormalize,
+                config.precision.ordinal()));
+  }
+
+  private static void requireMask(Tensor mask, Tensor student) {
+    TensorArguments.requirePlane(NAME, "mask", mask, "student", student);
+    ScalarType dtype = mask.scalar_type().intern();
+    if (dtype != ScalarType.Bool && dtype != ScalarType.Byte) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": mask is "
+              + dtype
+              + ", expected Bool or Byte: compare it, such as labels.ne(...)");
+    }
+  }
+}

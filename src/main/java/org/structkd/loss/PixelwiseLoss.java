@@ -1,0 +1,218 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
+import org.structkd.internal.NativeOps;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * Pixel-wise loss: pulls the student's class probabilities at each pixel towards the teacher's.
+ *
+ * <pre>{@code
+ * L   = t^2 / divisor * sum over pixels of D(q_S, q_T)      t^2: temperature^2 or 1
+ * q   = softmax over classes of logits / temperature        D: the divergence
+ * }</pre>
+ *
+ * <ul>
+ *   <li><b>Value:</b> at least 0, in nats (per class with {@link PixelDivisor#ELEMENTS}); 0 when
+ *       the distributions agree, except for the cross entropy, which then is the teacher's entropy.
+ *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad.
+ *       {@code q_S - q_T}, or {@code q_S (log q_S - log q_T - D)} with the student in front, times
+ *       t^2 / (divisor temperature). A pixel that is not valid has gradient 0.
+ *   <li><b>Memory:</b> nothing beside the gradient that grows with the map.
+ *   <li><b>Precision:</b> relative, however close student and teacher are.
+ *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
+ *       of LibTorch threads.
+ *   <li><b>NaN:</b> a NaN among the logits of a valid pixel gives a NaN loss. A class at minus
+ *       infinity has probability 0.
+ * </ul>
+ *
+ * <p>Source: Y. Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR
+ * 2019, arXiv 1903.04197, section 3.1, and G. Hinton et al., arXiv 1503.02531. Where paper and
+ * codes differ, docs/methods/pixelwise.md says how and why.
+ *
+ * @param config the variant
+ */
+public record PixelwiseLoss(Config config) implements FeatureLoss {
+  private static final String NAME = "pixel-wise loss";
+
+  /**
+   * One variant. They differ in value, gradient and usual weight: start from a preset.
+   *
+   * @param divergence how the distributions of a pixel are compared
+   * @param divisor what the sum over pixels is divided by
+   * @param temperature divisor of all logits, greater than 0
+   * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that
+   *     the gradient keeps its size as the temperature rises
+   */
+  public record Config(
+      Divergence divergence, PixelDivisor divisor, double temperature, boolean temperatureSquared) {
+    /** Checks that the variant is complete. */
+    public Config {
+      if (divergence == null || divisor == null) {
+        throw new IllegalArgumentException(
+            NAME
+                + ": no part of a Config may be null: divergence "
+                + divergence
+                + ", divisor "
+                + divisor);
+      }
+      if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
+        throw new IllegalArgumentException(
+            NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
+      }
+    }
+
+    /**
+     * SKD, released code at revision ce208e1: cross entropy, summed over the images of the batch
+     * and divided by the pixels of one. Its loss weight there is 10.
+     */
+    public static Config skd() {
+      return new Config(Divergence.CROSS_ENTROPY, PixelDivisor.PIXELS_PER_IMAGE, 1, false);
+    }
+
+    /** SKD as its paper writes it: the student in front of the KL, a mean over pixels. */
+    public static Config skdPaper() {
+      return new Config(Divergence.KL_STUDENT_TEACHER, PixelDivisor.PIXELS, 1, false);
+    }
+
+    /**
+     * Hinton's distillation per pixel, as CIRKD has it at revision dab64db: KL with the teacher in
+     * front, a mean over pixels, times temperature^2. Its loss weight there is 1.
+     *
+     * @param temperature greater than 0; CIRKD uses 1, classifiers often 4
+     */
+    public static Config kd(double temperature) {
+      return new Config(Divergence.KL_TEACHER_STUDENT, PixelDivisor.PIXELS, temperature, true);
+    }
+
+    /**
+     * AICSD at revision f99949e: KL with the teacher in front, divided by the number of logits and
+     * not of pixels, so K times smaller than {@code kd(1)}.
+     */
+    public static Config aicsd() {
+      return new Config(Divergence.KL_TEACHER_STUDENT, PixelDivisor.ELEMENTS, 1, false);
+    }
+
+    /** The same variant with another divergence. */
+    public Config withDivergence(Divergence divergence) {
+      return new Config(divergence, divisor, temperature, temperatureSquared);
+    }
+
+    /** The same variant with another divisor. */
+    public Config withDivisor(PixelDivisor divisor) {
+      return new Config(divergence, divisor, temperature, temperatureSquared);
+    }
+
+    /** The same variant at another temperature. */
+    public Config withTemperature(double temperature) {
+      return new Config(divergence, divisor, temperature, temperatureSquared);
+    }
+
+    /** The same variant with or without the factor temperature^2. */
+    public Config withTemperatureSquared(boolean temperatureSquared) {
+      return new Config(divergence, divisor, temperature, temperatureSquared);
+    }
+  }
+
+  /** Checks that there is a variant. */
+  public PixelwiseLoss {
+    if (config == null) {
+      throw new IllegalArgumentException(NAME + ": config is null");
+    }
+  }
+
+  /**
+   * Computes the loss of one batch over all pixels.
+   *
+   * @param student logits [B, K, H, W], f32, f64, f16 or bf16
+   * @param teacher logits [B, K, H, W], same device; the dtype may differ (the wider dtype is used,
+   *     the gradient comes back in the student's)
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
+   *     device do not fit
+   * @throws StructkdException if native code is missing or fails
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher) {
+    return forward(student, teacher, null);
+  }
+
+  /**
+   * The same over some pixels only.
+   *
+   * @param student logits [B, K, H, W]
+   * @param teacher logits [B, K, H, W]
+   * @param mask bool or u8 [B, H, W], true where a pixel takes part; null: all do. Where it is
+   *     false, the gradient is 0 and the pixel is not counted. Without any, the loss is 0
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above
+   * @throws StructkdException if native code is missing or fails
+   */
+  public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor mask) {
+    TensorArguments.requireSameMaps(NAME, student, teacher, true);
+    if (mask != null) {
+      TensorArguments.requirePlane(NAME, "mask", mask, "student", student);
+      requireMaskType(mask);
+    }
+    return Scopes.resultOf(() -> call(student, teacher, optional(mask)));
+  }
+
+  /**
+   * The same over the labelled pixels: no loss where the label is the ignore index.
+   *
+   * @param student logits [B, K, H, W]
+   * @param teacher logits [B, K, H, W]
+   * @param labels integers [B, H, W]; resize them first (nearest) if the logits are smaller
+   * @param ignoreIndex the label of pixels that take no part, usually 255
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above
+   * @throws StructkdException if native code is missing or fails
+   */
+  public Tensor forward(Tensor student, Tensor teacher, Tensor labels, long ignoreIndex) {
+    TensorArguments.requireSameMaps(NAME, student, teacher, true);
+    TensorArguments.requirePlane(NAME, "labels", labels, "student", student);
+    if (labels.is_floating_point()) {
+      throw new IllegalArgumentException(
+          NAME + ": labels is " + labels.scalar_type().intern() + ", expected integers");
+    }
+    // Compared as i64: in u8, an ignore index of -1 would wrap to 255.
+    return Scopes.resultOf(
+        () ->
+            call(
+                student,
+                teacher,
+                new TensorOptional(labels.to(ScalarType.Long).ne(new Scalar(ignoreIndex)))));
+  }
+
+  private Tensor call(Tensor student, Tensor teacher, TensorOptional mask) {
+    return NativeOps.pixelwise(
+        student,
+        teacher,
+        mask,
+        config.divergence.ordinal(),
+        config.divisor.ordinal(),
+        config.temperature,
+        config.temperatureSquared);
+  }
+
+  private static TensorOptional optional(@Nullable Tensor mask) {
+    return mask == null ? new TensorOptional() : new TensorOptional(mask);
+  }
+
+  private static void requireMaskType(Tensor mask) {
+    ScalarType type = mask.scalar_type().intern();
+    if (type != ScalarType.Bool && type != ScalarType.Byte) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": mask is "
+              + type
+              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
+    }
+  }
+}

@@ -1,0 +1,16 @@
+package org.structkd.objective;
+
+/** A weight that never changes: {@link Objective} can tell in advance when all of them are 0. */
+record ConstantWeight(double weight) implements WeightSchedule {
+  ConstantWeight {
+    if (!(weight >= 0 && weight < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          "weight is " + weight + ", expected a finite number of at least 0");
+    }
+  }
+
+  @Override
+  public double at(long step) {
+    return weight;
+  }
+}

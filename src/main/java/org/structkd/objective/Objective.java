@@ -1,0 +1,179 @@
+package org.structkd.objective;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
+import org.structkd.internal.Scopes;
+
+/**
+ * What a training step minimises: a weighted sum of named terms.
+ *
+ * <pre>{@code
+ * Objective objective = Objective.of(
+ *     new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
+ *     new WeightedTerm("pairwise", 0.5, Term.of(new PairwiseLoss(config), "features")));
+ *
+ * StepLoss loss = objective.compute(new StepInputs(studentTaps, teacherTaps, labels, step));
+ * loss.total().backward();
+ * }</pre>
+ *
+ * <ul>
+ *   <li><b>Value:</b> the sum over the terms, in their order, of weight(step) times raw loss. A
+ *       term whose weight is 0 at a step is still evaluated for the breakdown, but without
+ *       gradient.
+ *   <li><b>NaN:</b> a term that is NaN or infinite raises {@link DivergedException} before anything
+ *       is differentiated.
+ *   <li><b>Memory:</b> temporaries are released before a call returns.
+ *   <li><b>Threads:</b> immutable, may be shared.
+ * </ul>
+ *
+ * @param terms at least one, of distinct names
+ */
+public record Objective(List<WeightedTerm> terms) {
+  /** Checks names and weights. */
+  public Objective {
+    terms = List.copyOf(terms);
+    if (terms.isEmpty()) {
+      throw new IllegalArgumentException("an objective needs at least one term");
+    }
+    Set<String> names = new HashSet<>();
+    boolean allZero = true;
+    for (WeightedTerm term : terms) {
+      if (!names.add(term.name())) {
+        throw new IllegalArgumentException(
+            "two terms have the name \"" + term.name() + "\", names must differ");
+      }
+      allZero &= term.weight() instanceof ConstantWeight constant && constant.weight() == 0;
+    }
+    if (allZero) {
+      throw new IllegalArgumentException(
+          "all weights are 0 ("
+              + String.join(", ", namesOf(terms))
+              + "): nothing would be learned");
+    }
+  }
+
+  /** An objective of these terms. */
+  public static Objective of(WeightedTerm... terms) {
+    return new Objective(List.of(terms));
+  }
+
+  /** What all terms read together, as far as they say. */
+  public Taps taps() {
+    Taps all = Taps.NONE;
+    for (WeightedTerm term : terms) {
+      all = all.and(term.term().taps());
+    }
+    return all;
+  }
+
+  /**
+   * Checks, before training, that networks offer what the terms say they read.
+   *
+   * @param available taps of student and teacher
+   * @throws IllegalArgumentException naming the term, the tap and the known taps
+   */
+  public void requireTaps(Taps available) {
+    for (WeightedTerm term : terms) {
+      Taps read = term.term().taps();
+      requireTaps(term.name(), "student", read.student(), available.student());
+      requireTaps(term.name(), "teacher", read.teacher(), available.teacher());
+    }
+  }
+
+  private static void requireTaps(
+      String term, String network, Set<String> read, Set<String> available) {
+    for (String tap : read) {
+      if (!available.contains(tap)) {
+        throw inTerm(term, Taps.unknown(network, tap, available));
+      }
+    }
+  }
+
+  /**
+   * Computes all terms of one step.
+   *
+   * @param inputs what student and teacher gave
+   * @return the total, attached to the caller's PointerScope, and the breakdown
+   * @throws DivergedException if a term, or the total, is NaN or infinite
+   * @throws IllegalArgumentException if a term refuses its inputs, a schedule gives an impossible
+   *     weight, or all weights are 0 at this step
+   * @throws StructkdException if native code is missing or fails
+   */
+  public StepLoss compute(StepInputs inputs) {
+    long step = inputs.step();
+    double[] weights = new double[terms.size()];
+    boolean allZero = true;
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = terms.get(i).weightAt(step);
+      allZero &= weights[i] == 0;
+    }
+    if (allZero) {
+      throw new IllegalArgumentException(
+          "all weights are 0 at step "
+              + step
+              + " ("
+              + String.join(", ", namesOf(terms))
+              + "): there is nothing to differentiate");
+    }
+    List<TermValue> values = new ArrayList<>();
+    Tensor total = Scopes.resultOf(() -> sum(inputs, weights, values));
+    return new StepLoss(total, step, values);
+  }
+
+  private Tensor sum(StepInputs inputs, double[] weights, List<TermValue> values) {
+    @Nullable Tensor sum = null;
+    for (int i = 0; i < weights.length; i++) {
+      WeightedTerm term = terms.get(i);
+      Tensor raw = compute(term, inputs, weights[i] != 0);
+      double value = raw.item_double();
+      if (!Double.isFinite(value)) {
+        throw new DivergedException(term.name(), inputs.step(), value);
+      }
+      values.add(new TermValue(term.name(), weights[i], value));
+      if (weights[i] != 0) {
+        Tensor weighted = raw.mul(new Scalar(weights[i]));
+        sum = sum == null ? weighted : sum.add(weighted);
+      }
+    }
+    double total = sum.item_double();
+    if (!Double.isFinite(total)) { // finite terms, but more than an f32 can hold
+      throw new DivergedException("total", inputs.step(), total);
+    }
+    return sum;
+  }
+
+  private static Tensor compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {
+    Tensor raw;
+    try {
+      if (differentiable) {
+        raw = term.term().compute(inputs);
+      } else {
+        try (NoGradGuard valueOnly = new NoGradGuard()) {
+          raw = term.term().compute(inputs);
+        }
+      }
+    } catch (IllegalArgumentException e) {
+      throw inTerm(term.name(), e);
+    }
+    if (raw == null || raw.isNull() || raw.numel() != 1) {
+      throw inTerm(
+          term.name(), new IllegalArgumentException("its result is not a scalar, expected one"));
+    }
+    return raw;
+  }
+
+  private static IllegalArgumentException inTerm(String term, IllegalArgumentException cause) {
+    return new IllegalArgumentException("term \"" + term + "\": " + cause.getMessage(), cause);
+  }
+
+  private static List<String> namesOf(List<WeightedTerm> terms) {
+    return terms.stream().map(WeightedTerm::name).toList();
+  }
+}

@@ -1,0 +1,64 @@
+package org.structkd.objective;
+
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one training step gives its terms. The tensors stay the caller's; terms neither close nor
+ * change them.
+ *
+ * @param student outputs of the student by tap name
+ * @param teacher outputs of the teacher by tap name, constant for every loss
+ * @param labels true class per pixel, i64 [B, H, W], or null in a step without labels
+ * @param step counted from 0; with the seed of a loss it determines what that loss draws
+ */
+public record StepInputs(
+    Map<String, Tensor> student, Map<String, Tensor> teacher, @Nullable Tensor labels, long step) {
+  /** Copies the maps. */
+  public StepInputs {
+    student = Map.copyOf(student);
+    teacher = Map.copyOf(teacher);
+    if (step < 0) {
+      throw new IllegalArgumentException("step is " + step + ", expected at least 0");
+    }
+  }
+
+  /**
+   * An output of the student.
+   *
+   * @throws IllegalArgumentException naming the known taps, if there is none of this name
+   */
+  public Tensor student(String tap) {
+    return tap("student", student, tap);
+  }
+
+  /**
+   * An output of the teacher.
+   *
+   * @throws IllegalArgumentException naming the known taps, if there is none of this name
+   */
+  public Tensor teacher(String tap) {
+    return tap("teacher", teacher, tap);
+  }
+
+  /**
+   * The labels.
+   *
+   * @throws IllegalArgumentException if this step has none
+   */
+  public Tensor requireLabels() {
+    if (labels == null) {
+      throw new IllegalArgumentException("step " + step + " has no labels, but a term needs them");
+    }
+    return labels;
+  }
+
+  private static Tensor tap(String network, Map<String, Tensor> outputs, String name) {
+    Tensor output = outputs.get(name);
+    if (output == null) {
+      throw Taps.unknown(network, name, outputs.keySet());
+    }
+    return output;
+  }
+}

@@ -1,0 +1,489 @@
+// src/test/cpp/inter_class_similarity_test.cpp: the inter-class similarity loss on every backend
+// against the f64 reference.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tensors.h"
+
+namespace structkd::test {
+namespace {
+
+using Params = structkd_inter_class_similarity_params;
+
+Params params_of(double temperature = 1.0, bool row_normalize = false) {
+  Params params{};
+  params.struct_size = sizeof(params);
+  params.temperature = temperature;
+  params.row_normalize = row_normalize;
+  return params;
+}
+
+struct Outcome {
+  double loss;
+  std::vector<double> grad;
+  std::string plan;
+};
+
+Outcome compute(const std::string& backend,
+                const TestTensor& student,
+                const TestTensor& teacher,
+                const Params& params,
+                bool want_grad = true,
+                int threads = 2,
+                Layout grad_layout = Layout::kContiguous,
+                bool f32_grad = false) {
+  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
+  const int64_t* n = student.view()->sizes;
+  const structkd_dtype dtype = student.view()->dtype;
+  TestTensor grad({n[0], n[1], n[2], n[3]}, f32_grad ? STRUCTKD_F32 : dtype, grad_layout);
+  grad.fill([](int64_t) { return 3.0; });  // must be overwritten, at ignored pixels too
+  size_t bytes = 0;
+  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
+  EXPECT_EQ(STRUCTKD_OK, structkd_inter_class_similarity_workspace(
+                             &ctx, student.view(), teacher.view(), &params, want_grad, &bytes))
+      << structkd_last_error();
+  AlignedBytes workspace(bytes);
+  EXPECT_EQ(STRUCTKD_OK, structkd_inter_class_similarity(&ctx, student.view(), teacher.view(),
+                                                         &params, workspace.data(), loss,
+                                                         want_grad ? grad.view() : nullptr))
+      << structkd_last_error();
+  EXPECT_TRUE(grad.gaps_untouched());
+  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+}
+
+class InterClassSimilarityOnBackend : public testing::TestWithParam<std::string> {};
+
+// Root of the mean squared divergence of a net: its loss against constant channels, whose
+// divergences are 0.
+double rms_divergence(const TestTensor& logits, Params params) {
+  const int64_t* n = logits.view()->sizes;
+  params.row_normalize = 0;
+  return std::sqrt(compute("reference", logits,
+                           TestTensor({n[0], n[1], n[2], n[3]}, logits.view()->dtype), params,
+                           false)
+                       .loss);
+}
+
+void expect_equal_to_reference(const std::string& backend,
+                               const TestTensor& student,
+                               const TestTensor& teacher,
+                               const Params& params) {
+  const structkd_dtype dtype = student.view()->dtype;
+  const bool f32_grad = dtype != STRUCTKD_F64;
+  SCOPED_TRACE(describe(student));
+  const Outcome truth =
+      compute("reference", student, teacher, params, true, 1, Layout::kContiguous, f32_grad);
+  const Outcome outcome =
+      compute(backend, student, teacher, params, true, 2, Layout::kContiguous, f32_grad);
+  SCOPED_TRACE(outcome.plan);
+  // A divergence may be off by 1e-6 in f32 and by 1e-14 in f64, more where divergences are large.
+  // The loss is a mean of squared gaps, its root the size of a gap: the closer the matrices, the
+  // larger the relative error that this allows.
+  const double size = std::max(rms_divergence(student, params), rms_divergence(teacher, params));
+  const double delta = (dtype == STRUCTKD_F64 ? 1e-14 : 1e-6) * std::max(1.0, size);
+  const double gap = std::sqrt(truth.loss);
+  EXPECT_NEAR(outcome.loss, truth.loss, 2 * gap * delta + delta * delta);
+  if (truth.loss == 0.0) return;  // tested apart: one class, one pixel, equal nets
+  EXPECT_LE(relative_error(outcome.grad, truth.grad),
+            2 * delta / gap + (f32_grad ? 1e-6 : 1e-13) * std::max(1.0, size));
+}
+
+TEST_P(InterClassSimilarityOnBackend, MatchesReferenceOnOddShapes) {
+  // K, H, W: one class, one pixel, class blocks (4) +- 1, vectors and tiles of pixels (64, 512)
+  // +- 1, the shrinking tiles of many classes, and images of several parts.
+  const int64_t shapes[][3] = {{1, 1, 1},    {1, 5, 3},   {2, 1, 1},   {3, 1, 2},     {4, 3, 5},
+                               {5, 1, 16},   {7, 1, 17},  {8, 31, 1},  {9, 3, 11},    {19, 7, 9},
+                               {21, 8, 8},   {21, 5, 13}, {3, 7, 73},  {3, 16, 32},   {3, 27, 19},
+                               {5, 1, 1025}, {2, 90, 91}, {150, 5, 7}, {151, 17, 11}, {260, 3, 29}};
+  for (const auto& n : shapes) {
+    for (Input input : kInputs) {
+      TestTensor student({2, n[0], n[1], n[2]}, STRUCTKD_F32);
+      TestTensor teacher({2, n[0], n[1], n[2]}, STRUCTKD_F32);
+      fill_pair(input, 11, student, teacher);
+      expect_equal_to_reference(GetParam(), student, teacher, params_of());
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    for (Layout layout : kLayouts) {
+      for (Input input : kInputs) {
+        TestTensor student({3, 6, 7, 9}, dtype, layout), teacher({3, 6, 7, 9}, dtype, layout);
+        fill_pair(input, 5, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+      }
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, MatchesReferenceForEveryVariant) {
+  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32}) {
+    for (double temperature : {0.5, 1.0, 4.0}) {
+      for (bool row_normalize : {false, true}) {
+        TestTensor student({2, 7, 11, 5}, dtype), teacher({2, 7, 11, 5}, dtype);
+        fill_pair(Input::kRandom, 3, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher,
+                                  params_of(temperature, row_normalize));
+      }
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, MatchesReferenceWithAMask) {
+  for (int64_t width : {7, 600}) {
+    for (Layout layout : {Layout::kContiguous, Layout::kSliced}) {
+      TestTensor student({4, 5, 3, width}, STRUCTKD_F64), teacher({4, 5, 3, width}, STRUCTKD_F64);
+      fill_pair(Input::kRandom, 3, student, teacher);
+      TestTensor mask({4, 3, width}, STRUCTKD_U8, layout);
+      // Image 1 has no valid pixel, image 2 one, near its end; 255 is valid too.
+      mask.fill([&](int64_t i) {
+        const int64_t b = i / (3 * width), x = i % (3 * width);
+        if (b == 1) return 0.0;
+        if (b == 2) return x == 3 * width - 2 ? 1.0 : 0.0;
+        return uniform(9, uint64_t(i)) < 0.4 ? 0.0 : 255.0;
+      });
+      Params params = params_of();
+      params.mask = mask.view();
+      expect_equal_to_reference(GetParam(), student, teacher, params);
+      const Outcome outcome = compute(GetParam(), student, teacher, params);
+      for (int64_t i = 0; i < student.elements(); ++i) {
+        const int64_t b = i / (15 * width), x = i % (3 * width);
+        if (mask.get(b * 3 * width + x) == 0.0) {
+          EXPECT_EQ(0.0, outcome.grad[size_t(i)]);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, MaskedPixelsEqualAMapWithoutThem) {
+  TestTensor wide({1, 6, 2, 10}, STRUCTKD_F64), wide_t({1, 6, 2, 10}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 1, wide, wide_t);
+  TestTensor mask({1, 2, 10}, STRUCTKD_U8);
+  mask.fill([](int64_t i) { return i < 13 ? 1.0 : 0.0; });
+  TestTensor narrow({1, 6, 1, 13}, STRUCTKD_F64), narrow_t({1, 6, 1, 13}, STRUCTKD_F64);
+  narrow.fill([&](int64_t i) { return wide.get(i / 13 * 20 + i % 13); });
+  narrow_t.fill([&](int64_t i) { return wide_t.get(i / 13 * 20 + i % 13); });
+  // What ignored pixels hold must not matter.
+  wide.set(19, std::numeric_limits<double>::quiet_NaN());
+  wide_t.set(18, std::numeric_limits<double>::infinity());
+  Params params = params_of();
+  const double expected = compute(GetParam(), narrow, narrow_t, params).loss;
+  params.mask = mask.view();
+  EXPECT_NEAR(compute(GetParam(), wide, wide_t, params).loss, expected, 1e-13 * expected);
+}
+
+TEST_P(InterClassSimilarityOnBackend, GradientMatchesFiniteDifferences) {
+  for (bool row_normalize : {false, true}) {
+    for (bool masked : {false, true}) {
+      for (int64_t classes : {2, 6, 21}) {
+        TestTensor student({2, classes, 3, 5}, STRUCTKD_F64);
+        TestTensor teacher({2, classes, 3, 5}, STRUCTKD_F64);
+        fill_pair(Input::kRandom, 21, student, teacher);
+        TestTensor mask({2, 3, 5}, STRUCTKD_U8);
+        mask.fill([](int64_t i) { return i % 4 == 1 ? 0.0 : 1.0; });
+        Params params = params_of(1.7, row_normalize);
+        if (masked) params.mask = mask.view();
+        const std::vector<double> grad = compute(GetParam(), student, teacher, params).grad;
+        for (uint64_t trial = 0; trial < 3; ++trial) {
+          std::vector<double> direction(grad.size());
+          for (size_t i = 0; i < grad.size(); ++i) direction[i] = gaussian(77 + trial, i);
+          const double slope = central_difference(
+              [&](double step) {
+                TestTensor moved({2, classes, 3, 5}, STRUCTKD_F64);
+                moved.fill([&](int64_t i) { return student.get(i) + step * direction[size_t(i)]; });
+                return compute(GetParam(), moved, teacher, params, false).loss;
+              },
+              1e-4);
+          const double expected = dot(grad, direction);
+          // 1e-20: two classes with unit rows have no gradient.
+          EXPECT_NEAR(slope, expected, 1e-6 * std::abs(expected) + 1e-20) << "classes " << classes;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, EqualStudentAndTeacherGiveZero) {
+  for (structkd_dtype dtype : kFloatingDtypes) {
+    for (bool row_normalize : {false, true}) {
+      TestTensor student({2, 8, 6, 5}, dtype), teacher({2, 8, 6, 5}, dtype);
+      student.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+      teacher.fill([](int64_t i) { return gaussian(4, uint64_t(i)); });
+      const Outcome outcome = compute(GetParam(), student, teacher, params_of(1.0, row_normalize));
+      EXPECT_EQ(0.0, outcome.loss) << outcome.plan;
+      for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, OneClassAndOnePixelGiveZero) {
+  for (auto shape : {std::vector<int64_t>{2, 1, 6, 5}, std::vector<int64_t>{2, 8, 1, 1}}) {
+    for (bool row_normalize : {false, true}) {
+      TestTensor student(shape, STRUCTKD_F32), teacher(shape, STRUCTKD_F32);
+      fill_pair(Input::kRandom, 4, student, teacher);
+      const Outcome outcome = compute(GetParam(), student, teacher, params_of(1.0, row_normalize));
+      EXPECT_EQ(0.0, outcome.loss);
+      for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, ConstantChannelsAreUniform) {
+  for (bool row_normalize : {false, true}) {
+    TestTensor student({1, 5, 9, 61}, STRUCTKD_F32), teacher({1, 5, 9, 61}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 4, student, teacher);
+    // An absent class: constant, and far from the others.
+    for (int64_t x = 0; x < 9 * 61; ++x) student.set(2 * 9 * 61 + x, -1e4 / 3);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of(1.0, row_normalize));
+    // All channels constant: every divergence is 0, and so is the slope.
+    student.fill([](int64_t i) { return double(i / (9 * 61)) / 3; });
+    const Outcome outcome = compute(GetParam(), student, teacher, params_of(1.0, row_normalize));
+    EXPECT_GT(outcome.loss, 0.0);
+    // Rounding alone; elsewhere in these tests gradients are about 1e-3.
+    for (double g : outcome.grad) EXPECT_NEAR(0.0, g, 1e-9);
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, AddingAConstantToAChannelChangesNothing) {
+  TestTensor student({1, 4, 6, 7}, STRUCTKD_F64), teacher({1, 4, 6, 7}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 4, student, teacher);
+  const double expected = compute(GetParam(), student, teacher, params_of()).loss;
+  TestTensor moved({1, 4, 6, 7}, STRUCTKD_F64);
+  moved.fill([&](int64_t i) { return student.get(i) + 100.0 * double(i / 42); });
+  EXPECT_NEAR(compute(GetParam(), moved, teacher, params_of()).loss, expected, 1e-11 * expected);
+}
+
+TEST_P(InterClassSimilarityOnBackend, HugeLogitsStayFinite) {
+  for (double size : {1e2, 1e4, 1e8}) {
+    TestTensor student({2, 5, 9, 9}, STRUCTKD_F32), teacher({2, 5, 9, 9}, STRUCTKD_F32);
+    student.fill([&](int64_t i) { return size * gaussian(4, uint64_t(i)); });
+    teacher.fill([&](int64_t i) { return size * gaussian(5, uint64_t(i)); });
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+    for (double g : compute(GetParam(), student, teacher, params_of()).grad) {
+      EXPECT_TRUE(std::isfinite(g));
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, RisingLogitsRescaleRunningMaxima) {
+  // Every tile brings a new maximum; then the reverse.
+  for (double slope : {0.02, -0.02}) {
+    TestTensor student({1, 3, 40, 101}, STRUCTKD_F32), teacher({1, 3, 40, 101}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 4, student, teacher);
+    TestTensor ramp({1, 3, 40, 101}, STRUCTKD_F32);
+    ramp.fill([&](int64_t i) { return student.get(i) + slope * double(i % 4040); });
+    expect_equal_to_reference(GetParam(), ramp, teacher, params_of());
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, NothingValidGivesZero) {
+  TestTensor student({2, 4, 3, 3}, STRUCTKD_F32), teacher({2, 4, 3, 3}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 8, student, teacher);
+  TestTensor mask({2, 3, 3}, STRUCTKD_U8);
+  Params params = params_of();
+  params.mask = mask.view();
+  const Outcome outcome = compute(GetParam(), student, teacher, params);
+  EXPECT_EQ(0.0, outcome.loss);
+  for (double g : outcome.grad) EXPECT_EQ(0.0, g);
+}
+
+TEST_P(InterClassSimilarityOnBackend, BatchOfTwoIsTheMeanOfItsImages) {
+  TestTensor student({2, 4, 5, 6}, STRUCTKD_F64), teacher({2, 4, 5, 6}, STRUCTKD_F64);
+  fill_pair(Input::kRandom, 8, student, teacher);
+  double mean = 0.0;
+  for (int64_t b = 0; b < 2; ++b) {
+    TestTensor s({1, 4, 5, 6}, STRUCTKD_F64), t({1, 4, 5, 6}, STRUCTKD_F64);
+    s.fill([&](int64_t i) { return student.get(b * 120 + i); });
+    t.fill([&](int64_t i) { return teacher.get(b * 120 + i); });
+    mean += 0.5 * compute(GetParam(), s, t, params_of()).loss;
+  }
+  EXPECT_NEAR(mean, compute(GetParam(), student, teacher, params_of()).loss, 1e-14);
+}
+
+TEST_P(InterClassSimilarityOnBackend, NaNAndInfinityShowInTheLoss) {
+  for (double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+        -std::numeric_limits<double>::infinity()}) {
+    for (int64_t position : {0, 7, 555, 1199}) {
+      TestTensor student({1, 2, 20, 30}, STRUCTKD_F32), teacher({1, 2, 20, 30}, STRUCTKD_F32);
+      fill_pair(Input::kRandom, 8, student, teacher);
+      student.set(position, bad);
+      EXPECT_TRUE(std::isnan(compute(GetParam(), student, teacher, params_of()).loss))
+          << bad << " at " << position;
+      EXPECT_TRUE(std::isnan(compute(GetParam(), teacher, student, params_of()).loss))
+          << bad << " at " << position << " of the teacher";
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, SameBitsForEveryThreadCountAndRun) {
+  for (Input input : kInputs) {
+    for (int64_t classes : {5, 70}) {
+      TestTensor student({2, classes, 91, 83}, STRUCTKD_F32);
+      TestTensor teacher({2, classes, 91, 83}, STRUCTKD_F32);
+      fill_pair(input, 2, student, teacher);
+      const Outcome first = compute(GetParam(), student, teacher, params_of(), true, 1);
+      for (int threads : {1, 2, 3, 7}) {
+        const Outcome again = compute(GetParam(), student, teacher, params_of(), true, threads);
+        EXPECT_EQ(first.loss, again.loss) << threads;
+        EXPECT_EQ(first.grad, again.grad) << threads;
+      }
+    }
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, ValueAloneEqualsValueWithGradient) {
+  TestTensor student({2, 5, 4, 6}, STRUCTKD_F32), teacher({2, 5, 4, 6}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  EXPECT_EQ(compute(GetParam(), student, teacher, params_of(), true).loss,
+            compute(GetParam(), student, teacher, params_of(), false).loss);
+}
+
+TEST_P(InterClassSimilarityOnBackend, WritesTheGradientInAnyLayout) {
+  TestTensor student({2, 5, 4, 6}, STRUCTKD_F32), teacher({2, 5, 4, 6}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 6, student, teacher);
+  const Outcome dense = compute(GetParam(), student, teacher, params_of());
+  for (Layout layout : kLayouts) {
+    EXPECT_EQ(dense.grad, compute(GetParam(), student, teacher, params_of(), true, 2, layout).grad);
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, NarrowGradientIsTheWideOneRounded) {
+  for (structkd_dtype dtype : {STRUCTKD_F16, STRUCTKD_BF16}) {
+    TestTensor student({1, 5, 4, 6}, dtype), teacher({1, 5, 4, 6}, dtype);
+    fill_pair(Input::kRandom, 6, student, teacher);
+    const auto wide =
+        compute(GetParam(), student, teacher, params_of(), true, 2, Layout::kContiguous, true);
+    const auto narrow = compute(GetParam(), student, teacher, params_of());
+    // Twice the rounding unit: small elements of f16 are subnormal.
+    EXPECT_LE(relative_error(narrow.grad, wide.grad), 2 * storage_error(dtype));
+  }
+}
+
+TEST_P(InterClassSimilarityOnBackend, DivergencesOfLargeMapsAreExactTo1e6) {
+  // Against a teacher of constant channels, whose divergences are 0, the loss is the mean square of
+  // the student's: sqrt(loss) has the error of M. Two classes: one pair of them.
+  TestTensor student({1, 2, 256, 512}, STRUCTKD_F32), teacher({1, 2, 256, 512}, STRUCTKD_F32);
+  student.fill([](int64_t i) { return 2.0 * gaussian(3, uint64_t(i)); });
+  const double truth = std::sqrt(compute("reference", student, teacher, params_of(), false).loss);
+  const double outcome = std::sqrt(compute(GetParam(), student, teacher, params_of(), false).loss);
+  EXPECT_NEAR(outcome, truth, 1e-6) << truth;
+}
+
+TEST_P(InterClassSimilarityOnBackend, WorkspaceDoesNotGrowWithTheMap) {
+  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  const Params params = params_of();
+  float unread = 0.0f;  // only sizes matter here
+  structkd_tensor map{&unread, STRUCTKD_F32, 4, {8, 19, 1024, 2048}, {}};
+  int64_t stride = 1;
+  for (int d = 3; d >= 0; --d) {
+    map.strides[d] = stride;
+    stride *= map.sizes[d];
+  }
+  size_t bytes = 0;
+  ASSERT_EQ(STRUCTKD_OK,
+            structkd_inter_class_similarity_workspace(&ctx, &map, &map, &params, 1, &bytes));
+  EXPECT_LT(bytes, size_t(1) << 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends,
+                         InterClassSimilarityOnBackend,
+                         testing::ValuesIn(backends_under_test()),
+                         backend_test_name);
+
+// Bad input: the status, and a sentence that names the argument and what it got.
+class InterClassSimilarityArguments : public testing::Test {
+ protected:
+  TestTensor student_{{2, 3, 4, 5}, STRUCTKD_F32};
+  TestTensor teacher_{{2, 3, 4, 5}, STRUCTKD_F32};
+  Params params_ = params_of();
+  structkd_ctx ctx_{"cpu", nullptr, 1};
+  float loss_ = 7.0f;
+
+  void expect_error(structkd_status status,
+                    const char* sentence_part,
+                    structkd_tensor* grad = nullptr) {
+    AlignedBytes workspace(4 << 20);
+    EXPECT_EQ(status, structkd_inter_class_similarity(&ctx_, student_.view(), teacher_.view(),
+                                                      &params_, workspace.data(), &loss_, grad));
+    EXPECT_NE(nullptr, std::strstr(structkd_last_error(), sentence_part)) << structkd_last_error();
+    EXPECT_EQ(7.0f, loss_) << "a failed call wrote the loss";
+  }
+};
+
+TEST_F(InterClassSimilarityArguments, RefusesDifferentSizesNamingBoth) {
+  teacher_.view()->sizes[1] = 2;
+  expect_error(STRUCTKD_ERR_SHAPE,
+               "student [2, 3, 4, 5] and teacher [2, 2, 4, 5] differ in number of channels");
+  teacher_.view()->sizes[1] = 3;
+  teacher_.view()->sizes[3] = 2;
+  expect_error(STRUCTKD_ERR_SHAPE, "differ in height and width");
+  teacher_.view()->sizes[0] = 1;
+  expect_error(STRUCTKD_ERR_SHAPE, "differ in batch size");
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesOtherDtypesAndRanks) {
+  teacher_.view()->dtype = STRUCTKD_F16;
+  expect_error(STRUCTKD_ERR_DTYPE, "student is f32 and teacher is f16");
+  teacher_.view()->dtype = STRUCTKD_I64;
+  expect_error(STRUCTKD_ERR_DTYPE, "teacher is i64, expected f16, bf16, f32 or f64");
+  teacher_.view()->rank = 3;
+  expect_error(STRUCTKD_ERR_SHAPE, "teacher has shape [2, 3, 4], expected rank 4");
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesAnEmptyBatchAndNullData) {
+  student_.view()->data = nullptr;
+  expect_error(STRUCTKD_ERR_NULL, "student->data is NULL");
+  student_.view()->sizes[0] = 0;
+  expect_error(STRUCTKD_ERR_SHAPE, "student is empty: its shape is [0, 3, 4, 5]");
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesTemperatureThatIsNotPositive) {
+  for (double temperature : {0.0, -1.0, std::nan(""), HUGE_VAL}) {
+    params_.temperature = temperature;
+    expect_error(STRUCTKD_ERR_VALUE, "params->temperature is");
+  }
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesOtherParams) {
+  params_.row_normalize = 2;
+  expect_error(STRUCTKD_ERR_VALUE, "params->row_normalize is 2, expected 0 to 1");
+  params_ = params_of();
+  params_.precision = static_cast<structkd_precision>(-1);
+  expect_error(STRUCTKD_ERR_VALUE, "params->precision is -1, expected 0 to 1");
+  params_.struct_size = 8;
+  expect_error(STRUCTKD_ERR_VALUE, "params->struct_size is 8");
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesAnotherMask) {
+  TestTensor mask({2, 4, 4}, STRUCTKD_U8);
+  params_.mask = mask.view();
+  expect_error(STRUCTKD_ERR_SHAPE, "params->mask has shape [2, 4, 4], expected [2, 4, 5]");
+  mask.view()->dtype = STRUCTKD_F32;
+  expect_error(STRUCTKD_ERR_DTYPE, "params->mask is f32, expected u8");
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesAnotherGrad) {
+  TestTensor wrong({2, 3, 4, 6}, STRUCTKD_F32);
+  expect_error(STRUCTKD_ERR_SHAPE, "grad has shape [2, 3, 4, 6]", wrong.view());
+  TestTensor half({2, 3, 4, 5}, STRUCTKD_F16);
+  expect_error(STRUCTKD_ERR_DTYPE, "grad is f16", half.view());
+}
+
+TEST_F(InterClassSimilarityArguments, RefusesUnknownBackendAndThreads) {
+  ctx_.backend = "tpu";
+  expect_error(STRUCTKD_ERR_BACKEND, "there is no backend \"tpu\"");
+  ctx_ = {"cpu", nullptr, 0};
+  expect_error(STRUCTKD_ERR_VALUE, "ctx->threads is 0");
+}
+
+}  // namespace
+}  // namespace structkd::test

@@ -1,0 +1,426 @@
+package org.structkd.loss;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.StudentTeacher;
+import org.structkd.testing.Tensors;
+
+class PixelwiseLossTest {
+  private static final PixelwiseLoss KD = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+
+  private PointerScope scope;
+
+  @BeforeEach
+  void openScope() {
+    scope = new PointerScope();
+  }
+
+  @AfterEach
+  void closeScope() {
+    scope.close();
+  }
+
+  private static PixelwiseLoss of(Divergence divergence, double temperature) {
+    return new PixelwiseLoss(PixelwiseLoss.Config.kd(temperature).withDivergence(divergence));
+  }
+
+  private static PixelwiseLoss preset(String name) {
+    return new PixelwiseLoss(
+        switch (name) {
+          case "skd" -> PixelwiseLoss.Config.skd();
+          case "skdPaper" -> PixelwiseLoss.Config.skdPaper();
+          case "kd" -> PixelwiseLoss.Config.kd(1);
+          case "aicsd" -> PixelwiseLoss.Config.aicsd();
+          default -> throw new IllegalArgumentException(name);
+        });
+  }
+
+  /** The formula composed of operators, as a user would write it. */
+  private static Tensor eager(
+      Divergence divergence, double temperature, Tensor student, Tensor teacher) {
+    long pixels = student.size(0) * student.size(2) * student.size(3);
+    Tensor s = torch.log_softmax(student.div(new Scalar(temperature)), 1);
+    Tensor t = torch.log_softmax(teacher.div(new Scalar(temperature)), 1);
+    Tensor sum =
+        switch (divergence) {
+          case CROSS_ENTROPY -> t.exp().mul(s).sum().neg();
+          case KL_TEACHER_STUDENT -> t.exp().mul(t.sub(s)).sum();
+          case KL_STUDENT_TEACHER -> s.exp().mul(s.sub(t)).sum();
+        };
+    return sum.mul(new Scalar(temperature * temperature / pixels));
+  }
+
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void meetsTheAccuracyRuleForAllClassCountsAndTemperatures(StudentTeacher.Kind kind) {
+    for (Divergence divergence : Divergence.values()) {
+      for (long classes : new long[] {2, 19, 171, 350}) { // 171, 350: smaller tiles
+        for (double temperature : new double[] {1, 4, 0.7}) {
+          AccuracyRule.check(
+              of(divergence, temperature)::forward,
+              (s, t) -> eager(divergence, temperature, s, t),
+              kind,
+              ScalarType.Float,
+              2,
+              classes,
+              5,
+              13);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void meetsTheAccuracyRuleInEveryDtype(StudentTeacher.Kind kind) {
+    for (Divergence divergence : Divergence.values()) {
+      for (ScalarType dtype :
+          new ScalarType[] {
+            ScalarType.Float, ScalarType.Double, ScalarType.Half, ScalarType.BFloat16
+          }) {
+        AccuracyRule.check(
+            of(divergence, 1)::forward,
+            (s, t) -> eager(divergence, 1, s, t),
+            kind,
+            dtype,
+            2,
+            21,
+            9,
+            11);
+      }
+    }
+  }
+
+  // A difference of 1e-4 in logits: in f32 a KL that is a difference of two log-sums is noise here.
+  @Test
+  void keepsItsRelativePrecisionNextToTheTeacher() {
+    Tensor teacher = Tensors.gaussian(1, 1, 19, 16, 16).to(ScalarType.Float);
+    Tensor noise = Tensors.gaussian(2, 1, 19, 16, 16).to(ScalarType.Float);
+    Tensor start = teacher.add(noise.mul(new Scalar(1e-4)));
+    Tensor student = Tensors.leaf(start, ScalarType.Float);
+    Tensor loss = KD.forward(student, teacher);
+    loss.backward();
+    Tensor truthStudent = Tensors.leaf(start, ScalarType.Double);
+    Tensor truth =
+        eager(Divergence.KL_TEACHER_STUDENT, 1, truthStudent, teacher.to(ScalarType.Double));
+    truth.backward();
+    assertEquals(truth.item_double(), loss.item_double(), 1e-6 * truth.item_double());
+    assertTrue(Tensors.relativeError(student.grad(), truthStudent.grad()) < 1e-6);
+  }
+
+  // Values and absolute gradient sums that the released codes gave; skdPaper: the paper's formula,
+  // restated independently.
+  @ParameterizedTest
+  @CsvSource({
+    "skd, 5, 3, 4, 4.812634904342865, 2.2487441532176655",
+    "kd, 5, 3, 4, 1.3476121570388495, 1.1243720766088328",
+    "aicsd, 21, 4, 5, 0.07919566353508684, 0.06022446959094174",
+    "skdPaper, 5, 3, 4, 1.7739979665903383, 1.7692656494459913"
+  })
+  void presetsReproduceThePublishedCodes(
+      String name, long k, long h, long w, double expected, double expectedGradient) {
+    Tensor student = Tensors.sine(2.0, 0.7, 0.3, 0, 2, k, h, w);
+    Tensor teacher = Tensors.sine(3.0, 1.3, 1.1, 0, 2, k, h, w);
+    for (ScalarType dtype : new ScalarType[] {ScalarType.Double, ScalarType.Float}) {
+      double tolerance = dtype == ScalarType.Double ? 1e-10 : 1e-5;
+      Tensor leaf = Tensors.leaf(student, dtype);
+      Tensor loss = preset(name).forward(leaf, teacher.to(dtype));
+      loss.backward();
+      assertEquals(expected, loss.item_double(), tolerance * expected);
+      double gradient = leaf.grad().abs().sum().item_double();
+      assertEquals(expectedGradient, gradient, tolerance * expectedGradient);
+    }
+  }
+
+  @Test
+  void temperatureSquaredMultipliesValueAndGradient() {
+    Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 5, 5);
+    PixelwiseLoss with = new PixelwiseLoss(PixelwiseLoss.Config.kd(3));
+    PixelwiseLoss without =
+        new PixelwiseLoss(PixelwiseLoss.Config.kd(3).withTemperatureSquared(false));
+    double plain = without.forward(student, teacher).item_double();
+    assertEquals(9 * plain, with.forward(student, teacher).item_double(), 1e-12);
+  }
+
+  @Test
+  void gradientScalesWithTheUpstreamGradient() {
+    Tensor once = gradientOf(1.0);
+    Tensor thrice = gradientOf(3.0);
+    assertTrue(Tensors.relativeError(thrice, once.mul(new Scalar(3.0))) < 1e-6);
+  }
+
+  private static Tensor gradientOf(double factor) {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    KD.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float))
+        .mul(new Scalar(factor))
+        .backward();
+    return student.grad();
+  }
+
+  @Test
+  void retainedGraphGivesTheSameGradientTwice() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor loss = KD.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float));
+    backward(loss, true, false);
+    Tensor first = student.grad().clone();
+    backward(loss, true, false);
+    assertTrue(Tensors.sameBits(student.grad(), first.mul(new Scalar(2))));
+  }
+
+  private static void backward(Tensor loss, boolean retainGraph, boolean createGraph) {
+    loss.backward(
+        new Tensor(), new BoolOptional(retainGraph), createGraph, new TensorArrayRefOptional());
+  }
+
+  @Test
+  void secondDerivativeIsRefusedWithASentence() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor loss = KD.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float));
+    backward(loss, true, true); // create_graph alone works
+    Tensor gradientNorm = student.grad().pow(new Scalar(2)).sum();
+    RuntimeException refused = assertThrows(RuntimeException.class, gradientNorm::backward);
+    assertTrue(
+        refused.getMessage().contains("pixel-wise loss: the gradient is computed by a kernel"),
+        refused.getMessage());
+  }
+
+  @Test
+  void teacherGetsNoGradientEvenIfItRequiresOne() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
+    Tensor teacher = Tensors.leaf(Tensors.gaussian(2, 1, 4, 5, 5), ScalarType.Float);
+    KD.forward(student, teacher).backward();
+    assertTrue(student.grad().defined());
+    assertFalse(teacher.grad().defined());
+  }
+
+  @Test
+  void studentWithoutGradGivesAPlainValue() {
+    Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 5, 5);
+    assertFalse(KD.forward(student, teacher).requires_grad());
+  }
+
+  @Test
+  void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.BFloat16);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float);
+    Tensor loss = KD.forward(student, teacher);
+    loss.backward();
+    assertEquals(ScalarType.Float, loss.scalar_type().intern());
+    assertEquals(ScalarType.BFloat16, student.grad().scalar_type().intern());
+  }
+
+  // A mean over pixels: unscaled, nearly all of the gradient lies below the smallest f16.
+  @Test
+  void halfGradientSurvivesALossScale() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 8, 96, 96), ScalarType.Half);
+    Tensor teacher = student.detach().add(Tensors.gaussian(2, 1, 8, 96, 96).mul(new Scalar(1e-2)));
+    KD.forward(student, teacher.to(ScalarType.Half)).mul(new Scalar(65536.0 * 64)).backward();
+    double[] gradient = Tensors.values(student.grad());
+    int zeros = 0;
+    for (double g : gradient) {
+      zeros += g == 0 ? 1 : 0;
+    }
+    assertTrue(zeros < gradient.length / 20, zeros + " of " + gradient.length + " are 0");
+  }
+
+  @Test
+  void slicedAndChannelsLastLogitsGiveTheSameBits() {
+    Tensor dense = Tensors.gaussian(1, 2, 6, 5, 8);
+    Tensor teacher = Tensors.gaussian(2, 2, 6, 5, 8);
+    double expected = KD.forward(dense, teacher).item_double();
+    Tensor channelsLast = dense.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    assertEquals(expected, KD.forward(channelsLast, teacher).item_double());
+    Tensor wide = torch.cat(new TensorVector(dense, dense), 3);
+    assertEquals(expected, KD.forward(wide.narrow(3, 0, 8), teacher).item_double());
+  }
+
+  @Test
+  void sameBitsForOneAndManyThreads() {
+    Tensor teacher = Tensors.gaussian(2, 2, 21, 33, 31).to(ScalarType.Float);
+    Tensor student = Tensors.gaussian(1, 2, 21, 33, 31).to(ScalarType.Float);
+    int threads = torch.get_num_threads();
+    try {
+      torch.set_num_threads(1);
+      double expected = KD.forward(student, teacher).item_double();
+      for (int count : new int[] {1, 2, 3}) {
+        torch.set_num_threads(count);
+        assertEquals(expected, KD.forward(student, teacher).item_double());
+      }
+    } finally {
+      torch.set_num_threads(threads);
+    }
+  }
+
+  @Test
+  void maskedPixelsHaveNoLossNoGradientAndAreNotCounted() {
+    Tensor student = Tensors.gaussian(1, 2, 4, 3, 6);
+    Tensor teacher = Tensors.gaussian(2, 2, 4, 3, 6);
+    Tensor mask = torch.cat(new TensorVector(torch.ones(2, 1, 6), torch.zeros(2, 2, 6)), 1);
+    for (String name : new String[] {"skd", "skdPaper", "kd", "aicsd"}) {
+      PixelwiseLoss loss = preset(name);
+      double cut = loss.forward(student.narrow(2, 0, 1), teacher.narrow(2, 0, 1)).item_double();
+      for (ScalarType type : new ScalarType[] {ScalarType.Bool, ScalarType.Byte}) {
+        Tensor leaf = Tensors.leaf(student, ScalarType.Double);
+        Tensor masked = loss.forward(leaf, teacher, mask.to(type));
+        assertEquals(cut, masked.item_double(), 1e-12 * cut);
+        masked.backward();
+        assertEquals(0.0, leaf.grad().narrow(2, 1, 2).abs().max().item_double());
+        assertTrue(leaf.grad().narrow(2, 0, 1).abs().min().item_double() > 0);
+      }
+    }
+  }
+
+  @Test
+  void ignoreIndexMasksTheLabelledPixels() {
+    Tensor student = Tensors.gaussian(1, 1, 4, 3, 6);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 3, 6);
+    Tensor valid = torch.cat(new TensorVector(torch.ones(1, 1, 6), torch.zeros(1, 2, 6)), 1);
+    double expected = KD.forward(student, teacher, valid.to(ScalarType.Bool)).item_double();
+    // 3 where valid, 255 elsewhere.
+    Tensor labels = valid.mul(new Scalar(-252)).add(new Scalar(255));
+    for (ScalarType type :
+        new ScalarType[] {ScalarType.Byte, ScalarType.Int, ScalarType.Long, ScalarType.Short}) {
+      assertEquals(expected, KD.forward(student, teacher, labels.to(type), 255).item_double());
+    }
+    double all = KD.forward(student, teacher).item_double();
+    assertEquals(all, KD.forward(student, teacher, labels.to(ScalarType.Byte), -1).item_double());
+  }
+
+  @Test
+  void withoutValidPixelsValueAndGradientAreZero() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 3, 6), ScalarType.Float);
+    Tensor teacher = Tensors.gaussian(2, 1, 4, 3, 6).to(ScalarType.Float);
+    Tensor loss = KD.forward(student, teacher, torch.zeros(1, 3, 6).to(ScalarType.Bool));
+    loss.backward();
+    assertEquals(0.0, loss.item_double());
+    assertEquals(0.0, student.grad().abs().max().item_double());
+  }
+
+  @Test
+  void equalLogitsAndASingleClassGiveZero() {
+    Tensor map = Tensors.gaussian(1, 1, 4, 3, 6);
+    assertEquals(0.0, KD.forward(map, map).item_double());
+    assertEquals(0.0, KD.forward(map.narrow(1, 0, 1), map.narrow(1, 1, 1)).item_double());
+  }
+
+  @Test
+  void nanShows() {
+    Tensor map = Tensors.gaussian(1, 1, 4, 3, 6);
+    Tensor broken = map.mul(new Scalar(Double.NaN));
+    assertTrue(Double.isNaN(KD.forward(map, broken).item_double()));
+    assertTrue(Double.isNaN(KD.forward(broken, map).item_double()));
+  }
+
+  @Test
+  void resultBelongsToTheCallersScope() {
+    Tensor loss;
+    try (PointerScope inner = new PointerScope()) {
+      loss = KD.forward(Tensors.gaussian(1, 1, 4, 5, 5), Tensors.gaussian(2, 1, 4, 5, 5));
+      assertFalse(loss.isNull());
+    }
+    assertTrue(loss.isNull());
+  }
+
+  // Bad input: what the sentence must say.
+
+  private static void refused(String sentence, Runnable call) {
+    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call::run);
+    assertEquals(sentence, error.getMessage());
+  }
+
+  @Test
+  void rejectsDifferentShapesNamingBoth() {
+    Tensor map = torch.zeros(1, 4, 5, 5);
+    refused(
+        "pixel-wise loss: student [1, 4, 5, 5] and teacher [1, 4, 5, 6] differ in height and width:"
+            + " resize one of them",
+        () -> KD.forward(map, torch.zeros(1, 4, 5, 6)));
+    refused(
+        "pixel-wise loss: student [1, 4, 5, 5] and teacher [1, 3, 5, 5] differ in number of"
+            + " channels",
+        () -> KD.forward(map, torch.zeros(1, 3, 5, 5)));
+    refused(
+        "pixel-wise loss: student [1, 4, 5, 5] and teacher [2, 4, 5, 5] differ in batch size",
+        () -> KD.forward(map, torch.zeros(2, 4, 5, 5)));
+  }
+
+  @Test
+  void rejectsWrongRankEmptyAndIntegerLogits() {
+    Tensor map = torch.zeros(1, 4, 5, 5);
+    refused(
+        "pixel-wise loss: student [4, 5, 5] has rank 3, expected 4: [batch, channels, height,"
+            + " width]",
+        () -> KD.forward(torch.zeros(4, 5, 5), map));
+    refused(
+        "pixel-wise loss: student [0, 4, 5, 5] is empty, every size must be at least 1",
+        () -> KD.forward(torch.zeros(0, 4, 5, 5), torch.zeros(0, 4, 5, 5)));
+    refused(
+        "pixel-wise loss: teacher is Long, expected Half, BFloat16, Float or Double",
+        () -> KD.forward(map, map.to(ScalarType.Long)));
+  }
+
+  @Test
+  void rejectsNullClosedAndUndefinedTensors() {
+    Tensor map = torch.zeros(1, 4, 5, 5);
+    refused("pixel-wise loss: student is null", () -> KD.forward(null, map));
+    refused("pixel-wise loss: labels is null", () -> KD.forward(map, map, null, 255));
+    Tensor closed = torch.zeros(1, 4, 5, 5);
+    closed.close();
+    refused(
+        "pixel-wise loss: teacher has been closed, or its PointerScope has ended",
+        () -> KD.forward(map, closed));
+    refused("pixel-wise loss: student is an undefined tensor", () -> KD.forward(new Tensor(), map));
+  }
+
+  @Test
+  void rejectsMasksAndLabelsThatDoNotFit() {
+    Tensor map = torch.zeros(1, 4, 5, 5);
+    refused(
+        "pixel-wise loss: mask [1, 5, 4] does not fit student [1, 4, 5, 5], expected [1, 5, 5]",
+        () -> KD.forward(map, map, torch.ones(1, 5, 4).to(ScalarType.Bool)));
+    refused(
+        "pixel-wise loss: mask is Float, expected Bool or Byte: compare it first, as in mask.gt(0)",
+        () -> KD.forward(map, map, torch.ones(1, 5, 5)));
+    refused(
+        "pixel-wise loss: labels [1, 10, 10] does not fit student [1, 4, 5, 5], expected [1, 5, 5]",
+        () -> KD.forward(map, map, torch.ones(1, 10, 10).to(ScalarType.Long), 255));
+    refused(
+        "pixel-wise loss: labels is Float, expected integers",
+        () -> KD.forward(map, map, torch.ones(1, 5, 5), 255));
+  }
+
+  @Test
+  void rejectsImpossibleConfigs() {
+    for (double temperature : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      refused(
+          "pixel-wise loss: temperature is "
+              + temperature
+              + ", expected a finite number greater than 0",
+          () -> PixelwiseLoss.Config.kd(temperature));
+    }
+    refused(
+        "pixel-wise loss: no part of a Config may be null: divergence null, divisor PIXELS",
+        () -> PixelwiseLoss.Config.kd(1).withDivergence(null));
+    refused("pixel-wise loss: config is null", () -> new PixelwiseLoss(null));
+  }
+}

@@ -1,0 +1,305 @@
+package org.structkd.objective;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.PairwiseLoss;
+import org.structkd.testing.Tensors;
+
+class ObjectiveTest {
+  private static final Term MEAN_SQUARE = // of a student's tap alone: easy to foretell
+      inputs -> inputs.student("features").square().mean();
+
+  private PointerScope scope;
+
+  @BeforeEach
+  void openScope() {
+    scope = new PointerScope();
+  }
+
+  @AfterEach
+  void closeScope() {
+    scope.close();
+  }
+
+  private static StepInputs step(long step, Tensor features, Tensor logits, Tensor labels) {
+    return new StepInputs(
+        Map.of("features", features, "logits", logits),
+        Map.of(
+            "features", Tensors.gaussian(5, features.shape()),
+            "logits", Tensors.gaussian(6, logits.shape())),
+        labels,
+        step);
+  }
+
+  private static StepInputs anyStep(long step) {
+    return step(
+        step,
+        Tensors.leaf(Tensors.gaussian(1, 2, 4, 5, 5), ScalarType.Double),
+        Tensors.leaf(Tensors.gaussian(2, 2, 3, 5, 5), ScalarType.Double),
+        labels(0, 2, 5, 5));
+  }
+
+  private static Tensor labels(long value, long... shape) {
+    return torch.full(shape, new Scalar(value)).to(ScalarType.Long);
+  }
+
+  @Test
+  void totalIsTheWeightedSumOfItsTerms() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm(
+                "pairwise",
+                0.5,
+                Term.of(new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()), "features")),
+            new WeightedTerm(
+                "interClass",
+                0.01,
+                Term.of(
+                    new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()),
+                    "logits")));
+    StepInputs inputs = anyStep(7);
+    StepLoss loss = objective.compute(inputs);
+    assertEquals(7, loss.step());
+    assertEquals(loss.value(), loss.total().item_double(), 1e-12);
+    assertEquals(0.5 * loss.term("pairwise").value(), loss.term("pairwise").weighted(), 1e-15);
+    assertEquals(
+        List.of("supervised", "pairwise", "interClass"),
+        loss.terms().stream().map(TermValue::name).toList());
+    double expected =
+        new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())
+            .forward(inputs.student("features"), inputs.teacher("features"))
+            .item_double();
+    assertEquals(expected, loss.term("pairwise").value(), 0.0);
+    loss.total().backward();
+    assertTrue(inputs.student("features").grad().defined());
+    assertTrue(inputs.student("logits").grad().defined());
+  }
+
+  @Test
+  void gradientIsTheWeightedOne() {
+    Objective objective = Objective.of(new WeightedTerm("square", 3.0, MEAN_SQUARE));
+    StepInputs inputs = anyStep(0);
+    objective.compute(inputs).total().backward();
+    Tensor features = inputs.student("features");
+    Tensor expected = features.detach().mul(new Scalar(3.0 * 2.0 / features.numel()));
+    assertTrue(Tensors.relativeError(features.grad(), expected) < 1e-14);
+  }
+
+  @Test
+  void adaptiveWeightsMoveFromOneTermToTheOther() {
+    AdaptiveLossWeighting alw = new AdaptiveLossWeighting(4);
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("late", alw.rising(2.0), MEAN_SQUARE),
+            new WeightedTerm("early", alw.falling(1.0), MEAN_SQUARE));
+    StepLoss first = objective.compute(anyStep(0));
+    assertEquals(0.0, first.term("late").weighted());
+    assertTrue(first.term("late").value() > 0, "a term of weight 0 keeps its raw value");
+    StepLoss middle = objective.compute(anyStep(1));
+    double square = middle.term("late").value();
+    assertEquals((0.25 * 2.0 + 0.75) * square, middle.total().item_double(), 1e-14);
+    assertEquals(2.0 * square, objective.compute(anyStep(100)).total().item_double(), 1e-14);
+  }
+
+  @Test
+  void termOfWeightZeroGetsNoGradient() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("on", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm("off", 0.0, MEAN_SQUARE));
+    StepInputs inputs = anyStep(0);
+    objective.compute(inputs).total().backward();
+    assertFalse(inputs.student("features").grad().defined());
+  }
+
+  @Test
+  void nanStopsNamingTermAndStep() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("fine", 1.0, MEAN_SQUARE),
+            new WeightedTerm("bad", 1.0, i -> i.student("logits").mean().div(new Scalar(0.0))));
+    DivergedException diverged =
+        assertThrows(DivergedException.class, () -> objective.compute(anyStep(12)));
+    assertEquals("bad", diverged.term());
+    assertEquals(12, diverged.step());
+    assertTrue(diverged.getMessage().startsWith("term \"bad\" is "), diverged.getMessage());
+    assertTrue(diverged.getMessage().contains(" at step 12:"), diverged.getMessage());
+  }
+
+  @Test
+  void sumThatOverflowsDiverges() {
+    Term huge = i -> torch.full(new long[] {}, new Scalar(3e38)).to(ScalarType.Float);
+    Objective objective =
+        Objective.of(new WeightedTerm("a", 1.0, huge), new WeightedTerm("b", 1.0, huge));
+    assertEquals(
+        "total", assertThrows(DivergedException.class, () -> objective.compute(anyStep(0))).term());
+  }
+
+  @Test
+  void supervisedTermLeavesIgnoredPixelsOut() {
+    Tensor logits = Tensors.leaf(Tensors.gaussian(2, 1, 3, 1, 4), ScalarType.Double);
+    Tensor labels = Tensor.create(new long[] {0, 255, 2, 255}, 1, 1, 4);
+    CrossEntropy term = new CrossEntropy("logits", 255);
+    Tensor loss = term.compute(step(0, Tensors.gaussian(1, 1, 1, 1, 4), logits, labels));
+    double[] z = Tensors.values(logits);
+    double expected = 0;
+    for (int x : new int[] {0, 2}) {
+      double sum = Math.exp(z[x]) + Math.exp(z[4 + x]) + Math.exp(z[8 + x]);
+      expected -= (z[4 * x + x] - Math.log(sum)) / 2; // label x at pixel x
+    }
+    assertEquals(expected, loss.item_double(), 1e-14);
+    loss.backward();
+    double[] gradient = Tensors.values(logits.grad());
+    assertEquals(0.0, gradient[1]);
+    assertEquals(0.0, gradient[3]);
+  }
+
+  @Test
+  void supervisedTermWithoutValidPixelIsZero() {
+    Tensor logits = Tensors.leaf(Tensors.gaussian(2, 1, 3, 2, 2), ScalarType.Float);
+    StepInputs inputs = step(0, Tensors.gaussian(1, 1, 1, 2, 2), logits, labels(255, 1, 2, 2));
+    StepLoss loss =
+        Objective.of(new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)))
+            .compute(inputs);
+    assertEquals(0.0, loss.value());
+    loss.total().backward();
+    for (double g : Tensors.values(logits.grad())) {
+      assertEquals(0.0, g);
+    }
+  }
+
+  @Test
+  void totalBelongsToTheCallersScopeAndNumbersOutliveIt() {
+    Objective objective = Objective.of(new WeightedTerm("square", 1.0, MEAN_SQUARE));
+    StepInputs inputs = anyStep(0);
+    StepLoss loss;
+    try (PointerScope inner = new PointerScope()) {
+      loss = objective.compute(inputs);
+      assertFalse(loss.total().isNull());
+    }
+    assertTrue(loss.total().isNull());
+    assertTrue(loss.value() > 0);
+  }
+
+  @Test
+  void manyStepsKeepNativeMemoryFlat() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm("square", 1.0, MEAN_SQUARE));
+    StepInputs inputs = anyStep(0);
+    long before = 0;
+    for (int i = 0; i < 3000; i++) {
+      try (PointerScope inner = new PointerScope()) {
+        objective.compute(inputs);
+      }
+      if (i == 1000) {
+        before = Pointer.physicalBytes();
+      }
+    }
+    long grown = Pointer.physicalBytes() - before;
+    assertTrue(grown < 16 << 20, "resident memory grew by " + grown + " bytes");
+  }
+
+  // Bad input: what the sentence must say.
+
+  private static void refused(String sentence, Runnable action) {
+    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, action::run);
+    assertEquals(sentence, error.getMessage());
+  }
+
+  @Test
+  void rejectsImpossibleObjectives() {
+    WeightedTerm term = new WeightedTerm("square", 1.0, MEAN_SQUARE);
+    refused("an objective needs at least one term", Objective::of);
+    refused(
+        "two terms have the name \"square\", names must differ", () -> Objective.of(term, term));
+    refused(
+        "all weights are 0 (a, b): nothing would be learned",
+        () ->
+            Objective.of(
+                new WeightedTerm("a", 0.0, MEAN_SQUARE), new WeightedTerm("b", 0.0, MEAN_SQUARE)));
+    refused(
+        "term \"a\": weight is -1.0, expected a finite number of at least 0",
+        () -> new WeightedTerm("a", -1.0, MEAN_SQUARE));
+    refused(
+        "term \"a\": weight is NaN, expected a finite number of at least 0",
+        () -> new WeightedTerm("a", Double.NaN, MEAN_SQUARE));
+    refused("a term needs a name, given: \" \"", () -> new WeightedTerm(" ", 1.0, MEAN_SQUARE));
+    refused("term \"a\": term is null", () -> new WeightedTerm("a", 1.0, null));
+  }
+
+  @Test
+  void rejectsUnknownTapsNamingKnownOnes() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm(
+                "pairwise",
+                1.0,
+                Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "feature", "features")));
+    refused(
+        "term \"pairwise\": student has no tap \"feature\", it has: features, logits",
+        () -> objective.compute(anyStep(0)));
+    refused(
+        "term \"pairwise\": student has no tap \"feature\", it has: none",
+        () -> objective.requireTaps(new Taps(Set.of(), Set.of("features"))));
+    assertEquals(Taps.of("feature", "features"), objective.taps());
+  }
+
+  @Test
+  void rejectsImpossibleStepsAndSchedules() {
+    Objective never = Objective.of(new WeightedTerm("a", step -> step == 0 ? 1 : 0, MEAN_SQUARE));
+    refused(
+        "all weights are 0 at step 3 (a): there is nothing to differentiate",
+        () -> never.compute(anyStep(3)));
+    Objective wrong = Objective.of(new WeightedTerm("a", step -> -1.0, MEAN_SQUARE));
+    refused(
+        "term \"a\": its schedule gives weight -1.0 at step 3, expected a finite number of at least"
+            + " 0",
+        () -> wrong.compute(anyStep(3)));
+    refused("step is -1, expected at least 0", () -> anyStep(-1));
+    Objective notScalar = Objective.of(new WeightedTerm("a", 1.0, i -> i.student("features")));
+    refused(
+        "term \"a\": its result is not a scalar, expected one",
+        () -> notScalar.compute(anyStep(0)));
+  }
+
+  @Test
+  void rejectsLabelsThatDoNotFit() {
+    Objective objective =
+        Objective.of(new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)));
+    Tensor features = Tensors.gaussian(1, 2, 4, 5, 5);
+    Tensor logits = Tensors.gaussian(2, 2, 3, 5, 5);
+    refused(
+        "term \"supervised\": step 0 has no labels, but a term needs them",
+        () -> objective.compute(step(0, features, logits, null)));
+    refused(
+        "term \"supervised\": cross-entropy: labels have values from 3 to 3, expected 0 to 2 or the"
+            + " ignore index 255",
+        () -> objective.compute(step(0, features, logits, labels(3, 2, 5, 5))));
+    refused(
+        "term \"supervised\": cross-entropy: labels [2, 5, 6] does not fit logits [2, 3, 5, 5],"
+            + " expected [2, 5, 5]",
+        () -> objective.compute(step(0, features, logits, labels(0, 2, 5, 6))));
+    refused(
+        "term \"supervised\": cross-entropy: labels are Int, expected Long",
+        () -> objective.compute(step(0, features, logits, labels(0, 2, 5, 5).to(ScalarType.Int))));
+  }
+}
