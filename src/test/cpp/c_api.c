@@ -109,13 +109,101 @@ static void inter_class_similarity_entries(const char* backend) {
   expect(strncmp(structkd_last_plan(), "inter_class_similarity: ", 24) == 0, "plan");
 }
 
+/* One pixel, two classes: q_S = (1/2, 1/2), q_T = (3/4, 1/4), so KL(q_T, q_S) = 3/4 log 3 - log 2.
+ */
+static void pixelwise_entries(const char* backend) {
+  float student[] = {5, 5}, teacher[] = {0, 0}, grad[2];
+  float loss = -1;
+  size_t bytes = 0;
+  structkd_ctx ctx;
+  structkd_pixelwise_params params;
+  structkd_tensor s = map_of(student, 1, 2, 1, 1), t = map_of(teacher, 1, 2, 1, 1);
+  structkd_tensor g = map_of(grad, 1, 2, 1, 1);
+  teacher[0] = logf(3);
+  memset(&params, 0, sizeof params);
+  params.struct_size = sizeof params;
+  params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
+  params.divisor = STRUCTKD_DIVISOR_PIXELS;
+  params.temperature = 1;
+  ctx.backend = backend;
+  ctx.stream = NULL;
+  ctx.threads = 1;
+  expect(structkd_pixelwise_workspace(&ctx, &s, &t, &params, 1, &bytes) == STRUCTKD_OK,
+         "workspace");
+  expect(structkd_pixelwise(&ctx, &s, &t, &params, workspace_of(bytes), &loss, &g) == STRUCTKD_OK,
+         "pixelwise");
+  expect(fabsf(loss - (0.75f * logf(3) - logf(2))) < 1e-6f, "pixel-wise value");
+  expect(fabsf(grad[0] + 0.25f) < 1e-6f && fabsf(grad[1] - 0.25f) < 1e-6f, "pixel-wise gradient");
+  expect(strncmp(structkd_last_plan(), "pixelwise: ", 11) == 0, "plan");
+}
+
+/* The same two nodes, one sample of each class and all columns in one group. V_S = I, V_T = 1, so
+ * that KL = log((e + 1) / 2) - 1/2. */
+static void global_structural_entries(const char* backend) {
+  float student[] = {1, 0, 0, 1}, teacher[] = {1, 1, 0, 0}, grad[4];
+  int32_t label_data[] = {0, 1}, index_data[] = {7, 7}, count_data[] = {7, 7};
+  const int64_t step = 0;
+  int64_t bound = 0;
+  float loss = -1;
+  size_t bytes = 0;
+  structkd_ctx ctx;
+  structkd_global_structural_sample_params sampling;
+  structkd_global_structural_params params;
+  structkd_tensor s = map_of(student, 1, 2, 1, 2), t = map_of(teacher, 1, 2, 1, 2);
+  structkd_tensor g = map_of(grad, 1, 2, 1, 2), labels = map_of(NULL, 1, 1, 2, 1);
+  structkd_tensor indices = table_of(index_data, 1, 2), counts = table_of(count_data, 1, 2);
+  labels.data = label_data;
+  labels.dtype = STRUCTKD_I32;
+  labels.rank = 3; /* [1, 1, 2] */
+  memset(&sampling, 0, sizeof sampling);
+  sampling.struct_size = sizeof sampling;
+  sampling.samples = 1;
+  sampling.min_candidates = 1;
+  sampling.num_classes = 2;
+  sampling.ignore_index = -1;
+  sampling.step = &step;
+  memset(&params, 0, sizeof params);
+  params.struct_size = sizeof params;
+  params.normalize = 1;
+  params.group_width = -1;
+  params.temperature = 1;
+  params.eps = 1e-8;
+  params.step = &step;
+  ctx.backend = backend;
+  ctx.stream = NULL;
+  ctx.threads = 1;
+  expect(structkd_global_structural_sample_bound(NULL, &labels, &sampling, &bound) == STRUCTKD_OK &&
+             bound == 2,
+         "sample bound");
+  expect(structkd_global_structural_sample_workspace(&ctx, NULL, &labels, &sampling, &bytes) ==
+             STRUCTKD_OK,
+         "sample workspace");
+  expect(structkd_global_structural_sample(&ctx, NULL, &labels, &sampling, workspace_of(bytes),
+                                           &indices, &counts) == STRUCTKD_OK,
+         "sample");
+  expect(index_data[0] == 0 && index_data[1] == 1 && count_data[0] == 2 && count_data[1] == 2,
+         "samples");
+  expect(structkd_global_structural_workspace(&ctx, &s, &t, &indices, &counts, &params, 1,
+                                              &bytes) == STRUCTKD_OK,
+         "global structural workspace");
+  expect(structkd_global_structural(&ctx, &s, &t, &indices, &counts, &params, workspace_of(bytes),
+                                    &loss, &g) == STRUCTKD_OK,
+         "global structural");
+  expect(fabsf(loss - 0.1201145f) < 1e-6f, "global structural value");
+  /* df_0 = 2 (q_S - q_T) f_1, q_S = 1 / (2 e + 2) off the diagonal */
+  expect(fabsf(grad[0]) < 1e-6f && fabsf(grad[2] + 0.2310586f) < 1e-6f,
+         "global structural gradient");
+}
+
 int main(void) {
   const char* backends[] = {"reference", "cpu"};
   size_t i;
   core_entries();
   for (i = 0; i < sizeof backends / sizeof *backends; ++i) {
     pairwise_entries(backends[i]);
+    pixelwise_entries(backends[i]);
     inter_class_similarity_entries(backends[i]);
+    global_structural_entries(backends[i]);
   }
   return failures == 0 ? 0 : 1;
 }
