@@ -91,4 +91,6 @@ void release_pool() { Pool::instance().release(); }
 
 int64_t pool_idle_bytes() { return int64_t(Pool::instance().idle_bytes()); }
 
+int64_t pool_max_idle_bytes() { return int64_t(kMaxIdleBytes); }
+
 }  // namespace structkd

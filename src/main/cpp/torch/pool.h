@@ -26,8 +26,9 @@ at::Tensor pooled_empty(at::IntArrayRef sizes, at::ScalarType dtype);
 // Frees all idle blocks.
 STRUCTKD_API void release_pool();
 
-// Bytes that are idle now.
+// Bytes that are idle now, and kMaxIdleBytes.
 STRUCTKD_API int64_t pool_idle_bytes();
+STRUCTKD_API int64_t pool_max_idle_bytes();
 
 }  // namespace structkd
 

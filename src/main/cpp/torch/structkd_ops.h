@@ -27,9 +27,10 @@ STRUCTKD_API std::string backend_description(const std::string& backend);
 // Routes CPU tensors to another backend than "cpu", for tests and verification; "" ends it.
 STRUCTKD_API void use_backend(const std::string& name);
 
-// Frees idle memory of the buffer pool; how much there is (torch/pool.h).
+// Frees idle memory of the buffer pool; how much there is, and may be at most (torch/pool.h).
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
+STRUCTKD_API int64_t pool_max_idle_bytes();
 
 // One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
 // are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
