@@ -48,7 +48,8 @@ final class Progress {
   }
 
   private boolean isLine(int step) {
-    return step == steps || step % Math.max(1, steps / LINES) == 0 && steps - step >= steps / LINES;
+    int interval = (steps + LINES - 1) / LINES;
+    return step == steps || step % interval == 0 && steps - step >= interval;
   }
 
   private String bar(int step) {
