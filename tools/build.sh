@@ -75,7 +75,7 @@ start_project() {
       setup
       echo "structkd: building the library and $project" >&2
       rm -f "$launch/stamp"
-      maven install -DskipTests -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+      maven install -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
       record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
       hash_installed "$launch" >"$launch/library"
     fi
