@@ -35,6 +35,20 @@ static structkd_tensor map_of(float* data, int64_t b, int64_t c, int64_t h, int6
   return tensor;
 }
 
+/* A dense I32 matrix over memory of the caller. */
+static structkd_tensor table_of(int32_t* data, int64_t rows, int64_t columns) {
+  structkd_tensor tensor;
+  memset(&tensor, 0, sizeof tensor);
+  tensor.data = data;
+  tensor.dtype = STRUCTKD_I32;
+  tensor.rank = 2;
+  tensor.sizes[0] = rows;
+  tensor.sizes[1] = columns;
+  tensor.strides[0] = columns;
+  tensor.strides[1] = 1;
+  return tensor;
+}
+
 /** Bytes on a 64-byte boundary; freed by the end of the process. */
 static void* workspace_of(size_t bytes) {
   char* memory = malloc(bytes + STRUCTKD_ALIGNMENT);

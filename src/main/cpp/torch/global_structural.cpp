@@ -106,7 +106,8 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   if (labels.has_value()) at_map_size = resized_labels(*labels, map.size(2), map.size(3));
   const OptionalView label_view(kSampling, "labels", at_map_size);
   // Without logits the map itself gives the sizes.
-  const OptionalView logit_view(kSampling, "teacher_logits",
+  const OptionalView logit_view(kSampling,
+                                teacher_logits.has_value() ? "teacher_logits" : "teacher",
                                 teacher_logits.has_value() ? teacher_logits
                                 : at_map_size.has_value()  ? std::nullopt
                                                            : std::optional<at::Tensor>(map));
