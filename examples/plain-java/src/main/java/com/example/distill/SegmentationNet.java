@@ -100,7 +100,7 @@ final class SegmentationNet extends Module {
         new PointerScope(
             Conv2dOptions.class, Conv2dPadding.class, LongPointer.class, BoolPointer.class)) {
       Conv2dOptions options = new Conv2dOptions(in, out, new LongPointer(kernel, kernel));
-      options.stride().put(stride, stride);
+      options.stride().put(new long[] {stride, stride}); // put(long, long) takes an index
       options.padding().put(new LongPointer(kernel / 2, kernel / 2));
       options.bias().put(bias);
       return new Conv2dImpl(options);
