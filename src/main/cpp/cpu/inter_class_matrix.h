@@ -10,6 +10,7 @@
 #define STRUCTKD_CPU_INTER_CLASS_MATRIX_H
 
 #include "cpu/inter_class_tile.h"
+#include "cpu/lane_sums.h"
 #include "cpu/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
@@ -57,19 +58,6 @@ struct ClassNet {
   }
 };
 
-// Halves are added until one lane is left.
-template <class T>
-inline T sum_of_lanes(Vector<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-#pragma GCC unroll 4
-  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
-#pragma GCC unroll 8
-    for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-  }
-  return lanes[0];
-}
-
 // Columns of a block of products: with 4 rows, 16 of the 32 registers of AVX-512, 8 of 16 else.
 constexpr int kDotColumns = kVectorBytes == 64 ? 4 : 2;
 
@@ -81,7 +69,8 @@ inline void dot_block(const T* __restrict e,
                       int64_t columns,
                       double* __restrict sums,
                       int64_t sums_stride) {
-  Vector<T> sum[kClassBlock][kDotColumns] = {};
+  constexpr int kSums = int(kClassBlock) * kDotColumns;
+  Vector<T> sum[kSums] = {};
   for (int64_t x = 0; x < columns; x += kLanes<T>) {
     Vector<T> right[kDotColumns];
 #pragma GCC unroll 4
@@ -90,13 +79,15 @@ inline void dot_block(const T* __restrict e,
     for (int r = 0; r < kClassBlock; ++r) {
       const Vector<T> left = load(e + r * stride + x);
 #pragma GCC unroll 4
-      for (int c = 0; c < kDotColumns; ++c) sum[r][c] += left * right[c];
+      for (int c = 0; c < kDotColumns; ++c) sum[r * kDotColumns + c] += left * right[c];
     }
   }
-#pragma GCC unroll 4
+  T totals[kSums];
+  sum_lanes_of<T, kSums>(sum, totals);
   for (int r = 0; r < kClassBlock; ++r) {
-#pragma GCC unroll 4
-    for (int c = 0; c < kDotColumns; ++c) sums[r * sums_stride + c] += sum_of_lanes<T>(sum[r][c]);
+    for (int c = 0; c < kDotColumns; ++c) {
+      sums[r * sums_stride + c] += double(totals[r * kDotColumns + c]);
+    }
   }
 }
 

@@ -1,11 +1,12 @@
 // cpu/pixelwise_tile.h: the pixel-wise divergence of a tile of pixels, a vector of pixels at a
 // time.
 //
-// With d = log-odds between the two distributions, m = sum q d, delta = d - m (q: the one in
-// front):
-//   KL(q, p) = m + log(lp / lq)           l: sums of exponentials; right where KL is not small
-//            = log(1 + sum q phi(delta))  phi(x) = e^-x - 1 + x >= 0; no cancellation near q = p
-//   p - q    = q (phi(delta) - delta - F) / (1 + F),  F = sum q phi(delta); likewise
+// With a, b = logits / temperature of the distribution q in front and of the other, p, each less
+// its maximum; d = a - b, m = sum q d, delta = d - m:
+//   KL(q, p) = m + log(sum e^b / sum e^a)      right where KL is not small
+//            = log(1 + F), F = sum q phi(delta), phi(x) = e^-x - 1 + x >= 0: nothing cancels
+//   p - q    = q (phi(delta) - delta - F) / (1 + F), the gradient with the teacher in front
+//   q delta  the gradient with the student in front
 // The first form of KL is a difference of two numbers near log K: in f32 nothing is left of it when
 // student and teacher differ by 1e-3.
 #ifndef STRUCTKD_CPU_PIXELWISE_TILE_H
@@ -147,7 +148,7 @@ inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_
 template <class T>
 struct PixelResult {
   Vector<T> mean;    // m
-  Vector<T> excess;  // F, or -1 where KL > ln 2: there the form m + log(lp / lq) is the exact one
+  Vector<T> excess;  // F, or -1 where KL > log 2: there the other form is the exact one
   // The derivative by logits / temperature is (second - shrink * first) * stretch.
   Vector<T> shrink, stretch;
 };
@@ -190,7 +191,7 @@ inline PixelResult<T> differences(const PixelTile<T>& tile, int64_t i, const Cla
 
 // Divergences of a tile from per-pixel results, summed over its valid pixels in a fixed order.
 //   close  log(1 + F) = log(u) + (F - (u - 1)) / u,  u = 1 + F rounded
-//   else   m + log(lp / lq)
+//   else   m + log(sum e^b / sum e^a)
 template <class T>
 struct PixelValues {
   double addend[kMaxPixels];

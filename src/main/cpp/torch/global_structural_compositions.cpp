@@ -4,7 +4,8 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
-#include "core/global_structural_args.h"
+#include "core/permutation.h"
+#include "structkd/global_structural.h"
 #include "torch/call.h"
 #include "torch/errors.h"
 #include "torch/structkd_ops.h"

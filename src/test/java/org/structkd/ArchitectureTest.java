@@ -27,7 +27,8 @@ class ArchitectureTest {
           "cpp/reference", "reference/.*|core/.*|structkd/.*|" + Cpp.STANDARD,
           "cpp/cpu", "cpu/.*|core/.*|structkd/.*|omp\\.h|immintrin\\.h|" + Cpp.STANDARD,
           "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|[a-z_]+\\.cuh|" + Cpp.STANDARD,
-          "cpp/torch", "torch/.*|ATen/.*|c10/.*|structkd/.*|core/half\\.h|" + Cpp.STANDARD);
+          "cpp/torch",
+              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(half|permutation)\\.h|" + Cpp.STANDARD);
 
   /** For each package below org.structkd, the packages of ours that it may import. */
   private static final Map<String, String> JAVA =

@@ -88,9 +88,9 @@ public record GlobalStructuralConfig(
 
   /**
    * The formula of the released code, MaryAhn/GSKD at 641ddeb: divided by the entries of a group,
-   * remaining columns added, the last image alone, classes of one pixel skipped. That code scrambles
-   * features and gives the student no gradient; here features are read correctly and the gradient
-   * flows. Its loss weights are 2 to 10.
+   * remaining columns added, the last image alone, classes of one pixel skipped. That code
+   * scrambles features and gives the student no gradient; here features are read correctly and the
+   * gradient flows. Its loss weights are 2 to 10.
    */
   public static GlobalStructuralConfig authorsReleased() {
     return standard()
@@ -103,72 +103,204 @@ public record GlobalStructuralConfig(
   /** The same variant with other samples. */
   public GlobalStructuralConfig withSampling(SamplingConfig sampling) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with groups of another width. */
   public GlobalStructuralConfig withGroupWidth(long groupWidth) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant at another temperature. */
   public GlobalStructuralConfig withTemperature(double temperature) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another similarity. */
   public GlobalStructuralConfig withSimilarity(Similarity similarity) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another shuffle. */
   public GlobalStructuralConfig withShuffle(Shuffle shuffle) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another comparison. */
   public GlobalStructuralConfig withComparison(GroupComparison comparison) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another divisor. */
   public GlobalStructuralConfig withReduction(GroupReduction reduction) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another rule for remaining columns. */
   public GlobalStructuralConfig withRemainder(Remainder remainder) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another rule for the batch. */
   public GlobalStructuralConfig withBatch(BatchRule batch) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with another limit of zero vectors. */
   public GlobalStructuralConfig withEps(double eps) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant with other draws. */
   public GlobalStructuralConfig withSeed(long seed) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 
   /** The same variant computed more or less exactly. */
   public GlobalStructuralConfig withPrecision(Precision precision) {
     return new GlobalStructuralConfig(
-        sampling, groupWidth, temperature, similarity, shuffle, comparison, reduction, remainder, batch, eps, seed, precision);
+        sampling,
+        groupWidth,
+        temperature,
+        similarity,
+        shuffle,
+        comparison,
+        reduction,
+        remainder,
+        batch,
+        eps,
+        seed,
+        precision);
   }
 }

@@ -126,8 +126,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
    * @param student feature map [B, Cs, H, W]
    * @param teacher feature map [B, Ct, H, W]
    * @param samples of {@link #sample}, or made by hand
-   * @param permutation Int [M, M] for all images or [B, M, M], M = columns of the indices: [i, j] is
-   *     the column at place j of row i; null: drawn from seed and step
+   * @param permutation Int [M, M] for all images or [B, M, M], M = columns of the indices: [i, j]
+   *     is the column at place j of row i; null: drawn from seed and step
    * @param step of training
    * @return scalar, in the caller's PointerScope
    * @throws IllegalArgumentException if an argument does not fit, and for CPU tensors whose values
@@ -145,8 +145,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     }
     SampleArguments.requireSamples(samples, student);
     if (permutation != null) {
-      SampleArguments.requirePermutation(
-          permutation, student.size(0), samples.indices().size(1));
+      SampleArguments.requirePermutation(permutation, student.size(0), samples.indices().size(1));
     }
     return Scopes.resultOf(
         () ->

@@ -33,7 +33,9 @@ public record GlobalStructuralSamples(Tensor indices, Tensor counts) {
 
   private static void requireTable(String argument, Tensor tensor) {
     TensorArguments.requireOpen(NAME, argument, tensor);
-    if (tensor.dim() != 2 || tensor.numel() == 0 || tensor.scalar_type().intern() != ScalarType.Int) {
+    if (tensor.dim() != 2
+        || tensor.numel() == 0
+        || tensor.scalar_type().intern() != ScalarType.Int) {
       throw new IllegalArgumentException(
           NAME
               + ": "

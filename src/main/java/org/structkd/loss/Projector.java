@@ -7,9 +7,9 @@ import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.BatchNormOptions;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Conv2dOptions;
-import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ReLUImpl;
+import org.bytedeco.pytorch.SequentialImpl;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.NativeLoader;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -18,10 +18,10 @@ import org.structkd.internal.TensorArguments;
  * Lifts a student's feature map to the teacher's channels, trained together with the student: 1x1
  * convolution, batch normalisation, ReLU, 1x1 convolution, both convolutions without bias.
  *
- * <p>Its parameters ({@code projector.module().parameters()}) belong into the student's optimizer; it
- * is not needed after training. In training mode, the state it starts in, the normalisation uses the
- * statistics of the batch. It changes while it trains: use it from one thread. Its modules belong to
- * the PointerScope that is open when it is made, if there is one.
+ * <p>Its parameters ({@code projector.module().parameters()}) belong into the student's optimizer;
+ * it is not needed after training. In training mode, the state it starts in, the normalisation uses
+ * the statistics of the batch. It changes while it trains: use it from one thread. Its modules
+ * belong to the PointerScope that is open when it is made, if there is one.
  *
  * <p>Source: the projection head of CIRKD dab64db and MaryAhn/GSKD 641ddeb.
  */
@@ -29,10 +29,7 @@ public final class Projector {
   private static final String NAME = "projector";
 
   private final int studentChannels;
-  private final Module module;
-  private final Conv2dImpl lift;
-  private final BatchNorm2dImpl norm;
-  private final Conv2dImpl mix;
+  private final SequentialImpl module;
 
   /**
    * A projector with LibTorch's initial weights ({@code torch.manual_seed} repeats them).
@@ -41,7 +38,8 @@ public final class Projector {
    * @param teacherChannels channels of the teacher's map, at least 1
    * @throws IllegalArgumentException if a number of channels is below 1
    */
-  @SuppressWarnings("unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
+  @SuppressWarnings(
+      "unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
   public Projector(int studentChannels, int teacherChannels) {
     if (studentChannels < 1 || teacherChannels < 1) {
       throw new IllegalArgumentException(
@@ -54,17 +52,17 @@ public final class Projector {
     }
     NativeLoader.require();
     this.studentChannels = studentChannels;
-    module = new Module(NAME);
-    lift = module.register_module("lift", convolution(studentChannels, teacherChannels));
+    module = new SequentialImpl();
+    module.push_back("lift", convolution(studentChannels, teacherChannels));
     try (PointerScope temporaries = new PointerScope(BatchNormOptions.class)) {
-      norm =
-          module.register_module(
-              "norm", new BatchNorm2dImpl(new BatchNormOptions(teacherChannels)));
+      module.push_back("norm", new BatchNorm2dImpl(new BatchNormOptions(teacherChannels)));
     }
-    mix = module.register_module("mix", convolution(teacherChannels, teacherChannels));
+    module.push_back("relu", new ReLUImpl());
+    module.push_back("mix", convolution(teacherChannels, teacherChannels));
   }
 
-  // The scope releases the options but not the layer: it takes only objects of the classes it names.
+  // The scope releases the options but not the layer: it takes only objects of the classes it
+  // names.
   @SuppressWarnings("unchecked")
   private static Conv2dImpl convolution(int in, int out) {
     try (PointerScope temporaries =
@@ -76,7 +74,7 @@ public final class Projector {
   }
 
   /** The layers, for an optimizer, an archive or a switch between training and evaluation. */
-  public Module module() {
+  public SequentialImpl module() {
     return module;
   }
 
@@ -99,6 +97,6 @@ public final class Projector {
               + " channels, expected "
               + studentChannels);
     }
-    return Scopes.resultOf(() -> mix.forward(torch.relu(norm.forward(lift.forward(student)))));
+    return Scopes.resultOf(() -> module.forward(student));
   }
 }

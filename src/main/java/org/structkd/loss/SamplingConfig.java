@@ -6,8 +6,8 @@ package org.structkd.loss;
  * labelled.
  *
  * @param strategy how candidates are chosen
- * @param samples per class (CLASS_BALANCED) or per image (RANDOM, RANDOM_GRID: at least 4, a quarter
- *     for each quadrant), at least 1; unused with ALL
+ * @param samples per class (CLASS_BALANCED) or per image (RANDOM, RANDOM_GRID: at least 4, a
+ *     quarter for each quadrant), at least 1; unused with ALL
  * @param teacherCorrectOnly whether pixels that the teacher gets wrong are left out; needs labels
  * @param fill what happens to a class with too few candidates
  * @param minCandidates a class (quadrant, image) with fewer candidates gives no sample, at least 1

@@ -75,7 +75,8 @@ class GlobalStructuralGoldenTest {
     return dtype.equals("f32") ? 1e-5 : 1e-10;
   }
 
-  // Three classes of four rows, not of unit length. Gradient: sum, sum of magnitudes, first entries.
+  // Three classes of four rows, not of unit length. Gradient: sum, sum of magnitudes, first
+  // entries.
   @ParameterizedTest
   @CsvSource({
     "-1, 1, DIV_L, ROW_INDEPENDENT, 0.04850654733314741, 0.019671210332787997, 0.1476971898583691, 0.0013005486387767276",

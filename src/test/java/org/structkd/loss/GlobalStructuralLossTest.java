@@ -12,7 +12,6 @@ import org.bytedeco.pytorch.AdamOptions;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -119,7 +118,7 @@ class GlobalStructuralLossTest {
   private static Tensor labels(long batch, long height, long width, int classes) {
     int[] values = new int[(int) (batch * height * width)];
     for (int i = 0; i < values.length; i++) {
-      values[i] = (int) Math.floorMod((long) (i / 3) * 7, classes);
+      values[i] = Math.floorMod(i / 3 * 7, classes);
     }
     return Tensor.create(values, batch, height, width).to(ScalarType.Long);
   }
