@@ -67,14 +67,30 @@ start_project() {
   shift
   [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
   stamp="$(hash_of_sources) $(hash_files "$project")"
-  if ! is_current "$launch" "$stamp"; then
-    setup
-    echo "structkd: building $project" >&2
-    mkdir -p "$launch"
-    rm -f "$launch/stamp"
-    maven install -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
-    record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
+  if ! is_current_project "$launch" "$stamp"; then
+    mkdir -p target/launch "$launch"
+    exec 9>target/launch/lock
+    flock 9
+    if ! is_current_project "$launch" "$stamp"; then
+      setup
+      echo "structkd: building the library and $project" >&2
+      rm -f "$launch/stamp"
+      maven install -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+      record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
+      hash_installed "$launch" >"$launch/library"
+    fi
+    exec 9>&-
   fi
   main=$(sed -n 's:.*<main.class>\(.*\)</main.class>.*:\1:p' "$project/pom.xml")
   start "$launch" "$project/target/classes" "$main" "$@"
+}
+
+# The local Maven repository serves all checkouts: another one may have installed its library since.
+is_current_project() {
+  is_current "$1" "$2" && [ "$(cat "$1/library" 2>/dev/null)" = "$(hash_installed "$1")" ]
+}
+
+# One hash over our own jars on the class path of folder $1.
+hash_installed() {
+  tr : '\n' <"$1/classpath" | grep /org/structkd/ | xargs sha256sum | sha256sum | cut -d' ' -f1
 }

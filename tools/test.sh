@@ -49,6 +49,22 @@ java_tests() {
     fi
 }
 
+# Builds the example as its users would and trains for a few steps: it must end with three scores. A busy
+# machine makes waiting threads expensive, hence passive.
+example_runs() {
+  local out=target/test/example.out
+  OMP_WAIT_POLICY=passive ./structkd distill --teacher-steps=20 --steps=10 | tee "$out" &&
+    [ "$(grep -cE '^(teacher|student [a-z]+) .* 0\.[0-9]{4} ' "$out")" = 3 ] &&
+    example_refuses --steps=0 && example_refuses --depth=3
+}
+
+# Nonsense on the command line ends with status 2.
+example_refuses() {
+  local status=0
+  ./structkd distill "$@" || status=$?
+  [ "$status" = 2 ] || fail "distill $* ended with status $status, expected 2"
+}
+
 # Debian's name for the second compiler; installs it where possible.
 have_gcc11() { command -v g++-11 >/dev/null || apt_install g++-11 2>/dev/null; }
 
@@ -68,6 +84,7 @@ if ! $quick; then
   fi
 fi
 step "Java tests, format, jars" java_tests
+step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi
 
