@@ -49,11 +49,12 @@ static structkd_tensor table_of(int32_t* data, int64_t rows, int64_t columns) {
   return tensor;
 }
 
-/** Bytes on a 64-byte boundary; freed by the end of the process. */
+/** Bytes on a 64-byte boundary, until the next call. */
 static void* workspace_of(size_t bytes) {
-  char* memory = malloc(bytes + STRUCTKD_ALIGNMENT);
-  size_t past = (size_t)(uintptr_t)memory % STRUCTKD_ALIGNMENT;
-  return memory + (STRUCTKD_ALIGNMENT - past);
+  static char* memory = NULL;
+  free(memory);
+  memory = malloc(bytes + STRUCTKD_ALIGNMENT);
+  return memory + (STRUCTKD_ALIGNMENT - (size_t)(uintptr_t)memory % STRUCTKD_ALIGNMENT);
 }
 
 static void core_entries(void) {
