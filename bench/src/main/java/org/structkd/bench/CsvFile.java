@@ -80,10 +80,16 @@ record CsvFile(Path path) {
         number(p50),
         number(p20),
         number(p80),
-        "shape=%s dtype=f32 threads=%d".formatted(figure.shape(), machine.threads()),
-        '"' + machine.device().replace("\"", "\"\"") + '"',
+        quoted(
+            "shape=%s dtype=f32 threads=%d %s"
+                .formatted(figure.shape(), machine.threads(), machine.environment())),
+        quoted(machine.device()),
         machine.time().toString(),
         machine.version());
+  }
+
+  private static String quoted(String text) {
+    return '"' + text.replace("\"", "\"\"") + '"';
   }
 
   private static String number(double value) {
