@@ -59,18 +59,25 @@ STRUCTKD_API void register_backend(const Backend& backend);
 const Backend& find_backend(const char* loss, const structkd_ctx* ctx);
 Launch launch_of(const structkd_ctx& ctx);
 
-// What the two C entries of a loss do once its Args are checked.
 void require_kernel(const char* loss, const Backend& backend, bool present);
 
+template <class Args>
+const Kernel<Args>& find_kernel(const char* loss,
+                                const structkd_ctx* ctx,
+                                Kernel<Args> Backend::* entry) {
+  const Backend& backend = find_backend(loss, ctx);
+  const Kernel<Args>& kernel = backend.*entry;
+  require_kernel(loss, backend, kernel.run != nullptr);
+  return kernel;
+}
+
+// What the two C entries of a loss do once its Args are checked.
 template <class Args>
 size_t workspace_bytes(const char* loss,
                        const structkd_ctx* ctx,
                        Kernel<Args> Backend::* entry,
                        const Args& args) {
-  const Backend& backend = find_backend(loss, ctx);
-  const Kernel<Args>& kernel = backend.*entry;
-  require_kernel(loss, backend, kernel.run != nullptr);
-  return kernel.workspace(launch_of(*ctx), args);
+  return find_kernel(loss, ctx, entry).workspace(launch_of(*ctx), args);
 }
 
 template <class Args>
@@ -79,8 +86,9 @@ void run(const char* loss,
          Kernel<Args> Backend::* entry,
          const Args& args,
          void* workspace) {
-  require_aligned_workspace(loss, workspace, workspace_bytes(loss, ctx, entry, args));
-  (find_backend(loss, ctx).*entry).run(launch_of(*ctx), args, workspace);
+  const Kernel<Args>& kernel = find_kernel(loss, ctx, entry);
+  require_aligned_workspace(loss, workspace, kernel.workspace(launch_of(*ctx), args));
+  kernel.run(launch_of(*ctx), args, workspace);
 }
 
 }  // namespace structkd

@@ -51,6 +51,25 @@ inline void for_each_run(
   }
 }
 
+// Calls visit(Stored{}) with the element type of a floating map.
+template <class Visit>
+inline void with_element_type(structkd_dtype dtype, Visit&& visit) {
+  switch (dtype) {
+    case STRUCTKD_F64:
+      visit(double{});
+      break;
+    case STRUCTKD_F16:
+      visit(Half{});
+      break;
+    case STRUCTKD_BF16:
+      visit(BFloat16{});
+      break;
+    default:
+      visit(float{});
+      break;
+  }
+}
+
 template <class Stored, class T>
 inline void load_run(const void* data, int64_t offset, int64_t stride, int64_t count, T* out) {
   const Stored* in = static_cast<const Stored*>(data) + offset;
@@ -65,20 +84,9 @@ inline void load_run(const void* data, int64_t offset, int64_t stride, int64_t c
 template <class T>
 inline void load_row(const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, T* out) {
   for_each_run(map, b, c, n0, count, [&](int64_t offset, int64_t first, int64_t run) {
-    switch (map.dtype) {
-      case STRUCTKD_F64:
-        load_run<double>(map.data, offset, map.stride_w, run, out + first);
-        break;
-      case STRUCTKD_F16:
-        load_run<Half>(map.data, offset, map.stride_w, run, out + first);
-        break;
-      case STRUCTKD_BF16:
-        load_run<BFloat16>(map.data, offset, map.stride_w, run, out + first);
-        break;
-      default:
-        load_run<float>(map.data, offset, map.stride_w, run, out + first);
-        break;
-    }
+    with_element_type(map.dtype, [&](auto stored) {
+      load_run<decltype(stored)>(map.data, offset, map.stride_w, run, out + first);
+    });
   });
 }
 
@@ -97,20 +105,9 @@ template <class T>
 inline void store_row(
     const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
   for_each_run(map, b, c, n0, count, [&](int64_t offset, int64_t first, int64_t run) {
-    switch (map.dtype) {
-      case STRUCTKD_F64:
-        store_run<double>(map.data, offset, map.stride_w, run, in + first);
-        break;
-      case STRUCTKD_F16:
-        store_run<Half>(map.data, offset, map.stride_w, run, in + first);
-        break;
-      case STRUCTKD_BF16:
-        store_run<BFloat16>(map.data, offset, map.stride_w, run, in + first);
-        break;
-      default:
-        store_run<float>(map.data, offset, map.stride_w, run, in + first);
-        break;
-    }
+    with_element_type(map.dtype, [&](auto stored) {
+      store_run<decltype(stored)>(map.data, offset, map.stride_w, run, in + first);
+    });
   });
 }
 

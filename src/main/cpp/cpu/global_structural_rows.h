@@ -61,20 +61,9 @@ inline void gather_panel(const GlobalStructuralArgs& args,
   for (int64_t c = 0; c < rows.C; ++c) {
     T* row = packed + c * P;
     const int64_t base = b * map.stride_b + c * map.stride_c;
-    switch (map.dtype) {
-      case STRUCTKD_F64:
-        gather_channel<double>(map, base, offset, count, row);
-        break;
-      case STRUCTKD_F16:
-        gather_channel<Half>(map, base, offset, count, row);
-        break;
-      case STRUCTKD_BF16:
-        gather_channel<BFloat16>(map, base, offset, count, row);
-        break;
-      default:
-        gather_channel<float>(map, base, offset, count, row);
-        break;
-    }
+    with_element_type(map.dtype, [&](auto stored) {
+      gather_channel<decltype(stored)>(map, base, offset, count, row);
+    });
     for (int64_t i = count; i < P; ++i) row[i] = T(0);
     for (int64_t i = 0; i < count; ++i) {
       if (outside[i]) row[i] = T(0);

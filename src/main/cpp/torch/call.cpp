@@ -97,8 +97,23 @@ at::ScalarType common_dtype(const char* loss,
   return at::promote_types(student.scalar_type(), teacher.scalar_type());
 }
 
-structkd_ctx context_for(const at::Tensor& student) {
-  (void)student;  // its device will choose once there is a second one
+Maps::Maps(const char* loss, const at::Tensor& student_map, const at::Tensor& teacher_map) {
+  const at::ScalarType dtype = common_dtype(loss, student_map, teacher_map);
+  student = student_map.detach().to(dtype);
+  teacher = teacher_map.detach().to(dtype);
+  student_view = view_of(loss, "student", student);
+  teacher_view = view_of(loss, "teacher", teacher);
+}
+
+OptionalView::OptionalView(const char* loss,
+                           const char* argument,
+                           const std::optional<at::Tensor>& given) {
+  if (!given.has_value()) return;
+  tensor_ = given->detach();
+  view_ = view_of(loss, argument, tensor_);
+}
+
+structkd_ctx cpu_context() {
   const char* chosen = chosen_backend.load(std::memory_order_relaxed);
   return structkd_ctx{chosen != nullptr ? chosen : "cpu", nullptr, at::get_num_threads()};
 }
@@ -121,7 +136,7 @@ void use_backend(const std::string& name) {
 }
 
 LossAndGrad call_kernel(const at::Tensor& student, bool want_grad, const KernelCall& call) {
-  const structkd_ctx ctx = context_for(student);
+  const structkd_ctx ctx = cpu_context();
   size_t bytes = 0;
   check(call.workspace(&ctx, want_grad, &bytes));
   const at::Tensor workspace = pooled_empty({int64_t(bytes)}, at::kByte);

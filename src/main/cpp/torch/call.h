@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "structkd/core.h"
@@ -19,9 +20,29 @@ structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor
 // The wider dtype of the two: under autocast student and teacher differ.
 at::ScalarType common_dtype(const char* loss, const at::Tensor& student, const at::Tensor& teacher);
 
-// Backend, threads and stream for these tensors: "cpu" with LibTorch's thread count, unless
-// use_backend() chose another.
-structkd_ctx context_for(const at::Tensor& student);
+// Student and teacher of a kernel call: out of the graph, in their common dtype, with their views.
+struct Maps {
+  at::Tensor student, teacher;
+  structkd_tensor student_view, teacher_view;
+
+  Maps(const char* loss, const at::Tensor& student, const at::Tensor& teacher);
+  Maps(const Maps&) = delete;
+};
+
+// A further argument of a kernel call, out of the graph; get() is NULL where it was not given.
+class OptionalView {
+ public:
+  OptionalView(const char* loss, const char* argument, const std::optional<at::Tensor>& given);
+  OptionalView(const OptionalView&) = delete;  // get() points into it
+  const structkd_tensor* get() const { return tensor_.defined() ? &view_ : nullptr; }
+
+ private:
+  at::Tensor tensor_;
+  structkd_tensor view_{};
+};
+
+// The CPU backend with LibTorch's thread count, unless use_backend() chose another.
+structkd_ctx cpu_context();
 
 // Routes all CPU tensors of this process to a backend, for tests and verification: "reference" is
 // the f64 definition of each loss. "" returns to the default.

@@ -35,19 +35,6 @@ at::Tensor resized_labels(const at::Tensor& labels, int64_t height, int64_t widt
   return result;
 }
 
-// A view that lives as long as its tensor; empty if there is none.
-struct OptionalView {
-  at::Tensor tensor;
-  structkd_tensor view{};
-
-  OptionalView(const char* loss, const char* argument, const std::optional<at::Tensor>& given) {
-    if (!given.has_value()) return;
-    tensor = given->detach();
-    view = view_of(loss, argument, tensor);
-  }
-  const structkd_tensor* get() const { return tensor.defined() ? &view : nullptr; }
-};
-
 LossAndGrad compute(const at::Tensor& student,
                     const at::Tensor& teacher,
                     const std::optional<at::Tensor>& indices,
@@ -55,22 +42,21 @@ LossAndGrad compute(const at::Tensor& student,
                     const std::optional<at::Tensor>& permutation,
                     structkd_global_structural_params params,
                     bool want_grad) {
-  const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
-  const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
-  const structkd_tensor s_view = view_of(kLoss, "student", s),
-                        t_view = view_of(kLoss, "teacher", t);
+  const Maps maps(kLoss, student, teacher);
   const OptionalView index_view(kLoss, "indices", indices), count_view(kLoss, "counts", counts);
   const OptionalView permutation_view(kLoss, "permutation", permutation);
   params.permutation = permutation_view.get();
   return call_kernel(
-      s, want_grad,
+      maps.student, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_global_structural_workspace(ctx, &s_view, &t_view, index_view.get(),
-                                                     count_view.get(), &params, grad, bytes);
+         return structkd_global_structural_workspace(ctx, &maps.student_view, &maps.teacher_view,
+                                                     index_view.get(), count_view.get(), &params,
+                                                     grad, bytes);
        },
        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_global_structural(ctx, &s_view, &t_view, index_view.get(),
-                                           count_view.get(), &params, workspace, loss, grad);
+         return structkd_global_structural(ctx, &maps.student_view, &maps.teacher_view,
+                                           index_view.get(), count_view.get(), &params, workspace,
+                                           loss, grad);
        }});
 }
 
@@ -118,7 +104,7 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
   structkd_tensor count_view = view_of(kSampling, "counts", counts),
                   index_view = view_of(kSampling, "indices", indices);
-  const structkd_ctx ctx = context_for(map);
+  const structkd_ctx ctx = cpu_context();
   size_t bytes = 0;
   check(structkd_global_structural_sample_workspace(&ctx, logit_view.get(), label_view.get(),
                                                     &params, &bytes));

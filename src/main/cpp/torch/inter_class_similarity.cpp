@@ -21,24 +21,18 @@ LossAndGrad compute(const at::Tensor& student,
                     const std::optional<at::Tensor>& mask,
                     structkd_inter_class_similarity_params params,
                     bool want_grad) {
-  const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
-  const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
-  const structkd_tensor s_view = view_of(kLoss, "student", s),
-                        t_view = view_of(kLoss, "teacher", t);
-  structkd_tensor mask_view{};
-  if (mask.has_value()) {
-    mask_view = view_of(kLoss, "mask", *mask);
-    params.mask = &mask_view;
-  }
+  const Maps maps(kLoss, student, teacher);
+  const OptionalView mask_view(kLoss, "mask", mask);
+  params.mask = mask_view.get();
   return call_kernel(
-      s, want_grad,
+      maps.student, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_inter_class_similarity_workspace(ctx, &s_view, &t_view, &params, grad,
-                                                          bytes);
+         return structkd_inter_class_similarity_workspace(ctx, &maps.student_view,
+                                                          &maps.teacher_view, &params, grad, bytes);
        },
        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_inter_class_similarity(ctx, &s_view, &t_view, &params, workspace, loss,
-                                                grad);
+         return structkd_inter_class_similarity(ctx, &maps.student_view, &maps.teacher_view,
+                                                &params, workspace, loss, grad);
        }});
 }
 

@@ -16,23 +16,20 @@ LossAndGrad compute(const at::Tensor& student,
                     const std::optional<at::Tensor>& weights,
                     structkd_pairwise_params params,
                     bool want_grad) {
-  const at::ScalarType dtype = common_dtype(kLoss, student, teacher);
-  const at::Tensor s = student.detach().to(dtype), t = teacher.detach().to(dtype);
-  const at::Tensor w = weights.has_value() ? weights->detach().to(at::kFloat) : at::Tensor();
-  const structkd_tensor s_view = view_of(kLoss, "student", s),
-                        t_view = view_of(kLoss, "teacher", t);
-  structkd_tensor w_view{};
-  if (w.defined()) {
-    w_view = view_of(kLoss, "weights", w);
-    params.weights = &w_view;
-  }
+  const Maps maps(kLoss, student, teacher);
+  std::optional<at::Tensor> f32_weights;
+  if (weights.has_value()) f32_weights = weights->to(at::kFloat);
+  const OptionalView weight_view(kLoss, "weights", f32_weights);
+  params.weights = weight_view.get();
   return call_kernel(
-      s, want_grad,
+      maps.student, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_pairwise_workspace(ctx, &s_view, &t_view, &params, grad, bytes);
+         return structkd_pairwise_workspace(ctx, &maps.student_view, &maps.teacher_view, &params,
+                                            grad, bytes);
        },
        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_pairwise(ctx, &s_view, &t_view, &params, workspace, loss, grad);
+         return structkd_pairwise(ctx, &maps.student_view, &maps.teacher_view, &params, workspace,
+                                  loss, grad);
        }});
 }
 

@@ -1,5 +1,7 @@
 package org.structkd.loss;
 
+import java.util.function.Consumer;
+
 /**
  * One variant of {@link GlobalStructuralLoss}: what is compared and how. Start from {@link
  * #standard()} or {@link #authorsReleased()} and change what differs. Which pixels are drawn is
@@ -102,205 +104,114 @@ public record GlobalStructuralConfig(
 
   /** The same variant with other samples. */
   public GlobalStructuralConfig withSampling(SamplingConfig sampling) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.sampling = sampling);
   }
 
   /** The same variant with groups of another width. */
   public GlobalStructuralConfig withGroupWidth(long groupWidth) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.groupWidth = groupWidth);
   }
 
   /** The same variant at another temperature. */
   public GlobalStructuralConfig withTemperature(double temperature) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.temperature = temperature);
   }
 
   /** The same variant with another similarity. */
   public GlobalStructuralConfig withSimilarity(Similarity similarity) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.similarity = similarity);
   }
 
   /** The same variant with another shuffle. */
   public GlobalStructuralConfig withShuffle(Shuffle shuffle) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.shuffle = shuffle);
   }
 
   /** The same variant with another comparison. */
   public GlobalStructuralConfig withComparison(GroupComparison comparison) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.comparison = comparison);
   }
 
   /** The same variant with another divisor. */
   public GlobalStructuralConfig withReduction(GroupReduction reduction) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.reduction = reduction);
   }
 
   /** The same variant with another rule for remaining columns. */
   public GlobalStructuralConfig withRemainder(Remainder remainder) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.remainder = remainder);
   }
 
   /** The same variant with another rule for the batch. */
   public GlobalStructuralConfig withBatch(BatchRule batch) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.batch = batch);
   }
 
   /** The same variant with another limit of zero vectors. */
   public GlobalStructuralConfig withEps(double eps) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.eps = eps);
   }
 
   /** The same variant with other draws. */
   public GlobalStructuralConfig withSeed(long seed) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.seed = seed);
   }
 
   /** The same variant computed more or less exactly. */
   public GlobalStructuralConfig withPrecision(Precision precision) {
-    return new GlobalStructuralConfig(
-        sampling,
-        groupWidth,
-        temperature,
-        similarity,
-        shuffle,
-        comparison,
-        reduction,
-        remainder,
-        batch,
-        eps,
-        seed,
-        precision);
+    return changed(parts -> parts.precision = precision);
+  }
+
+  private GlobalStructuralConfig changed(Consumer<Parts> change) {
+    Parts parts = new Parts(this);
+    change.accept(parts);
+    return parts.whole();
+  }
+
+  /** The variant taken apart, so that each {@code with} method names only what it changes. */
+  private static final class Parts {
+    SamplingConfig sampling;
+    long groupWidth;
+    double temperature;
+    Similarity similarity;
+    Shuffle shuffle;
+    GroupComparison comparison;
+    GroupReduction reduction;
+    Remainder remainder;
+    BatchRule batch;
+    double eps;
+    long seed;
+    Precision precision;
+
+    Parts(GlobalStructuralConfig config) {
+      sampling = config.sampling;
+      groupWidth = config.groupWidth;
+      temperature = config.temperature;
+      similarity = config.similarity;
+      shuffle = config.shuffle;
+      comparison = config.comparison;
+      reduction = config.reduction;
+      remainder = config.remainder;
+      batch = config.batch;
+      eps = config.eps;
+      seed = config.seed;
+      precision = config.precision;
+    }
+
+    GlobalStructuralConfig whole() {
+      return new GlobalStructuralConfig(
+          sampling,
+          groupWidth,
+          temperature,
+          similarity,
+          shuffle,
+          comparison,
+          reduction,
+          remainder,
+          batch,
+          eps,
+          seed,
+          precision);
+    }
   }
 }
