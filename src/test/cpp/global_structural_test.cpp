@@ -11,15 +11,10 @@
 #include <vector>
 
 #include "global_structural_cases.h"
+#include "loss_run.h"
 
 namespace structkd::test {
 namespace {
-
-struct Outcome {
-  double loss;
-  std::vector<double> grad;
-  std::string plan;
-};
 
 Outcome compute(const std::string& backend,
                 const TestTensor& student,
@@ -30,25 +25,18 @@ Outcome compute(const std::string& backend,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
-  const int64_t* n = student.view()->sizes;
-  const structkd_dtype dtype = student.view()->dtype;
-  TestTensor grad({n[0], n[1], n[2], n[3]}, f32_grad ? STRUCTKD_F32 : dtype, grad_layout);
   const structkd_tensor* indices = sampled ? sampled->indices.view() : nullptr;
   const structkd_tensor* counts = sampled ? sampled->counts.view() : nullptr;
-  size_t bytes = 0;
-  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
-  EXPECT_EQ(STRUCTKD_OK,
-            structkd_global_structural_workspace(&ctx, student.view(), teacher.view(), indices,
-                                                 counts, &params, want_grad, &bytes))
-      << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK, structkd_global_structural(&ctx, student.view(), teacher.view(), indices,
-                                                    counts, &params, workspace.data(), loss,
-                                                    want_grad ? grad.view() : nullptr))
-      << structkd_last_error();
-  EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+  return run_loss(
+      backend, student, {want_grad, threads, grad_layout, f32_grad},
+      [&](const structkd_ctx* ctx, size_t* bytes) {
+        return structkd_global_structural_workspace(ctx, student.view(), teacher.view(), indices,
+                                                    counts, &params, want_grad, bytes);
+      },
+      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+        return structkd_global_structural(ctx, student.view(), teacher.view(), indices, counts,
+                                          &params, workspace, loss, grad);
+      });
 }
 
 class GlobalStructuralOnBackend : public testing::TestWithParam<std::string> {};

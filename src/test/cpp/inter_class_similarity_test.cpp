@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "loss_run.h"
 #include "tensors.h"
 
 namespace structkd::test {
@@ -24,12 +25,6 @@ Params params_of(double temperature = 1.0, bool row_normalize = false) {
   return params;
 }
 
-struct Outcome {
-  double loss;
-  std::vector<double> grad;
-  std::string plan;
-};
-
 Outcome compute(const std::string& backend,
                 const TestTensor& student,
                 const TestTensor& teacher,
@@ -38,23 +33,16 @@ Outcome compute(const std::string& backend,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
-  const int64_t* n = student.view()->sizes;
-  const structkd_dtype dtype = student.view()->dtype;
-  TestTensor grad({n[0], n[1], n[2], n[3]}, f32_grad ? STRUCTKD_F32 : dtype, grad_layout);
-  grad.fill([](int64_t) { return 3.0; });  // must be overwritten, at ignored pixels too
-  size_t bytes = 0;
-  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
-  EXPECT_EQ(STRUCTKD_OK, structkd_inter_class_similarity_workspace(
-                             &ctx, student.view(), teacher.view(), &params, want_grad, &bytes))
-      << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK, structkd_inter_class_similarity(&ctx, student.view(), teacher.view(),
-                                                         &params, workspace.data(), loss,
-                                                         want_grad ? grad.view() : nullptr))
-      << structkd_last_error();
-  EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+  return run_loss(
+      backend, student, {want_grad, threads, grad_layout, f32_grad},
+      [&](const structkd_ctx* ctx, size_t* bytes) {
+        return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
+                                                         &params, want_grad, bytes);
+      },
+      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+        return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
+                                               workspace, loss, grad);
+      });
 }
 
 class InterClassSimilarityOnBackend : public testing::TestWithParam<std::string> {};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "loss_run.h"
 #include "tensors.h"
 
 namespace structkd::test {
@@ -21,12 +22,6 @@ structkd_pairwise_params params_of(structkd_norm_gradient norm = STRUCTKD_NORM_D
   return params;
 }
 
-struct Outcome {
-  double loss;
-  std::vector<double> grad;
-  std::string plan;
-};
-
 Outcome compute(const std::string& backend,
                 const TestTensor& student,
                 const TestTensor& teacher,
@@ -35,22 +30,16 @@ Outcome compute(const std::string& backend,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
-  const int64_t* n = student.view()->sizes;
-  const structkd_dtype dtype = student.view()->dtype;
-  TestTensor grad({n[0], n[1], n[2], n[3]}, f32_grad ? STRUCTKD_F32 : dtype, grad_layout);
-  size_t bytes = 0;
-  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
-  EXPECT_EQ(STRUCTKD_OK, structkd_pairwise_workspace(&ctx, student.view(), teacher.view(), &params,
-                                                     want_grad, &bytes))
-      << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK,
-            structkd_pairwise(&ctx, student.view(), teacher.view(), &params, workspace.data(), loss,
-                              want_grad ? grad.view() : nullptr))
-      << structkd_last_error();
-  EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+  return run_loss(
+      backend, student, {want_grad, threads, grad_layout, f32_grad},
+      [&](const structkd_ctx* ctx, size_t* bytes) {
+        return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, want_grad,
+                                           bytes);
+      },
+      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+        return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
+                                 grad);
+      });
 }
 
 class PairwiseOnBackend : public testing::TestWithParam<std::string> {};

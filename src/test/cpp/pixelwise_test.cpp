@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "loss_run.h"
 #include "tensors.h"
 
 namespace structkd::test {
@@ -32,40 +33,21 @@ structkd_pixelwise_params params_of(
   return params;
 }
 
-struct Outcome {
-  double loss;
-  std::vector<double> grad;
-  std::string plan;
-};
-
-struct How {
-  bool want_grad = true;
-  int threads = 2;
-  Layout grad_layout = Layout::kContiguous;
-  bool f32_grad = false;
-};
-
 Outcome compute(const std::string& backend,
                 const TestTensor& student,
                 const TestTensor& teacher,
                 const structkd_pixelwise_params& params,
                 How how = {}) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, how.threads};
-  const int64_t* n = student.view()->sizes;
-  const structkd_dtype dtype = student.view()->dtype;
-  TestTensor grad({n[0], n[1], n[2], n[3]}, how.f32_grad ? STRUCTKD_F32 : dtype, how.grad_layout);
-  size_t bytes = 0;
-  double loss[1] = {kNaN};
-  EXPECT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, student.view(), teacher.view(), &params,
-                                                      how.want_grad, &bytes))
-      << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK,
-            structkd_pixelwise(&ctx, student.view(), teacher.view(), &params, workspace.data(),
-                               loss, how.want_grad ? grad.view() : nullptr))
-      << structkd_last_error();
-  EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+  return run_loss(
+      backend, student, how,
+      [&](const structkd_ctx* ctx, size_t* bytes) {
+        return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params,
+                                            how.want_grad, bytes);
+      },
+      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+        return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
+                                  grad);
+      });
 }
 
 class PixelwiseOnBackend : public testing::TestWithParam<std::string> {};

@@ -6,10 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -285,34 +283,6 @@ class InterClassSimilarityLossTest {
         assertTrue(loss >= 0 && loss < 1000, mode + " " + classes + ": " + loss);
       }
     }
-  }
-
-  @Test
-  void gradientScalesWithTheUpstreamGradient() {
-    assertTrue(Tensors.relativeError(gradientOf(3.0), gradientOf(1.0).mul(new Scalar(3.0))) < 1e-6);
-  }
-
-  private static Tensor gradientOf(double factor) {
-    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
-    PAPER
-        .forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float))
-        .mul(new Scalar(factor))
-        .backward();
-    return student.grad();
-  }
-
-  @Test
-  void secondDerivativeIsRefusedWithASentence() {
-    Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), ScalarType.Float);
-    Tensor loss = PAPER.forward(student, Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float));
-    loss.backward(new Tensor(), new BoolOptional(true), true, new TensorArrayRefOptional());
-    Tensor gradientNorm = student.grad().pow(new Scalar(2)).sum();
-    RuntimeException refused = assertThrows(RuntimeException.class, gradientNorm::backward);
-    assertTrue(
-        refused
-            .getMessage()
-            .contains("inter-class similarity loss: the gradient is computed by a kernel"),
-        refused.getMessage());
   }
 
   @Test

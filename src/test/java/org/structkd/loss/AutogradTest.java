@@ -1,0 +1,121 @@
+package org.structkd.loss;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.testing.Tensors;
+
+/** What every kernel loss promises as a node of LibTorch's autograd graph. */
+class AutogradTest {
+  private PointerScope scope;
+
+  @BeforeEach
+  void openScope() {
+    scope = new PointerScope();
+  }
+
+  @AfterEach
+  void closeScope() {
+    scope.close();
+  }
+
+  private static Tensor studentLeaf(ScalarType dtype) {
+    return Tensors.leaf(Tensors.gaussian(1, 1, 4, 5, 5), dtype);
+  }
+
+  private static Tensor teacher() {
+    return Tensors.gaussian(2, 1, 4, 5, 5).to(ScalarType.Float);
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void gradientScalesWithTheUpstreamGradient(Losses.Named loss) {
+    Tensor thrice = gradientOf(loss, 3.0);
+    assertTrue(Tensors.relativeError(thrice, gradientOf(loss, 1.0).mul(new Scalar(3.0))) < 1e-6);
+  }
+
+  private static Tensor gradientOf(Losses.Named loss, double factor) {
+    Tensor student = studentLeaf(ScalarType.Float);
+    loss.forward(student, teacher()).mul(new Scalar(factor)).backward();
+    return student.grad();
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void retainedGraphGivesTheSameGradientTwice(Losses.Named loss) {
+    Tensor student = studentLeaf(ScalarType.Float);
+    Tensor value = loss.forward(student, teacher());
+    backward(value, false);
+    Tensor first = student.grad().clone();
+    backward(value, false);
+    assertTrue(Tensors.sameBits(student.grad(), first.mul(new Scalar(2))));
+  }
+
+  private static void backward(Tensor value, boolean createGraph) {
+    boolean retainGraph = true;
+    value.backward(
+        new Tensor(), new BoolOptional(retainGraph), createGraph, new TensorArrayRefOptional());
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void secondDerivativeIsRefusedWithASentence(Losses.Named loss) {
+    Tensor student = studentLeaf(ScalarType.Float);
+    backward(loss.forward(student, teacher()), true); // create_graph alone works
+    Tensor gradientNorm = student.grad().pow(new Scalar(2)).sum();
+    RuntimeException refused = assertThrows(RuntimeException.class, gradientNorm::backward);
+    assertTrue(
+        refused.getMessage().contains(loss.name() + ": the gradient is computed by a kernel"),
+        refused.getMessage());
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void teacherGetsNoGradientEvenIfItRequiresOne(Losses.Named loss) {
+    Tensor student = studentLeaf(ScalarType.Float);
+    Tensor teacher = Tensors.leaf(teacher(), ScalarType.Float);
+    loss.forward(student, teacher).backward();
+    assertTrue(student.grad().defined());
+    assertFalse(teacher.grad().defined());
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void studentWithoutGradGivesAPlainValue(Losses.Named loss) {
+    Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
+    assertFalse(loss.forward(student, Tensors.gaussian(2, 1, 4, 5, 5)).requires_grad());
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents(Losses.Named loss) {
+    Tensor student = studentLeaf(ScalarType.BFloat16);
+    Tensor value = loss.forward(student, teacher());
+    value.backward();
+    assertEquals(ScalarType.Float, value.scalar_type().intern());
+    assertEquals(ScalarType.BFloat16, student.grad().scalar_type().intern());
+  }
+
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void resultBelongsToTheCallersScope(Losses.Named loss) {
+    Tensor value;
+    try (PointerScope inner = new PointerScope()) {
+      value = loss.forward(Tensors.gaussian(1, 1, 4, 5, 5), Tensors.gaussian(2, 1, 4, 5, 5));
+      assertFalse(value.isNull());
+    }
+    assertTrue(value.isNull());
+  }
+}
