@@ -6,7 +6,11 @@ target_include_directories(structkd_torch PRIVATE .)
 target_include_directories(
   structkd_torch SYSTEM PRIVATE ${STRUCTKD_LIBTORCH}/include
                                 ${STRUCTKD_LIBTORCH}/include/torch/csrc/api/include)
-# LibTorch's headers put __FILE__ into error texts.
-target_compile_options(structkd_torch PRIVATE -ffile-prefix-map=${STRUCTKD_LIBTORCH}/=libtorch/)
+# LibTorch's headers put __FILE__ into error texts. The include folder may be a link, and g++ names a
+# system header by the link's target where that path is the shorter one: both names are mapped.
+file(REAL_PATH ${STRUCTKD_LIBTORCH}/include libtorch_include)
+target_compile_options(
+  structkd_torch PRIVATE -ffile-prefix-map=${STRUCTKD_LIBTORCH}/=libtorch/
+                         -ffile-prefix-map=${libtorch_include}/=libtorch/include/)
 target_link_libraries(structkd_torch PRIVATE structkd ${STRUCTKD_LIBTORCH}/lib/libtorch_cpu.so
                                              ${STRUCTKD_LIBTORCH}/lib/libc10.so)
