@@ -36,7 +36,7 @@ done < <(readelf -d "$kernels" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
 
 exported=$(nm -DC --defined-only "$kernels" | cut -d' ' -f3-)
 while read -r symbol; do
-  [[ $symbol =~ ^structkd_|^structkd::register_backend ]] || finding "libstructkd.so exports $symbol"
+  [[ $symbol =~ ^structkd_|^structkd::(register_backend|fail|remember|remember_unknown|set_plan)\( ]] || finding "libstructkd.so exports $symbol"
 done <<<"$exported"
 for symbol in $(grep -hoE '\bstructkd_[a-z_]+\(' src/main/cpp/include/structkd/*.h | tr -d '(' |
   sort -u); do

@@ -20,3 +20,14 @@ add_executable(structkd_c_api ${test_dir}/c_api.c)
 target_compile_options(structkd_c_api PRIVATE -std=c99 -pedantic)
 target_link_libraries(structkd_c_api PRIVATE structkd m)
 add_test(NAME structkd_c_api COMMAND structkd_c_api)
+
+# The same tests on the CUDA kernels: each is run for every backend there is.
+if(TARGET structkd_cuda_emulated)
+  add_executable(structkd_emulated_tests ${test_sources})
+  target_include_directories(structkd_emulated_tests PRIVATE ${test_dir} .)
+  # Nothing of the library is named: opening it registers the backend.
+  target_link_libraries(structkd_emulated_tests PRIVATE structkd GTest::gtest_main -Wl,--no-as-needed
+                                                        structkd_cuda_emulated)
+  add_test(NAME structkd_emulated_tests COMMAND structkd_emulated_tests --gtest_brief=1
+                                                --gtest_filter=*/cuda_emulated)
+endif()

@@ -15,15 +15,15 @@ struct Error {
 };
 
 // printf-style: throws an Error.
-[[noreturn]] void fail(structkd_status status, const char* format, ...)
+[[noreturn]] STRUCTKD_API void fail(structkd_status status, const char* format, ...)
     __attribute__((format(printf, 2, 3)));
 
 // Keeps the sentence for structkd_last_error() and returns the status.
-structkd_status remember(const Error& error) noexcept;
-structkd_status remember_unknown() noexcept;
+STRUCTKD_API structkd_status remember(const Error& error) noexcept;
+STRUCTKD_API structkd_status remember_unknown() noexcept;
 
 // printf-style: what structkd_last_plan() tells. Backends call it once per loss call.
-void set_plan(const char* format, ...) __attribute__((format(printf, 1, 2)));
+STRUCTKD_API void set_plan(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // The only place where an exception meets extern "C".
 template <class Body>

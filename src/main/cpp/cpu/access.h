@@ -2,7 +2,7 @@
 #ifndef STRUCTKD_CPU_ACCESS_H
 #define STRUCTKD_CPU_ACCESS_H
 
-#include "core/half.h"
+#include "core/element_type.h"
 #include "core/map.h"
 #include "cpu/isa.h"
 
@@ -48,25 +48,6 @@ inline void for_each_run(
     const int64_t run = smaller(map.W - w, count - done);
     visit(base + h * map.stride_h + w * map.stride_w, done, run);
     done += run;
-  }
-}
-
-// Calls visit(Stored{}) with the element type of a floating map.
-template <class Visit>
-inline void with_element_type(structkd_dtype dtype, Visit&& visit) {
-  switch (dtype) {
-    case STRUCTKD_F64:
-      visit(double{});
-      break;
-    case STRUCTKD_F16:
-      visit(Half{});
-      break;
-    case STRUCTKD_BF16:
-      visit(BFloat16{});
-      break;
-    default:
-      visit(float{});
-      break;
   }
 }
 

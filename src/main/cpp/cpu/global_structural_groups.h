@@ -13,9 +13,9 @@
 #include <math.h>
 #include <omp.h>
 
+#include "core/workspace.h"
 #include "core/global_structural_args.h"
 #include "cpu/vector_math.h"
-#include "cpu/workspace.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

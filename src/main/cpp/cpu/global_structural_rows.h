@@ -5,10 +5,10 @@
 
 #include <math.h>
 
+#include "core/workspace.h"
 #include "core/global_structural_args.h"
 #include "cpu/access.h"
 #include "cpu/gemm.h"
-#include "cpu/workspace.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

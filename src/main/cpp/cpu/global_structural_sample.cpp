@@ -4,11 +4,11 @@
 // bit.
 #include <math.h>
 
+#include "core/workspace.h"
 #include "core/error.h"
 #include "core/sampling.h"
 #include "cpu/access.h"
 #include "cpu/kernels.h"
-#include "cpu/workspace.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

@@ -11,9 +11,9 @@
 
 #include <math.h>
 
+#include "core/workspace.h"
 #include "core/inter_class_similarity_args.h"
 #include "cpu/access.h"
-#include "cpu/workspace.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

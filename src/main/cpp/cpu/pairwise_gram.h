@@ -14,8 +14,8 @@
 
 #include <omp.h>
 
+#include "core/workspace.h"
 #include "cpu/pairwise_nodes.h"
-#include "cpu/workspace.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

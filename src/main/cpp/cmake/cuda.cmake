@@ -1,0 +1,33 @@
+# libstructkd_cuda.so, by nvcc: one unit per loss, a cubin per architecture and PTX of the newest.
+#
+# STRUCTKD_CUDA_ARCHITECTURES names compute capabilities without a dot, or is native: that of the GPU in
+# this machine, for a quick build there.
+set(STRUCTKD_CUDA_ARCHITECTURES "75;80;86;89;90;100;120" CACHE STRING "What nvcc builds for")
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu)
+
+enable_language(CUDA)
+
+if(STRUCTKD_CUDA_ARCHITECTURES STREQUAL native)
+  set(cuda_targets -arch=native)
+else()
+  set(cuda_targets "")
+  foreach(arch ${STRUCTKD_CUDA_ARCHITECTURES})
+    list(APPEND cuda_targets "SHELL:-gencode arch=compute_${arch},code=sm_${arch}")
+  endforeach()
+  list(GET STRUCTKD_CUDA_ARCHITECTURES -1 newest)
+  list(APPEND cuda_targets "SHELL:-gencode arch=compute_${newest},code=compute_${newest}")
+endif()
+
+add_library(structkd_cuda SHARED ${cuda_sources})
+set_target_properties(structkd_cuda PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD 17
+                                               CUDA_RUNTIME_LIBRARY Static)
+target_include_directories(structkd_cuda PRIVATE include . ${root}/src/main/cuda)
+# Spills are errors, and every warning of nvcc and ptxas is. No --use_fast_math: NaN and infinity must
+# come through.
+target_compile_options(
+  structkd_cuda PRIVATE ${cuda_targets} --expt-relaxed-constexpr "SHELL:-Xptxas -v,-warn-spills"
+                        "SHELL:-Werror all-warnings"
+                        -Xcompiler=-Wall,-Wextra,-Werror,-ffile-prefix-map=${root}/=)
+target_link_libraries(structkd_cuda PRIVATE structkd)
+target_link_options(structkd_cuda PRIVATE -Wl,--exclude-libs,ALL -static-libstdc++ -static-libgcc)

@@ -1,0 +1,121 @@
+// cuda/access.cuh: elements of strided maps and planes on the device.
+#ifndef STRUCTKD_CUDA_ACCESS_CUH
+#define STRUCTKD_CUDA_ACCESS_CUH
+
+#include "core/element_type.h"
+#include "core/map.h"
+#include "device.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+// The type that elements are computed in: f64 for f64, else f32.
+template <class Element>
+struct WidenedOf {
+  using type = float;
+};
+template <>
+struct WidenedOf<double> {
+  using type = double;
+};
+template <class Element>
+using Widened = typename WidenedOf<Element>::type;
+
+__device__ __forceinline__ double widen(double x) { return x; }
+__device__ __forceinline__ float widen(float x) { return x; }
+#ifdef __CUDACC__
+__device__ __forceinline__ float widen(Half x) { return __half2float(__ushort_as_half(x.bits)); }
+__device__ __forceinline__ float widen(BFloat16 x) {
+  return __uint_as_float(uint32_t(x.bits) << 16);
+}
+#else
+inline float widen(Half x) { return to_float(x); }
+inline float widen(BFloat16 x) { return to_float(x); }
+#endif
+
+// Rounds to nearest even.
+template <class Element, class T>
+__device__ __forceinline__ Element narrow(T x) {
+  if constexpr (sizeof(Element) > 2) {
+    return Element(x);
+  } else if constexpr (__is_same(Element, Half)) {
+#ifdef __CUDACC__
+    return Half{__half_as_ushort(__float2half_rn(float(x)))};
+#else
+    return to_half(float(x));
+#endif
+  } else {
+#ifdef __CUDACC__
+    return BFloat16{__bfloat16_as_ushort(__float2bfloat16_rn(float(x)))};
+#else
+    return to_bfloat16(float(x));
+#endif
+  }
+}
+
+// A [B, C, H, W] map of known element type, as kernels take it.
+template <class Element>
+struct MapOf {
+  Element* data;
+  int64_t B, C, H, W;
+  int64_t stride_b, stride_c, stride_h, stride_w;
+
+  MapOf() = default;
+  explicit MapOf(const Map& map)
+      : data(static_cast<Element*>(map.data)),
+        B(map.B),
+        C(map.C),
+        H(map.H),
+        W(map.W),
+        stride_b(map.stride_b),
+        stride_c(map.stride_c),
+        stride_h(map.stride_h),
+        stride_w(map.stride_w) {}
+
+  // Pixels follow each other at stride_w, row after row.
+  __host__ __device__ bool is_linear() const { return H == 1 || stride_h == W * stride_w; }
+
+  // Offset of pixel n = h * W + w within a channel plane. The division is left out where it can be.
+  __device__ __forceinline__ int64_t pixel_offset(int64_t n) const {
+    if (is_linear()) return n * stride_w;
+    if (n <= 0xffffffff && W <= 0xffffffff) {  // 32-bit division: a quarter of the instructions
+      const uint32_t h = uint32_t(n) / uint32_t(W);
+      return int64_t(h) * stride_h + int64_t(uint32_t(n) - h * uint32_t(W)) * stride_w;
+    }
+    return n / W * stride_h + n % W * stride_w;
+  }
+
+  __device__ __forceinline__ Element* at(int64_t b, int64_t c, int64_t n) const {
+    return data + b * stride_b + c * stride_c + pixel_offset(n);
+  }
+};
+
+// plane[b, n] as T, for a map of width W.
+template <class T>
+__device__ __forceinline__ T plane_at(const Plane& plane, int64_t b, int64_t n, int64_t W) {
+  const int64_t i = b * plane.stride_b + n / W * plane.stride_h + n % W * plane.stride_w;
+  switch (plane.dtype) {
+    case STRUCTKD_U8:
+      return T(static_cast<const uint8_t*>(plane.data)[i]);
+    case STRUCTKD_I32:
+      return T(static_cast<const int32_t*>(plane.data)[i]);
+    case STRUCTKD_I64:
+      return T(static_cast<const int64_t*>(plane.data)[i]);
+    default:
+      return T(static_cast<const float*>(plane.data)[i]);
+  }
+}
+
+// The loss scalar: f64 for f64 inputs, else f32.
+__device__ __forceinline__ void store_loss(void* loss, structkd_dtype input, double value) {
+  if (input == STRUCTKD_F64) {
+    *static_cast<double*>(loss) = value;
+  } else {
+    *static_cast<float*>(loss) = float(value);
+  }
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_ACCESS_CUH

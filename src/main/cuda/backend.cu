@@ -1,0 +1,100 @@
+// cuda/backend.cu: the table of this backend and the devices it runs on.
+#include <stdlib.h>
+#include <string.h>
+
+#include <atomic>
+
+#include "kernels.h"
+#include "launch.cuh"
+#include "structkd_cuda.h"
+
+namespace structkd::cuda {
+namespace {
+
+#ifdef __CUDACC__
+const Backend backend = {"cuda", "NVIDIA GPUs from compute capability 7.5 on",
+                         STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)};
+#else
+const Backend backend = {"cuda-emulated", "the CUDA kernels, run thread by thread on the CPU",
+                         STRUCTKD_KERNELS(STRUCTKD_TABLE_VALUE)};
+#endif
+
+KernelEntry* all_kernels = nullptr;
+
+[[maybe_unused]] const bool registered = (register_backend(backend), true);
+
+constexpr int kMaxDevices = 64;
+
+void require(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  fail(STRUCTKD_ERR_CUDA, "cuda: %s: %s (%s)", what, cudaGetErrorString(status),
+       cudaGetErrorName(status));
+}
+
+int current_device() {
+  int device = 0;
+  require(cudaGetDevice(&device), "no usable GPU");
+  return device < kMaxDevices ? device : kMaxDevices - 1;
+}
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  require(cudaDeviceGetAttribute(&value, which, device), "the device does not tell its properties");
+  return value;
+}
+
+DeviceTraits traits_of(int device) {
+  DeviceTraits traits = {};
+  traits.multiprocessors = attribute(cudaDevAttrMultiProcessorCount, device);
+  traits.fast_f64 = attribute(cudaDevAttrSingleToDoublePrecisionPerfRatio, device) <= 4;
+  traits.has_async_copy = attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
+  // For tests: the forms of another kind of device.
+  const char* f64 = getenv("STRUCTKD_CUDA_F64");
+  if (f64 != nullptr) traits.fast_f64 = strcmp(f64, "slow") != 0;
+  return traits;
+}
+
+}  // namespace
+
+void register_kernel(KernelEntry& entry) {
+  entry.next = all_kernels;
+  all_kernels = &entry;
+}
+
+void load_kernels() {
+  const int device = current_device();
+  const int most = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  for (const KernelEntry* entry = all_kernels; entry != nullptr; entry = entry->next) {
+    cudaFuncAttributes attributes = {};
+    require(cudaFuncGetAttributes(&attributes, entry->function),
+            "this GPU cannot run structkd's kernels");
+    require(cudaFuncSetAttribute(entry->function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 most - int(attributes.sharedSizeBytes)),
+            "a kernel cannot have the shared memory of this GPU");
+  }
+}
+
+void require_launched(const char* kernel) {
+  const cudaError_t status = cudaGetLastError();
+  if (status == cudaSuccess) return;
+  fail(STRUCTKD_ERR_CUDA, "cuda: launch of %s failed: %s (%s)", kernel, cudaGetErrorString(status),
+       cudaGetErrorName(status));
+}
+
+const DeviceTraits& device_traits() {
+  static DeviceTraits traits[kMaxDevices];  // racing threads write the same values
+  static std::atomic<bool> known[kMaxDevices];
+  const int device = current_device();
+  if (!known[device]) {
+    traits[device] = traits_of(device);
+    known[device] = true;
+  }
+  return traits[device];
+}
+
+}  // namespace structkd::cuda
+
+structkd_status structkd_cuda_open(void) {
+  using namespace structkd;
+  return guarded([&] { cuda::load_kernels(); });
+}
