@@ -2,9 +2,9 @@
 // reference/pairwise.cpp.
 //
 //   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
-//   tile form  N^2 (2 (Cs + Ct) + 2 Cs)           the same unit, O(N C) memory
-// f64 products count twice, their rate is half of f32. Equal widths: Gram from N = 4/3 C on, in the
-// difference form from N = 2/3 C on.
+//   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
+// f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4 C
+// on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on.
 #include "core/error.h"
 #include "cpu/kernels.h"
 #include "cpu/pairwise_gram.h"
@@ -17,11 +17,24 @@ namespace {
 // relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
 constexpr double kFastLimit = 1e-3;
 
-bool gram_is_cheaper(const PairwiseArgs& args, int64_t nodes, bool f32_products) {
+// Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in f32.
+constexpr int64_t kMaxGapBytes = int64_t(64) << 20;
+
+bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32_tile) {
   const double Cs = double(args.student.C), Ct = double(args.teacher.C), N = double(nodes);
+  const double gap_bytes = N * N * (f32_tile ? sizeof(float) : sizeof(double));
+  if (N > 2.0 * larger(Cs, Ct) && gap_bytes > double(kMaxGapBytes)) return true;
   const double gram = N * ((Cs + Ct) * (Cs + Ct) + (args.want_grad ? 2.0 * Cs * (Cs + Ct) : 0.0));
-  const double tile = N * N * (2.0 * (Cs + Ct) + (args.want_grad ? 2.0 * Cs : 0.0));
-  return (f32_products ? gram : 2.0 * gram) < 2.0 * tile;
+  const double tile = N * N * (Cs + Ct + (args.want_grad ? 2.0 * Cs : 0.0));
+  return (f32_gram ? gram : 2.0 * gram) < (f32_tile ? tile : 2.0 * tile);
+}
+
+// Up to here a call is all overhead, and the exact way costs nothing.
+constexpr int64_t kFewNodes = 64;
+
+// Products of the tile form in f64: f64 inputs, few nodes, and kappa, which is only as good as its sums.
+bool wants_f64(const PairwiseArgs& args, int64_t nodes) {
+  return args.student.dtype == STRUCTKD_F64 || nodes <= kFewNodes || args.kappa != nullptr;
 }
 
 NodeGroup make_group(const PairwiseArgs& args, int threads, Workspace& workspace) {
@@ -60,17 +73,26 @@ Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace
   return {sums, form};
 }
 
+template <class T>
+Result by_tiles(const NodeGroup& group, bool close, double factor, Workspace workspace) {
+  const PairTiles<T> tiles(group.args, close, group.N, group.images, group.threads, workspace);
+  const bool f32_products = sizeof(T) == sizeof(float);
+  return {pair_by_pair(group, tiles, factor),
+          f32_products ? (close ? "tile, difference, f32" : "tile, f32") : "tile, f64"};
+}
+
 Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
   const PairwiseArgs& args = group.args;
-  const bool wide = args.student.dtype == STRUCTKD_F64;
-  const bool aligned = is_aligned(group);
-  const bool f32_products = !wide && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
-  if (!gram_is_cheaper(args, group.images * group.N, f32_products)) {
-    const PairTiles tiles(args, group.N, group.images, group.threads, workspace);
-    return {pair_by_pair(group, tiles, factor), "tile, f64"};
+  const int64_t nodes = group.images * group.N;
+  const bool aligned = is_aligned(group), f32_tile = !wants_f64(args, nodes);
+  const bool f32_gram = args.student.dtype != STRUCTKD_F64 &&
+                        (aligned || args.precision == STRUCTKD_PRECISION_FAST);
+  if (takes_gram(args, nodes, f32_gram, f32_tile)) {
+    return f32_gram ? by_gram<float>(group, aligned, factor, workspace)
+                    : by_gram<double>(group, aligned, factor, workspace);
   }
-  return f32_products ? by_gram<float>(group, aligned, factor, workspace)
-                      : by_gram<double>(group, aligned, factor, workspace);
+  return f32_tile ? by_tiles<float>(group, aligned, factor, workspace)
+                  : by_tiles<double>(group, /*close=*/false, factor, workspace);
 }
 
 double condition_number(const PairSums& sums) {
@@ -85,15 +107,20 @@ size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
   const int64_t nodes = group.images * group.N;
   // The form depends on the data: room for the largest that these shapes can take.
   size_t largest = 0;
-  if (gram_is_cheaper(args, nodes, /*f32_products=*/true)) {
+  const bool f32_tile = !wants_f64(args, nodes);
+  if (takes_gram(args, nodes, /*f32_gram=*/true, f32_tile)) {
     Workspace narrow = shared, wide = shared;
     Gram<float>(args, group.N, launch.threads, narrow);
     Gram<double>(args, group.N, launch.threads, wide);
     largest = larger(narrow.bytes(), wide.bytes());
   }
-  if (!gram_is_cheaper(args, nodes, /*f32_products=*/false)) {
+  if (!takes_gram(args, nodes, /*f32_gram=*/false, f32_tile)) {
     Workspace tile = shared;
-    PairTiles(args, group.N, group.images, launch.threads, tile);
+    if (f32_tile) {
+      PairTiles<float>(args, false, group.N, group.images, launch.threads, tile);
+    } else {
+      PairTiles<double>(args, false, group.N, group.images, launch.threads, tile);
+    }
     largest = larger(largest, tile.bytes());
   }
   return largest;
