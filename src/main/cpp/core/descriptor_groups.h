@@ -83,14 +83,19 @@ STRUCTKD_HOST_DEVICE inline void label_row_by_table(const DescriptorGroups& grou
   }
 }
 
+// What a row's permutation is drawn with, beside the image's key.
+STRUCTKD_HOST_DEVICE inline uint32_t shuffle_stream(structkd_shuffle shuffle, int64_t row) {
+  return shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0u : uint32_t(row);
+}
+
 // The same for a permutation drawn with the image's key.
 STRUCTKD_HOST_DEVICE inline void label_row_by_key(const DescriptorGroups& groups,
                                                   RandomKey image,
                                                   structkd_shuffle shuffle,
                                                   int64_t row,
                                                   int32_t* labels) {
-  const uint32_t stream = shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0u : uint32_t(row);
-  const Permutation pi = make_permutation(absorb(image, stream), uint32_t(groups.M));
+  const RandomKey key = absorb(image, shuffle_stream(shuffle, row));
+  const Permutation pi = make_permutation(key, uint32_t(groups.M));
   for (int64_t j = 0; j < groups.M; ++j) {
     labels[j] = int32_t(position_of(pi, uint32_t(j)) / groups.width);
   }

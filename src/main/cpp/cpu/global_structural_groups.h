@@ -13,8 +13,9 @@
 #include <math.h>
 #include <omp.h>
 
-#include "core/workspace.h"
 #include "core/global_structural_args.h"
+#include "core/workspace.h"
+#include "cpu/global_structural_labels.h"
 #include "cpu/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
@@ -61,7 +62,7 @@ inline void label_map_row(const GlobalStructuralArgs& args,
                           int64_t i,
                           const SimilarityMaps<T>& maps) {
   int32_t* group = maps.group + i * maps.stride;
-  label_row(args, groups, b, i, group);
+  label_padded_row(args, groups, b, i, maps.stride, group);
   for (int64_t j = 0; j < groups.M; ++j) group[j] = group[j] < 0 ? int32_t(groups.count) : group[j];
 }
 
