@@ -62,7 +62,7 @@ inline void label_map_row(const GlobalStructuralArgs& args,
                           int64_t i,
                           const SimilarityMaps<T>& maps) {
   int32_t* group = maps.group + i * maps.stride;
-  label_padded_row(args, groups, b, i, maps.stride, group);
+  label_row_fast(args, groups, b, i, group);
   for (int64_t j = 0; j < groups.M; ++j) group[j] = group[j] < 0 ? int32_t(groups.count) : group[j];
 }
 

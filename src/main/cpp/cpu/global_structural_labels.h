@@ -10,7 +10,6 @@ namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
 using Words = Vector<uint32_t>;
-using WordMask = Vector<int32_t>;
 
 inline Words mix32(Words x) {
   x ^= x >> 16;
@@ -35,57 +34,67 @@ inline Words feistel(const Permutation& pi, Words j) {
   return j;
 }
 
-inline bool any(WordMask mask) {
-  int32_t lanes[kLanes<int32_t>], found = 0;
-  store(lanes, mask);
-  for (int i = 0; i < kLanes<int32_t>; ++i) found |= lanes[i];
-  return found != 0;
-}
+// Columns at a time: two small buffers on the stack.
+constexpr int64_t kWalkers = 256;
 
-// position_of() of a vector of columns.
-inline Words positions_of(const Permutation& pi, Words j) {
-  j = feistel(pi, j);
-  for (WordMask beyond = j >= pi.size; any(beyond); beyond = j >= pi.size) {
-    j = (feistel(pi, j) & Words(beyond)) | (j & ~Words(beyond));
+// Calls keep(k, x[k]) for those of `count` numbers that lie inside the permutation, and moves the others,
+// with their names, to the front. Returns how many there are.
+template <class Keep>
+inline int64_t leave_the_walk(
+    const Permutation& pi, int64_t count, uint32_t* x, uint32_t* names, Keep&& keep) {
+  int64_t left = 0;
+  for (int64_t k = 0; k < count; ++k) {
+    const uint32_t number = x[k], name = names[k];
+    keep(name, number);  // overwritten by a later step if it is still outside
+    x[left] = number;
+    names[left] = name;
+    left += number >= pi.size;
   }
-  return j;
+  return left;
 }
 
-// labels[0 .. columns) of a row under a drawn permutation, columns a multiple of the lanes. Entries
-// from M on get some number: they belong to no sample.
-inline void label_row_by_key(const DescriptorGroups& groups,
-                             RandomKey stream,
-                             int64_t columns,
-                             int32_t* labels) {
+// position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely: the
+// passes of one column depend on each other, those of different columns do not.
+inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint32_t* positions) {
+  uint32_t x[kWalkers], names[kWalkers];
+  for (int64_t k = 0; k < kWalkers; ++k) {
+    x[k] = uint32_t(j0 + (k < count ? k : 0));
+    names[k] = uint32_t(k);
+  }
+  for (int64_t walking = count; walking > 0;) {
+    for (int64_t k = 0; k < walking; k += kLanes<uint32_t>) store(x + k, feistel(pi, load(x + k)));
+    walking = leave_the_walk(pi, walking, x, names, [&](uint32_t name, uint32_t number) {
+      positions[name] = number;
+    });
+  }
+}
+
+// labels[0 .. M) of a row under a drawn permutation.
+inline void label_row_by_walk(const DescriptorGroups& groups, RandomKey stream, int32_t* labels) {
   const Permutation pi = make_permutation(stream, uint32_t(groups.M));
-  Words lane;
-  for (int i = 0; i < kLanes<uint32_t>; ++i) lane[i] = uint32_t(i);
-  for (int64_t j = 0; j < columns; j += kLanes<uint32_t>) {
-    // Columns beyond the last walk with it: an index outside the domain would leave the network.
-    const Words column = lane + uint32_t(j), last = Words{} + (pi.size - 1);
-    const Words inside = Words(column < pi.size);
-    const Words position = positions_of(pi, (column & inside) | (last & ~inside));
+  const float width = float(groups.width);
+  for (int64_t j = 0; j < groups.M; j += kWalkers) {
+    const int64_t count = smaller(kWalkers, groups.M - j);
+    uint32_t positions[kWalkers];
+    positions_of(pi, j, count, positions);
     // Exact: a quotient of numbers below 2^16 is at least 2^-16 of itself away from the next integer.
-    const Vector<float> quotient =
-        __builtin_convertvector(position, Vector<float>) / float(groups.width);
-    store(labels + j, __builtin_convertvector(quotient, WordMask));
+    for (int64_t k = 0; k < count; ++k) labels[j + k] = int32_t(float(positions[k]) / width);
   }
 }
 
-// label_row() into a row that has room for a multiple of the lanes.
-inline void label_padded_row(const GlobalStructuralArgs& args,
-                             const DescriptorGroups& groups,
-                             int64_t b,
-                             int64_t row,
-                             int64_t columns,
-                             int32_t* labels) {
+// label_row(), a vector of columns at a time where it is drawn.
+inline void label_row_fast(const GlobalStructuralArgs& args,
+                           const DescriptorGroups& groups,
+                           int64_t b,
+                           int64_t row,
+                           int32_t* labels) {
   const bool drawn = args.shuffle != STRUCTKD_SHUFFLE_NONE && args.permutation.data == nullptr;
   if (!drawn || groups.M >= 1 << 16) {
     label_row(args, groups, b, row, labels);
     return;
   }
   const RandomKey image = image_key(args.seed, *args.step, b, kPurposeShuffle);
-  label_row_by_key(groups, absorb(image, shuffle_stream(args.shuffle, row)), columns, labels);
+  label_row_by_walk(groups, absorb(image, shuffle_stream(args.shuffle, row)), labels);
 }
 
 }  // namespace
