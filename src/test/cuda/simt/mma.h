@@ -7,6 +7,7 @@
 #define STRUCTKD_SIMT_MMA_H
 
 #include "core/half.h"
+#include "simt/report.h"
 #include "simt/simt.h"
 
 namespace structkd::cuda {
@@ -27,39 +28,39 @@ struct Fragments {
 };
 
 template <int K, class F, class T, int CountC>
-void multiply_fragments(T (&c)[CountC], const F& mine, int line) {
-  const simt::Slots slots = simt::coll(7, kFullWarp, &mine, sizeof(mine), line);
-  const auto of = [&](int lane) -> const F& { return *reinterpret_cast<const F*>(slots[lane]); };
-  const int g = simt::cur->lane / 4, t = simt::cur->lane % 4;
+void multiply_fragments(const char* name, T (&c)[CountC], const F& mine, simt::Site site) {
+  const simt::Exchange all = simt::exchange(name, kFullWarp, mine, site);
+  if (all.lanes != kFullWarp) simt::fail("%s needs a warp of 32 threads", name);
+  const int g = simt::running->lane / 4, t = simt::running->lane % 4;
   for (int i = 0; i < CountC; ++i) {
     const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
     for (int k = 0; k < K; ++k) {
-      c[i] += of(F::lane_of_a(row, k)).a[F::index_of_a(row, k)] *
-              of(F::lane_of_b(k, column)).b[F::index_of_b(k)];
+      c[i] += all.of<F>(F::lane_of_a(row, k)).a[F::index_of_a(row, k)] *
+              all.of<F>(F::lane_of_b(k, column)).b[F::index_of_b(k)];
     }
   }
 }
 
-inline void mma_f64_m8n8k4(double (&c)[2], double a, double b, int line = __builtin_LINE()) {
-  multiply_fragments<4>(c, Fragments<double, 1, 1, 1>{{a}, {b}}, line);
+inline void mma_f64_m8n8k4(double (&c)[2], double a, double b, simt::Site site = simt::here()) {
+  multiply_fragments<4>("mma_f64_m8n8k4", c, Fragments<double, 1, 1, 1>{{a}, {b}}, site);
 }
 
 inline void mma_f64_m16n8k8(double (&c)[4],
                             const double (&a)[4],
                             const double (&b)[2],
-                            int line = __builtin_LINE()) {
-  multiply_fragments<8>(c, Fragments<double, 1, 4, 2>{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}},
-                        line);
+                            simt::Site site = simt::here()) {
+  multiply_fragments<8>("mma_f64_m16n8k8", c,
+                        Fragments<double, 1, 4, 2>{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}}, site);
 }
 
 inline void mma_f64_m16n8k16(double (&c)[4],
                              const double (&a)[8],
                              const double (&b)[4],
-                             int line = __builtin_LINE()) {
+                             simt::Site site = simt::here()) {
   Fragments<double, 1, 8, 4> mine;
   for (int i = 0; i < 8; ++i) mine.a[i] = a[i];
   for (int i = 0; i < 4; ++i) mine.b[i] = b[i];
-  multiply_fragments<16>(c, mine, line);
+  multiply_fragments<16>("mma_f64_m16n8k16", c, mine, site);
 }
 
 inline uint32_t to_tf32(float x) {
@@ -71,34 +72,38 @@ inline uint32_t to_tf32(float x) {
 inline void mma_tf32_m16n8k8(float (&c)[4],
                              const uint32_t (&a)[4],
                              const uint32_t (&b)[2],
-                             int line = __builtin_LINE()) {
+                             simt::Site site = simt::here()) {
   // The device does not look at the lower 13 bits.
   Fragments<float, 1, 4, 2> mine;
   for (int i = 0; i < 4; ++i) mine.a[i] = float_of(a[i] & 0xffffe000u);
   for (int i = 0; i < 2; ++i) mine.b[i] = float_of(b[i] & 0xffffe000u);
-  multiply_fragments<8>(c, mine, line);
+  multiply_fragments<8>("mma_tf32_m16n8k8", c, mine, site);
 }
 
 template <class Element>
-void mma_16bit_m16n8k16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], int line) {
+void mma_16bit_m16n8k16(const char* name,
+                        float (&c)[4],
+                        const uint32_t (&a)[4],
+                        const uint32_t (&b)[2],
+                        simt::Site site) {
   Fragments<float, 2, 8, 4> mine;
   for (int i = 0; i < 8; ++i) mine.a[i] = to_float(Element{uint16_t(a[i / 2] >> 16 * (i % 2))});
   for (int i = 0; i < 4; ++i) mine.b[i] = to_float(Element{uint16_t(b[i / 2] >> 16 * (i % 2))});
-  multiply_fragments<16>(c, mine, line);
+  multiply_fragments<16>(name, c, mine, site);
 }
 
 inline void mma_f16_m16n8k16(float (&c)[4],
                              const uint32_t (&a)[4],
                              const uint32_t (&b)[2],
-                             int line = __builtin_LINE()) {
-  mma_16bit_m16n8k16<Half>(c, a, b, line);
+                             simt::Site site = simt::here()) {
+  mma_16bit_m16n8k16<Half>("mma_f16_m16n8k16", c, a, b, site);
 }
 
 inline void mma_bf16_m16n8k16(float (&c)[4],
                               const uint32_t (&a)[4],
                               const uint32_t (&b)[2],
-                              int line = __builtin_LINE()) {
-  mma_16bit_m16n8k16<BFloat16>(c, a, b, line);
+                              simt::Site site = simt::here()) {
+  mma_16bit_m16n8k16<BFloat16>("mma_bf16_m16n8k16", c, a, b, site);
 }
 
 }  // namespace
