@@ -1,5 +1,5 @@
-// cuda/global_structural.cu: the global structural loss of a ragged batch in five launches (four for
-// the value alone). Truth: reference/global_structural.cpp.
+// cuda/global_structural.cu: the global structural loss of a ragged batch in five launches (four
+// for the value alone). Truth: reference/global_structural.cpp.
 //
 //   gather    a warp per row            unit rows, permutations; the gradient cleared
 //   maps      a block per 64 x 64 tile  V_S and V_T
@@ -7,8 +7,8 @@
 //   totals    one block                 the loss, and what the gradient needs of each group
 //   gradient  a block per 16 rows       slopes times rows, back through the unit length
 //
-// Blocks of images and samples that counts leave out return at once: nothing is read by the host. The
-// maps live in the workspace, 8 M^2 bytes per image in f32.
+// Blocks of images and samples that counts leave out return at once: nothing is read by the host.
+// The maps live in the workspace, 8 M^2 bytes per image in f32.
 #include "core/error.h"
 #include "global_structural_grad.cuh"
 #include "global_structural_groups.cuh"
@@ -22,6 +22,7 @@ namespace {
 template <class T>
 struct Plan {
   Rows<T> student, teacher;
+  ImageGroups* images;  // [B]
   Shuffle shuffle;
   PixelChains chains;
   GroupParts parts;
@@ -33,6 +34,7 @@ struct Plan {
   Plan(const GlobalStructuralArgs& args, Workspace& workspace)
       : student(args.student.B, args.max_samples, args.student.C, workspace),
         teacher(args.student.B, args.max_samples, args.teacher.C, workspace),
+        images(workspace.take<ImageGroups>(args.student.B)),
         shuffle{},
         chains(args.student.B, args.want_grad ? args.max_samples : 0, workspace),
         parts(args.student.B, args.max_samples, workspace) {
@@ -68,11 +70,11 @@ void compare_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStr
   const int64_t tasks = M * plan.parts.parts;
   launch<group_sums_part_per_block_kernel<T>>(
       "group_sums_part_per_block", dim3(unsigned(tasks < kGroupBlocks ? tasks : kGroupBlocks), B),
-      dim3(kGroupThreads), 0, stream, args, plan.shuffle, plan.student_map, plan.teacher_map,
-      plan.parts);
+      dim3(kGroupThreads), 0, stream, args, plan.images, plan.shuffle, plan.student_map,
+      plan.teacher_map, plan.parts);
   launch<group_totals_single_block_kernel<T>>("group_totals_single_block", dim3(1),
-                                              dim3(kTotalThreads), 0, stream, args, plan.parts,
-                                              plan.slopes);
+                                              dim3(kTotalThreads), 0, stream, args, plan.images,
+                                              plan.parts, plan.slopes);
 }
 
 template <class Element, class Gradient>
@@ -85,14 +87,19 @@ void run_typed(const GlobalStructuralArgs& args, cudaStream_t stream, void* memo
   launch<gather_rows_warp_per_row_kernel<Element, Gradient>>(
       "gather_rows_warp_per_row", dim3(unsigned(divide_up(2 * B * M * kWarp, kRowThreads))),
       dim3(kRowThreads), 0, stream, args, MapOf<const Element>(args.student),
-      MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.shuffle.permutations,
-      plan.chains, grad);
+      MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images,
+      plan.shuffle.permutations, plan.chains, grad);
   compare_maps(args, plan, stream);
   if (args.grad.data == nullptr) return;
   const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
-  const MapsAndSlopes<T> maps = {plan.student_map,    plan.teacher_map, plan.shuffle.groups,
-                                 plan.slopes,         plan.chains,      M,
-                                 T(1.0 / args.temperature), cross};
+  const MapsAndSlopes<T> maps = {plan.student_map,
+                                 plan.teacher_map,
+                                 plan.shuffle.groups,
+                                 plan.slopes,
+                                 plan.chains,
+                                 M,
+                                 T(1.0 / args.temperature),
+                                 cross};
   launch<row_gradient_rows_per_block_kernel<T, Gradient>>(
       "row_gradient_rows_per_block", dim3(unsigned(divide_up(M, kGradRows)), unsigned(B)),
       dim3(kGradThreads), 0, stream, args, maps, plan.student, cross ? plan.teacher : plan.student,
@@ -123,9 +130,11 @@ void global_structural(const Launch& launch_settings,
       run_typed<Element, Element>(args, stream, memory);
     }
   });
-  set_plan("global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld samples",
-           args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 5 : 4,
-           static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
+  set_plan(
+      "global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld "
+      "samples",
+      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 5 : 4,
+      static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }
 
 }  // namespace structkd::cuda

@@ -1,11 +1,11 @@
-// cuda/global_structural_grad.cuh: from the slope of the loss by each map entry to the gradient of the
-// student's map.
+// cuda/global_structural_grad.cuh: from the slope of the loss by each map entry to the gradient of
+// the student's map.
 //
 //   h_i = sum_j (U_ij + U_ji) x_j      U = d loss / d V_S, V_S = X X'     (CROSS: sum_j U_ij y_j)
 //   g_i = (h_i - x_i <x_i, h_i>) / |f_i|                                 through the unit length
 //
-// Rows of one pixel are equal, so the pixel's gradient is that of the sum of their U: the first row of the
-// chain adds the U of all, in row order, and alone writes.
+// Rows of one pixel are equal, so the pixel's gradient is that of the sum of their U: the first row
+// of the chain adds the U of all, in row order, and alone writes.
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GRAD_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GRAD_CUH
 
@@ -18,7 +18,8 @@ constexpr int kGradThreads = 256;
 constexpr int kGradRows = 16;  // of a block; many small blocks, since M is a few hundred
 constexpr int kGradStep = 16;  // rows j per step: 16 x 16 slopes, one per thread
 
-// Channels of a thread: one or two runs of 4, so that a block takes 512 channels of f32, 256 of f64.
+// Channels of a thread: one or two runs of 4, so that a block takes 512 channels of f32, 256 of
+// f64.
 template <class T>
 constexpr int kGradRuns = 8 / int(sizeof(T));
 template <class T>
@@ -55,14 +56,18 @@ struct MapsAndSlopes {
   }
 };
 
-// One block per 16 rows (x) of an image (y), all channels, 512 (f64: 256) at a time: 4 rows by 8 (4) channels
-// per thread. Reads M C numbers of the rows, and per group of channels 2 M numbers of each map per row,
-// from L2. h is parked in `parked` (each thread reads what it wrote) until <x, h> is known.
-// Shared memory: 1 KB of slopes and 32 KB of rows. Broadcast or conflict-free reads.
+// One block per 16 rows (x) of an image (y), all channels, 512 (f64: 256) at a time: 4 rows by 8
+// (4) channels per thread. Reads M C numbers of the rows, and per group of channels 2 M numbers of
+// each map per row, from L2. h is parked in `parked` (each thread reads what it wrote) until <x, h>
+// is known. Shared memory: 1 KB of slopes and 32 KB of rows. Broadcast or conflict-free reads.
 template <class T, class Gradient>
-__global__ void __launch_bounds__(kGradThreads) row_gradient_rows_per_block_kernel(
-    GlobalStructuralArgs args, MapsAndSlopes<T> maps, Rows<T> student, Rows<T> factors, T* parked,
-    MapOf<Gradient> grad) {
+__global__ void __launch_bounds__(kGradThreads)
+    row_gradient_rows_per_block_kernel(GlobalStructuralArgs args,
+                                       MapsAndSlopes<T> maps,
+                                       Rows<T> student,
+                                       Rows<T> factors,
+                                       T* parked,
+                                       MapOf<Gradient> grad) {
   STRUCTKD_SHARED(T, weights, [kGradStep][kGradRows]);
   STRUCTKD_SHARED(T, stage, [kGradStep][kGradChannels<T>]);
   STRUCTKD_SHARED(double, dots, [kGradThreads / kWarp][4]);

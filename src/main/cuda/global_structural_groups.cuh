@@ -2,10 +2,10 @@
 //
 //   KL_g = E_T[(v_T - v_S) / tau] - log Z_T + log Z_S      E_T: mean under the teacher's softmax
 //
-// A group has `width` entries in every row, at positions g width .. of the row's permutation, which the
-// network of core/permutation.h turns into columns: entries are visited group by group, so no sum has
-// two writers. Exponentials and sums in f64: KL is the small difference of large terms when student
-// and teacher agree.
+// A group has `width` entries in every row, at positions g width .. of the row's permutation, which
+// the network of core/permutation.h turns into columns: entries are visited group by group, so no
+// sum has two writers. Exponentials and sums in f64: KL is the small difference of large terms when
+// student and teacher agree.
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
@@ -17,8 +17,8 @@ namespace {
 // Where the columns of each row stand, and the group of each entry.
 struct Shuffle {
   Permutation* permutations;  // [B, M], or nullptr: not drawn
-  int32_t* columns;           // [B, M, M] by row and position, -1 behind the last; or nullptr: no table
-  int32_t* groups;            // [B, M, M] by row and column, -1: none; or nullptr: nobody asks
+  int32_t* columns;  // [B, M, M] by row and position, -1 behind the last; or nullptr: no table
+  int32_t* groups;   // [B, M, M] by row and column, -1: none; or nullptr: nobody asks
 
   // Column at a position of a row; -1: none.
   __device__ int64_t column(int64_t b, int64_t row, int64_t position, int64_t M) const {
@@ -27,11 +27,6 @@ struct Shuffle {
     return column_at(permutations[b * M + row], uint32_t(position));
   }
 };
-
-__device__ inline DescriptorGroups groups_of(const GlobalStructuralArgs& args, int64_t b) {
-  return make_groups(samples_of(args, b), classes_of(args, b), args.group_width, args.reduction,
-                     args.remainder);
-}
 
 // Sums of a group, or of a part of one, shifted by the largest entries so far.
 struct GroupSums {
@@ -110,24 +105,32 @@ struct GroupParts {
   }
 };
 
-// Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and their
-// sums are merged in thread order. Per entry: a walk through the permutation network and a gather of
-// two numbers from a row that is in L2. Writes the entry's group for the gradient.
+// Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
+// their sums are merged in thread order. Per entry: a walk through the permutation network and a
+// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient.
 template <class T>
-__global__ void __launch_bounds__(kGroupThreads) group_sums_part_per_block_kernel(
-    GlobalStructuralArgs args, Shuffle shuffle, const T* student_map, const T* teacher_map,
-    GroupParts parts) {
+__global__ void __launch_bounds__(kGroupThreads)
+    group_sums_part_per_block_kernel(GlobalStructuralArgs args,
+                                     const ImageGroups* images,
+                                     Shuffle shuffle,
+                                     const T* student_map,
+                                     const T* teacher_map,
+                                     GroupParts parts) {
   STRUCTKD_SHARED(GroupSums, warp_sums, [kGroupThreads / kWarp]);
-  const int64_t b = blockIdx.y, M = samples_of(args, b), stride = args.max_samples;
+  const int64_t b = blockIdx.y, stride = args.max_samples;
+  const DescriptorGroups groups = images[b].groups;
+  const int64_t M = groups.M;
   if (M == 0) return;
-  const DescriptorGroups groups = groups_of(args, b);
-  const int64_t part_count = divide_up(M, kRowsPerPart);
-  const double inverse_tau = 1.0 / args.temperature;
-  for (int64_t task = blockIdx.x; task < part_count * groups.count; task += gridDim.x) {
-    const int64_t group = task / part_count, part = task % part_count;
-    const int64_t row0 = part * kRowsPerPart, position0 = group * groups.width;
-    const uint32_t rows = uint32_t(M - row0 < kRowsPerPart ? M - row0 : kRowsPerPart);
-    const uint32_t width = uint32_t(M - position0 < groups.width ? M - position0 : groups.width);
+  // M <= 2^20, hence 32 bits: divisions of 64 bits are calls.
+  const uint32_t columns = uint32_t(M), group_width = uint32_t(groups.width);
+  const uint32_t part_count = (columns + kRowsPerPart - 1) / kRowsPerPart;
+  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most M (M / 64 + 1)
+  const double inverse_tau = images[b].inverse_tau;
+  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
+    const uint32_t group = task / part_count, part = task % part_count;
+    const uint32_t row0 = part * kRowsPerPart, position0 = group * group_width;
+    const uint32_t rows = columns - row0 < kRowsPerPart ? columns - row0 : kRowsPerPart;
+    const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
     GroupSums sums;
     sums.clear();
     for (uint32_t e = threadIdx.x; e < rows * width; e += kGroupThreads) {
@@ -169,46 +172,63 @@ struct GroupSlope {
   }
 };
 
+// Adds a group's share to the loss and keeps its slope.
+template <class T>
+__device__ void add_group(const GlobalStructuralArgs& args,
+                          const ImageGroups& image,
+                          const GroupParts& parts,
+                          int64_t b,
+                          int64_t group,
+                          GroupSlope<T>* slopes,
+                          double& loss) {
+  if (group >= image.groups.count) return;
+  const double tau = args.temperature;
+  GroupSums total = parts.at(b, 0, group);
+  for (int64_t part = 1; part * kRowsPerPart < image.groups.M; ++part) {
+    total.merge(parts.at(b, part, group), image.inverse_tau);
+  }
+  // A group is empty only under a permutation table with repeats.
+  const double factor = total.sum_t == 0.0 ? 0.0 : image.weight * factor_of(image.groups, group);
+  const double tops = total.largest_s - total.largest_t;
+  const double inverse_s = 1.0 / total.sum_s, inverse_t = 1.0 / total.sum_t;
+  const double log_sums = log(total.sum_s) - log(total.sum_t);  // exactly 0 for equal sums
+  // E_T[v_T - v_S] counts from the largest entries, as the two sums do.
+  if (factor != 0.0) {
+    loss += factor * tau * tau * ((total.gap * inverse_t + tops) * image.inverse_tau + log_sums);
+  }
+  if (slopes == nullptr) return;
+  slopes[b * args.max_samples + group] = {T(total.largest_s),
+                                          T(total.largest_t),
+                                          T(inverse_s),
+                                          T(inverse_t),
+                                          T(tops * image.inverse_tau + log_sums),
+                                          T(factor * tau)};
+}
+
 constexpr int kTotalThreads = 512;
 
-// One block: the loss, and every group's slope [B, M]. Thread t takes the groups t, t + 512, ..., those of
-// one number of all images side by side; sums are added in that order.
+// One block: the loss, and every group's slope [B, M]. Groups of one number of all images stand
+// side by side, and thread t takes number t, t + 512, ... of that order; sums are added in it.
 template <class T>
 __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kernel(
-    GlobalStructuralArgs args, GroupParts parts, GroupSlope<T>* slopes) {
-  const int64_t B = args.student.B;
-  const double tau = args.temperature;
+    GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
+  const uint32_t B = uint32_t(args.student.B);
   double loss = 0.0;
-  for (int64_t i = threadIdx.x; i < B * args.max_samples; i += kTotalThreads) {
-    const int64_t b = i % B, group = i / B, M = samples_of(args, b);
-    if (M == 0) continue;
-    const DescriptorGroups groups = groups_of(args, b);
-    if (group >= groups.count) continue;
-    GroupSums total = parts.at(b, 0, group);
-    for (int64_t part = 1; part < divide_up(M, kRowsPerPart); ++part) {
-      total.merge(parts.at(b, part, group), 1.0 / tau);
-    }
-    // A group is empty only under a permutation table with repeats.
-    const double factor = total.sum_t == 0.0 ? 0.0 : image_weight(args, b) * factor_of(groups, group);
-    const double tops = total.largest_s - total.largest_t;
-    if (factor != 0.0) {
-      const double gap = total.gap / total.sum_t;
-      loss += factor * tau * tau * (gap / tau - log(total.sum_t) + log(total.sum_s));
-    }
-    if (slopes == nullptr) continue;
-    slopes[b * args.max_samples + group] = {
-        T(total.largest_s),   T(total.largest_t),
-        T(1.0 / total.sum_s), T(1.0 / total.sum_t),
-        T(tops / tau + log(total.sum_s) - log(total.sum_t)), T(factor * tau)};
+  for (int64_t group = threadIdx.x / B, b = threadIdx.x % B; group < args.max_samples;) {
+    add_group(args, images[b], parts, b, group, slopes, loss);
+    b += kTotalThreads % B;
+    group += kTotalThreads / B + (b >= B ? 1 : 0);
+    b -= b >= B ? B : 0;
   }
   loss = block_sum<kTotalThreads>(loss);
   if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
 }
 
-// A table of permutations as columns by position, entries that name no column left out, and no group for
-// columns that no entry names. A warp per row; the row's bit set of seen columns is in shared memory.
-__global__ void __launch_bounds__(kWarp) read_table_warp_per_row_kernel(GlobalStructuralArgs args,
-                                                                       Shuffle shuffle) {
+// A table of permutations as columns by position, entries that name no column left out, and no
+// group for columns that no entry names. A warp per row; the row's bit set of seen columns is in
+// shared memory.
+__global__ void __launch_bounds__(kWarp)
+    read_table_warp_per_row_kernel(GlobalStructuralArgs args, Shuffle shuffle) {
   STRUCTKD_DYNAMIC_SHARED(uint32_t, seen);
   const int64_t stride = args.max_samples, b = blockIdx.x / stride, row = blockIdx.x % stride;
   const int64_t M = samples_of(args, b);

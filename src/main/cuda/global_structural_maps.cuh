@@ -7,10 +7,11 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kMapTile = 64;    // a block's tile of V: 64 x 64
+constexpr int kMapTile = 64;      // a block's tile of V: 64 x 64
 constexpr int kMapThreads = 128;  // 8 x 4 elements each
-constexpr int kMapDepth = 16;   // channels per step
-constexpr int kMapPad = 4;      // rows of the stage stay 16-byte aligned, and stores miss each other's banks
+constexpr int kMapDepth = 16;     // channels per step
+constexpr int kMapPad =
+    4;  // rows of the stage stay 16-byte aligned, and stores miss each other's banks
 
 // stage[k][r] = rows[first + r][k0 + k], 0 beyond the rows: 16 channels of 64 rows.
 template <class T>
@@ -58,9 +59,9 @@ struct MapTask {
   int64_t i, j;  // tile; j >= i unless the map is not symmetric
 };
 
-// V = A B' of one image, 64 x 64 elements per block: grid (tile pair, 2 B), even y the student's map.
-// Tiles below the diagonal of a symmetric map are left to their mirror images. 2 M C elements are read
-// per tile row from L2; 2 M^2 written. Shared memory: two stages, 9 KB (f32).
+// V = A B' of one image, 64 x 64 elements per block: grid (tile pair, 2 B), even y the student's
+// map. Tiles below the diagonal of a symmetric map are left to their mirror images. 2 M C elements
+// are read per tile row from L2; 2 M^2 written. Shared memory: two stages, 9 KB (f32).
 template <class T>
 __global__ void __launch_bounds__(kMapThreads) similarity_map_tile_per_block_kernel(
     GlobalStructuralArgs args, Rows<T> student, Rows<T> teacher, T* student_map, T* teacher_map) {

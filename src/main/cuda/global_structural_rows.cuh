@@ -16,8 +16,8 @@ namespace {
 template <class T>
 struct Rows {
   int64_t M, C;
-  int64_t stride;  // C, up to a multiple of 4: rows start at 16 bytes, the rest of a row is 0
-  T* data;         // [B, M, stride]; samples that an image lacks are zero rows
+  int64_t stride;   // C, up to a multiple of 4: rows start at 16 bytes, the rest of a row is 0
+  T* data;          // [B, M, stride]; samples that an image lacks are zero rows
   double* inverse;  // [B, M] 1 / |f| of a scaled row, 0 of a zero row, 1 if rows stay as they are
 
   Rows(int64_t B, int64_t max_samples, int64_t channels, Workspace& workspace)
@@ -28,6 +28,21 @@ struct Rows {
 
   __device__ T* row(int64_t b, int64_t m) const { return data + (b * M + m) * stride; }
 };
+
+// How an image is cut into groups, and its weight in the loss. Made once: it takes divisions of 64
+// bits.
+struct ImageGroups {
+  DescriptorGroups groups;  // M = 0: the image has no samples
+  double weight;
+  double inverse_tau;
+};
+
+__device__ inline ImageGroups image_groups(const GlobalStructuralArgs& args, int64_t b) {
+  const int64_t M = samples_of(args, b);
+  if (M == 0) return ImageGroups{};
+  return {make_groups(M, classes_of(args, b), args.group_width, args.reduction, args.remainder),
+          image_weight(args, b), 1.0 / args.temperature};
+}
 
 // Samples of one pixel form a chain in row order; its first row owns the pixel's gradient.
 struct PixelChains {
@@ -64,9 +79,9 @@ __device__ inline void chain_row(const GlobalStructuralArgs& args,
   }
 }
 
-// One warp gathers one row of one net. Lanes go over channels: in NCHW each element is a 32-byte sector
-// of its own whoever reads it, so that 64 M C bytes are read per image of f32 maps, and the rows are
-// written densely; in channels-last both sides are dense.
+// One warp gathers one row of one net. Lanes go over channels: in NCHW each element is a 32-byte
+// sector of its own whoever reads it, so that 64 M C bytes are read per image of f32 maps, and the
+// rows are written densely; in channels-last both sides are dense.
 template <class Element, class T>
 __device__ void gather_row(const GlobalStructuralArgs& args,
                            const MapOf<const Element>& map,
@@ -113,8 +128,8 @@ __device__ inline void draw_row(const GlobalStructuralArgs& args,
   permutations[b * args.max_samples + m] = make_permutation(key, uint32_t(M));
 }
 
-// Warp w of the grid takes row w of 2 B M: first the student's, then the teacher's. Then all threads
-// clear the gradient, if there is one.
+// Warp w of the grid takes row w of 2 B M: first the student's, then the teacher's. Then all
+// threads clear the gradient, if there is one.
 template <class Element, class Gradient>
 __global__ void __launch_bounds__(kRowThreads)
     gather_rows_warp_per_row_kernel(GlobalStructuralArgs args,
@@ -122,6 +137,7 @@ __global__ void __launch_bounds__(kRowThreads)
                                     MapOf<const Element> teacher,
                                     Rows<Widened<Element>> student_rows,
                                     Rows<Widened<Element>> teacher_rows,
+                                    ImageGroups* images,
                                     Permutation* permutations,
                                     PixelChains chains,
                                     MapOf<Gradient> grad) {
@@ -130,6 +146,7 @@ __global__ void __launch_bounds__(kRowThreads)
   if (w < rows) {
     const int64_t b = w / args.max_samples, m = w % args.max_samples;
     gather_row(args, student, student_rows, b, m);
+    if (m == 0 && threadIdx.x % kWarp == 0) images[b] = image_groups(args, b);
     if (permutations != nullptr) draw_row(args, permutations, b, m);
     if (grad.data != nullptr) chain_row(args, chains, b, m);
   } else if (w < 2 * rows) {

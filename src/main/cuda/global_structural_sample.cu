@@ -7,8 +7,8 @@
 //   assemble   a block per image           strata behind each other, counts
 //
 // Keys are functions of seed, step, image and pixel, recomputed wherever they are needed: no pass
-// stores them. Bytes: the logits once (where the teacher must be right), the labels once; then 4 bytes
-// per pixel, which stay in L2, per stratum and pass.
+// stores them. Bytes: the logits once (where the teacher must be right), the labels once; then 4
+// bytes per pixel, which stay in L2, per stratum and pass.
 #include <math.h>
 
 #include "access.cuh"
@@ -65,8 +65,10 @@ __device__ int64_t teacher_class(const MapOf<const Element>& logits, int64_t b, 
 
 // Grid-stride over all pixels of the batch. 4 K bytes read per pixel for f32 logits.
 template <class Element>
-__global__ void __launch_bounds__(256) classify_thread_per_pixel_kernel(
-    GlobalStructuralSampleArgs args, MapOf<const Element> logits, int32_t* classes) {
+__global__ void __launch_bounds__(256)
+    classify_thread_per_pixel_kernel(GlobalStructuralSampleArgs args,
+                                     MapOf<const Element> logits,
+                                     int32_t* classes) {
   const int64_t N = args.H * args.W, step = int64_t(gridDim.x) * blockDim.x;
   for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < args.B * N; i += step) {
     const int64_t b = i / N, n = i % N;
@@ -107,11 +109,12 @@ struct OtherCandidates {
 };
 
 // One block per image and stratum. Shared memory: kSharedRanks ranks (16 KB) and a histogram.
-__global__ void __launch_bounds__(kSelectThreads) select_block_per_stratum_kernel(
-    GlobalStructuralSampleArgs args, SampleScratch scratch) {
+__global__ void __launch_bounds__(kSelectThreads)
+    select_block_per_stratum_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
   STRUCTKD_SHARED(uint64_t, shared_ranks, [kSharedRanks]);
-  const int64_t row = blockIdx.x, N = args.H * args.W;
-  const int64_t b = row / args.strata, stratum = row % args.strata;
+  const int64_t N = args.H * args.W, row = blockIdx.x;
+  const int64_t b = blockIdx.x / uint32_t(args.strata),
+                stratum = blockIdx.x % uint32_t(args.strata);
   const int32_t* classes = scratch.classes + b * N;
   int32_t* staged = scratch.staged + row * args.samples;
   uint64_t* ranks = scratch.ranks != nullptr ? scratch.ranks + row * scratch.padded : shared_ranks;
@@ -144,7 +147,10 @@ __global__ void __launch_bounds__(kSelectThreads) select_block_per_stratum_kerne
 }
 
 // How many classes have a candidate. `present` is a bit set of num_classes, in shared memory.
-__device__ int64_t classes_present(const int32_t* classes, int64_t N, int64_t K, uint32_t* present) {
+__device__ int64_t classes_present(const int32_t* classes,
+                                   int64_t N,
+                                   int64_t K,
+                                   uint32_t* present) {
   const int64_t words = divide_up(K, 32);
   for (int64_t w = threadIdx.x; w < words; w += blockDim.x) present[w] = 0;
   __syncthreads();
@@ -158,8 +164,8 @@ __device__ int64_t classes_present(const int32_t* classes, int64_t N, int64_t K,
 }
 
 // One block per image: strata behind each other, -1 behind the last, and the counts.
-__global__ void __launch_bounds__(kSelectThreads) assemble_block_per_image_kernel(
-    GlobalStructuralSampleArgs args, SampleScratch scratch) {
+__global__ void __launch_bounds__(kSelectThreads)
+    assemble_block_per_image_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
   STRUCTKD_DYNAMIC_SHARED(uint32_t, present);
   const int64_t b = blockIdx.x;
   const int32_t* given = scratch.given + b * args.strata;
@@ -179,8 +185,7 @@ __global__ void __launch_bounds__(kSelectThreads) assemble_block_per_image_kerne
   }
   if (args.sampling != STRUCTKD_SAMPLING_CLASS_BALANCED) {
     const int64_t N = args.H * args.W;
-    const int64_t classes =
-        classes_present(scratch.classes + b * N, N, args.num_classes, present);
+    const int64_t classes = classes_present(scratch.classes + b * N, N, args.num_classes, present);
     kept = samples > 0 ? classes : 0;
   }
   if (threadIdx.x == 0) {

@@ -1,9 +1,9 @@
 // cuda/global_structural_select.cuh: the smallest ranks of a set of pixels, by one block, exactly.
 //
-// A set answers holds(pixel) and rank(pixel); no two pixels share a rank. The block finds the rank that
-// bounds the wanted number from above, eight bits at a time (radix selection: a pass over the pixels
-// and a histogram per digit, until the bin that is cut needs no cutting), collects what lies below in
-// pixel order, and sorts it.
+// A set answers holds(pixel) and rank(pixel); no two pixels share a rank. The block finds the rank
+// that bounds the wanted number from above, eight bits at a time (radix selection: a pass over the
+// pixels and a histogram per digit, until the bin that is cut needs no cutting), collects what lies
+// below in pixel order, and sorts it.
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_SELECT_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_SELECT_CUH
 
@@ -35,8 +35,8 @@ __device__ int64_t count_held(const Set& set, int64_t N) {
   return broadcast_first(block_sum<kSelectThreads>(count));
 }
 
-// Position of this thread's element among those that are taken, in thread order, plus `before`; `before`
-// grows by their number, in all threads alike.
+// Position of this thread's element among those that are taken, in thread order, plus `before`;
+// `before` grows by their number, in all threads alike.
 __device__ inline int64_t compacted_position(bool taken, int64_t& before) {
   STRUCTKD_SHARED(int32_t, warp_counts, [kSelectThreads / kWarp]);
   const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
@@ -102,12 +102,13 @@ __device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
 }
 
 // Ascending, size a power of two. In shared or global memory: only this block touches it.
-__device__ inline void sort_ranks(uint64_t* ranks, int64_t size) {
-  for (int64_t run = 2; run <= size; run *= 2) {
-    for (int64_t distance = run / 2; distance > 0; distance /= 2) {
+__device__ inline void sort_ranks(uint64_t* ranks, uint32_t size) {
+  for (uint32_t run = 2; run <= size && run != 0; run *= 2) {
+    for (uint32_t distance = run / 2; distance > 0; distance /= 2) {
       __syncthreads();
-      for (int64_t k = threadIdx.x; k < size / 2; k += kSelectThreads) {
-        const int64_t low = k / distance * 2 * distance + k % distance, high = low + distance;
+      for (uint32_t k = threadIdx.x; k < size / 2; k += kSelectThreads) {
+        // k with a 0 put in at the bit of `distance`.
+        const uint32_t low = 2 * k - (k & (distance - 1)), high = low + distance;
         const bool ascending = (low & run) == 0;
         const uint64_t a = ranks[low], b = ranks[high];
         if ((a > b) == ascending) {
@@ -120,9 +121,9 @@ __device__ inline void sort_ranks(uint64_t* ranks, int64_t size) {
   __syncthreads();
 }
 
-// pixels[0 .. wanted) = the set's pixels with the smallest ranks, ascending by rank. `ranks` has room for
-// wanted, up to a power of two; in raster order ranks are pixels, and it is not used. All threads of
-// the block call.
+// pixels[0 .. wanted) = the set's pixels with the smallest ranks, ascending by rank. `ranks` has
+// room for wanted, up to a power of two; in raster order ranks are pixels, and it is not used. All
+// threads of the block call.
 template <class Set>
 __device__ void take_smallest(const Set& set,
                               bool raster,
@@ -131,8 +132,7 @@ __device__ void take_smallest(const Set& set,
                               int64_t wanted,
                               uint64_t* ranks,
                               int32_t* pixels) {
-  const uint64_t bound =
-      raster || wanted == held ? ~uint64_t(0) : selection_bound(set, N, wanted);
+  const uint64_t bound = raster || wanted == held ? ~uint64_t(0) : selection_bound(set, N, wanted);
   int64_t taken = 0;
   for (int64_t n0 = 0; n0 < N && taken < wanted; n0 += kSelectThreads) {
     const int64_t n = n0 + threadIdx.x;
@@ -146,8 +146,8 @@ __device__ void take_smallest(const Set& set,
     }
   }
   if (raster) return;
-  int64_t padded = 1;
-  while (padded < wanted) padded *= 2;
+  uint32_t padded = 1;
+  while (padded < uint32_t(wanted)) padded *= 2;
   for (int64_t k = wanted + threadIdx.x; k < padded; k += kSelectThreads) ranks[k] = ~uint64_t(0);
   sort_ranks(ranks, padded);
   for (int64_t k = threadIdx.x; k < wanted; k += kSelectThreads) {

@@ -13,5 +13,3 @@ target_compile_options(structkd_simt PRIVATE -fno-sanitize=all)
 add_library(structkd_cuda_emulated SHARED ${cuda_sources} $<TARGET_OBJECTS:structkd_simt>)
 target_include_directories(structkd_cuda_emulated PRIVATE ${cuda_includes})
 target_link_libraries(structkd_cuda_emulated PRIVATE structkd)
-# "#pragma unroll" is nvcc's.
-target_compile_options(structkd_cuda_emulated PRIVATE -Wno-unknown-pragmas)
