@@ -35,7 +35,7 @@ struct Fiber : FiberPub {
   ucontext_t uc;
 #endif
 };
-struct Group { uint32_t mask = 0, arrived = 0, gen = 0; int op = 0; unsigned idx = 0; alignas(16) unsigned char slot[2][32][64]; };
+struct Group { uint32_t mask = 0, arrived = 0, gen = 0; int op = 0; unsigned idx = 0; alignas(16) unsigned char slot[2][32][128]; };
 struct Warp { Fiber* f[32]; uint32_t live = 0, exist = 0; std::vector<std::unique_ptr<Group>> groups;
   Group& get(uint32_t m) { for (auto& g : groups) if (g->mask == m) return *g; groups.emplace_back(new Group); groups.back()->mask = m; groups.back()->idx = groups.size() - 1; return *groups.back(); } };
 struct Named { const void* tag; void* memory; size_t bytes; };

@@ -29,7 +29,7 @@ struct FiberPub { BlockPub* blk = nullptr; Warp* warp = nullptr; dim3 tidx; unsi
 extern thread_local FiberPub* cur;
 struct Stats { unsigned long long switches = 0, blocks = 0, threads = 0, barriers = 0, colls = 0; };
 extern Stats total;
-typedef const unsigned char (*Slots)[64];
+typedef const unsigned char (*Slots)[128];
 // everything below lives in simt.cpp, which is compiled WITHOUT -fsanitize=... so that only kernel code is instrumented
 [[noreturn]] void fail(const char* m);
 int sync_block(int pred, int line);
@@ -40,7 +40,7 @@ void* shared_array(const void* tag, size_t bytes);
 void launch_raw(dim3 g, dim3 b, size_t smem, void (*fn)(void*), void* arg);
 template <class K, class... A> void launch_args(K k, dim3 g, dim3 b, size_t smem, A... a) {
   auto t = std::make_tuple(a...); auto body = [k, &t] { std::apply(k, t); }; using B = decltype(body); launch_raw(g, b, smem, [](void* p) { (*(B*)p)(); }, &body); }
-template <class T> T shfl(int op, uint32_t m, T v, int src, int line) { static_assert(sizeof(T) <= 64, ""); auto s = coll(op, m, &v, sizeof v, line);
+template <class T> T shfl(int op, uint32_t m, T v, int src, int line) { static_assert(sizeof(T) <= 128, ""); auto s = coll(op, m, &v, sizeof v, line);
   if (!(m >> src & 1)) return v; T r; memcpy(&r, s[src], sizeof r); return r; }
 template <class T, class F> T rmw(T* p, F f) { using U = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>; U* q = (U*)p, o = __atomic_load_n(q, __ATOMIC_RELAXED), n; T a, r;
   do { memcpy(&a, &o, sizeof a); r = f(a); memcpy(&n, &r, sizeof n); } while (!__atomic_compare_exchange_n(q, &o, n, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)); return a; }

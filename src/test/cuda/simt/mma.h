@@ -1,0 +1,107 @@
+// simt/mma.h: twins of cuda/mma.cuh. Each lane hands in its fragments and computes its own elements
+// of C from everybody's, in the layout that mma.cuh describes.
+//
+// Products of tf32, f16 and bf16 are exact in f32; the sums are rounded one by one, where a tensor
+// core keeps more or fewer bits.
+#ifndef STRUCTKD_SIMT_MMA_H
+#define STRUCTKD_SIMT_MMA_H
+
+#include "core/half.h"
+#include "simt/simt.h"
+
+namespace structkd::cuda {
+namespace {
+
+// One lane's part of A and B. Pack elements share a 32-bit register on the device.
+template <class T, int Pack, int CountA, int CountB>
+struct Fragments {
+  T a[CountA];
+  T b[CountB];
+
+  static int lane_of_a(int row, int k) { return row % 8 * 4 + k / Pack % 4; }
+  static int index_of_a(int row, int k) {
+    return Pack * (row / 8 + 2 * (k / (4 * Pack))) + k % Pack;
+  }
+  static int lane_of_b(int k, int column) { return column * 4 + k / Pack % 4; }
+  static int index_of_b(int k) { return Pack * (k / (4 * Pack)) + k % Pack; }
+};
+
+template <int K, class F, class T, int CountC>
+void multiply_fragments(T (&c)[CountC], const F& mine, int line) {
+  const simt::Slots slots = simt::coll(7, kFullWarp, &mine, sizeof(mine), line);
+  const auto of = [&](int lane) -> const F& { return *reinterpret_cast<const F*>(slots[lane]); };
+  const int g = simt::cur->lane / 4, t = simt::cur->lane % 4;
+  for (int i = 0; i < CountC; ++i) {
+    const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
+    for (int k = 0; k < K; ++k) {
+      c[i] += of(F::lane_of_a(row, k)).a[F::index_of_a(row, k)] *
+              of(F::lane_of_b(k, column)).b[F::index_of_b(k)];
+    }
+  }
+}
+
+inline void mma_f64_m8n8k4(double (&c)[2], double a, double b, int line = __builtin_LINE()) {
+  multiply_fragments<4>(c, Fragments<double, 1, 1, 1>{{a}, {b}}, line);
+}
+
+inline void mma_f64_m16n8k8(double (&c)[4],
+                            const double (&a)[4],
+                            const double (&b)[2],
+                            int line = __builtin_LINE()) {
+  multiply_fragments<8>(c, Fragments<double, 1, 4, 2>{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}},
+                        line);
+}
+
+inline void mma_f64_m16n8k16(double (&c)[4],
+                             const double (&a)[8],
+                             const double (&b)[4],
+                             int line = __builtin_LINE()) {
+  Fragments<double, 1, 8, 4> mine;
+  for (int i = 0; i < 8; ++i) mine.a[i] = a[i];
+  for (int i = 0; i < 4; ++i) mine.b[i] = b[i];
+  multiply_fragments<16>(c, mine, line);
+}
+
+inline uint32_t to_tf32(float x) {
+  const uint32_t bits = bits_of(x);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return bits;  // infinity and NaN stay
+  return (bits + 0x1000u) & 0xffffe000u;
+}
+
+inline void mma_tf32_m16n8k8(float (&c)[4],
+                             const uint32_t (&a)[4],
+                             const uint32_t (&b)[2],
+                             int line = __builtin_LINE()) {
+  // The device does not look at the lower 13 bits.
+  Fragments<float, 1, 4, 2> mine;
+  for (int i = 0; i < 4; ++i) mine.a[i] = float_of(a[i] & 0xffffe000u);
+  for (int i = 0; i < 2; ++i) mine.b[i] = float_of(b[i] & 0xffffe000u);
+  multiply_fragments<8>(c, mine, line);
+}
+
+template <class Element>
+void mma_16bit_m16n8k16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], int line) {
+  Fragments<float, 2, 8, 4> mine;
+  for (int i = 0; i < 8; ++i) mine.a[i] = to_float(Element{uint16_t(a[i / 2] >> 16 * (i % 2))});
+  for (int i = 0; i < 4; ++i) mine.b[i] = to_float(Element{uint16_t(b[i / 2] >> 16 * (i % 2))});
+  multiply_fragments<16>(c, mine, line);
+}
+
+inline void mma_f16_m16n8k16(float (&c)[4],
+                             const uint32_t (&a)[4],
+                             const uint32_t (&b)[2],
+                             int line = __builtin_LINE()) {
+  mma_16bit_m16n8k16<Half>(c, a, b, line);
+}
+
+inline void mma_bf16_m16n8k16(float (&c)[4],
+                              const uint32_t (&a)[4],
+                              const uint32_t (&b)[2],
+                              int line = __builtin_LINE()) {
+  mma_16bit_m16n8k16<BFloat16>(c, a, b, line);
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_SIMT_MMA_H
