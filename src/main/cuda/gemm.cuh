@@ -1,9 +1,9 @@
 // cuda/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk after
 // chunk of the reduction, and one tile of the result per warp in registers.
 //
-// A kernel brings two operand loaders. fetch(q) reads chunk q from global memory into registers, put()
-// converts and stores it to shared memory; between the two a warp multiplies the chunk before, so that
-// the reads have a whole chunk's arithmetic to arrive in.
+// A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or by
+// asynchronous copies; put(shared) converts and stores what is in registers. Between the two a warp
+// multiplies the chunk before, so that the reads have a whole chunk's arithmetic to arrive in.
 #ifndef STRUCTKD_CUDA_GEMM_CUH
 #define STRUCTKD_CUDA_GEMM_CUH
 
@@ -16,7 +16,7 @@ namespace {
 // Reduction steps per chunk: 64 bytes of f32 per row, two whole sectors.
 constexpr int kChunk = 16;
 
-// Where element (row, k) of a staged operand stands. Both orders are free of bank conflicts when a
+// How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank conflicts when a
 // warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo 128, or, in f32 rows,
 // by 20 words, which visits all banks as well.
 template <class T, int Rows>
@@ -24,12 +24,34 @@ struct KInnermost {
   static constexpr int kPitch = kChunk + 4;
   static constexpr int kElements = Rows * kPitch;
   __device__ static constexpr int at(int row, int k) { return row * kPitch + k; }
+  __device__ static __forceinline__ T load(const T* shared, int row, int k) {
+    return shared[at(row, k)];
+  }
 };
 template <class T, int Rows>
 struct RowInnermost {
   static constexpr int kPitch = Rows + 32 / int(sizeof(T));
   static constexpr int kElements = kChunk * kPitch;
   __device__ static constexpr int at(int row, int k) { return k * kPitch + row; }
+  __device__ static __forceinline__ T load(const T* shared, int row, int k) {
+    return shared[at(row, k)];
+  }
+};
+// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when a
+// fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest pipe of
+// an f64 product.
+template <class Raw, int Rows>
+struct ScaledKInnermost {
+  using Order = KInnermost<Raw, Rows>;
+  static constexpr int kElements =
+      kChunk + Order::kElements * int(sizeof(Raw)) / int(sizeof(double));
+  __device__ static __forceinline__ Raw* raw(double* shared) {
+    return reinterpret_cast<Raw*>(shared + kChunk);
+  }
+  __device__ static __forceinline__ double load(const double* shared, int row, int k) {
+    const Raw* elements = reinterpret_cast<const Raw*>(shared + kChunk);
+    return __dmul_rn(double(elements[Order::at(row, k)]), shared[k]);
+  }
 };
 
 // The arithmetic of a product. Every kind spreads a 16 x 8 tile over the lanes like the tensor cores'
@@ -50,13 +72,13 @@ struct Fma {
       T left[R][2], right[C][2];
 #pragma unroll
       for (int r = 0; r < R; ++r) {
-        left[r][0] = a[A::at(row + 16 * r + g, k)];
-        left[r][1] = a[A::at(row + 16 * r + g + 8, k)];
+        left[r][0] = A::load(a, row + 16 * r + g, k);
+        left[r][1] = A::load(a, row + 16 * r + g + 8, k);
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        right[c][0] = b[B::at(column + 8 * c + 2 * t, k)];
-        right[c][1] = b[B::at(column + 8 * c + 2 * t + 1, k)];
+        right[c][0] = B::load(b, column + 8 * c + 2 * t, k);
+        right[c][1] = B::load(b, column + 8 * c + 2 * t + 1, k);
       }
 #pragma unroll
       for (int r = 0; r < R; ++r) {
@@ -86,13 +108,13 @@ struct F64Mma {
       for (int r = 0; r < R; ++r) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          left[r][i] = a[A::at(row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2))];
+          left[r][i] = A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2));
         }
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        const double right[2] = {b[B::at(column + 8 * c + g, k + t)],
-                                 b[B::at(column + 8 * c + g, k + t + 4)]};
+        const double right[2] = {B::load(b, column + 8 * c + g, k + t),
+                                 B::load(b, column + 8 * c + g, k + t + 4)};
 #pragma unroll
         for (int r = 0; r < R; ++r) mma_f64_m16n8k8(sum[r][c], left[r], right);
       }
@@ -116,13 +138,13 @@ struct Tf32Mma {
       for (int r = 0; r < R; ++r) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          left[r][i] = to_tf32(a[A::at(row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2))]);
+          left[r][i] = to_tf32(A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)));
         }
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        const uint32_t right[2] = {to_tf32(b[B::at(column + 8 * c + g, k + t)]),
-                                   to_tf32(b[B::at(column + 8 * c + g, k + t + 4)])};
+        const uint32_t right[2] = {to_tf32(B::load(b, column + 8 * c + g, k + t)),
+                                   to_tf32(B::load(b, column + 8 * c + g, k + t + 4))};
 #pragma unroll
         for (int r = 0; r < R; ++r) mma_tf32_m16n8k8(sum[r][c], left[r], right);
       }
@@ -130,10 +152,11 @@ struct Tf32Mma {
   }
 };
 
-// How a block of kWarps warps shares a kM x kN tile: each has kWarpM x kWarpN of it.
-template <int M, int N, int WarpM = 32, int WarpN = 32>
+// How the warps of a block share a kM x kN tile: each has kWarpM x kWarpN of it. kBlocks: how many
+// blocks a multiprocessor should hold, which bounds the registers of a thread.
+template <int M, int N, int WarpM, int WarpN, int Blocks>
 struct BlockTile {
-  static constexpr int kM = M, kN = N, kWarpM = WarpM, kWarpN = WarpN;
+  static constexpr int kM = M, kN = N, kWarpM = WarpM, kWarpN = WarpN, kBlocks = Blocks;
   static constexpr int kThreads = M / WarpM * (N / WarpN) * kWarp;
 };
 
@@ -212,26 +235,28 @@ __device__ __forceinline__ void block_product(int64_t chunks,
   using A = typename LoadA::Layout;
   using B = typename LoadB::Layout;
   constexpr int kBuffer = A::kElements + B::kElements;
-  load_a.fetch(0);
-  load_b.fetch(0);
-  load_a.put(shared);
-  load_b.put(shared + A::kElements);
+  const auto fetch = [&](int64_t q, typename Math::Operand* buffer) {
+    load_a.fetch(q, buffer);
+    load_b.fetch(q, buffer + A::kElements);
+    async_copy_commit();
+  };
+  const auto put = [&](typename Math::Operand* buffer) {
+    load_a.put(buffer);
+    load_b.put(buffer + A::kElements);
+    async_copy_wait<0>();
+  };
+  fetch(0, shared);
+  put(shared);
   __syncthreads();
   for (int64_t q = 0; q < chunks; ++q) {
     const typename Math::Operand* current = shared + q % 2 * kBuffer;
     typename Math::Operand* next = shared + (q + 1) % 2 * kBuffer;
     const bool more = q + 1 < chunks;
-    if (more) {
-      load_a.fetch(q + 1);
-      load_b.fetch(q + 1);
-    }
+    if (more) fetch(q + 1, next);
     Math::template chunk<A, B>(current, sums.first_row(), current + A::kElements,
                                sums.first_column(), sums.sum);
     if (q % kChunksInF32 == kChunksInF32 - 1 || !more) sums.flush();
-    if (more) {
-      load_a.put(next);
-      load_b.put(next + A::kElements);
-    }
+    if (more) put(next);
     __syncthreads();
   }
 }

@@ -64,11 +64,25 @@ __global__ void __launch_bounds__(kLossWarps* kWarp) pairwise_loss_kernel(
 }
 
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
-using NarrowTile = BlockTile<64, kTileNodes>;
-using WideTile = BlockTile<128, kTileNodes>;
-int64_t grad_channels(const PairwiseArgs& args) {
-  return args.student.C <= NarrowTile::kM ? NarrowTile::kM : WideTile::kM;
-}
+using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
+// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers allow it
+// where an operand is f32 and a sum one number.
+template <class Real, class Math>
+struct WideTileOf {
+  using type = BlockTile<128, kTileNodes, 32, 32, 1>;
+};
+template <>
+struct WideTileOf<float, F64Mma> {
+  using type = BlockTile<128, kTileNodes, 64, 32, 2>;
+};
+template <>
+struct WideTileOf<float, Tf32Mma> {
+  using type = BlockTile<128, kTileNodes, 64, 32, 2>;
+};
+template <class Real, class Math>
+using WideTile = typename WideTileOf<Real, Math>::type;
+
+int64_t grad_channels(const PairwiseArgs& args) { return args.student.C <= 64 ? 64 : 128; }
 
 template <class Math, class A, class B, class Tile>
 constexpr size_t grad_shared_bytes() {
@@ -93,7 +107,9 @@ class PairwiseCall {
     return N * (K * K / 2 + grad * Cs * K) <= N * N * (K / 2 + grad * Cs);
   }
 
-  Gram make_gram(Workspace& workspace) const { return Gram(nodes_, args_.want_grad, workspace); }
+  Gram make_gram(Workspace& workspace) const {
+    return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
+  }
   Pairs make_pairs(Workspace& workspace) const { return Pairs(nodes_, args_.want_grad, workspace); }
 
   void run(Workspace& workspace) const {
@@ -158,11 +174,15 @@ class PairwiseCall {
 
   template <class Math, bool Difference>
   void matrices(const Gram& gram, When when) const {
-    using T = typename Math::Operand;
-    using Rows = KInnermost<T, GramTile::kM>;
-    launch<pairwise_gram_tile_per_block_kernel<Real, Math, Difference>>(
-        "pairwise: gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots),
-        GramTile::kThreads, kStageBytes<Math, Rows, Rows>, stream_, nodes_, gram, when);
+    if constexpr (__is_same(Math, F64Mma) || __is_same(Math, Tf32Mma)) {
+      if (gram.tile_rows == LargeGramTile::kM) {
+        gram_tiles<Math, LargeGramTile, Difference>(gram, when);
+      } else {
+        gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+      }
+    } else {
+      gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+    }
     launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
         kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, args_.want_grad, when);
@@ -170,8 +190,17 @@ class PairwiseCall {
     if (grad_channels(args_) == NarrowTile::kM) {
       gram_grad<Math, NarrowTile>(gram, when);
     } else {
-      gram_grad<Math, WideTile>(gram, when);
+      gram_grad<Math, WideTile<Real, Math>>(gram, when);
     }
+  }
+
+  template <class Math, class Tile, bool Difference>
+  void gram_tiles(const Gram& gram, When when) const {
+    using A = GramRows<Real, Math, Tile::kM, Tile::kThreads, Difference>;
+    using B = GramRows<Real, Math, Tile::kN, Tile::kThreads, Difference>;
+    launch<pairwise_gram_tile_per_block_kernel<Real, Math, Tile, Difference>>(
+        "pairwise: gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots), Tile::kThreads,
+        kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_, gram, when);
   }
 
   template <class Math, class Tile>
@@ -217,7 +246,7 @@ class PairwiseCall {
     if (grad_channels(args_) == NarrowTile::kM) {
       pairs_grad<Math, NarrowTile>(pairs);
     } else {
-      pairs_grad<Math, WideTile>(pairs);
+      pairs_grad<Math, WideTile<Real, Math>>(pairs);
     }
   }
 

@@ -240,14 +240,15 @@ __global__ void __launch_bounds__(kFinishThreads)
 }
 
 // what      h = coefficients' [s; o]: the gradient from C x C matrices
-// mapping   block = kM channels x 64 nodes, warps of 32 x 32; blocks of the same nodes are neighbours.
+// mapping   block = kM channels x 64 nodes; blocks of the same nodes are neighbours.
 //           grid = channel tiles * node tiles * groups
 // traffic   a block reads its nodes once and kM columns of the coefficients, which stay in the
 //           second-level cache
 // shared    two buffers of 16 x (kM + 64) operands, then the kM x 64 tile
 template <class Real, class Math, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads) pairwise_gram_grad_tile_per_block_kernel(
-    Nodes<Real> nodes, Gram gram, GradOut out, When when) {
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+    pairwise_gram_grad_tile_per_block_kernel(
+        Nodes<Real> nodes, Gram gram, GradOut out, When when) {
   using T = typename Math::Operand;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
   STRUCTKD_SHARED(NodeTile<T>, tile, [1]);

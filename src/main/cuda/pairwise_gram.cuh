@@ -19,35 +19,47 @@ struct PairSums {
   double gaps, student;
 };
 
-using GramTile = BlockTile<64, 64>;
+// Tiles of the matrices. Large ones read less shared memory per product, which is what bounds f64 tensor
+// cores (64 x 32 per warp: 0.66 of its bandwidth at their full rate, 32 x 32: 0.87); small ones fit few
+// channels and kinds of arithmetic that need more registers.
+using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
+using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
 
 // Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to whole
-// tiles, and only tiles of the upper triangle exist.
+// tiles, and only tiles that touch the upper triangle exist.
 struct Gram {
   int64_t Cs, Ct;
-  int64_t other_tiles, tiles, slots;
-  int64_t splits;  // of the nodes of a group
-  double* partial;    // [groups, splits, slots, 64, 64]
+  int64_t tile_rows;   // 64 or 128; a tile has 64 columns
+  int64_t other_rows;  // of O, padded
+  int64_t tiles;       // in a row
+  int64_t slots;       // tiles that exist
+  int64_t splits;      // of the nodes of a group
+  double* partial;     // [groups, splits, slots, tile_rows, 64]
   void* coefficients;  // [groups, coefficient_rows, coefficient_pitch] operands
   int64_t coefficient_rows, coefficient_pitch;
   PairSums* sums;  // [groups, sum_blocks]
   int64_t sum_blocks;
 
+  static constexpr int64_t kTileColumns = 64;
   // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that results
   // do not depend on the device. More splits than that only cost partial sums.
   static constexpr int64_t kBlocks = 4 * 132;
+  // Fewer chunks than 8 per split are not worth a block.
+  static constexpr int64_t kLeastChunks = 8;
   static constexpr int64_t kRowsPerBlock = 8;
 
   template <class Real>
-  Gram(const Nodes<Real>& nodes, bool want_grad, Workspace& workspace)
+  Gram(const Nodes<Real>& nodes, bool may_be_large, bool want_grad, Workspace& workspace)
       : Cs(nodes.student.C), Ct(nodes.teacher.C) {
-    other_tiles = divide_up(Ct, GramTile::kM);
-    tiles = other_tiles + divide_up(Cs, GramTile::kM);
-    slots = tiles * (tiles + 1) / 2;
+    set_tiles(64);
+    const int64_t small_slots = slots;
+    set_tiles(128);
+    // A large tile is two small ones: up to 15 % more products for padding are a gain.
+    if (!may_be_large || 100 * 2 * slots > 115 * small_slots) set_tiles(64);
     const int64_t chunks = divide_up(nodes.group_nodes(), kChunk);
     splits = divide_up(kBlocks, slots * nodes.groups);
-    if (splits > divide_up(chunks, 8)) splits = divide_up(chunks, 8);
-    partial = workspace.take<double>(nodes.groups * splits * slots * GramTile::kM * GramTile::kN);
+    if (splits > divide_up(chunks, kLeastChunks)) splits = divide_up(chunks, kLeastChunks);
+    partial = workspace.take<double>(nodes.groups * splits * slots * tile_rows * kTileColumns);
     sum_blocks = column_blocks() * (column_blocks() * kWarp / rows_per_block());
     sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
     coefficient_rows = StackedChannels(Cs, Ct).chunks() * kChunk;
@@ -62,59 +74,83 @@ struct Gram {
     return splits >= kRowsPerBlock ? 1 : kRowsPerBlock;
   }
 
-  // The part of a sum in which rows i and j of the stack meet, i in a tile no later than j's.
+  // The first tile of row I of tiles that touches the upper triangle.
+  __host__ __device__ __forceinline__ int64_t first_tile(int64_t I) const {
+    return I * (tile_rows / kTileColumns);
+  }
+
+  // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not exist.
   __device__ __forceinline__ const double* element(int64_t group, int64_t i, int64_t j) const {
-    const int64_t I = i / GramTile::kM, J = j / GramTile::kN;
-    const int64_t slot = I * tiles - I * (I - 1) / 2 + J - I;
-    return partial + (group * splits * slots + slot) * (GramTile::kM * GramTile::kN) +
-           i % GramTile::kM * GramTile::kN + j % GramTile::kN;
+    const int64_t I = i / tile_rows, J = j / kTileColumns;
+    if (J < first_tile(I)) return nullptr;
+    const int64_t slot = I * tiles - first_tile(I * (I - 1) / 2) + J - first_tile(I);
+    return partial + (group * splits * slots + slot) * (tile_rows * kTileColumns) +
+           i % tile_rows * kTileColumns + j % kTileColumns;
   }
   __device__ __forceinline__ int64_t split_pitch() const {
-    return slots * GramTile::kM * GramTile::kN;
+    return slots * tile_rows * kTileColumns;
+  }
+
+ private:
+  void set_tiles(int64_t rows) {
+    tile_rows = rows;
+    other_rows = divide_up(Ct, rows) * rows;
+    const int64_t all_rows = other_rows + divide_up(Cs, rows) * rows;
+    tiles = all_rows / kTileColumns;
+    const int64_t I = all_rows / rows;
+    slots = I * tiles - first_tile(I * (I - 1) / 2);
   }
 };
 
+template <class Real, class Math, int Rows, int Threads, bool Difference>
+struct GramRowsOf {
+  using type = ChannelRows<Real, typename Math::Operand, Rows, Threads, Difference>;
+};
+template <class Real, int Rows, int Threads>
+struct GramRowsOf<Real, F64Mma, Rows, Threads, false> {
+  using type = RawChannelRows<Real, Rows, Threads>;
+};
+template <class Real, class Math, int Rows, int Threads, bool Difference>
+using GramRows = typename GramRowsOf<Real, Math, Rows, Threads, Difference>::type;
+
 // what      partial[split] = rows x rows of [O; S] over a share of the nodes, upper triangle
-// mapping   block = 64 x 64 tile over one split, four warps of 32 x 32. Blocks of the same nodes are
-//           neighbours, so that an image is read from the second-level cache.
-// traffic   a block reads 128 channels of its nodes (192 or 256 if D = S - T is formed while reading),
-//           all blocks 4 N (Cs + Ct) bytes from DRAM
-// shared    two buffers of 2 x 64 x 20 operands: 40 KB of f64; no bank conflicts
-// numbers   64 x 64: 136 tiles for C = 512 fill the device without splits from 4 images on
-template <class Real, class Math, bool Difference>
-__global__ void __launch_bounds__(GramTile::kThreads)
+// mapping   block = one tile over one split, four warps. Blocks of the same nodes are neighbours, so that
+//           an image is read from the second-level cache.
+// traffic   a block reads tile_rows + 64 channels of its nodes (up to twice that if D = S - T is formed
+//           while reading), all blocks 4 N (Cs + Ct) bytes of f32 from DRAM
+// shared    two buffers of (tile_rows + 64) x 20 elements, for f64 products the f32 or f64 features
+//           themselves: 31 KB of f32 at most; no bank conflicts
+template <class Real, class Math, class Tile, bool Difference>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     pairwise_gram_tile_per_block_kernel(Nodes<Real> nodes, Gram gram, When when) {
   using T = typename Math::Operand;
-  constexpr int kThreads = GramTile::kThreads;
+  constexpr int kThreads = Tile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
-  int64_t slot = blockIdx.x % gram.slots;
+  int64_t slot = blockIdx.x % gram.slots, I = 0;
   const int64_t part = blockIdx.x / gram.slots, group = part / gram.splits;
   if (!works_for<kThreads>(when, nodes, group)) return;
-  double* out = gram.partial + int64_t(blockIdx.x) * (GramTile::kM * GramTile::kN);
+  for (; slot >= gram.tiles - gram.first_tile(I); ++I) slot -= gram.tiles - gram.first_tile(I);
+  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Tile::kN;
 
-  int64_t I = 0;
-  for (; slot >= gram.tiles - I; ++I) slot -= gram.tiles - I;
-  const int64_t J = I + slot;
-  const auto source = [&](int64_t tile) {
-    return tile >= gram.other_tiles ? Source::kStudent
-           : Difference             ? Source::kDifference
-                                    : Source::kTeacher;
+  const auto source = [&](int64_t row) {
+    return row >= gram.other_rows ? Source::kStudent
+           : Difference           ? Source::kDifference
+                                  : Source::kTeacher;
   };
-  const auto channel = [&](int64_t tile) {
-    return (tile < gram.other_tiles ? tile : tile - gram.other_tiles) * GramTile::kM;
+  const auto channel = [&](int64_t row) {
+    return row < gram.other_rows ? row : row - gram.other_rows;
   };
   const int64_t chunks = divide_up(nodes.group_nodes(), kChunk), split = part % gram.splits;
   const int64_t begin = chunks * split / gram.splits, end = chunks * (split + 1) / gram.splits;
-  const int64_t first = begin * kChunk, limit = nodes.group_nodes();
-  ChannelRows<Real, T, GramTile::kM, kThreads, Difference> a(nodes, source(I), channel(I), group,
-                                                            first, limit);
-  ChannelRows<Real, T, GramTile::kN, kThreads, Difference> b(nodes, source(J), channel(J), group,
-                                                            first, limit);
-  WarpSums<Math, GramTile> sums;
+  NodeCursor<Real> cursor(nodes, group, begin);
+  GramRows<Real, Math, Tile::kM, kThreads, Difference> a(cursor, source(row0), channel(row0));
+  GramRows<Real, Math, Tile::kN, kThreads, Difference> b(cursor, source(column0), channel(column0));
+  WarpSums<Math, Tile> sums;
   block_product(end - begin, a, b, shared, sums);
+  double* out = gram.partial + int64_t(blockIdx.x) * (Tile::kM * Tile::kN);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    out[row * GramTile::kN + column] = to_double(x);
-    out[row * GramTile::kN + column + 1] = to_double(y);
+    *reinterpret_cast<double2*>(out + row * Tile::kN + column) =
+        make_double2(to_double(x), to_double(y));
   });
 }
 
@@ -141,16 +177,14 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
   const int64_t last = by_rows ? gram.splits : gram.splits * (warp + 1) / kWarps;
 
   const auto sum_of = [&](int64_t row, int64_t column) {
-    // Stored is the tile above the diagonal; on it both halves.
-    const bool stored = row / GramTile::kM <= column / GramTile::kN;
-    const double* part =
-        stored ? gram.element(group, row, column) : gram.element(group, column, row);
+    const double* part = gram.element(group, row, column);
+    if (part == nullptr) part = gram.element(group, column, row);  // below the diagonal
     double sum = 0.0;
 #pragma unroll 4
     for (int64_t split = first; split < last; ++split) sum += part[split * gram.split_pitch()];
     return sum;
   };
-  const int64_t student = gram.other_tiles * GramTile::kM;  // first row of S in the stack
+  const int64_t student = gram.other_rows;  // first row of S in the stack
   double ss = 0.0, os = 0.0, so = 0.0, oo = 0.0;  // o_i s_j, s_i o_j
   if (i < gram.Cs && j < gram.Cs) ss = sum_of(student + i, student + j);
   if (i < gram.Ct && j < gram.Cs) os = sum_of(i, student + j);

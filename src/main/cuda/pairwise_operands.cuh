@@ -16,50 +16,77 @@ enum class Source { kStudent, kTeacher, kDifference };
 __device__ __forceinline__ int lane_row(int lane) { return lane % 4 + lane / 16 * 4; }
 __device__ __forceinline__ int lane_column(int lane) { return lane / 4 % 4; }
 
-// Operand of Rows channels; the reduction runs over the nodes of a group.
+// A thread's way along the nodes of a group, one chunk after the other, and its place in a chunk.
 //   threads  maps with neighbouring nodes: 16 threads on the 16 nodes of a chunk; channels-last: 8
 //            threads on 8 channels
+template <class Real>
+class NodeCursor {
+ public:
+  // To begin with chunk `first` of the group.
+  __device__ __forceinline__ NodeCursor(const Nodes<Real>& nodes, int64_t group, int64_t first)
+      : nodes(nodes) {
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    const bool by_channel = nodes.student.channels_innermost();
+    row = by_channel ? lane_row(lane) + warp / 4 * 8 : threadIdx.x / kChunk;
+    k = by_channel ? lane_column(lane) + warp % 4 * 4 : threadIdx.x % kChunk;
+    const int64_t i = first * kChunk + k;
+    left_ = nodes.group_nodes() - i;
+    b = group * nodes.images + i / nodes.N;
+    n = i % nodes.N;
+  }
+
+  // Chunks are asked for in order, each by both operands.
+  __device__ __forceinline__ void move_to(int64_t q) {
+    if (q == chunk_) return;
+    if (q != 0) {
+      left_ -= kChunk;
+      for (n += kChunk; n >= nodes.N; n -= nodes.N) ++b;
+    }
+    chunk_ = q;
+  }
+
+  __device__ __forceinline__ bool inside() const { return left_ > 0; }
+  __device__ __forceinline__ int64_t node() const { return b * nodes.N + n; }
+
+  // Where element (b, c, n) of a map is.
+  __device__ __forceinline__ int64_t offset(const Features<Real>& map, int64_t c) const {
+    return b * map.stride_b + c * map.stride_c + map.pixel_offset(n);
+  }
+
+  const Nodes<Real>& nodes;
+  int row, k;    // in the chunk
+  int64_t b, n;  // the image and the node in it
+
+ private:
+  int64_t left_, chunk_ = -1;
+};
+
+// Operand of Rows channels; the reduction runs over nodes.
 template <class Real, class T, int Rows, int Threads, bool WithDifference>
 class ChannelRows {
  public:
   using Layout = KInnermost<T, Rows>;
 
-  // Channels c0 .. c0 + Rows - 1, nodes first .. end - 1 of a group.
-  __device__ __forceinline__ ChannelRows(const Nodes<Real>& nodes,
-                                         Source source,
-                                         int64_t c0,
-                                         int64_t group,
-                                         int64_t first,
-                                         int64_t end)
-      : nodes_(nodes), source_(source) {
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    const bool by_channel = nodes.student.channels_innermost();
-    row_ = by_channel ? lane_row(lane) + warp / 4 * 8 : threadIdx.x / kChunk;
-    k_ = by_channel ? lane_column(lane) + warp % 4 * 4 : threadIdx.x % kChunk;
-    c_ = c0 + row_;
-    left_ = end - first - k_;
-    b_ = group * nodes.images + (first + k_) / nodes.N;
-    n_ = (first + k_) % nodes.N;
-  }
+  // Channels c0 .. c0 + Rows - 1.
+  __device__ __forceinline__ ChannelRows(NodeCursor<Real>& cursor, Source source, int64_t c0)
+      : cursor_(cursor), source_(source), c_(c0 + cursor.row) {}
 
-  __device__ __forceinline__ void fetch(int64_t) {
-    const bool inside = left_ > 0;
-    const int64_t node = b_ * nodes_.N + n_;
-    if (inside && source_ != Source::kTeacher) {
-      student_scale_ = ScaleFor<T>::of(nodes_.student_scale[node]);
+  __device__ __forceinline__ void fetch(int64_t q, T*) {
+    cursor_.move_to(q);
+    const Nodes<Real>& nodes = cursor_.nodes;
+    if (cursor_.inside()) {
+      student_scale_ = ScaleFor<T>::of(nodes.student_scale[cursor_.node()]);
+      teacher_scale_ = ScaleFor<T>::of(nodes.teacher_scale[cursor_.node()]);
     }
-    if (inside && source_ != Source::kStudent) {
-      teacher_scale_ = ScaleFor<T>::of(nodes_.teacher_scale[node]);
-    }
-    read(source_ == Source::kTeacher ? nodes_.teacher : nodes_.student, inside, first_);
+    read(source_ == Source::kTeacher ? nodes.teacher : nodes.student, first_);
     if constexpr (WithDifference) {
-      if (source_ == Source::kDifference) read(nodes_.teacher, inside, second_);
+      if (source_ == Source::kDifference) read(nodes.teacher, second_);
     }
-    left_ -= kChunk;
-    for (n_ += kChunk; n_ >= nodes_.N; n_ -= nodes_.N) ++b_;
   }
 
   __device__ __forceinline__ void put(T* shared) const {
+    const Scale<T> scale =
+        source_ == Source::kTeacher ? teacher_scale_ : student_scale_;
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       T value;
@@ -67,35 +94,85 @@ class ChannelRows {
         value = unit_difference<T>(first_[i], student_scale_, second_[WithDifference ? i : 0],
                                    teacher_scale_);
       } else {
-        value = unit<T>(first_[i], source_ == Source::kStudent ? student_scale_ : teacher_scale_);
+        value = unit<T>(first_[i], scale);
       }
-      shared[Layout::at(row_ + i * kRowsPerPass, k_)] = value;
+      shared[Layout::at(cursor_.row + i * kRowsPerPass, cursor_.k)] = value;
     }
   }
 
  private:
   static constexpr int kRowsPerPass = Threads / kChunk, kPasses = Rows / kRowsPerPass;
 
-  __device__ __forceinline__ void read(const Features<Real>& map,
-                                       bool inside,
-                                       Real (&values)[kPasses]) const {
+  __device__ __forceinline__ void read(const Features<Real>& map, Real (&values)[kPasses]) const {
     map.with_elements([&](auto* element) {
-      element += b_ * map.stride_b + c_ * map.stride_c + map.pixel_offset(n_);
+      element += cursor_.offset(map, c_);
+      const int64_t step = kRowsPerPass * map.stride_c;
 #pragma unroll
       for (int i = 0; i < kPasses; ++i) {
-        const bool given = inside && c_ + i * kRowsPerPass < map.C;
-        values[i] = given ? widen(element[i * kRowsPerPass * map.stride_c]) : Real(0);
+        const bool given = cursor_.inside() && c_ + i * kRowsPerPass < map.C;
+        values[i] = given ? widen(element[i * step]) : Real(0);
       }
     });
   }
 
-  const Nodes<Real>& nodes_;
+  NodeCursor<Real>& cursor_;
   Source source_;
-  int64_t left_, b_, n_, c_;  // nodes still to come, the next node, the first channel
-  int row_, k_;
+  int64_t c_;
   Scale<T> student_scale_ = {}, teacher_scale_ = {};
   Real first_[kPasses];
   Real second_[WithDifference ? kPasses : 1];
+};
+
+// The same for f64 products, of student or teacher: features as they are and scales, copied without
+// passing through registers. f16 and bf16 do pass through them, to become f32.
+template <class Real, int Rows, int Threads>
+class RawChannelRows {
+ public:
+  using Layout = ScaledKInnermost<Real, Rows>;
+
+  __device__ __forceinline__ RawChannelRows(NodeCursor<Real>& cursor, Source source, int64_t c0)
+      : cursor_(cursor), student_(source == Source::kStudent), c_(c0 + cursor.row) {}
+
+  __device__ __forceinline__ void fetch(int64_t q, double* shared) {
+    cursor_.move_to(q);
+    const Nodes<Real>& nodes = cursor_.nodes;
+    const Features<Real>& map = student_ ? nodes.student : nodes.teacher;
+    const bool inside = cursor_.inside();
+    if (cursor_.row == 0) {
+      const UnitScale* scales = student_ ? nodes.student_scale : nodes.teacher_scale;
+      copy_or_zero(shared + cursor_.k, &scales[inside ? cursor_.node() : 0].wide, inside);
+    }
+    Real* raw = Layout::raw(shared) + Layout::Order::at(cursor_.row, cursor_.k);
+    const int64_t step = kRowsPerPass * map.stride_c;
+    map.with_elements([&](auto* element) {
+      element += cursor_.offset(map, c_);
+#pragma unroll
+      for (int i = 0; i < kPasses; ++i) {
+        copy_or_zero(raw + Layout::Order::at(i * kRowsPerPass, 0), element + i * step,
+                     inside && c_ + i * kRowsPerPass < map.C);
+      }
+    });
+  }
+
+  __device__ __forceinline__ void put(double*) const {}
+
+ private:
+  static constexpr int kRowsPerPass = Threads / kChunk, kPasses = Rows / kRowsPerPass;
+
+  template <class T, class E>
+  __device__ static __forceinline__ void copy_or_zero(T* shared, const E* element, bool given) {
+    if (!given) {
+      *shared = T(0);
+    } else if constexpr (__is_same(T, E)) {
+      async_copy<int(sizeof(T))>(shared, element);
+    } else {
+      *shared = widen(*element);
+    }
+  }
+
+  NodeCursor<Real>& cursor_;
+  bool student_;
+  int64_t c_;
 };
 
 // Nodes of a tile: where they are in memory and how long.
@@ -172,7 +249,7 @@ class NodeColumns {
         valid_(valid < kTileNodes ? int(valid) : kTileNodes),
         by_channel_(nodes.student.channels_innermost()) {}
 
-  __device__ __forceinline__ void fetch(int64_t q) {
+  __device__ __forceinline__ void fetch(int64_t q, T*) {
     if (channels_.paired) {
       read<kPasses / 2, 0>(nodes_.student, tile_.student, q * 8);
       read<kPasses / 2, kPasses / 2>(nodes_.teacher, tile_.teacher, q * 8);
@@ -244,39 +321,39 @@ class NodeColumns {
   Real values_[kPasses];
 };
 
-// Operand that lies in memory as a matrix [k][row], rows `pitch` apart, already of type T.
+// Operand that lies in memory as a matrix [k][row], already of type T: 16 bytes at a time.
 template <class T, int Rows, int Threads>
 class MatrixRows {
  public:
   using Layout = RowInnermost<T, Rows>;
 
-  // From column `first` of the matrix on, which has `pitch` columns.
+  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each. Rows
+  // of the operand beyond that stay as they are, and so do results that nobody asks for.
   __device__ __forceinline__ MatrixRows(const T* matrix, int64_t first, int64_t pitch)
-      : element_(matrix + int64_t(threadIdx.x / Rows) * pitch + first + threadIdx.x % Rows),
+      : element_(matrix + first + column() + row() * pitch),
         pitch_(pitch),
-        inside_(first + threadIdx.x % Rows < pitch) {}
+        inside_(first + column() < pitch) {}
 
-  __device__ __forceinline__ void fetch(int64_t q) {
+  __device__ __forceinline__ void fetch(int64_t q, T* shared) const {
+    if (!inside_) return;
 #pragma unroll
-    for (int i = 0; i < kPasses; ++i) {
-      values_[i] = inside_ ? element_[(q * kChunk + i * (Threads / Rows)) * pitch_] : T{};
+    for (int i = 0; i < kChunk; i += kStep) {
+      async_copy<16>(shared + Layout::at(column(), row() + i), element_ + (q * kChunk + i) * pitch_);
     }
   }
 
-  __device__ __forceinline__ void put(T* shared) const {
-#pragma unroll
-    for (int i = 0; i < kPasses; ++i) {
-      shared[Layout::at(threadIdx.x % Rows, threadIdx.x / Rows + i * (Threads / Rows))] = values_[i];
-    }
-  }
+  __device__ __forceinline__ void put(T*) const {}
 
  private:
-  static constexpr int kPasses = kChunk * Rows / Threads;
+  static constexpr int kVector = 16 / int(sizeof(T)), kPerRow = Rows / kVector;
+  static constexpr int kStep = Threads / kPerRow;
+
+  __device__ static __forceinline__ int column() { return int(threadIdx.x) % kPerRow * kVector; }
+  __device__ static __forceinline__ int row() { return int(threadIdx.x) / kPerRow; }
 
   const T* element_;
   int64_t pitch_;
   bool inside_;
-  T values_[kPasses];
 };
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace structkd::cuda {
 namespace {
 
-using PairTile = BlockTile<kTileNodes, kTileNodes>;
+using PairTile = BlockTile<kTileNodes, kTileNodes, 32, 32, 2>;
 
 struct Pairs {
   int64_t tiles, slots;  // of nodes; slots: tiles on and above the diagonal
@@ -32,7 +32,7 @@ struct Pairs {
 // traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror image
 // shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
 template <class Real, class Math>
-__global__ void __launch_bounds__(PairTile::kThreads) pairwise_pairs_tile_per_block_kernel(
+__global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks) pairwise_pairs_tile_per_block_kernel(
     Nodes<Real> nodes, Pairs pairs, bool want_student, bool want_grad) {
   using T = typename Math::Operand;
   constexpr int kThreads = PairTile::kThreads;
@@ -86,11 +86,11 @@ __global__ void __launch_bounds__(PairTile::kThreads) pairwise_pairs_tile_per_bl
 }
 
 // what      h = S gap: the gradient from the gaps of pairs
-// mapping   block = kM channels x 64 nodes, warps of 32 x 32
+// mapping   block = kM channels x 64 nodes
 // traffic   a block reads kM channels of all nodes of the group and 64 columns of the gaps
 // shared    as pairwise_gram_grad_tile_per_block_kernel
 template <class Real, class Math, class Tile>
-__global__ void __launch_bounds__(Tile::kThreads)
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes, Pairs pairs, GradOut out) {
   using T = typename Math::Operand;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
@@ -99,8 +99,8 @@ __global__ void __launch_bounds__(Tile::kThreads)
   const int64_t group = block / pairs.tiles, i0 = block % pairs.tiles * kTileNodes;
   const int64_t count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
-  ChannelRows<Real, T, Tile::kM, Tile::kThreads, false> a(nodes, Source::kStudent, c0, group, 0,
-                                                         count);
+  NodeCursor<Real> cursor(nodes, group, 0);
+  ChannelRows<Real, T, Tile::kM, Tile::kThreads, false> a(cursor, Source::kStudent, c0);
   MatrixRows<T, kTileNodes, Tile::kThreads> b(
       static_cast<const T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch, i0, pairs.pitch);
   WarpSums<Math, Tile> sums;
