@@ -19,10 +19,11 @@ endif()
 
 set(test_dir ${root}/src/test/cpp)
 file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp)
-list(REMOVE_ITEM test_sources ${test_dir}/memory.cpp) # what a GPU reaches is another memory
+set(test_case_sources ${test_sources})
+list(REMOVE_ITEM test_case_sources ${test_dir}/memory.cpp) # what a GPU reaches is another memory
 
 # Compiled once: each executable below runs the tests for every backend it has.
-add_library(structkd_test_cases OBJECT ${test_sources})
+add_library(structkd_test_cases OBJECT ${test_case_sources})
 target_include_directories(structkd_test_cases PUBLIC ${test_dir} PRIVATE .) # core/half.h, all inline
 target_link_libraries(structkd_test_cases PUBLIC structkd GTest::gtest)
 
