@@ -52,22 +52,14 @@ record Truth(double value, Tensor gradient) {
   private static Truth compute(
       String backend, FeatureLoss definition, Tensor student, Tensor teacher) {
     Tensor exact = student.detach().cpu().to(ScalarType.Double).set_requires_grad(true);
-    routeCpuTo(backend);
+    String before = NativeCall.of(() -> NativeOps.useBackend(backend));
     try {
       Tensor value = definition.forward(exact, teacher.cpu().to(ScalarType.Double));
       value.backward();
       return new Truth(value.item_double(), exact.grad());
     } finally {
-      routeCpuTo("");
+      NativeOps.useBackend(before);
     }
-  }
-
-  private static void routeCpuTo(String backend) {
-    NativeCall.of(
-        () -> {
-          NativeOps.useBackend(backend);
-          return backend;
-        });
   }
 
   private void write(Path file) throws IOException {
