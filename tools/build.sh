@@ -6,7 +6,7 @@
 launch=target/launch # stamp, class path and java of the last build
 
 hash_of_sources() {
-  echo "$(hash_files pom.xml .mvn cppbuild.sh tools/libtorch.sh src/main)" \
+  echo "$(hash_files pom.xml .mvn cppbuild.sh tools/libtorch.sh tools/nvcc.sh src/main)" \
     "${JAVA_HOME:-} ${CXX:-} ${LIBTORCH_HOME:-}"
 }
 
@@ -61,12 +61,13 @@ start() {
 }
 
 # Builds and starts the project in folder $1, which uses the library as any user would: from the local
-# Maven repository. Its pom names the class to start in the property main.class.
+# Maven repository. Its pom names the class to start in the property main.class. maven_profile, such as
+# -Pgpu, is for both builds.
 start_project() {
-  local project=$1 stamp main launch=$1/target/launch
+  local project=$1 stamp main launch=$1/target/launch profile=${maven_profile:-}
   shift
   [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
-  stamp="$(hash_of_sources) $(hash_files "$project")"
+  stamp="$(hash_of_sources) $(hash_files "$project") $profile"
   if ! is_current_project "$launch" "$stamp"; then
     mkdir -p target/launch "$launch"
     exec 9>target/launch/lock
@@ -75,8 +76,8 @@ start_project() {
       setup
       echo "structkd: building the library and $project" >&2
       rm -f "$launch/stamp"
-      maven install -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
-      record_launch "$launch" "$stamp" -f "$project/pom.xml" package >&2
+      maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+      record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package >&2
       hash_installed "$launch" >"$launch/library"
     fi
     exec 9>&-

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a native library may contain: checks those in target/classes, after a build. Prints each finding.
+# What a native library may contain: checks those in target/classes after a build, and those for CUDA where
+# they were built. Prints each finding.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
@@ -13,7 +14,8 @@ trap 'rm -f "$findings"' EXIT
 finding() { echo "$*" | tee -a "$findings"; }
 
 [ -e "$libraries/libstructkd.so" ] || fail "there are no libraries in $libraries: build first"
-for library in "$libraries"/*.so; do
+for library in "$libraries"/*.so target/{native,cuda,gpu-check}/lib/libstructkd{,_torch}_cuda.so; do
+  [ -e "$library" ] || continue
   name=$(basename "$library")
   for path in "$PWD/" "$structkd_cache/" "${TMPDIR:-/tmp}/"; do
     if grep -aqF "$path" "$library"; then finding "$name contains the build path $path"; fi
@@ -28,11 +30,20 @@ for library in "$libraries"/*.so; do
   done <<<"$limits"
 done
 
+# $1 a library, $2 what it may need beside the C and C++ runtimes.
+only_needs() {
+  [ -e "$1" ] || return 0
+  while read -r needed; do
+    [[ $needed =~ ^(libc|libm|libstdc\+\+|libgcc_s|ld-linux-x86-64|$2)\.so ]] ||
+      finding "$1 needs $needed; expected are the C and C++ runtimes and $2"
+  done < <(readelf -d "$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
+}
 kernels=$libraries/libstructkd.so
-while read -r needed; do
-  [[ $needed =~ ^(libc|libm|libstdc\+\+|libgcc_s|libgomp|ld-linux-x86-64)\.so ]] ||
-    finding "libstructkd.so needs $needed; kernels depend on the C and C++ runtimes and OpenMP only"
-done < <(readelf -d "$kernels" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
+only_needs "$kernels" libgomp
+for folder in target/{native,cuda,gpu-check}/lib; do
+  only_needs "$folder/libstructkd_cuda.so" 'libstructkd|libdl|librt|libpthread'
+  only_needs "$folder/libstructkd_torch_cuda.so" libc10_cuda
+done
 
 exported=$(nm -DC --defined-only "$kernels" | cut -d' ' -f3-)
 while read -r symbol; do

@@ -19,7 +19,7 @@ if [ ! -x "$clang_format" ]; then
   mv "$work" "$wheel"
 fi
 
-mapfile -d '' sources < <(find src bench examples -name target -prune -o -type f \
+mapfile -d '' sources < <(find src bench examples tools -name target -prune -o -type f \
   -regex '.*\.\(c\|h\|cpp\|cu\|cuh\)' -print0 2>/dev/null)
 case ${1:-} in
   --check) "$clang_format" --dry-run --Werror "${sources[@]}" ||

@@ -11,14 +11,32 @@ libtorch_version_of() {
   grep -oE '"[0-9]+\.[0-9]+\.[0-9]+"' "$header" | tr -d '"' | head -1
 }
 
-# The include folder of an installed Python package torch; empty if there is none.
-libtorch_of_python() {
-  python3 - 2>/dev/null <<'PY' || true
+# The folder of an installed Python package torch; empty if there is none.
+installed_torch() {
+  "${PYTHON:-python3}" - 2>/dev/null <<'PY' || true
 import importlib.util
 spec = importlib.util.find_spec("torch")  # does not import it: that takes seconds
 if spec and spec.submodule_search_locations:
-    print(spec.submodule_search_locations[0] + "/include")
+    print(spec.submodule_search_locations[0])
 PY
+}
+
+# Prints the folder of a complete LibTorch, include/ and lib/, to load our operators into Python.
+libtorch_of_python() {
+  local home=${LIBTORCH_HOME:-$(installed_torch)} version
+  [ -n "$home" ] ||
+    fail "${PYTHON:-python3} has no package torch: install PyTorch 2.10 or newer, or set LIBTORCH_HOME"
+  version=$(libtorch_version_of "$home/include")
+  [ -n "$version" ] && [ -e "$home/lib/libtorch_cpu.so" ] ||
+    fail "$home is no LibTorch with include/torch and lib/libtorch_cpu.so"
+  at_least "$version" 2.10.0 || fail "$home is LibTorch $version, needed is 2.10 or newer"
+  echo "$home"
+}
+
+# Which of libstdc++'s two ABIs the LibTorch in folder $1 was built for: 1, or 0 for the old one.
+libtorch_abi_of() {
+  grep -ohsE 'GLIBCXX_USE_CXX11_ABI=[01]' "$1/share/cmake/Torch/TorchConfig.cmake" | head -1 |
+    grep -oE '[01]$' || echo 1
 }
 
 # Prints the folder with LibTorch's headers, downloading them if they are nowhere on this machine.
@@ -32,8 +50,8 @@ libtorch_include() {
     echo "$LIBTORCH_HOME/include"
     return
   fi
-  include=$(libtorch_of_python)
-  if [ -n "$include" ] && [ "$(libtorch_version_of "$include")" = "$libtorch_version" ]; then
+  include=$(installed_torch)/include
+  if [ "$(libtorch_version_of "$include")" = "$libtorch_version" ]; then
     echo "$include"
     return
   fi

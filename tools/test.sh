@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Everything a change must pass. Exit status 0 only if all of it did.
 #
-#   ./structkd test            formats, builds, C++ and Java tests, sanitizers, g++ 11, packaging
-#   ./structkd test --quick    the same without sanitizers, g++ 11 and the second build of the jars
+#   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, packaging
+#   ./structkd test --quick      the same without sanitizers, CUDA, g++ 11 and the second build of the jars
+#   ./structkd test --all-archs  CUDA for all architectures instead of two
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
@@ -10,10 +11,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/build.sh
 
 quick=false
+all_archs=false
 case ${1:-} in
   "") ;;
   --quick) quick=true ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit ;;
+  --all-archs) all_archs=true ;;
+  -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit ;;
   *) fail "test: unknown option $1" ;;
 esac
 
@@ -39,6 +42,16 @@ native_tests() {
   shift
   ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" &&
     UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$build" --output-on-failure --no-tests=error
+}
+
+# Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
+# them. Then registers, spills and inner loops against the committed tables.
+cuda_from_source() {
+  ./cppbuild.sh --gpu-check && tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
+}
+
+cuda_for_all_architectures() {
+  ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
 }
 
 # -Xcheck:jni only prints what it finds.
@@ -77,6 +90,8 @@ step "C++ tests, release" native_tests target/native
 if ! $quick; then
   step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
     -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_SANITIZE=address,undefined
+  step "CUDA: build from source, GPU check" cuda_from_source
+  if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
   if have_gcc11; then
     CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
   else

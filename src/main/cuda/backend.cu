@@ -31,6 +31,54 @@ void require(cudaError_t status, const char* what) {
        cudaGetErrorName(status));
 }
 
+#ifdef __CUDACC__
+// The usual reasons why there is no device, each with what to do about it.
+void require_device() {
+  int devices = 0;
+  const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status == cudaSuccess && devices > 0) return;
+  cudaGetLastError();  // leave no error behind for the next launch
+  int newest = 0;
+  cudaDriverGetVersion(&newest);  // of CUDA that the driver knows; 0 without a driver
+  if (status == cudaErrorInsufficientDriver && newest > 0) {
+    fail(STRUCTKD_ERR_CUDA,
+         "cuda: the NVIDIA driver of this machine is made for CUDA %d.%d, needed is CUDA %d: "
+         "install "
+         "driver 580 or newer",
+         newest / 1000, newest % 1000 / 10, CUDART_VERSION / 1000);
+  }
+  if (newest == 0) {
+    fail(STRUCTKD_ERR_CUDA,
+         "cuda: this machine has no NVIDIA driver, or this process cannot reach it: install driver "
+         "580 "
+         "or newer");
+  }
+  if (status == cudaSuccess || status == cudaErrorNoDevice) {
+    fail(
+        STRUCTKD_ERR_CUDA,
+        "cuda: the driver shows no GPU to this process: check nvidia-smi and CUDA_VISIBLE_DEVICES");
+  }
+  require(status, "no usable GPU");
+}
+
+// Kernels are built for some architectures, and as PTX for newer ones.
+void require_architecture(cudaError_t status, int device) {
+  if (status != cudaErrorNoKernelImageForDevice && status != cudaErrorInvalidDeviceFunction) return;
+  cudaGetLastError();
+  int major = 0, minor = 0;
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  fail(STRUCTKD_ERR_CUDA,
+       "cuda: GPU %d has compute capability %d.%d, for which this library has no kernels: it needs "
+       "one "
+       "of STRUCTKD_CUDA_ARCHITECTURES, by default 7.5 and newer",
+       device, major, minor);
+}
+#else
+void require_device() {}
+void require_architecture(cudaError_t, int) {}
+#endif
+
 int current_device() {
   int device = 0;
   require(cudaGetDevice(&device), "no usable GPU");
@@ -62,12 +110,14 @@ void register_kernel(KernelEntry& entry) {
 }
 
 void load_kernels() {
+  require_device();
   const int device = current_device();
   const int most = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   for (const KernelEntry* entry = all_kernels; entry != nullptr; entry = entry->next) {
     cudaFuncAttributes attributes = {};
-    require(cudaFuncGetAttributes(&attributes, entry->function),
-            "this GPU cannot run structkd's kernels");
+    const cudaError_t found = cudaFuncGetAttributes(&attributes, entry->function);
+    require_architecture(found, device);
+    require(found, "this GPU cannot run structkd's kernels");
     require(cudaFuncSetAttribute(entry->function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  most - int(attributes.sharedSizeBytes)),
             "a kernel cannot have the shared memory of this GPU");

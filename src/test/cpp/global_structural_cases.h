@@ -9,7 +9,11 @@
 
 namespace structkd::test {
 
-inline const int64_t kStep = 3;
+// Of all tests that set no other.
+inline const int64_t* default_step() {
+  static const Scalar<int64_t> step(3);
+  return step.get();
+}
 
 inline structkd_global_structural_params params_of(int64_t group_width = -1) {
   structkd_global_structural_params params{};
@@ -20,7 +24,7 @@ inline structkd_global_structural_params params_of(int64_t group_width = -1) {
   params.eps = 1e-8;
   params.classes = 3;
   params.seed = 42;
-  params.step = &kStep;
+  params.step = default_step();
   return params;
 }
 

@@ -13,7 +13,11 @@
 namespace structkd::test {
 namespace {
 
-const int64_t kStep = 5;
+// Of all tests that set no other.
+const int64_t* default_step() {
+  static const Scalar<int64_t> step(5);
+  return step.get();
+}
 
 structkd_global_structural_sample_params sample_params(int32_t samples, int32_t classes) {
   structkd_global_structural_sample_params params{};
@@ -25,7 +29,7 @@ structkd_global_structural_sample_params sample_params(int32_t samples, int32_t 
   params.num_classes = classes;
   params.ignore_index = -1;
   params.seed = 42;
-  params.step = &kStep;
+  params.step = default_step();
   return params;
 }
 
@@ -54,6 +58,7 @@ Samples draw(const std::string& backend,
   EXPECT_EQ(STRUCTKD_OK, structkd_global_structural_sample(&ctx, z, y, &params, workspace.data(),
                                                            indices.view(), counts.view()))
       << structkd_last_error();
+  finish_calls();
   EXPECT_TRUE(indices.gaps_untouched() && counts.gaps_untouched());
   return {indices.values(), counts.values()};
 }
@@ -244,10 +249,10 @@ TEST_P(SampleOnBackend, StepSeedAndImageRedraw) {
     return std::vector<double>(s.indices.begin() + 34 * b, s.indices.begin() + 34 * b + 32);
   };
   EXPECT_NE(image(first, 0), image(first, 1));
-  const int64_t later = 6;
-  params.step = &later;
+  const Scalar<int64_t> later(6);
+  params.step = later.get();
   EXPECT_NE(first.indices, draw(GetParam(), &features, nullptr, params).indices);
-  params.step = &kStep;
+  params.step = default_step();
   params.seed = 43;
   EXPECT_NE(first.indices, draw(GetParam(), &features, nullptr, params).indices);
 }
@@ -268,8 +273,9 @@ TEST_P(SampleOnBackend, DrawsEveryPixelEquallyOften) {
   params.teacher_correct_only = 0;
   params.sampling = STRUCTKD_SAMPLING_RANDOM;
   std::vector<int> hits(25, 0);
-  for (int64_t step = 0; step < 5000; ++step) {
-    params.step = &step;
+  for (int64_t i = 0; i < 5000; ++i) {
+    const Scalar<int64_t> step(i);
+    params.step = step.get();
     const Samples samples = draw(GetParam(), &features, nullptr, params, 1);
     for (int m = 0; m < 5; ++m) ++hits[size_t(samples.indices[size_t(m)])];
   }

@@ -327,8 +327,8 @@ TEST_P(GlobalStructuralOnBackend, StepAndSeedRedrawThePermutation) {
   fill_pair(Input::kRandom, 6, student, teacher);
   auto params = params_of();
   const double first = compute(GetParam(), student, teacher, nullptr, params).loss;
-  const int64_t later = 4;
-  params.step = &later;
+  const Scalar<int64_t> later(4);
+  params.step = later.get();
   EXPECT_NE(first, compute(GetParam(), student, teacher, nullptr, params).loss);
   params = params_of();
   params.seed = 43;

@@ -16,13 +16,15 @@ Outcome run_loss(const std::string& backend,
   TestTensor grad({n[0], n[1], n[2], n[3]}, how.f32_grad ? STRUCTKD_F32 : dtype, how.grad_layout);
   grad.fill([](int64_t) { return 3.0; });  // must be overwritten, where the gradient is 0 too
   size_t bytes = 0;
-  double loss[1] = {std::numeric_limits<double>::quiet_NaN()};
+  Scalar<double> loss(std::numeric_limits<double>::quiet_NaN());
   EXPECT_EQ(STRUCTKD_OK, workspace_bytes(&ctx, &bytes)) << structkd_last_error();
   AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK, run(&ctx, workspace.data(), loss, how.want_grad ? grad.view() : nullptr))
+  EXPECT_EQ(STRUCTKD_OK,
+            run(&ctx, workspace.data(), loss.get(), how.want_grad ? grad.view() : nullptr))
       << structkd_last_error();
+  finish_calls();
   EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss, dtype), grad.values(), structkd_last_plan()};
+  return {read_loss(loss.get(), dtype), grad.values(), structkd_last_plan()};
 }
 
 }  // namespace structkd::test

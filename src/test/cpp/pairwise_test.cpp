@@ -248,13 +248,13 @@ TEST_P(PairwiseOnBackend, FastModeStaysWithinItsErrorBound) {
 TEST_P(PairwiseOnBackend, KappaMatchesReference) {
   TestTensor student({2, 6, 9, 9}, STRUCTKD_F64), teacher({2, 6, 9, 9}, STRUCTKD_F64);
   fill_pair(Input::kNearlyEqual, 6, student, teacher);
-  double expected = 0.0, kappa = 0.0;
+  Scalar<double> expected(0.0), kappa(0.0);
   structkd_pairwise_params params = params_of();
-  params.kappa = &expected;
+  params.kappa = expected.get();
   compute("reference", student, teacher, params);
-  params.kappa = &kappa;
+  params.kappa = kappa.get();
   compute(GetParam(), student, teacher, params);
-  EXPECT_NEAR(kappa, expected, 1e-6 * expected);
+  EXPECT_NEAR(*kappa.get(), *expected.get(), 1e-6 * *expected.get());
 }
 
 TEST_P(PairwiseOnBackend, WritesTheGradientInAnyLayout) {
@@ -391,7 +391,7 @@ TEST_F(PairwiseArguments, RefusesUnalignedWorkspace) {
   AlignedBytes workspace(1 << 20);
   EXPECT_EQ(STRUCTKD_ERR_WORKSPACE,
             structkd_pairwise(&ctx_, student_.view(), teacher_.view(), &params_,
-                              static_cast<char*>(workspace.data()) + 8, &loss_, nullptr));
+                              workspace.data() + 8, &loss_, nullptr));
 }
 
 }  // namespace

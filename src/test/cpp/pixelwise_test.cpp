@@ -583,7 +583,7 @@ TEST_F(PixelwiseArguments, RefusesUnalignedWorkspace) {
   AlignedBytes workspace(1 << 20);
   EXPECT_EQ(STRUCTKD_ERR_WORKSPACE,
             structkd_pixelwise(&ctx_, student_.view(), teacher_.view(), &params_,
-                               static_cast<char*>(workspace.data()) + 8, &loss_, nullptr));
+                               workspace.data() + 8, &loss_, nullptr));
 }
 
 }  // namespace

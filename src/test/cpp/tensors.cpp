@@ -3,7 +3,6 @@
 
 #include <cctype>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "core/half.h"
@@ -56,7 +55,8 @@ TestTensor::TestTensor(std::vector<int64_t> shape, structkd_dtype dtype, Layout 
     if (layout == Layout::kSliced) total = 2;
     for (int d = last; d >= 0; --d) lay_out(d, layout == Layout::kSliced && d == last ? 2 : 1);
   }
-  bytes_.assign(size_t(total * size_of(dtype)), kGap);
+  bytes_ = AlignedBytes(size_t(total * size_of(dtype)));
+  std::memset(bytes_.data(), kGap, bytes_.size());
   view_.data = bytes_.data();
   fill([](int64_t) { return 0.0; });
 }
@@ -88,7 +88,7 @@ double TestTensor::get(int64_t index) const {
     case STRUCTKD_F64:
       return reinterpret_cast<const double*>(bytes_.data())[i];
     case STRUCTKD_U8:
-      return bytes_[size_t(i)];
+      return bytes_.data()[i];
     case STRUCTKD_I32:
       return reinterpret_cast<const int32_t*>(bytes_.data())[i];
     case STRUCTKD_I64:
@@ -113,7 +113,7 @@ void TestTensor::set(int64_t index, double value) {
       reinterpret_cast<double*>(bytes_.data())[i] = value;
       break;
     case STRUCTKD_U8:
-      bytes_[size_t(i)] = uint8_t(value);
+      bytes_.data()[i] = uint8_t(value);
       break;
     case STRUCTKD_I32:
       reinterpret_cast<int32_t*>(bytes_.data())[i] = int32_t(value);
@@ -142,7 +142,7 @@ bool TestTensor::gaps_untouched() const {
     for (int64_t k = 0; k < size; ++k) owned[size_t(offset(i) * size + k)] = true;
   }
   for (size_t i = 0; i < bytes_.size(); ++i) {
-    if (!owned[i] && bytes_[i] != kGap) return false;
+    if (!owned[i] && bytes_.data()[i] != kGap) return false;
   }
   return true;
 }
@@ -230,16 +230,6 @@ std::string describe(const TestTensor& tensor) {
   }
   return text + "] " + names[tensor.view()->dtype];
 }
-
-AlignedBytes::AlignedBytes(size_t bytes) {
-  // aligned_alloc wants a multiple of the alignment: put the end of the block at the end of the
-  // request.
-  if (posix_memalign(&data_, STRUCTKD_ALIGNMENT, bytes > 0 ? bytes : 1) != 0) std::abort();
-  // Kernels may not rely on zeros.
-  std::memset(data_, 0xff, bytes);
-}
-
-AlignedBytes::~AlignedBytes() { std::free(data_); }
 
 std::vector<std::string> backends_under_test() {
   std::vector<std::string> names;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "memory.h"
 #include "structkd/structkd.h"
 
 namespace structkd::test {
@@ -46,7 +47,7 @@ class TestTensor {
   int64_t offset(int64_t index) const;
 
   structkd_tensor view_;
-  std::vector<uint8_t> bytes_;
+  AlignedBytes bytes_{0};
 };
 
 // Seeded values by position: no state, equal on every machine.
@@ -82,19 +83,6 @@ double central_difference(const std::function<double(double step)>& f, double h 
 
 // "[2, 3, 5, 7] bf16": for SCOPED_TRACE.
 std::string describe(const TestTensor& tensor);
-
-// A workspace of exactly `bytes`, 64-byte aligned, so that sanitizers see every overrun.
-class AlignedBytes {
- public:
-  explicit AlignedBytes(size_t bytes);
-  ~AlignedBytes();
-  AlignedBytes(const AlignedBytes&) = delete;
-  AlignedBytes& operator=(const AlignedBytes&) = delete;
-  void* data() { return data_; }
-
- private:
-  void* data_;
-};
 
 // Backends that are compared with the reference: all that are registered but itself.
 std::vector<std::string> backends_under_test();

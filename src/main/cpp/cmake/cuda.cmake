@@ -6,7 +6,10 @@ set(STRUCTKD_CUDA_ARCHITECTURES "75;80;86;89;90;100;120" CACHE STRING "What nvcc
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu)
 
+set(CMAKE_CUDA_ARCHITECTURES OFF) # cuda_targets below says it
 enable_language(CUDA)
+set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 
 if(STRUCTKD_CUDA_ARCHITECTURES STREQUAL native)
   set(cuda_targets -arch=native)
@@ -19,15 +22,17 @@ else()
   list(APPEND cuda_targets "SHELL:-gencode arch=compute_${newest},code=compute_${newest}")
 endif()
 
-add_library(structkd_cuda SHARED ${cuda_sources})
-set_target_properties(structkd_cuda PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD 17
-                                               CUDA_RUNTIME_LIBRARY Static)
-target_include_directories(structkd_cuda PRIVATE include . ${root}/src/main/cuda)
 # Spills are errors, and every warning of nvcc and ptxas is. No --use_fast_math: NaN and infinity must
 # come through.
-target_compile_options(
-  structkd_cuda PRIVATE ${cuda_targets} --expt-relaxed-constexpr "SHELL:-Xptxas -v,-warn-spills"
-                        "SHELL:-Werror all-warnings"
-                        -Xcompiler=-Wall,-Wextra,-Werror,-ffile-prefix-map=${root}/=)
+set(cuda_compile_options
+    ${cuda_targets} --expt-relaxed-constexpr "SHELL:-Xptxas -v,-warn-spills"
+    "SHELL:-Werror all-warnings"
+    -Xcompiler=-Wall,-Wextra,-Werror,-ffile-prefix-map=${root}/=)
+
+add_library(structkd_cuda SHARED ${cuda_sources})
+target_include_directories(structkd_cuda PRIVATE include . ${root}/src/main/cuda)
+target_compile_options(structkd_cuda PRIVATE ${cuda_compile_options})
 target_link_libraries(structkd_cuda PRIVATE structkd)
-target_link_options(structkd_cuda PRIVATE -Wl,--exclude-libs,ALL -static-libstdc++ -static-libgcc)
+# libcudart is linked statically, by nvcc's default, and stays private. The C++ runtime is not: exceptions of
+# libstructkd.so pass through this library, and a second unwinder would abort the process.
+target_link_options(structkd_cuda PRIVATE -Wl,--exclude-libs,ALL)

@@ -1,12 +1,34 @@
 # The tests go through the C API, as any other caller: internal symbols are not visible to them.
-find_package(GTest REQUIRED)
+#
+# GoogleTest is an installed one, or is built from STRUCTKD_GTEST_SOURCE: machines with a GPU often have
+# neither it nor a network.
+set(STRUCTKD_GTEST_SOURCE "" CACHE PATH "Folder with GoogleTest's sources; empty: an installed one")
+if(STRUCTKD_GTEST_SOURCE)
+  # Its own CMake files would set options of ours.
+  add_library(structkd_gtest STATIC ${STRUCTKD_GTEST_SOURCE}/src/gtest-all.cc)
+  target_include_directories(structkd_gtest SYSTEM PUBLIC ${STRUCTKD_GTEST_SOURCE}/include
+                             PRIVATE ${STRUCTKD_GTEST_SOURCE})
+  target_compile_options(structkd_gtest PRIVATE -w)
+  add_library(structkd_gtest_main STATIC ${STRUCTKD_GTEST_SOURCE}/src/gtest_main.cc)
+  target_link_libraries(structkd_gtest_main PUBLIC structkd_gtest)
+  add_library(GTest::gtest ALIAS structkd_gtest)
+  add_library(GTest::gtest_main ALIAS structkd_gtest_main)
+else()
+  find_package(GTest REQUIRED)
+endif()
 
 set(test_dir ${root}/src/test/cpp)
 file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp)
+set(test_case_sources ${test_sources})
+list(REMOVE_ITEM test_case_sources ${test_dir}/memory.cpp) # what a GPU reaches is another memory
 
-add_executable(structkd_tests ${test_sources})
-target_include_directories(structkd_tests PRIVATE ${test_dir} .) # . for core/half.h, all inline
-target_link_libraries(structkd_tests PRIVATE structkd GTest::gtest_main)
+# Compiled once: each executable below runs the tests for every backend it has.
+add_library(structkd_test_cases OBJECT ${test_case_sources})
+target_include_directories(structkd_test_cases PUBLIC ${test_dir} PRIVATE .) # core/half.h, all inline
+target_link_libraries(structkd_test_cases PUBLIC structkd GTest::gtest)
+
+add_executable(structkd_tests ${test_dir}/memory.cpp)
+target_link_libraries(structkd_tests PRIVATE structkd_test_cases GTest::gtest_main)
 
 # Once per instruction set level; one that the machine lacks falls back to the best that it has. Passive:
 # tests start more threads than there are cores, and waiting ones should not spin.
@@ -21,15 +43,23 @@ target_compile_options(structkd_c_api PRIVATE -std=c99 -pedantic)
 target_link_libraries(structkd_c_api PRIVATE structkd m)
 add_test(NAME structkd_c_api COMMAND structkd_c_api)
 
-# The same tests on the CUDA kernels: each is run for every backend there is.
+# The same tests on the CUDA kernels. Nothing of the library is named: opening it registers the backend.
 if(TARGET structkd_cuda_emulated)
-  add_executable(structkd_emulated_tests ${test_sources})
-  target_include_directories(structkd_emulated_tests PRIVATE ${test_dir} .)
-  # Nothing of the library is named: opening it registers the backend.
-  target_link_libraries(structkd_emulated_tests PRIVATE structkd GTest::gtest_main -Wl,--no-as-needed
-                                                        structkd_cuda_emulated)
+  add_executable(structkd_emulated_tests ${test_dir}/memory.cpp)
+  target_link_libraries(structkd_emulated_tests PRIVATE structkd_test_cases GTest::gtest_main
+                                                        -Wl,--no-as-needed structkd_cuda_emulated)
   add_test(NAME structkd_emulated_tests COMMAND structkd_emulated_tests --gtest_brief=1
                                                 --gtest_filter=*/cuda_emulated)
+endif()
+
+# And on a GPU, where there is one: memory that it reaches, and a main that asks for it.
+if(TARGET structkd_cuda)
+  add_executable(structkd_cuda_tests ${root}/src/test/cuda/main.cpp ${root}/src/test/cuda/memory.cu)
+  target_include_directories(structkd_cuda_tests PRIVATE ${root}/src/main/cuda)
+  target_link_libraries(structkd_cuda_tests PRIVATE structkd_test_cases structkd_cuda)
+  add_test(NAME structkd_cuda_tests COMMAND structkd_cuda_tests --gtest_brief=1 --gtest_filter=*/cuda)
+  set_tests_properties(structkd_cuda_tests PROPERTIES SKIP_RETURN_CODE 77
+                                                      ENVIRONMENT OMP_WAIT_POLICY=passive)
 endif()
 
 # Tests of the emulator itself. Each planted bug is found by the means meant for it: sanitizers, where

@@ -13,4 +13,9 @@ target_compile_options(
   structkd_torch PRIVATE -ffile-prefix-map=${STRUCTKD_LIBTORCH}/=libtorch/
                          -ffile-prefix-map=${libtorch_include}/=libtorch/include/)
 target_link_libraries(structkd_torch PRIVATE structkd ${STRUCTKD_LIBTORCH}/lib/libtorch_cpu.so
-                                             ${STRUCTKD_LIBTORCH}/lib/libc10.so)
+                                             ${STRUCTKD_LIBTORCH}/lib/libc10.so ${CMAKE_DL_LIBS})
+
+# LibTorch says in its own build flags which of libstdc++'s two ABIs it was built for.
+set(STRUCTKD_LIBTORCH_CXX11_ABI 1 CACHE STRING "LibTorch's _GLIBCXX_USE_CXX11_ABI: 1, or 0")
+target_compile_definitions(structkd_torch
+                           PRIVATE _GLIBCXX_USE_CXX11_ABI=${STRUCTKD_LIBTORCH_CXX11_ABI})

@@ -2,19 +2,14 @@
 #include "torch/call.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 
-#include <atomic>
-#include <cstring>
+#include <string>
 
 #include "torch/errors.h"
-#include "torch/pool.h"
+#include "torch/place.h"
 
 namespace structkd {
 namespace {
-
-// Points at a name in the registry of backends, which lives as long as the process.
-std::atomic<const char*> chosen_backend{nullptr};
 
 bool is_known(at::ScalarType dtype, structkd_dtype* out) {
   switch (dtype) {
@@ -55,9 +50,10 @@ structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor
   if (!tensor.defined()) {
     raise(STRUCTKD_ERR_NULL, prefix(loss, argument) + "is an undefined tensor");
   }
-  if (!tensor.device().is_cpu()) {
-    raise(STRUCTKD_ERR_BACKEND, prefix(loss, argument) + "is on " + tensor.device().str() +
-                                    ", this version has kernels for the CPU: move it with .cpu()");
+  if (!tensor.device().is_cpu() && !tensor.device().is_cuda()) {
+    raise(STRUCTKD_ERR_BACKEND,
+          prefix(loss, argument) + "is on " + tensor.device().str() +
+              ", there are kernels for the CPU and for CUDA: move it with .cpu() or .cuda()");
   }
   if (tensor.layout() != at::kStrided) {
     raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "is not a dense (strided) tensor");
@@ -81,6 +77,17 @@ structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor
   return view;
 }
 
+void require_same_device(const char* loss,
+                         const char* one,
+                         const at::Tensor& tensor,
+                         const char* other,
+                         const at::Tensor& other_tensor) {
+  if (tensor.device() == other_tensor.device()) return;
+  raise(STRUCTKD_ERR_BACKEND, prefix(loss, one) + "is on " + tensor.device().str() + " and " +
+                                  other + " on " + other_tensor.device().str() +
+                                  ", expected one device");
+}
+
 at::ScalarType common_dtype(const char* loss,
                             const at::Tensor& student,
                             const at::Tensor& teacher) {
@@ -94,10 +101,12 @@ at::ScalarType common_dtype(const char* loss,
                                     ", expected a floating type");
     }
   }
+  require_same_device(loss, "student", student, "teacher", teacher);
   return at::promote_types(student.scalar_type(), teacher.scalar_type());
 }
 
-Maps::Maps(const char* loss, const at::Tensor& student_map, const at::Tensor& teacher_map) {
+Maps::Maps(const char* name, const at::Tensor& student_map, const at::Tensor& teacher_map)
+    : loss(name) {
   const at::ScalarType dtype = common_dtype(loss, student_map, teacher_map);
   student = student_map.detach().to(dtype);
   teacher = teacher_map.detach().to(dtype);
@@ -105,52 +114,40 @@ Maps::Maps(const char* loss, const at::Tensor& student_map, const at::Tensor& te
   teacher_view = view_of(loss, "teacher", teacher);
 }
 
+OptionalView::OptionalView(const Maps& maps,
+                           const char* argument,
+                           const std::optional<at::Tensor>& given)
+    : OptionalView(maps.loss, argument, given, "student", maps.student) {}
+
 OptionalView::OptionalView(const char* loss,
                            const char* argument,
-                           const std::optional<at::Tensor>& given) {
+                           const std::optional<at::Tensor>& given,
+                           const char* map_argument,
+                           const at::Tensor& map) {
   if (!given.has_value()) return;
   tensor_ = given->detach();
   view_ = view_of(loss, argument, tensor_);
+  require_same_device(loss, argument, tensor_, map_argument, map);
 }
 
-structkd_ctx cpu_context() {
-  const char* chosen = chosen_backend.load(std::memory_order_relaxed);
-  return structkd_ctx{chosen != nullptr ? chosen : "cpu", nullptr, at::get_num_threads()};
-}
-
-void use_backend(const std::string& name) {
-  if (name.empty()) {
-    chosen_backend.store(nullptr);
-    return;
-  }
-  std::string known;
-  for (int i = 0; const char* backend = structkd_backend_name(i); ++i) {
-    if (name == backend) {
-      chosen_backend.store(backend);
-      return;
-    }
-    known += (i > 0 ? ", " : "") + std::string(backend);
-  }
-  raise(STRUCTKD_ERR_BACKEND,
-        "there is no backend \"" + name + "\" in this process, expected one of: " + known);
-}
-
-LossAndGrad call_kernel(const at::Tensor& student, bool want_grad, const KernelCall& call) {
-  const structkd_ctx ctx = cpu_context();
+LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call) {
+  const Place place(maps.loss, maps.student.device());
   size_t bytes = 0;
-  check(call.workspace(&ctx, want_grad, &bytes));
-  const at::Tensor workspace = pooled_empty({int64_t(bytes)}, at::kByte);
-  const at::ScalarType dtype = student.scalar_type();
+  check(call.workspace(place.context(), want_grad, &bytes));
+  const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);
+  const at::ScalarType dtype = maps.student.scalar_type();
   LossAndGrad result;
-  result.loss = at::empty({}, dtype == at::kDouble ? at::kDouble : at::kFloat);
+  result.loss =
+      at::empty({}, maps.student.options().dtype(dtype == at::kDouble ? at::kDouble : at::kFloat));
   structkd_tensor grad{};
   if (want_grad) {
     // Half precision has no room below 6e-8: gradients of a mean over pixels would be lost before
     // the upstream gradient, usually a loss scale, has lifted them. They stay f32 until the end.
-    result.grad = pooled_empty(student.sizes(), dtype == at::kHalf ? at::kFloat : dtype);
-    grad = view_of("loss", "grad", result.grad);
+    result.grad = place.empty_like(maps.student, dtype == at::kHalf ? at::kFloat : dtype);
+    grad = view_of(maps.loss, "grad", result.grad);
   }
-  check(call.run(&ctx, workspace.data_ptr(), result.loss.data_ptr(), want_grad ? &grad : nullptr));
+  check(call.run(place.context(), workspace.data_ptr(), result.loss.data_ptr(),
+                 want_grad ? &grad : nullptr));
   return result;
 }
 

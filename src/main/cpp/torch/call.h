@@ -6,22 +6,29 @@
 
 #include <functional>
 #include <optional>
-#include <string>
 
 #include "structkd/core.h"
 
 namespace structkd {
 
-// A tensor's memory as the C API sees it. Refuses undefined tensors, other devices than the CPU,
-// sparse layouts, and dtypes or ranks that the C API does not know. The tensor must outlive the
-// view.
+// A tensor's memory as the C API sees it. Refuses undefined tensors, other devices than CPU and
+// CUDA, sparse layouts, and dtypes or ranks that the C API does not know. The tensor must outlive
+// the view.
 structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor& tensor);
+
+// Refuses two arguments of a call that are on different devices, with a sentence that names both.
+void require_same_device(const char* loss,
+                         const char* one,
+                         const at::Tensor& tensor,
+                         const char* other,
+                         const at::Tensor& other_tensor);
 
 // The wider dtype of the two: under autocast student and teacher differ.
 at::ScalarType common_dtype(const char* loss, const at::Tensor& student, const at::Tensor& teacher);
 
 // Student and teacher of a kernel call: out of the graph, in their common dtype, with their views.
 struct Maps {
+  const char* loss;
   at::Tensor student, teacher;
   structkd_tensor student_view, teacher_view;
 
@@ -29,10 +36,16 @@ struct Maps {
   Maps(const Maps&) = delete;
 };
 
-// A further argument of a kernel call, out of the graph; get() is NULL where it was not given.
+// A further argument of a kernel call, out of the graph, on the device of a map; get() is NULL
+// where it was not given.
 class OptionalView {
  public:
-  OptionalView(const char* loss, const char* argument, const std::optional<at::Tensor>& given);
+  OptionalView(const Maps& maps, const char* argument, const std::optional<at::Tensor>& given);
+  OptionalView(const char* loss,
+               const char* argument,
+               const std::optional<at::Tensor>& given,
+               const char* map_argument,
+               const at::Tensor& map);
   OptionalView(const OptionalView&) = delete;  // get() points into it
   const structkd_tensor* get() const { return tensor_.defined() ? &view_ : nullptr; }
 
@@ -40,13 +53,6 @@ class OptionalView {
   at::Tensor tensor_;
   structkd_tensor view_{};
 };
-
-// The CPU backend with LibTorch's thread count, unless use_backend() chose another.
-structkd_ctx cpu_context();
-
-// Routes all CPU tensors of this process to a backend, for tests and verification: "reference" is
-// the f64 definition of each loss. "" returns to the default.
-STRUCTKD_API void use_backend(const std::string& name);
 
 // A loss and, if it was wanted, d loss / d student.
 struct LossAndGrad {
@@ -62,7 +68,7 @@ struct KernelCall {
       const structkd_ctx*, void* workspace, void* loss, structkd_tensor* grad)>
       run;
 };
-LossAndGrad call_kernel(const at::Tensor& student, bool want_grad, const KernelCall& call);
+LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call);
 
 // Makes a computed loss a node of the autograd graph: `compute` runs once, now; its gradient is
 // saved and multiplied by the upstream gradient in backward. Without grad mode or a student that

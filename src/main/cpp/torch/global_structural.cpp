@@ -7,7 +7,7 @@
 
 #include "torch/call.h"
 #include "torch/errors.h"
-#include "torch/pool.h"
+#include "torch/place.h"
 #include "torch/structkd_ops.h"
 
 namespace structkd {
@@ -35,6 +35,21 @@ at::Tensor resized_labels(const at::Tensor& labels, int64_t height, int64_t widt
   return result;
 }
 
+// Where a kernel reads the step: a graph that was captured finds another one at each replay.
+const int64_t* step_of(const char* loss,
+                       const at::Tensor& step,
+                       const char* map_argument,
+                       const at::Tensor& map) {
+  const structkd_tensor view = view_of(loss, "step", step);
+  if (view.dtype != STRUCTKD_I64 || step.numel() != 1) {
+    raise(STRUCTKD_ERR_SHAPE, std::string(loss) + ": step has " + std::to_string(step.numel()) +
+                                  " elements of type " + c10::toString(step.scalar_type()) +
+                                  ", expected one of type Long");
+  }
+  require_same_device(loss, "step", step, map_argument, map);
+  return static_cast<const int64_t*>(view.data);
+}
+
 LossAndGrad compute(const at::Tensor& student,
                     const at::Tensor& teacher,
                     const std::optional<at::Tensor>& indices,
@@ -43,11 +58,11 @@ LossAndGrad compute(const at::Tensor& student,
                     structkd_global_structural_params params,
                     bool want_grad) {
   const Maps maps(kLoss, student, teacher);
-  const OptionalView index_view(kLoss, "indices", indices), count_view(kLoss, "counts", counts);
-  const OptionalView permutation_view(kLoss, "permutation", permutation);
+  const OptionalView index_view(maps, "indices", indices), count_view(maps, "counts", counts);
+  const OptionalView permutation_view(maps, "permutation", permutation);
   params.permutation = permutation_view.get();
   return call_kernel(
-      maps.student, want_grad,
+      maps, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
          return structkd_global_structural_workspace(ctx, &maps.student_view, &maps.teacher_view,
                                                      index_view.get(), count_view.get(), &params,
@@ -74,7 +89,7 @@ at::Tensor global_structural_sample(const at::Tensor& map,
                                     int64_t num_classes,
                                     int64_t ignore_index,
                                     int64_t seed,
-                                    int64_t step) {
+                                    const at::Tensor& step) {
   structkd_global_structural_sample_params params{};
   params.struct_size = sizeof(params);
   params.sampling = structkd_sampling(sampling);
@@ -86,31 +101,33 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   params.num_classes = int32_t(num_classes);
   params.ignore_index = ignore_index;
   params.seed = uint64_t(seed);
-  params.step = &step;
+  view_of(kSampling, "teacher", map);  // the map is the teacher's
+  params.step = step_of(kSampling, step, "teacher", map);
 
   std::optional<at::Tensor> at_map_size;
   if (labels.has_value()) at_map_size = resized_labels(*labels, map.size(2), map.size(3));
-  const OptionalView label_view(kSampling, "labels", at_map_size);
+  const OptionalView label_view(kSampling, "labels", at_map_size, "teacher", map);
   // Without logits the map itself gives the sizes.
   const OptionalView logit_view(kSampling,
                                 teacher_logits.has_value() ? "teacher_logits" : "teacher",
                                 teacher_logits.has_value() ? teacher_logits
                                 : at_map_size.has_value()  ? std::nullopt
-                                                           : std::optional<at::Tensor>(map));
+                                                           : std::optional<at::Tensor>(map),
+                                "teacher", map);
   int64_t bound = 0;
   check(
       structkd_global_structural_sample_bound(logit_view.get(), label_view.get(), &params, &bound));
-  const at::Tensor table = at::empty({map.size(0), 2 + bound}, at::kInt);
+  const Place place(kSampling, map.device());
+  const at::Tensor table = at::empty({map.size(0), 2 + bound}, map.options().dtype(at::kInt));
   const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
   structkd_tensor count_view = view_of(kSampling, "counts", counts),
                   index_view = view_of(kSampling, "indices", indices);
-  const structkd_ctx ctx = cpu_context();
   size_t bytes = 0;
-  check(structkd_global_structural_sample_workspace(&ctx, logit_view.get(), label_view.get(),
-                                                    &params, &bytes));
-  const at::Tensor workspace = pooled_empty({int64_t(bytes)}, at::kByte);
-  check(structkd_global_structural_sample(&ctx, logit_view.get(), label_view.get(), &params,
-                                          workspace.data_ptr(), &index_view, &count_view));
+  check(structkd_global_structural_sample_workspace(place.context(), logit_view.get(),
+                                                    label_view.get(), &params, &bytes));
+  const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);
+  check(structkd_global_structural_sample(place.context(), logit_view.get(), label_view.get(),
+                                          &params, workspace.data_ptr(), &index_view, &count_view));
   return table;
 }
 
@@ -131,7 +148,7 @@ at::Tensor global_structural(const at::Tensor& student,
                              double eps,
                              int64_t classes,
                              int64_t seed,
-                             int64_t step) {
+                             const at::Tensor& step) {
   structkd_global_structural_params params{};
   params.struct_size = sizeof(params);
   params.normalize = normalize;
@@ -146,7 +163,7 @@ at::Tensor global_structural(const at::Tensor& student,
   params.eps = eps;
   params.classes = int32_t(classes);
   params.seed = uint64_t(seed);
-  params.step = &step;
+  params.step = step_of(kLoss, step, "student", student);
   return differentiable(kLoss, student, [&](bool want_grad) {
     return compute(student, teacher, indices, counts, permutation, params, want_grad);
   });
@@ -156,14 +173,20 @@ TORCH_LIBRARY_FRAGMENT(structkd, library) {
   library.def(
       "global_structural_sample(Tensor map, Tensor? teacher_logits, Tensor? labels, int sampling, "
       "int fill, int draw, bool teacher_correct_only, int samples, int min_candidates, int "
-      "num_classes, int ignore_index, int seed, int step) -> Tensor",
+      "num_classes, int ignore_index, int seed, Tensor step) -> Tensor",
       &global_structural_sample);
   library.def(
       "global_structural(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, Tensor? "
       "permutation, bool normalize, int similarity, int shuffle, int reduction, int remainder, int "
       "batch, int precision, int group_width, float temperature, float eps, int classes, int seed, "
-      "int step) -> Tensor",
+      "Tensor step) -> Tensor",
       &global_structural);
+  library.def(
+      "global_structural_composed(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, "
+      "Tensor? permutation, bool relation, bool normalize, int similarity, int shuffle, int "
+      "remainder, int batch, int group_width, float temperature, float eps, int classes, int seed, "
+      "Tensor step) -> Tensor",
+      &global_structural_composed);
 }
 
 }  // namespace structkd

@@ -39,7 +39,9 @@ at::Tensor permutation_of(const std::optional<at::Tensor>& table,
   int64_t* out = result.data_ptr<int64_t>();
   at::Tensor given;
   if (table.has_value()) {
-    given = (table->dim() == 3 ? table->select(0, b) : *table).to(at::kInt).contiguous();
+    given = (table->dim() == 3 ? table->select(0, b) : *table)
+                .to(at::TensorOptions(at::kCPU).dtype(at::kInt))
+                .contiguous();
   }
   for (int64_t i = 0; i < M; ++i) {
     const int64_t row = shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0 : i;
@@ -126,18 +128,21 @@ at::Tensor global_structural_composed(const at::Tensor& student,
                                       double eps,
                                       int64_t classes,
                                       int64_t seed,
-                                      int64_t step) {
+                                      const at::Tensor& step) {
   at::ScalarType dtype = common_dtype(kLoss, student, teacher);
   if (dtype != at::kDouble) dtype = at::kFloat;
   const at::Tensor s = student.to(dtype), t = teacher.detach().to(dtype);
   const int64_t N = s.size(2) * s.size(3);
+  // Sizes depend on the counts, so these are waited for on CUDA, once.
+  std::optional<at::Tensor> host_counts;
+  if (counts.has_value()) host_counts = counts->to(at::TensorOptions(at::kCPU).dtype(at::kLong));
+  const int64_t step_number = step.item<int64_t>();
   at::Tensor sum = s.new_zeros({}), last;
   int64_t images = 0;
   for (int64_t b = 0; b < s.size(0); ++b) {
-    const at::Tensor row = counts.has_value() ? counts->select(0, b).to(at::kLong) : at::Tensor();
     const int64_t most = indices.has_value() ? indices->size(1) : N;
-    const int64_t M = row.defined() ? row[0].item<int64_t>() : most;
-    const int64_t C = row.defined() ? row[1].item<int64_t>() : classes;
+    const int64_t M = host_counts ? (*host_counts)[b][0].item<int64_t>() : most;
+    const int64_t C = host_counts ? (*host_counts)[b][1].item<int64_t>() : classes;
     if (M <= 0) continue;
     const at::Tensor pixels = indices.has_value()
                                   ? indices->select(0, b).narrow(0, 0, M).to(at::kLong)
@@ -146,7 +151,8 @@ at::Tensor global_structural_composed(const at::Tensor& student,
     const at::Tensor y = sampled_rows(t.select(0, b), pixels, normalize, eps);
     const bool cross = similarity == STRUCTKD_SIMILARITY_CROSS;
     const at::Tensor pi =
-        permutation_of(permutation, structkd_shuffle(shuffle), M, b, seed, step).to(s.device());
+        permutation_of(permutation, structkd_shuffle(shuffle), M, b, seed, step_number)
+            .to(s.device());
     const at::Tensor v_s = at::mm(x, (cross ? y : x).t()).gather(1, pi);
     const at::Tensor v_t = at::mm(y, y.t()).gather(1, pi);
     const int64_t width = group_width >= 0 ? group_width : -group_width * C;

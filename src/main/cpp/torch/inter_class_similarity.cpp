@@ -22,10 +22,10 @@ LossAndGrad compute(const at::Tensor& student,
                     structkd_inter_class_similarity_params params,
                     bool want_grad) {
   const Maps maps(kLoss, student, teacher);
-  const OptionalView mask_view(kLoss, "mask", mask);
+  const OptionalView mask_view(maps, "mask", mask);
   params.mask = mask_view.get();
   return call_kernel(
-      maps.student, want_grad,
+      maps, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
          return structkd_inter_class_similarity_workspace(ctx, &maps.student_view,
                                                           &maps.teacher_view, &params, grad, bytes);

@@ -1,6 +1,7 @@
 // torch/pairwise.cpp: the pair-wise loss as a LibTorch operator.
 #include "structkd/pairwise.h"
 
+#include <ATen/Functions.h>
 #include <torch/library.h>
 
 #include "torch/call.h"
@@ -19,10 +20,10 @@ LossAndGrad compute(const at::Tensor& student,
   const Maps maps(kLoss, student, teacher);
   std::optional<at::Tensor> f32_weights;
   if (weights.has_value()) f32_weights = weights->to(at::kFloat);
-  const OptionalView weight_view(kLoss, "weights", f32_weights);
+  const OptionalView weight_view(maps, "weights", f32_weights);
   params.weights = weight_view.get();
   return call_kernel(
-      maps.student, want_grad,
+      maps, want_grad,
       {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
          return structkd_pairwise_workspace(ctx, &maps.student_view, &maps.teacher_view, &params,
                                             grad, bytes);
@@ -69,10 +70,11 @@ double pairwise_condition_number(const at::Tensor& student,
                                  double eps,
                                  int64_t pairs) {
   structkd_pairwise_params params = params_of(norm, eps_mode, eps, pairs, STRUCTKD_PRECISION_EXACT);
-  double kappa = 0.0;
-  params.kappa = &kappa;
+  view_of(kLoss, "student", student);  // before its options are taken
+  const at::Tensor kappa = at::empty({}, student.options().dtype(at::kDouble));
+  params.kappa = kappa.data_ptr<double>();
   compute(student, teacher, weights, params, /*want_grad=*/false);
-  return kappa;
+  return kappa.item<double>();
 }
 
 TORCH_LIBRARY_FRAGMENT(structkd, library) {
@@ -81,6 +83,10 @@ TORCH_LIBRARY_FRAGMENT(structkd, library) {
       "eps, "
       "int pairs, int precision) -> Tensor",
       &pairwise);
+  library.def(
+      "pairwise_condition_number(Tensor student, Tensor teacher, Tensor? weights, int norm, int "
+      "eps_mode, float eps, int pairs) -> float",
+      &pairwise_condition_number);
 }
 
 }  // namespace structkd

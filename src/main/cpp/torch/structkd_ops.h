@@ -24,8 +24,20 @@ STRUCTKD_API std::string backend_names();
 // What a backend runs on, such as "avx512".
 STRUCTKD_API std::string backend_description(const std::string& backend);
 
-// Routes CPU tensors to another backend than "cpu", for tests and verification; "" ends it.
-STRUCTKD_API void use_backend(const std::string& name);
+// Routes the CPU tensors of this process to a backend, for tests and verification: "reference" is
+// the f64 definition of each loss, "" the default. Returns what it was before.
+STRUCTKD_API std::string use_backend(const std::string& name);
+
+// Names the folder of libstructkd_cuda.so and libstructkd_torch_cuda.so; until then they are
+// expected beside this library.
+STRUCTKD_API void look_for_cuda_in(const std::string& folder);
+
+// "" if CUDA tensors can be used in this process, else the sentence that says why not.
+STRUCTKD_API std::string cuda_problem();
+
+// A number that kernels of the map's device can read. On CUDA it is filled in on the current
+// stream: nobody waits.
+STRUCTKD_API at::Tensor number_beside(const at::Tensor& map, int64_t number);
 
 // Frees idle memory of the buffer pool; how much there is, and may be at most (torch/pool.h).
 STRUCTKD_API void release_pool();
@@ -59,7 +71,7 @@ STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
 
 // GSSKD (structkd/global_structural.h). The sampling returns I32 [B, 2 + M_max]: the counts of each
 // image, then its indices. `map` gives the size; labels of another size are resized to it
-// (nearest).
+// (nearest). The step is one I64 on the maps' device, such as number_beside() makes.
 STRUCTKD_API at::Tensor global_structural_sample(const at::Tensor& map,
                                                  const std::optional<at::Tensor>& teacher_logits,
                                                  const std::optional<at::Tensor>& labels,
@@ -72,7 +84,7 @@ STRUCTKD_API at::Tensor global_structural_sample(const at::Tensor& map,
                                                  int64_t num_classes,
                                                  int64_t ignore_index,
                                                  int64_t seed,
-                                                 int64_t step);
+                                                 const at::Tensor& step);
 STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
                                           const at::Tensor& teacher,
                                           const std::optional<at::Tensor>& indices,
@@ -90,7 +102,7 @@ STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
                                           double eps,
                                           int64_t classes,
                                           int64_t seed,
-                                          int64_t step);
+                                          const at::Tensor& step);
 // The same samples and groups compared row by row (relation false) or by the cosines between
 // groups (true): compositions of LibTorch operations, no kernel.
 STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
@@ -109,7 +121,7 @@ STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
                                                    double eps,
                                                    int64_t classes,
                                                    int64_t seed,
-                                                   int64_t step);
+                                                   const at::Tensor& step);
 STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
                                                const at::Tensor& teacher,
                                                const std::optional<at::Tensor>& mask,

@@ -26,9 +26,10 @@ class ArchitectureTest {
           "cpp/core", "core/.*|structkd/.*|" + Cpp.STANDARD,
           "cpp/reference", "reference/.*|core/.*|structkd/.*|" + Cpp.STANDARD,
           "cpp/cpu", "cpu/.*|core/.*|structkd/.*|omp\\.h|immintrin\\.h|" + Cpp.STANDARD,
-          "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|[a-z_]+\\.cuh|" + Cpp.STANDARD,
+          "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|[a-z_]+\\.cuh|simt/.*|" + Cpp.STANDARD,
           "cpp/torch",
-              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(half|permutation)\\.h|" + Cpp.STANDARD);
+              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(half|permutation)\\.h|" + Cpp.STANDARD,
+          "cpp/torch_cuda", "c10/.*|structkd/core\\.h|" + Cpp.STANDARD);
 
   /** For each package below org.structkd, the packages of ours that it may import. */
   private static final Map<String, String> JAVA =

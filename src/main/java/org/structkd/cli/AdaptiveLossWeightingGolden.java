@@ -16,7 +16,7 @@ final class AdaptiveLossWeightingGolden implements GoldenOp {
     options.requireAllRead();
     // A plain double of Java, whatever the type of the tensors that it weighs.
     return Prepared.composition(
-        dtype -> {
+        placement -> {
           Map<String, double[]> outputs = new TreeMap<>();
           for (String part : new String[] {"out_f64", "out_f32"}) {
             if (golden.json().has(part)) {

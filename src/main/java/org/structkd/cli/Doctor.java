@@ -65,14 +65,16 @@ final class Doctor implements Callable<Integer> {
                   ? " (STRUCTKD_ISA=avx512, avx2 or baseline in the environment forces another)"
                   : ""));
     }
-    if (!backends.contains("cuda")) {
-      line(
-          "GPU",
-          "none: this version has no CUDA library"
-              + (Machine.hasNvidiaDriver()
-                  ? ", so the NVIDIA GPU of this machine is not used"
-                  : ""));
+    line("GPU", gpu());
+  }
+
+  /** One sentence: CUDA tensors can be used, or why not. */
+  private static String gpu() {
+    String problem = NativeCall.of(NativeOps::cudaProblem);
+    if (problem.isEmpty()) {
+      return "CUDA tensors can be used";
     }
+    return problem + (Machine.hasNvidiaDriver() ? "; a driver of NVIDIA is loaded" : "");
   }
 
   private void tellResources() {

@@ -86,7 +86,11 @@ final class GlobalStructuralGolden implements GoldenOp {
         rows -> rows.reshape(1, rows.size(0) * rows.size(1), rows.size(2)),
         (student, teacher) ->
             loss.forwardRows(
-                student, teacher, (int) shape[0], permutation((int) student.size(1)), 0));
+                student,
+                teacher,
+                (int) shape[0],
+                permutation((int) student.size(1)).to(student.device(), ScalarType.Int),
+                0));
   }
 
   /** Maps and labels; a value for each image. */
@@ -103,7 +107,7 @@ final class GlobalStructuralGolden implements GoldenOp {
       requireLabelsOf(golden, "t_predict_bad", bad, student);
       predictions.put("per_image_masked", bad);
     }
-    return dtype -> {
+    return placement -> {
       Map<String, double[]> outputs = new TreeMap<>();
       predictions.forEach(
           (name, predicted) ->
@@ -111,10 +115,10 @@ final class GlobalStructuralGolden implements GoldenOp {
                   name,
                   perImage(
                       loss,
-                      student.tensor().to(dtype),
-                      teacher.tensor().to(dtype),
-                      Tensor.create(labels.integers(), labels.shape()),
-                      logitsOf(predicted, labels))));
+                      placement.map(student.tensor()),
+                      placement.map(teacher.tensor()),
+                      placement.table(Tensor.create(labels.integers(), labels.shape())),
+                      placement.table(logitsOf(predicted, labels)))));
       return new GoldenResult(outputs, Map.of());
     };
   }
@@ -153,7 +157,8 @@ final class GlobalStructuralGolden implements GoldenOp {
       // Cut to the samples of this image: the formula of the permutation depends on their number.
       GlobalStructuralSamples own =
           new GlobalStructuralSamples(samples.indices().narrow(1, 0, count), samples.counts());
-      Tensor value = loss.forwardAt(student.narrow(0, image, 1), map, own, permutation(count), 0);
+      Tensor order = permutation(count).to(student.device(), ScalarType.Int);
+      Tensor value = loss.forwardAt(student.narrow(0, image, 1), map, own, order, 0);
       values[image] = value.item_double();
     }
     return values;

@@ -2,7 +2,6 @@ package org.structkd.cli;
 
 import java.util.Map;
 import java.util.TreeMap;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** How the cases of one op are computed. Implementations have no state. */
 sealed interface GoldenOp
@@ -55,10 +54,10 @@ sealed interface GoldenOp
   @FunctionalInterface
   interface Computation {
     /**
-     * Runs the case with inputs of one element type.
+     * Runs the case with inputs of one element type on one device.
      *
      * @throws IllegalArgumentException if the inputs do not fit together
      */
-    GoldenResult compute(ScalarType dtype);
+    GoldenResult compute(Placement placement);
   }
 }

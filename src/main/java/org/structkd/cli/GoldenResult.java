@@ -15,7 +15,7 @@ record GoldenResult(Map<String, double[]> outputs, Map<String, GoldenTensor> gra
 
   /** All elements of a tensor in row-major order. */
   static double[] valuesOf(Tensor tensor) {
-    Tensor dense = tensor.detach().to(ScalarType.Double).contiguous();
+    Tensor dense = tensor.detach().cpu().to(ScalarType.Double).contiguous();
     double[] values = new double[Math.toIntExact(dense.numel())];
     try (DoubleIndexer indexer = dense.reshape(values.length).createIndexer()) {
       indexer.get(0L, values);

@@ -7,8 +7,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
-import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeOps;
 
 /** Runs the cases of a golden file on one backend, a line for each case and element type. */
 final class GoldenRun {
@@ -44,7 +42,7 @@ final class GoldenRun {
   private static final Counts FAILED = new Counts(0, 1, 0);
   private static final Counts SKIPPED = new Counts(0, 0, 1);
 
-  private final String backend;
+  private final Backend backend;
   private final List<ScalarType> dtypes;
   private final Set<String> selected;
   private final Consumer<String> lines;
@@ -52,10 +50,12 @@ final class GoldenRun {
   /**
    * Prepares a run.
    *
+   * @param backend where kernels run
    * @param selected names of ops; empty: all
    * @param lines takes what is to be printed
    */
-  GoldenRun(String backend, List<ScalarType> dtypes, Set<String> selected, Consumer<String> lines) {
+  GoldenRun(
+      Backend backend, List<ScalarType> dtypes, Set<String> selected, Consumer<String> lines) {
     this.backend = backend;
     this.dtypes = dtypes;
     this.selected = selected;
@@ -69,19 +69,12 @@ final class GoldenRun {
    * @throws StructkdException if native code or the backend is missing
    */
   Counts run(List<GoldenCase> cases) {
-    NativeCall.of(
-        () -> {
-          NativeOps.useBackend(backend);
-          return true;
-        });
-    try {
+    try (Backend.Use use = backend.use()) {
       Counts counts = new Counts(0, 0, 0);
       for (GoldenCase golden : cases) {
         counts = counts.plus(run(golden));
       }
       return counts;
-    } finally {
-      NativeOps.useBackend("");
     }
   }
 
@@ -150,10 +143,9 @@ final class GoldenRun {
   }
 
   /** Options were fine: what a loss refuses now is an input that does not fit. */
-  private static GoldenResult compute(
-      GoldenCase golden, GoldenOp.Prepared prepared, ScalarType dtype) {
+  private GoldenResult compute(GoldenCase golden, GoldenOp.Prepared prepared, ScalarType dtype) {
     try {
-      return prepared.computation().compute(dtype);
+      return prepared.computation().compute(new Placement(dtype, backend.device()));
     } catch (IllegalArgumentException e) {
       throw golden.badInputs(e.getMessage());
     }

@@ -55,17 +55,20 @@ record SelfCheck(String name, BinaryOperator<Tensor> loss) {
     }
   }
 
-  /** Runs both sides; {@link NativeOps#useBackend} is back at its default afterwards. */
+  /** Runs both sides; {@link NativeOps#useBackend} is where it was before afterwards. */
   Outcome run() {
     try (PointerScope scope = new PointerScope()) {
       double[][] kernel = valueAndGradient(ScalarType.Float);
       String plan = NativeCall.of(NativeOps::lastPlan);
-      NativeOps.useBackend("reference");
-      double[][] truth = valueAndGradient(ScalarType.Double);
+      double[][] truth = reference();
       return new Outcome(
           Math.max(relativeError(kernel[0], truth[0]), relativeError(kernel[1], truth[1])), plan);
-    } finally {
-      NativeOps.useBackend("");
+    }
+  }
+
+  private double[][] reference() {
+    try (Backend.Use use = Backend.REFERENCE.use()) {
+      return valueAndGradient(ScalarType.Double);
     }
   }
 

@@ -4,7 +4,6 @@ import java.util.Map;
 import java.util.function.BinaryOperator;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Runs what most ops are: a scalar of a student's and a teacher's tensor, and its gradient.
@@ -29,20 +28,15 @@ record StudentTeacherCase(GoldenCase golden, String student, String teacher) {
   GoldenOp.Computation computing(UnaryOperator<Tensor> view, BinaryOperator<Tensor> loss) {
     GoldenTensor studentInput = golden.input(student);
     GoldenTensor teacherInput = golden.input(teacher);
-    return dtype -> {
-      Tensor leaf = leaf(studentInput, dtype);
-      Tensor value = loss.apply(view.apply(leaf), view.apply(teacherInput.tensor().to(dtype)));
+    return placement -> {
+      Tensor leaf = placement.map(studentInput.tensor()).detach();
+      leaf.set_requires_grad(true);
+      Tensor value = loss.apply(view.apply(leaf), view.apply(placement.map(teacherInput.tensor())));
       value.backward();
       return new GoldenResult(
           Map.of("loss", GoldenResult.valuesOf(value)),
           Map.of(
               student, new GoldenTensor(studentInput.shape(), GoldenResult.valuesOf(leaf.grad()))));
     };
-  }
-
-  private static Tensor leaf(GoldenTensor input, ScalarType dtype) {
-    Tensor leaf = input.tensor().to(dtype).detach();
-    leaf.set_requires_grad(true);
-    return leaf;
   }
 }

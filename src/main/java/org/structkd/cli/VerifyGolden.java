@@ -38,25 +38,6 @@ import picocli.CommandLine.Spec;
       "2:the command line is wrong, the file cannot be read, or the backend is not available"
     })
 final class VerifyGolden implements Callable<Integer> {
-  /** Values of --backend. */
-  enum Backend {
-    REFERENCE("reference"),
-    CPU("cpu"),
-    CUDA("cuda"),
-    CUDA_EMULATED("cuda-emulated");
-
-    private final String text;
-
-    Backend(String text) {
-      this.text = text;
-    }
-
-    @Override
-    public String toString() {
-      return text;
-    }
-  }
-
   /** Values of --dtype. */
   enum Dtype {
     F32(ScalarType.Float),
@@ -87,7 +68,9 @@ final class VerifyGolden implements Callable<Integer> {
       defaultValue = "cpu",
       description =
           "Where kernels run: ${COMPLETION-CANDIDATES}. Ignored, and said so, where a loss is"
-              + " composed of LibTorch operators. Default: ${DEFAULT-VALUE}.")
+              + " composed of LibTorch operators. Default: ${DEFAULT-VALUE}. The inputs of cuda are"
+              + " CUDA tensors; cuda-emulated runs the CUDA kernels on the CPU, by a library that"
+              + " only the build of a checkout has.")
   private Backend backend;
 
   @Option(
@@ -112,7 +95,7 @@ final class VerifyGolden implements Callable<Integer> {
     requireKnownOps();
     List<ScalarType> dtypes =
         dtype == null ? List.of(ScalarType.Float, ScalarType.Double) : List.of(dtype.type);
-    GoldenRun run = new GoldenRun(backend.toString(), dtypes, ops, out::println);
+    GoldenRun run = new GoldenRun(backend, dtypes, ops, out::println);
     try {
       GoldenRun.Counts counts = run.run(GoldenFile.read(file));
       out.printf(

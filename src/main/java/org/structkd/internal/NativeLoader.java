@@ -59,8 +59,11 @@ public final class NativeLoader {
     }
     try {
       Loader.load(NativeOps.class);
+      CudaLibraries.prepare(platform);
       return null;
-    } catch (LinkageError | RuntimeException e) {
+    } catch (StructkdException e) {
+      return e; // a sentence already
+    } catch (LinkageError | IOException | RuntimeException e) {
       return failure("structkd's native library for %s could not be loaded", platform, e);
     }
   }

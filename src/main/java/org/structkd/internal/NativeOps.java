@@ -42,9 +42,22 @@ public final class NativeOps {
   @Name("backend_description")
   public static native @StdString String backendDescription(@StdString String backend);
 
-  /** Routes CPU tensors to another backend than "cpu"; empty ends it. */
+  /** Routes CPU tensors to a backend, "" to the default; returns where they went before. */
   @Name("use_backend")
-  public static native void useBackend(@StdString String backend);
+  public static native @StdString String useBackend(@StdString String backend);
+
+  /** Names the folder of the libraries that CUDA tensors need. */
+  @Name("look_for_cuda_in")
+  public static native void lookForCudaIn(@StdString String folder);
+
+  /** Why CUDA tensors cannot be used here; empty if they can. */
+  @Name("cuda_problem")
+  public static native @StdString String cudaProblem();
+
+  /** A Long that kernels of the map's device can read; nobody waits for the device. */
+  @Name("number_beside")
+  public static native @ByVal Tensor numberBeside(
+      @Const @ByRef Tensor map, @Cast("int64_t") long number);
 
   /** Frees idle memory of the buffer pool. */
   @Name("release_pool")
@@ -114,7 +127,7 @@ public final class NativeOps {
       @Cast("int64_t") long numClasses,
       @Cast("int64_t") long ignoreIndex,
       @Cast("int64_t") long seed,
-      @Cast("int64_t") long step);
+      @Const @ByRef Tensor step);
 
   /** GSSKD's comparison by groups of a similarity map. */
   @Name("global_structural")
@@ -136,7 +149,7 @@ public final class NativeOps {
       double eps,
       @Cast("int64_t") long classes,
       @Cast("int64_t") long seed,
-      @Cast("int64_t") long step);
+      @Const @ByRef Tensor step);
 
   /** The other comparisons of GSSKD, composed of LibTorch operations. */
   @Name("global_structural_composed")
@@ -157,7 +170,7 @@ public final class NativeOps {
       double eps,
       @Cast("int64_t") long classes,
       @Cast("int64_t") long seed,
-      @Cast("int64_t") long step);
+      @Const @ByRef Tensor step);
 
   /** Pixel-wise loss. */
   public static native @ByVal Tensor pixelwise(

@@ -82,8 +82,7 @@ public final class TensorArguments {
   /** Two tensors in one memory. */
   public static void requireSameDevice(
       String loss, String one, Tensor tensor, String other, Tensor otherTensor) {
-    if (tensor.is_cpu() == otherTensor.is_cpu()
-        && (tensor.is_cpu() || tensor.device().index() == otherTensor.device().index())) {
+    if ((tensor.is_cpu() && otherTensor.is_cpu()) || tensor.device().equals(otherTensor.device())) {
       return;
     }
     throw new IllegalArgumentException(
@@ -147,6 +146,6 @@ public final class TensorArguments {
   }
 
   private static String device(Tensor tensor) {
-    return tensor.is_cpu() ? "cpu" : "device " + tensor.device().index();
+    return tensor.device().str().getString();
   }
 }

@@ -78,8 +78,9 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
     return Scopes.resultOf(
         () -> {
-          Tensor table = draw(teacher, teacherLogits, labels, step);
-          return compare(student, teacher, indices(table), counts(table), null, true, 1, step);
+          Tensor number = NativeOps.numberBeside(teacher, step);
+          Tensor table = draw(teacher, teacherLogits, labels, number);
+          return compare(student, teacher, indices(table), counts(table), null, true, 1, number);
         });
   }
 
@@ -110,7 +111,9 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       Tensor teacher, @Nullable Tensor teacherLogits, @Nullable Tensor labels, long step) {
     TensorArguments.requireMap(NAME, "teacher", teacher);
     SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
-    Tensor table = Scopes.resultOf(() -> draw(teacher, teacherLogits, labels, step));
+    Tensor table =
+        Scopes.resultOf(
+            () -> draw(teacher, teacherLogits, labels, NativeOps.numberBeside(teacher, step)));
     try {
       return new GlobalStructuralSamples(
           Scopes.resultOf(() -> table.narrow(1, 2, table.size(1) - 2)),
@@ -157,7 +160,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
                 permutation,
                 true,
                 1,
-                step));
+                NativeOps.numberBeside(student, step)));
   }
 
   /**
@@ -189,7 +192,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
           Tensor t = teacher.transpose(1, 2).unsqueeze(2);
           requireMaps(s, t);
           TensorOptional none = new TensorOptional();
-          return compare(s, t, none, none, permutation, false, classes, step);
+          Tensor number = NativeOps.numberBeside(s, step);
+          return compare(s, t, none, none, permutation, false, classes, number);
         });
   }
 
@@ -213,7 +217,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
 
   /** Int [B, 2 + M]: counts, then indices. */
   private Tensor draw(
-      Tensor map, @Nullable Tensor teacherLogits, @Nullable Tensor labels, long step) {
+      Tensor map, @Nullable Tensor teacherLogits, @Nullable Tensor labels, Tensor step) {
     SamplingConfig sampling = config.sampling();
     return NativeOps.globalStructuralSample(
         map.detach(),
@@ -251,7 +255,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       @Nullable Tensor permutation,
       boolean normalize,
       int classes,
-      long step) {
+      Tensor step) {
     TensorOptional order =
         permutation == null ? new TensorOptional() : optional(permutation.to(ScalarType.Int));
     if (config.comparison() == GroupComparison.GROUP_DIVERGENCE) {

@@ -60,6 +60,25 @@ class NativeLoaderTest {
     assertEquals(List.of(sentence, sentence), lines);
   }
 
+  @Test
+  void anUnknownKindOfCudaIsRefused() throws Exception {
+    String sentence = "LIBRARY: structkd.cuda is gpu, expected emulated or nothing";
+    assertEquals(List.of(sentence, sentence), call(CLASS_PATH, "-Dstructkd.cuda=gpu"));
+  }
+
+  @Test
+  void withoutTheEmulatorSaysWhatBuildsIt() throws Exception {
+    Path missing = temporary.resolve("emulator.so");
+    String sentence =
+        "LIBRARY: the emulator of CUDA kernels is not built: "
+            + missing
+            + " is missing; ./structkd test builds it, and -Dstructkd.cuda.emulator names another"
+            + " place";
+    List<String> lines =
+        call(CLASS_PATH, "-Dstructkd.cuda=emulated", "-Dstructkd.cuda.emulator=" + missing);
+    assertEquals(List.of(sentence, sentence), lines);
+  }
+
   /** The lines that a child JVM prints to stdout. */
   private static List<String> call(String classPath, String... options) throws Exception {
     List<String> command = new ArrayList<>();

@@ -22,28 +22,22 @@ import org.structkd.testing.Tensors;
  */
 class GlobalStructuralGoldenTest {
   private PointerScope scope;
+  private String before;
 
   @BeforeEach
   void openScope() {
     scope = new PointerScope();
+    before = use("cpu");
   }
 
   @AfterEach
   void closeScope() {
-    NativeCall.of(
-        () -> {
-          NativeOps.useBackend("");
-          return true;
-        });
+    use(before);
     scope.close();
   }
 
-  private static void use(String backend) {
-    NativeCall.of(
-        () -> {
-          NativeOps.useBackend(backend);
-          return true;
-        });
+  private static String use(String backend) {
+    return NativeCall.of(() -> NativeOps.useBackend(backend));
   }
 
   /** pi_i(j) = (c_i j + i) mod M, c_i cycling through the numbers coprime to M. */

@@ -57,10 +57,22 @@ public final class BenchMain implements Callable<Integer> {
   private Loss only;
 
   @Option(
+      names = "--device",
+      paramLabel = "D",
+      defaultValue = "cpu",
+      description = "cpu (default), or cuda: this machine's GPU.")
+  private Device device;
+
+  @Option(
       names = "--csv",
       paramLabel = "F",
       description = "Append the figures to this file; a relative name starts at the checkout.")
   private Path csv;
+
+  private enum Device {
+    cpu,
+    cuda
+  }
 
   private BenchMain() {}
 
@@ -73,10 +85,23 @@ public final class BenchMain implements Callable<Integer> {
     requireWritableCsv();
     PrintWriter out = spec.commandLine().getOut();
     try {
+      String missing = device == Device.cuda ? CudaGpu.missing() : "";
+      if (!missing.isEmpty()) {
+        spec.commandLine().getErr().println("structkd bench: --device cuda: " + missing);
+        return 1;
+      }
       Machine machine = Machine.current();
-      machine.lines().forEach(out::println);
       List<Figure> figures = new ArrayList<>();
-      int failed = measure(out, figures);
+      int failed;
+      if (device == Device.cuda) {
+        CudaGpu gpu = CudaGpu.open();
+        machine = machine.withDevice(gpu.toString());
+        machine.lines().forEach(out::println);
+        failed = new CudaBench(gpu, out).measure(losses(), quick, figures);
+      } else {
+        machine.lines().forEach(out::println);
+        failed = measure(out, figures);
+      }
       if (csv != null && !figures.isEmpty()) {
         new CsvFile(csv).append(machine, figures);
         out.println();
@@ -93,6 +118,10 @@ public final class BenchMain implements Callable<Integer> {
     }
   }
 
+  private List<Loss> losses() {
+    return only == null ? List.of(Loss.values()) : List.of(only);
+  }
+
   private void requireWritableCsv() {
     if (csv == null) {
       return;
@@ -107,7 +136,7 @@ public final class BenchMain implements Callable<Integer> {
   /** Measures all cases that were asked for; returns how many failed or were disturbed. */
   private int measure(PrintWriter out, List<Figure> figures) throws IOException {
     int failed = 0;
-    for (Loss loss : only == null ? List.of(Loss.values()) : List.of(only)) {
+    for (Loss loss : losses()) {
       for (String shape : quick ? loss.quickShapes : loss.shapes) {
         out.printf("%n%s %s%n", loss, shape);
         out.flush();
@@ -140,7 +169,7 @@ public final class BenchMain implements Callable<Integer> {
   private List<Figure> measure(Loss loss, String shape, Path truths) throws RunnerException {
     ChainedOptionsBuilder options =
         new OptionsBuilder()
-            .include("\\." + loss.benchmark.getSimpleName() + "\\.")
+            .include("\\." + loss.benchmark.get().getClass().getSimpleName() + "\\.")
             .param("shape", shape)
             .addProfiler(CaseProfiler.class)
             .jvmArgsAppend("-D" + Truth.FOLDER + "=" + truths)

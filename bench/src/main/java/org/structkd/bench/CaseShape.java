@@ -44,6 +44,11 @@ record CaseShape(long[] sizes, boolean aligned) {
     return sizes[2] * sizes[3];
   }
 
+  /** Of one map. */
+  double elements() {
+    return (double) batch() * channels() * nodes();
+  }
+
   /** Feature maps: gaussian in f32, the same for every provider and every run. */
   Maps features() {
     torch.manual_seed(SEED);

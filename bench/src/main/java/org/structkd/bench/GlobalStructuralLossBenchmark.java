@@ -33,7 +33,7 @@ public class GlobalStructuralLossBenchmark extends LossBenchmark {
           shape.features(),
           eager::loss,
           (student, teacher) ->
-              loss.forwardAt(student, teacher, allPixels(shape), eager.permutation, STEP));
+              loss.forwardAt(student, teacher, allPixels(shape), eager.permutation.cpu(), STEP));
     }
     FeatureLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
     return new LossCase(shape.features(), timed, timed);
@@ -60,7 +60,7 @@ public class GlobalStructuralLossBenchmark extends LossBenchmark {
     Tensor loss(Tensor student, Tensor teacher) {
       Tensor ours = similarities(student);
       Tensor theirs = similarities(teacher);
-      permutation.put(torch.rand(ours.shape()).argsort(2, false));
+      permutation.put(torch.rand(ours.shape(), ours.options()).argsort(2, false));
       return torch
           .kl_div(groups(ours).log_softmax(2), groups(theirs).softmax(2), SUM, false)
           .div(new Scalar((double) GROUPS * student.size(0)));

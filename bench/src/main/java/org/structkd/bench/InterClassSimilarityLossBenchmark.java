@@ -5,15 +5,23 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.FeatureLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.Precision;
 
 /** Inter-class similarity loss as published, without a loop over pairs of classes. */
 public class InterClassSimilarityLossBenchmark extends LossBenchmark {
   private static final InterClassSimilarityLoss LOSS =
       new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+  private static final InterClassSimilarityLoss FAST =
+      new InterClassSimilarityLoss(LOSS.config().withPrecision(Precision.FAST));
 
   @Override
   LossCase newCase(String provider, CaseShape shape) {
-    FeatureLoss timed = provider.equals("eager") ? InterClassSimilarityLossBenchmark::eager : LOSS;
+    FeatureLoss timed =
+        switch (provider) {
+          case "eager" -> InterClassSimilarityLossBenchmark::eager;
+          case "structkd-fast" -> FAST;
+          default -> LOSS;
+        };
     return new LossCase(shape.logits(), timed, LOSS);
   }
 

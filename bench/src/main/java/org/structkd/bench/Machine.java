@@ -67,6 +67,11 @@ record Machine(
         Instant.now().truncatedTo(ChronoUnit.SECONDS));
   }
 
+  /** The same with another device, on which the figures are taken. */
+  Machine withDevice(String other) {
+    return new Machine(other, threads, version, libraries, environment, load, time);
+  }
+
   /** A few lines for people. */
   List<String> lines() {
     return List.of(

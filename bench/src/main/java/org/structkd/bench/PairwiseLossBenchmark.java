@@ -6,14 +6,22 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.FeatureLoss;
 import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.Precision;
 
 /** Pair-wise loss over all nodes, gradient through the length. */
 public class PairwiseLossBenchmark extends LossBenchmark {
   private static final PairwiseLoss LOSS = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+  private static final PairwiseLoss FAST =
+      new PairwiseLoss(LOSS.config().withPrecision(Precision.FAST));
 
   @Override
   LossCase newCase(String provider, CaseShape shape) {
-    FeatureLoss timed = provider.equals("eager") ? PairwiseLossBenchmark::eager : LOSS;
+    FeatureLoss timed =
+        switch (provider) {
+          case "eager" -> PairwiseLossBenchmark::eager;
+          case "structkd-fast" -> FAST;
+          default -> LOSS;
+        };
     return new LossCase(shape.features(), timed, LOSS);
   }
 

@@ -16,8 +16,8 @@ import org.structkd.internal.NativeOps;
 import org.structkd.loss.FeatureLoss;
 
 /**
- * What the reference backend computes in f64. Its plain loops take a while, so a file keeps a
- * result for the other JVMs of the same run.
+ * What is right: what the reference backend computes in f64. Its plain loops take a while, so a
+ * file keeps a result for the other JVMs of the same run.
  *
  * @param value the loss
  * @param gradient its gradient, in f64
@@ -29,14 +29,14 @@ record Truth(double value, Tensor gradient) {
   static Truth of(String name, FeatureLoss definition, Tensor student, Tensor teacher) {
     String folder = System.getProperty(FOLDER);
     if (folder == null) {
-      return compute(definition, student, teacher);
+      return compute("reference", definition, student, teacher);
     }
     Path file = Path.of(folder, name);
     try {
       if (Files.exists(file)) {
         return read(file, student.shape());
       }
-      Truth truth = compute(definition, student, teacher);
+      Truth truth = compute("reference", definition, student, teacher);
       truth.write(file);
       return truth;
     } catch (IOException e) {
@@ -44,24 +44,22 @@ record Truth(double value, Tensor gradient) {
     }
   }
 
-  private static Truth compute(FeatureLoss definition, Tensor student, Tensor teacher) {
-    Tensor exact = student.detach().to(ScalarType.Double).set_requires_grad(true);
-    routeCpuTo("reference");
+  /** What the CPU backend computes in f64, of inputs on any device. */
+  static Truth onCpu(FeatureLoss definition, Tensor student, Tensor teacher) {
+    return compute("cpu", definition, student, teacher);
+  }
+
+  private static Truth compute(
+      String backend, FeatureLoss definition, Tensor student, Tensor teacher) {
+    Tensor exact = student.detach().cpu().to(ScalarType.Double).set_requires_grad(true);
+    String before = NativeCall.of(() -> NativeOps.useBackend(backend));
     try {
-      Tensor value = definition.forward(exact, teacher.to(ScalarType.Double));
+      Tensor value = definition.forward(exact, teacher.cpu().to(ScalarType.Double));
       value.backward();
       return new Truth(value.item_double(), exact.grad());
     } finally {
-      routeCpuTo("");
+      NativeOps.useBackend(before);
     }
-  }
-
-  private static void routeCpuTo(String backend) {
-    NativeCall.of(
-        () -> {
-          NativeOps.useBackend(backend);
-          return backend;
-        });
   }
 
   private void write(Path file) throws IOException {

@@ -1,0 +1,133 @@
+package org.structkd.bench;
+
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The losses on a GPU, each beside its composition of LibTorch operators. JMH has no part in it: it
+ * times a JVM, here the GPU's own events do.
+ */
+final class CudaBench {
+  private static final int RUNS = 30;
+  private static final double EXACT_LIMIT = 1e-3;
+  private static final double FAST_LIMIT = 5e-3; // what the mode promises
+
+  private final CudaGpu gpu;
+  private final double copyRate;
+  private final PrintWriter out;
+
+  CudaBench(CudaGpu gpu, PrintWriter out) {
+    this.gpu = gpu;
+    this.copyRate = gpu.copyRate();
+    this.out = out;
+    out.printf(
+        Locale.ROOT,
+        "%s; copy %.0f GB/s measured, f32 %.1f TFLOP/s by data sheet%n",
+        gpu,
+        1e-9 * copyRate,
+        1e-12 * gpu.f32PerSecond());
+  }
+
+  /** How one side computes: as a benchmark names it, and whether matrix products may use TF32. */
+  private record Provider(String name, String benchmarkName, boolean tf32) {}
+
+  private static List<Provider> providers(Loss loss) {
+    List<Provider> providers =
+        new ArrayList<>(
+            List.of(
+                new Provider("eager", "eager", false),
+                new Provider("eager-tf32", "eager", true),
+                new Provider("structkd", "structkd", false)));
+    if (loss == Loss.PAIRWISE || loss == Loss.INTER_CLASS_SIMILARITY) {
+      providers.add(new Provider("structkd-fast", "structkd-fast", false));
+    }
+    return providers;
+  }
+
+  /** Measures and prints the cases; returns how many failed. */
+  int measure(List<Loss> losses, boolean quick, List<Figure> figures) {
+    int failed = 0;
+    for (Loss loss : losses) {
+      for (String shape : quick ? loss.cudaShapes.subList(0, 1) : loss.cudaShapes) {
+        out.printf("%n%s %s%n", loss, shape);
+        double baseline = Double.NaN;
+        for (Provider provider : providers(loss)) {
+          try {
+            Figure figure = measure(loss, shape, provider);
+            figures.add(figure);
+            baseline = Double.isNaN(baseline) ? figure.p50() : baseline;
+            print(figure, baseline);
+          } catch (RuntimeException e) { // out of memory, too: it is a gap, not a zero
+            out.printf("  %-13s FAILED: %s%n", provider.name, firstLine(e));
+            failed++;
+          }
+          out.flush();
+        }
+      }
+    }
+    return failed;
+  }
+
+  private Figure measure(Loss loss, String text, Provider provider) {
+    torch.globalContext().setAllowTF32CuBLAS(provider.tf32);
+    try (PointerScope temporaries = new PointerScope()) {
+      CaseShape shape = CaseShape.parse(text);
+      LossCase onGpu =
+          loss.benchmark.get().newCase(provider.benchmarkName, shape).on(CudaGpu.device());
+      double error = onGpu.requireCloseToCpu(limitOf(provider));
+      double extra = CudaGpu.peakBytes(onGpu::enqueue) - Float.BYTES * shape.elements();
+      CudaGpu.Times times = gpu.time(onGpu::enqueue, RUNS);
+      return new Figure(
+          loss,
+          text,
+          provider.name,
+          times.p20(),
+          times.p50(),
+          times.p80(),
+          Math.max(0, extra) / (1 << 20),
+          error);
+    } finally {
+      torch.globalContext().setAllowTF32CuBLAS(false);
+      torch.emptyCache();
+    }
+  }
+
+  /** TF32 errs as much as it errs: its error is printed. */
+  private static double limitOf(Provider provider) {
+    if (provider.tf32) {
+      return Double.POSITIVE_INFINITY;
+    }
+    return provider.name.equals("structkd-fast") ? FAST_LIMIT : EXACT_LIMIT;
+  }
+
+  /** Rates are those of the least that the algorithm must do, not of what a provider did. */
+  private void print(Figure figure, double baseline) {
+    CaseShape shape = CaseShape.parse(figure.shape());
+    double seconds = 1e-3 * figure.p50();
+    double bytes = Float.BYTES * figure.loss().movedElements.applyAsDouble(shape);
+    double operations = figure.loss().operations.applyAsDouble(shape);
+    double floor = Math.max(bytes / copyRate, operations / gpu.f32PerSecond());
+    out.printf(
+        Locale.ROOT,
+        "  %-13s %9.3f ms  (%.3f - %.3f)  %6.2fx  %5.0f GB/s  %6.2f TFLOP/s  %3.0f %% of roofline"
+            + "  %8.1f MiB  gradient error %.1e%n",
+        figure.provider(),
+        figure.p50(),
+        figure.p20(),
+        figure.p80(),
+        baseline / figure.p50(),
+        1e-9 * bytes / seconds,
+        1e-12 * operations / seconds,
+        100 * floor / seconds,
+        figure.peakMebibytes(),
+        figure.gradientError());
+  }
+
+  private static String firstLine(RuntimeException error) {
+    return String.valueOf(error.getMessage()).lines().findFirst().orElse(error.toString());
+  }
+}

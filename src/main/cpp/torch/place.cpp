@@ -1,0 +1,75 @@
+// torch/place.cpp: where a call runs.
+#include "torch/place.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+
+#include <atomic>
+#include <string>
+
+#include "torch/cuda.h"
+#include "torch/errors.h"
+#include "torch/pool.h"
+#include "torch/structkd_ops.h"
+
+namespace structkd {
+namespace {
+
+// Points at a name in the registry of backends, which lives as long as the process.
+std::atomic<const char*> chosen_backend{nullptr};
+
+at::TensorOptions options(at::ScalarType dtype, at::Device device) {
+  return at::TensorOptions(dtype).device(device);
+}
+
+}  // namespace
+
+Place::Place(const char* loss, at::Device device) : device_(device) {
+  if (device.is_cuda()) {
+    guard_.reset_device(device);
+    context_ = {"cuda", cuda_stream(loss, device.index()), 1};
+    return;
+  }
+  const char* chosen = chosen_backend.load(std::memory_order_relaxed);
+  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, at::get_num_threads()};
+}
+
+at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {
+  return device_.is_cpu() ? pooled_empty(sizes, dtype) : at::empty(sizes, options(dtype, device_));
+}
+
+at::Tensor Place::empty_like(const at::Tensor& map, at::ScalarType dtype) const {
+  if (device_.is_cpu()) return pooled_empty(map.sizes(), dtype);
+  return at::empty_like(map, options(dtype, device_), at::MemoryFormat::Preserve);
+}
+
+at::Tensor number_beside(const at::Tensor& map, int64_t number) {
+  return at::full({}, number, options(at::kLong, map.device()));
+}
+
+std::string use_backend(const std::string& name) {
+  const char* chosen = nullptr;
+  std::string known;
+  for (int i = 0; const char* backend = structkd_backend_name(i); ++i) {
+    if (name == backend) chosen = backend;
+    known += (i > 0 ? ", " : "") + std::string(backend);
+  }
+  if (chosen == nullptr && !name.empty()) {
+    raise(STRUCTKD_ERR_BACKEND,
+          "there is no backend \"" + name + "\" in this process, expected one of: " + known);
+  }
+  // Its kernels would take the addresses of CPU tensors for those of a device.
+  if (name == "cuda") {
+    raise(STRUCTKD_ERR_BACKEND,
+          "the backend \"cuda\" is for CUDA tensors, which choose it by themselves");
+  }
+  const char* before = chosen_backend.exchange(chosen);
+  return before != nullptr ? before : "";
+}
+
+TORCH_LIBRARY_FRAGMENT(structkd, library) {
+  library.def("use_backend(str name) -> str", &use_backend);
+}
+
+}  // namespace structkd

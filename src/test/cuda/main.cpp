@@ -1,0 +1,22 @@
+// src/test/cuda/main.cpp: runs the tests on a GPU, or says in a sentence why not.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "structkd/core.h"
+#include "structkd_cuda.h"
+
+namespace {
+
+constexpr int kSkipped = 77;  // SKIP_RETURN_CODE of CTest
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (structkd_cuda_open() != STRUCTKD_OK) {
+    std::printf("skipped, nothing was tested: %s\n", structkd_last_error());
+    return kSkipped;
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Registers, shared memory and occupancy of every kernel, and what its inner loops consist of.
+
+  tools/cuda_resources.py check   LIBRARY    compares the architectures in LIBRARY with the committed tables
+  tools/cuda_resources.py update  LIBRARY    writes the tables; LIBRARY must hold all architectures
+
+LIBRARY is libstructkd_cuda.so. The tables are docs/cuda-resources.csv and, for sm_90, docs/cuda-loops.csv. They
+belong to one version of nvcc: with another one, only spills and stack are checked. CUDA_BIN names the folder of
+cuobjdump and nvdisasm, CUDA_INCLUDE that of cuda_occupancy.h; tools/cuda-resources.sh finds both.
+"""
+import collections
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESOURCES = ROOT / "docs/cuda-resources.csv"
+LOOPS = ROOT / "docs/cuda-loops.csv"
+ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
+LOOP_ARCHITECTURE = 90
+INSTRUCTION_BYTES = 16  # of every architecture since sm_70
+
+# Classes of instructions, first match wins. What computes: f32, f64, tensor, special.
+CLASSES = [
+    ("tensor", r"HMMA|IMMA|DMMA|HGMMA"),
+    ("f64", r"DFMA|DADD|DMUL|DSETP|DMNMX"),
+    ("f32", r"FFMA|FADD|FMUL|FSETP|FMNMX|FSEL|FSET|HFMA2|HADD2|HMUL2|FFMA2"),
+    ("special", r"MUFU"),
+    ("convert", r"F2F|I2F|F2I|I2FP|F2FP|FRND|I2I"),
+    ("global_load", r"LDG|LD$|LD\.|LDGSTS"),
+    ("global_store", r"STG|ST$|ST\.|ATOM|RED"),
+    ("shared_load", r"LDS|LDSM|SHFL"),
+    ("shared_store", r"STS|ATOMS|STSM"),
+    ("barrier", r"BAR|DEPBAR|LDGDEPBAR|MEMBAR|WARPSYNC|BSYNC|BSSY|BREAK"),
+    ("branch", r"BRA|EXIT|CALL|RET|JMP|BRX"),
+    ("integer", r"IMAD|IADD|VIADD|LOP3|PLOP3|SHF|LEA|ISETP|IMNMX|VIMNMX|IABS|POPC|FLO|BREV|UIMAD|UIADD|ULOP3|USHF|ULEA|UISETP"),
+    ("other", r""),
+]
+
+
+def run(*command, stdin=None):
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"structkd: {command[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def tool(name):
+    return str(pathlib.Path(os.environ.get("CUDA_BIN", "")) / name)
+
+
+def demangled(names):
+    """Without namespaces, return type and parameters: "gram_kernel<float, 64>"."""
+    short = {}
+    for name, text in zip(names, run("c++filt", stdin="\n".join(names)).splitlines()):
+        for noise in ("void ", "(anonymous namespace)::", "structkd::", "cuda::"):
+            text = text.replace(noise, "")
+        depth = 0
+        for i, letter in enumerate(text):
+            depth += (letter == "<") - (letter == ">")
+            if letter == "(" and depth == 0:
+                text = text[:i]
+                break
+        short[name] = text
+    return short
+
+
+def cubins(library, folder):
+    """{capability: [paths]} of the code in the library."""
+    subprocess.run([tool("cuobjdump"), "-xelf", "all", str(library)], cwd=folder, check=True, capture_output=True)
+    found = collections.defaultdict(list)
+    for path in sorted(pathlib.Path(folder).glob("*.cubin")):
+        capability = re.search(r"sm_(\d+)", path.name)
+        found[int(capability.group(1))].append(path)
+    return found
+
+
+def resources_of(cubin):
+    """{mangled name: (registers, shared bytes, stack bytes, most threads of a block)}"""
+    usage = {}
+    text = run(tool("cuobjdump"), "-res-usage", str(cubin))
+    pattern = r"Function (\S+):\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)"
+    for name, registers, stack, shared, local in re.findall(pattern, text):
+        usage[name] = [int(registers), int(shared), int(stack) + int(local), 1024]
+    section = None  # .nv.info of a kernel with __launch_bounds__ tells its most threads
+    lines = iter(run(tool("cuobjdump"), "-elf", str(cubin)).splitlines())
+    for line in lines:
+        header = re.match(r"\.nv\.info\.(\S+)", line)
+        section = header.group(1) if header else section
+        if "EIATTR_MAX_THREADS" in line and section in usage:
+            next(lines)  # its format
+            usage[section][3] = product_of(re.findall(r"0x[0-9a-f]+", next(lines)))
+    return usage
+
+
+def product_of(numbers):
+    product = 1
+    for number in numbers:
+        product *= int(number, 16)
+    return product
+
+
+def occupancies(rows):
+    """Blocks per multiprocessor of (capability, registers, shared, dynamic shared, threads), all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = f"{folder}/occupancy"
+        run(os.environ.get("CXX", "g++"), "-std=c++17", "-O1", "-isystem", os.environ["CUDA_INCLUDE"],
+            str(ROOT / "tools/cuda_occupancy.cpp"), "-o", program)
+        lines = "".join(" ".join(map(str, row)) + "\n" for row in rows)
+        return [int(line) for line in run(program, stdin=lines).split()]
+
+
+MOST_THREADS = {75: 1024, 80: 2048, 86: 1536, 89: 1536, 90: 2048, 100: 2048, 120: 1536}
+
+
+def resource_rows(found):
+    rows = []
+    for capability, paths in sorted(found.items()):
+        for path in paths:
+            usage = resources_of(path)
+            names = demangled(list(usage))
+            for name, (registers, shared, stack, threads) in usage.items():
+                rows.append([names[name], capability, threads, registers, shared, stack])
+    asked = [(row[1], row[3], row[4], 0, row[2]) for row in rows]
+    for row, blocks in zip(rows, occupancies(asked)):
+        row += [blocks, f"{100 * blocks * row[2] // MOST_THREADS[row[1]]}%"]
+    return sorted(rows)
+
+
+def class_of(opcode):
+    for name, pattern in CLASSES:
+        if re.match(pattern, opcode):
+            return name
+    return "other"
+
+
+def inner_loop(instructions):
+    """The largest loop without another loop inside, else all instructions; (first, last, is a loop)."""
+    loops = []
+    for i, instruction in enumerate(instructions):
+        target = re.search(r"0x([0-9a-f]+)$", instruction.get("operands", ""))
+        if instruction["opcode"].startswith("BRA") and target:
+            first = int(target.group(1), 16) // INSTRUCTION_BYTES
+            if first < i:  # a jump to itself ends every kernel
+                loops.append((first, i))
+    innermost = [a for a in loops if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in loops)]
+    if not innermost:
+        return 0, len(instructions) - 1, False
+    return (*max(innermost, key=lambda loop: loop[1] - loop[0]), True)
+
+
+def loop_rows(paths):
+    rows = []
+    for path in paths:
+        functions = json.loads(run(tool("nvdisasm"), "-json", str(path)))[1]
+        names = demangled([function["function-name"] for function in functions])
+        for function in functions:
+            if function["function-name"].startswith("$__internal"):
+                continue  # divisions and the like, called by kernels
+            instructions = function["sass-instructions"]
+            first, last, is_loop = inner_loop(instructions)
+            live = [i for i in instructions[first:last + 1]
+                    if i.get("predicate") not in ("@!PT", "@!UPT") and i["opcode"] != "NOP"]
+            counts = collections.Counter(class_of(i["opcode"]) for i in live)
+            computing = sum(counts[name] for name in ("tensor", "f64", "f32", "special"))
+            rows.append([names[function["function-name"]], len(instructions), "loop" if is_loop else "all", len(live),
+                         f"{100 * computing // max(len(live), 1)}%"] + [counts[name] for name, _ in CLASSES])
+    return sorted(rows)
+
+
+RESOURCE_COLUMNS = ["kernel", "sm", "threads", "registers", "shared", "stack", "blocks", "occupancy"]
+LOOP_COLUMNS = ["kernel", "instructions", "part", "in_part", "computing"] + [name for name, _ in CLASSES]
+
+
+def text_of(comment, columns, rows):
+    out = io.StringIO()
+    out.write(f"# {comment}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def compiler_of(cubin):
+    """Version of ptxas, as its cubins tell it."""
+    header = json.loads(run(tool("nvdisasm"), "-json", str(cubin)))[0]
+    return re.search(r"V([0-9.]+)", header[".note.nv.tkinfo"]["tki_toolVersion"]).group(1)
+
+
+def tables(library, folder):
+    found = cubins(library, folder)
+    if not found:
+        sys.exit(f"structkd: {library} holds no device code")
+    compiler = compiler_of(next(iter(found.values()))[0])
+    resources = text_of(f"ptxas {compiler}. shared: static bytes; stack: bytes, spills too; blocks: per multiprocessor"
+                        " without dynamic shared memory", RESOURCE_COLUMNS, resource_rows(found))
+    loops = None
+    if LOOP_ARCHITECTURE in found:
+        loops = text_of(f"ptxas {compiler}, sm_{LOOP_ARCHITECTURE}. Instructions of the largest innermost loop, or of"
+                        " the whole kernel where none is left", LOOP_COLUMNS, loop_rows(found[LOOP_ARCHITECTURE]))
+    return found, compiler, resources, loops
+
+
+def check(library):
+    with tempfile.TemporaryDirectory() as folder:
+        found, compiler, resources, loops = tables(library, folder)
+    failures = [f"{line} has a stack or spills" for line in resources.splitlines()[2:]
+                if next(csv.reader([line]))[5] != "0"]
+    same_compiler = RESOURCES.exists() and f"ptxas {compiler}." in RESOURCES.read_text().splitlines()[0]
+    if same_compiler:
+        committed = [line for line in RESOURCES.read_text().splitlines()[2:]
+                     if int(next(csv.reader([line]))[1]) in found]
+        failures += differences(committed, resources.splitlines()[2:])
+        if loops is not None:
+            failures += differences(LOOPS.read_text().splitlines()[2:], loops.splitlines()[2:])
+    for failure in failures:
+        print(failure)
+    if failures:
+        sys.exit("structkd: the tables in docs/ do not fit the kernels; tools/cuda-resources.sh update writes them")
+    what = "as committed" if same_compiler else f"no spills; ptxas {compiler} is not that of the committed table"
+    print(f"kernels of sm_{', sm_'.join(map(str, sorted(found)))}: {what}")
+
+
+def differences(committed, built):
+    return ([f"- {line}" for line in committed if line not in set(built)] +
+            [f"+ {line}" for line in built if line not in set(committed)])
+
+
+def update(library):
+    with tempfile.TemporaryDirectory() as folder:
+        found, _, resources, loops = tables(library, folder)
+    if sorted(found) != ARCHITECTURES:
+        sys.exit(f"structkd: {library} holds {sorted(found)}, expected all of {ARCHITECTURES}")
+    RESOURCES.write_text(resources)
+    LOOPS.write_text(loops)
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("check", "update"):
+        sys.exit(__doc__)
+    {"check": check, "update": update}[sys.argv[1]](pathlib.Path(sys.argv[2]).resolve())
+
+
+if __name__ == "__main__":
+    main()
