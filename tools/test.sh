@@ -54,6 +54,15 @@ cuda_for_all_architectures() {
   ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
 }
 
+# The CUDA kernels as a library for the CPU; Java's tests run them, too.
+emulator() { ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON; }
+
+# What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
+java_tests_emulated() {
+  mvn -B --no-transfer-progress surefire:test -Dstructkd.cuda=emulated \
+    -Dtest='AutogradTest,BadInputTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
+}
+
 # -Xcheck:jni only prints what it finds.
 java_tests() {
   mvn -B --no-transfer-progress verify &&
@@ -98,7 +107,9 @@ if ! $quick; then
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
   fi
 fi
+step "CUDA: kernels for the CPU" emulator
 step "Java tests, format, jars" java_tests
+step "Java tests, CUDA kernels emulated" java_tests_emulated
 step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi

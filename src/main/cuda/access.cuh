@@ -90,6 +90,32 @@ struct MapOf {
   }
 };
 
+// Where a gradient goes: a map of the inputs' own type, or of f32 for narrower inputs.
+template <class Element>
+struct GradOf {
+  void* data;
+  bool wide;  // f32 though Element is narrower
+  MapOf<Element> layout;
+
+  explicit GradOf(const Map& map)
+      : data(map.data), wide(sizeof(Element) == 2 && map.dtype == STRUCTKD_F32), layout(map) {}
+
+  __host__ __device__ bool given() const { return data != nullptr; }
+
+  __device__ __forceinline__ int64_t offset(int64_t b, int64_t c, int64_t n) const {
+    return b * layout.stride_b + c * layout.stride_c + layout.pixel_offset(n);
+  }
+
+  template <class T>
+  __device__ __forceinline__ void store(int64_t offset, T value) const {
+    if (sizeof(Element) == 2 && wide) {
+      static_cast<float*>(data)[offset] = float(value);
+    } else {
+      static_cast<Element*>(data)[offset] = narrow<Element>(value);
+    }
+  }
+};
+
 // plane[b, n] as T, for a map of width W.
 template <class T>
 __device__ __forceinline__ T plane_at(const Plane& plane, int64_t b, int64_t n, int64_t W) {

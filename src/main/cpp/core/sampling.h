@@ -57,6 +57,11 @@ STRUCTKD_HOST_DEVICE inline int64_t repeated(const SampleKeys& keys,
                   uint32_t(count));
 }
 
+// 32 bits are enough for every pixel, and a division of 64 bits is a call on a GPU.
+STRUCTKD_HOST_DEVICE inline int64_t quadrant_of(uint32_t pixel, uint32_t H, uint32_t W) {
+  return 2 * (pixel / W >= H / 2) + (pixel % W >= W / 2);
+}
+
 // Class, quadrant or 0: what a candidate is drawn for.
 STRUCTKD_HOST_DEVICE inline int64_t stratum_of(const GlobalStructuralSampleArgs& args,
                                                int64_t pixel,
@@ -65,7 +70,7 @@ STRUCTKD_HOST_DEVICE inline int64_t stratum_of(const GlobalStructuralSampleArgs&
     case STRUCTKD_SAMPLING_CLASS_BALANCED:
       return label;
     case STRUCTKD_SAMPLING_RANDOM_GRID:
-      return 2 * (pixel / args.W >= args.H / 2) + (pixel % args.W >= args.W / 2);
+      return quadrant_of(uint32_t(pixel), uint32_t(args.H), uint32_t(args.W));
     default:
       return 0;
   }

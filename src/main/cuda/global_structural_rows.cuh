@@ -1,0 +1,162 @@
+// cuda/global_structural_rows.cuh: the sampled rows of a batch, gathered and scaled to unit length.
+#ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_ROWS_CUH
+#define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_ROWS_CUH
+
+#include <math.h>
+
+#include "access.cuh"
+#include "core/global_structural_args.h"
+#include "core/workspace.h"
+#include "reduce.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+// Rows of one net. T is the type of products: f64 for f64 inputs, else f32.
+template <class T>
+struct Rows {
+  int64_t M, C;
+  int64_t stride;   // C, up to a multiple of 4: rows start at 16 bytes, the rest of a row is 0
+  T* data;          // [B, M, stride]; samples that an image lacks are zero rows
+  double* inverse;  // [B, M] 1 / |f| of a scaled row, 0 of a zero row, 1 if rows stay as they are
+
+  Rows(int64_t B, int64_t max_samples, int64_t channels, Workspace& workspace)
+      : M(max_samples), C(channels), stride(divide_up(channels, 4) * 4) {
+    data = workspace.take<T>(B * M * stride);
+    inverse = workspace.take<double>(B * M);
+  }
+
+  __device__ T* row(int64_t b, int64_t m) const { return data + (b * M + m) * stride; }
+};
+
+// How an image is cut into groups, and its weight in the loss. Made once: it takes divisions of 64
+// bits.
+struct ImageGroups {
+  DescriptorGroups groups;  // M = 0: the image has no samples
+  double weight;
+  double inverse_tau;
+};
+
+__device__ inline ImageGroups image_groups(const GlobalStructuralArgs& args, int64_t b) {
+  const int64_t M = samples_of(args, b);
+  if (M == 0) return ImageGroups{};
+  return {make_groups(M, classes_of(args, b), args.group_width, args.reduction, args.remainder),
+          image_weight(args, b), 1.0 / args.temperature};
+}
+
+// Samples of one pixel form a chain in row order; its first row owns the pixel's gradient.
+struct PixelChains {
+  int32_t* next;   // [B, M] the next row with the same pixel, or -1
+  int32_t* owner;  // [B, M] 1: no row before has the pixel; 0 also where a row has none
+
+  PixelChains(int64_t B, int64_t M, Workspace& workspace)
+      : next(workspace.take<int32_t>(B * M)), owner(workspace.take<int32_t>(B * M)) {}
+};
+
+constexpr int kRowThreads = 256;
+
+// The chain through row m, by one warp: M / 32 comparisons per lane.
+__device__ inline void chain_row(const GlobalStructuralArgs& args,
+                                 const PixelChains& chains,
+                                 int64_t b,
+                                 int64_t m) {
+  const int64_t M = samples_of(args, b), entry = b * args.max_samples + m;
+  const int64_t pixel = m < M ? pixel_of(args, b, m) : -1;
+  const unsigned lane = threadIdx.x % kWarp;
+  int32_t next = -1, owner = pixel >= 0;
+  // Without a table of indices every pixel stands in one row.
+  for (int64_t other0 = 0; pixel >= 0 && args.indices.data != nullptr && other0 < M;
+       other0 += kWarp) {
+    const int64_t other = other0 + lane;
+    const bool same = other < M && pixel_of(args, b, other) == pixel;
+    if (__any_sync(kFullWarp, same && other < m)) owner = 0;
+    const unsigned later = __ballot_sync(kFullWarp, same && other > m);
+    if (later != 0 && next < 0) next = int32_t(other0) + __ffs(int(later)) - 1;
+  }
+  if (lane == 0) {
+    chains.next[entry] = next;
+    chains.owner[entry] = owner;
+  }
+}
+
+// One warp gathers one row of one net. Lanes go over channels: in NCHW each element is a 32-byte
+// sector of its own whoever reads it, so that 64 M C bytes are read per image of f32 maps, and the
+// rows are written densely; in channels-last both sides are dense.
+template <class Element, class T>
+__device__ void gather_row(const GlobalStructuralArgs& args,
+                           const MapOf<const Element>& map,
+                           const Rows<T>& rows,
+                           int64_t b,
+                           int64_t m) {
+  const int lane = threadIdx.x % kWarp;
+  const int64_t pixel = m < samples_of(args, b) ? pixel_of(args, b, m) : -1;
+  const Element* source = map.at(b, 0, pixel < 0 ? 0 : pixel);
+  T* row = rows.row(b, m);
+  double squares = 0.0;
+  for (int64_t c = lane; c < rows.stride; c += kWarp) {
+    const T value = pixel < 0 || c >= rows.C ? T(0) : T(widen(source[c * map.stride_c]));
+    row[c] = value;
+    squares += double(value) * double(value);
+  }
+  const double norm = sqrt(warp_sum(squares));
+  // A NaN is not a zero row: it must show.
+  const double inverse = !args.normalize ? 1.0 : norm <= args.eps ? 0.0 : 1.0 / norm;
+  if (lane == 0) rows.inverse[b * rows.M + m] = inverse;
+  if (!args.normalize) return;
+  // Each lane reads what it wrote.
+  for (int64_t c = lane; c < rows.C; c += kWarp) row[c] = T(row[c] * inverse);
+}
+
+// Every element of the gradient that no row reaches is 0: all are cleared here, ahead of the rows.
+template <class Gradient>
+__device__ void clear_map(const MapOf<Gradient>& map, int64_t first, int64_t step) {
+  const int64_t N = map.H * map.W;
+  for (int64_t i = first; i < map.B * map.C * N; i += step) {
+    *map.at(i / N / map.C, i / N % map.C, i % N) = narrow<Gradient>(0.0f);
+  }
+}
+
+// The permutation of a row, where one is drawn: read once per entry of the map later.
+__device__ inline void draw_row(const GlobalStructuralArgs& args,
+                                Permutation* permutations,
+                                int64_t b,
+                                int64_t m) {
+  const int64_t M = samples_of(args, b);
+  if (m >= M || threadIdx.x % kWarp != 0) return;
+  const RandomKey image = image_key(args.seed, *args.step, b, kPurposeShuffle);
+  const RandomKey key = absorb(image, shuffle_stream(args.shuffle, m));
+  permutations[b * args.max_samples + m] = make_permutation(key, uint32_t(M));
+}
+
+// Warp w of the grid takes row w of 2 B M: first the student's, then the teacher's. Then all
+// threads clear the gradient, if there is one.
+template <class Element, class Gradient>
+__global__ void __launch_bounds__(kRowThreads)
+    gather_rows_warp_per_row_kernel(GlobalStructuralArgs args,
+                                    MapOf<const Element> student,
+                                    MapOf<const Element> teacher,
+                                    Rows<Widened<Element>> student_rows,
+                                    Rows<Widened<Element>> teacher_rows,
+                                    ImageGroups* images,
+                                    Permutation* permutations,
+                                    PixelChains chains,
+                                    MapOf<Gradient> grad) {
+  const int64_t thread = int64_t(blockIdx.x) * kRowThreads + threadIdx.x;
+  const int64_t rows = args.student.B * args.max_samples, w = thread / kWarp;
+  if (w < rows) {
+    const int64_t b = w / args.max_samples, m = w % args.max_samples;
+    gather_row(args, student, student_rows, b, m);
+    if (m == 0 && threadIdx.x % kWarp == 0) images[b] = image_groups(args, b);
+    if (permutations != nullptr) draw_row(args, permutations, b, m);
+    if (grad.data != nullptr) chain_row(args, chains, b, m);
+  } else if (w < 2 * rows) {
+    gather_row(args, teacher, teacher_rows, (w - rows) / args.max_samples,
+               (w - rows) % args.max_samples);
+  }
+  if (grad.data != nullptr) clear_map(grad, thread, int64_t(gridDim.x) * kRowThreads);
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_GLOBAL_STRUCTURAL_ROWS_CUH

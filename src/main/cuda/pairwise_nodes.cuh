@@ -1,0 +1,276 @@
+// cuda/pairwise_nodes.cuh: what all forms of the pair-wise loss share: the groups of nodes that are
+// compared with each other, the scales that make node vectors unit length, and unit vectors themselves.
+#ifndef STRUCTKD_CUDA_PAIRWISE_NODES_CUH
+#define STRUCTKD_CUDA_PAIRWISE_NODES_CUH
+
+#include "access.cuh"
+#include "core/pairwise_args.h"
+#include "core/workspace.h"
+#include "reduce.cuh"
+#include "two_float.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+// A node enters every product as sqrt(weight) * f / length: this factor; 0 for a zero node.
+struct UnitScale {
+  double wide;
+  TwoFloat narrow;
+};
+
+// Sums over the nodes of a strip: weights, and weight * |s - t|^2 of unit vectors (0 where Cs != Ct).
+struct StripSums {
+  double weight, gap;
+};
+
+// One node per lane of a warp.
+constexpr int kStrip = kWarp;
+
+// Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told apart
+// at run time, outside the loops: half as many kernels.
+template <class Real>
+struct Features : MapOf<const void> {
+  structkd_dtype dtype;
+
+  explicit Features(const Map& map) : MapOf<const void>(map), dtype(map.dtype) {}
+
+  // Lanes that walk along channels read neighbours in memory; else lanes walk along nodes.
+  __device__ __forceinline__ bool channels_innermost() const {
+    return stride_c == 1 && stride_w != 1;
+  }
+
+  // Calls visit(pointer to the first element).
+  template <class Visit>
+  __device__ __forceinline__ void with_elements(Visit&& visit) const {
+    if constexpr (__is_same(Real, double)) {
+      visit(static_cast<const double*>(data));
+    } else if (dtype == STRUCTKD_F32) {
+      visit(static_cast<const float*>(data));
+    } else if (dtype == STRUCTKD_F16) {
+      visit(static_cast<const Half*>(data));
+    } else {
+      visit(static_cast<const BFloat16*>(data));
+    }
+  }
+};
+
+template <class Real>
+struct Nodes {
+  Features<Real> student, teacher;
+  Plane weights;
+  structkd_eps_mode eps_mode;
+  double eps;
+  int64_t N;       // nodes per image
+  int64_t images;  // per group
+  int64_t groups;
+  int64_t strips;               // per image
+  UnitScale* student_scale;     // [B, N]
+  UnitScale* teacher_scale;     // [B, N]
+  double* along;                // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
+  StripSums* strip_sums;        // [B, strips]
+
+  Nodes(const PairwiseArgs& args, Workspace& workspace)
+      : student(args.student),
+        teacher(args.teacher),
+        weights(args.weights),
+        eps_mode(args.eps_mode),
+        eps(args.eps),
+        N(student.H * student.W),
+        images(args.pairs == STRUCTKD_PAIRS_WHOLE_BATCH ? student.B : 1),
+        groups(student.B / images),
+        strips(divide_up(N, kStrip)) {
+    student_scale = workspace.take<UnitScale>(student.B * N);
+    teacher_scale = workspace.take<UnitScale>(student.B * N);
+    along = workspace.take<double>(student.B * N);
+    strip_sums = workspace.take<StripSums>(student.B * strips);
+  }
+
+  __device__ __forceinline__ bool comparable() const { return student.C == teacher.C; }
+  __host__ __device__ __forceinline__ int64_t group_nodes() const { return images * N; }
+};
+
+// Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale, so
+// that a difference of close values keeps all the bits of f32.
+template <class T>
+struct ScaleFor {
+  using type = TwoFloat;
+  __device__ static __forceinline__ TwoFloat of(const UnitScale& scale) { return scale.narrow; }
+};
+template <>
+struct ScaleFor<double> {
+  using type = double;
+  __device__ static __forceinline__ double of(const UnitScale& scale) { return scale.wide; }
+};
+template <class T>
+using Scale = typename ScaleFor<T>::type;
+
+template <class T>
+__device__ __forceinline__ T unit(float f, TwoFloat scale) {
+  return value_as<T>(times(f, scale));
+}
+template <class T>
+__device__ __forceinline__ double unit(double f, double scale) {
+  return __dmul_rn(f, scale);
+}
+
+template <class T>
+__device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoFloat rt) {
+  return value_as<T>(minus(times(s, rs), times(t, rt)));
+}
+// Both products rounded: equal nodes differ by exactly 0.
+template <class T>
+__device__ __forceinline__ double unit_difference(double s, double rs, double t, double rt) {
+  return __dadd_rn(__dmul_rn(s, rs), -__dmul_rn(t, rt));
+}
+
+// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per strip
+//           of 32 nodes the sums that tell the total weight and whether student and teacher agree
+// mapping   block = one strip; maps with neighbouring nodes: lane = node, warp w = channels w, w + 8, ..;
+//           channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane, lane + 32, ..
+//           grid = B * strips
+// traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
+// shared    6 KB, no bank conflicts
+// Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
+//           difference of close vectors is lost
+constexpr int kMeasureWarps = 8;
+
+template <class Sum, class Real, class E>
+__device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
+                                            const E* s,
+                                            const E* t,
+                                            int64_t b,
+                                            int64_t n,
+                                            int first,
+                                            int step,
+                                            Sum& ss,
+                                            Sum& tt,
+                                            Sum& st) {
+  s += b * nodes.student.stride_b + first * nodes.student.stride_c + nodes.student.pixel_offset(n);
+  t += b * nodes.teacher.stride_b + first * nodes.teacher.stride_c + nodes.teacher.pixel_offset(n);
+  const int64_t Cs = nodes.student.C, Ct = nodes.teacher.C, common = Cs < Ct ? Cs : Ct;
+  const int64_t s_step = step * nodes.student.stride_c, t_step = step * nodes.teacher.stride_c;
+  int64_t c = first;
+#pragma unroll 4
+  for (; c < common; c += step, s += s_step, t += t_step) {
+    const auto x = widen(*s), y = widen(*t);
+    add_product(ss, x, x);
+    add_product(tt, y, y);
+    add_product(st, x, y);
+  }
+  for (int64_t k = c; k < Cs; k += step, s += s_step) add_product(ss, widen(*s), widen(*s));
+  for (int64_t k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
+}
+
+// Scale and 1/|f| of one node, from the sum of its squares. A NaN is not a zero node: it must show.
+template <class Real>
+__device__ __forceinline__ void node_scale(const Nodes<Real>& nodes,
+                                           double squares,
+                                           double* scale,
+                                           double* inverse) {
+  const double norm = sqrt(squares);
+  const bool zero = norm <= nodes.eps;
+  *scale = zero ? 0.0 : 1.0 / (nodes.eps_mode == STRUCTKD_EPS_ADD ? norm + nodes.eps : norm);
+  *inverse = zero ? 0.0 : 1.0 / norm;
+}
+
+template <class Real, class Sum>
+__global__ void __launch_bounds__(kMeasureWarps* kWarp)
+    measure_nodes_strip_per_block_kernel(Nodes<Real> nodes) {
+  STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip]);
+  const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+  const int64_t b = blockIdx.x / nodes.strips, n0 = blockIdx.x % nodes.strips * kStrip;
+  const auto add = [&](int node, int first, int step, Sum& ss, Sum& tt, Sum& st) {
+    if (n0 + node >= nodes.N) return;
+    nodes.student.with_elements([&](auto* s) {
+      add_squares(nodes, s, static_cast<decltype(s)>(nodes.teacher.data), b, n0 + node, first, step,
+                  ss, tt, st);
+    });
+  };
+  if (nodes.student.channels_innermost()) {
+    for (int i = 0; i < kStrip / kMeasureWarps; ++i) {
+      const int node = warp * (kStrip / kMeasureWarps) + i;
+      Sum ss = {}, tt = {}, st = {};
+      add(node, lane, kWarp, ss, tt, st);
+      const double sums[3] = {warp_sum(to_double(ss)), warp_sum(to_double(tt)),
+                              warp_sum(to_double(st))};
+      if (lane < kMeasureWarps) {
+        for (int q = 0; q < 3; ++q) partial[q][lane][node] = lane == 0 ? sums[q] : 0.0;
+      }
+    }
+  } else {
+    Sum ss = {}, tt = {}, st = {};
+    add(lane, warp, kMeasureWarps, ss, tt, st);
+    partial[0][warp][lane] = to_double(ss);
+    partial[1][warp][lane] = to_double(tt);
+    partial[2][warp][lane] = to_double(st);
+  }
+  __syncthreads();
+  if (warp != 0) return;
+
+  double sums[3] = {};
+  for (int q = 0; q < 3; ++q) {
+    for (int w = 0; w < kMeasureWarps; ++w) sums[q] += partial[q][w][lane];
+  }
+  double weight = 0.0, gap = 0.0;
+  if (n0 + lane < nodes.N) {
+    const int64_t node = b * nodes.N + n0 + lane;
+    weight = nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
+    double rs, rt, inverse, unused;
+    node_scale(nodes, sums[0], &rs, &inverse);
+    node_scale(nodes, sums[1], &rt, &unused);
+    const double root = sqrt(weight);
+    nodes.student_scale[node] = {root * rs, to_two_float(root * rs)};
+    nodes.teacher_scale[node] = {root * rt, to_two_float(root * rt)};
+    nodes.along[node] = weight == 0.0 ? 0.0 : inverse / root;
+    if (nodes.comparable()) {
+      gap = weight * (sums[0] * rs * rs - 2.0 * sums[2] * rs * rt + sums[1] * rt * rt);
+    }
+  }
+  weight = warp_sum(weight);
+  gap = warp_sum(gap);
+  if (lane == 0) nodes.strip_sums[blockIdx.x] = {weight, gap};
+}
+
+// The sums of a whole group, the same in every thread. All threads of the block must call.
+template <int Threads, class Real>
+__device__ __forceinline__ StripSums group_sums(const Nodes<Real>& nodes, int64_t group) {
+  STRUCTKD_SHARED(StripSums, total, [1]);
+  const int64_t count = nodes.images * nodes.strips;
+  const StripSums* strips = nodes.strip_sums + group * count;
+  StripSums sums = {0.0, 0.0};
+  for (int64_t i = threadIdx.x; i < count; i += Threads) {
+    sums.weight += strips[i].weight;
+    sums.gap += strips[i].gap;
+  }
+  const double weight = block_sum<Threads>(sums.weight), gap = block_sum<Threads>(sums.gap);
+  if (threadIdx.x == 0) total[0] = {weight, gap};
+  __syncthreads();
+  return total[0];
+}
+
+// Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
+// average: there the difference form is exact with f32 products (docs/methods/pairwise.md).
+__device__ __forceinline__ bool is_aligned(const StripSums& group) {
+  return group.gap < 0.25 * group.weight;
+}
+
+// Which groups a kernel works for; blocks of the others leave at once.
+enum class When { kAlways, kAligned, kNotAligned };
+
+template <int Threads, class Real>
+__device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, int64_t group) {
+  if (when == When::kAlways) return true;
+  return is_aligned(group_sums<Threads>(nodes, group)) == (when == When::kAligned);
+}
+
+// 1 / (W^2 groups): from the sum over pairs to the loss. Nothing weighs: value and gradient are 0.
+template <class Real>
+__device__ __forceinline__ double mean_factor(const Nodes<Real>& nodes, const StripSums& group) {
+  const double squared = group.weight * group.weight;
+  return squared == 0.0 ? 0.0 : 1.0 / (squared * double(nodes.groups));
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_PAIRWISE_NODES_CUH

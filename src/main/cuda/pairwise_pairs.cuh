@@ -1,0 +1,115 @@
+// cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with few nodes per channel:
+// fewer operations than C x C matrices below about 4/3 C nodes, where N x N gaps are no larger than the
+// features.
+#ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
+#define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
+
+#include "pairwise_grad.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+using PairTile = BlockTile<kTileNodes, kTileNodes, 32, 32, 2>;
+
+struct Pairs {
+  int64_t tiles, slots;  // of nodes; slots: tiles on and above the diagonal
+  void* gaps;            // [groups, pitch, pitch] operands: A_S - A_T
+  int64_t pitch;
+  PairSums* sums;  // [groups, slots]
+
+  template <class Real>
+  Pairs(const Nodes<Real>& nodes, bool want_grad, Workspace& workspace)
+      : tiles(divide_up(nodes.group_nodes(), kTileNodes)),
+        slots(tiles * (tiles + 1) / 2),
+        pitch(tiles * kTileNodes) {
+    gaps = workspace.take<double>(want_grad ? nodes.groups * pitch * pitch : 0);
+    sums = workspace.take<PairSums>(nodes.groups * slots);
+  }
+};
+
+// what      gap_ij of all pairs of a tile, their squares, and with want_student those of A_S
+// mapping   block = 64 x 64 pairs on or above the diagonal, four warps of 32 x 32
+// traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror image
+// shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
+template <class Real, class Math>
+__global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks) pairwise_pairs_tile_per_block_kernel(
+    Nodes<Real> nodes, Pairs pairs, bool want_student, bool want_grad) {
+  using T = typename Math::Operand;
+  constexpr int kThreads = PairTile::kThreads;
+  STRUCTKD_DYNAMIC_SHARED(T, shared);
+  STRUCTKD_SHARED(NodeTile<T>, tile, [2]);
+  int64_t slot = blockIdx.x % pairs.slots, I = 0;
+  const int64_t group = blockIdx.x / pairs.slots;
+  for (; slot >= pairs.tiles - I; ++I) slot -= pairs.tiles - I;
+  const int64_t i0 = I * kTileNodes, j0 = (I + slot) * kTileNodes, count = nodes.group_nodes();
+  describe_nodes(nodes, group, i0, tile[0]);
+  describe_nodes(nodes, group, j0, tile[1]);
+  __syncthreads();
+
+  const auto products = [&](const StackedChannels& channels, int64_t chunks,
+                            WarpSums<Math, PairTile>& sums) {
+    NodeColumns<Real, T, Side::kLeft, kThreads> a(nodes, tile[0], count - i0, channels);
+    NodeColumns<Real, T, Side::kRight, kThreads> b(nodes, tile[1], count - j0, channels);
+    block_product(chunks, a, b, shared, sums);
+  };
+  const auto squares = [&](const WarpSums<Math, PairTile>& sums) {
+    double sum = 0.0;
+    sums.for_each_pair([&](int, int, auto x, auto y) {
+      sum += to_double(x) * to_double(x) + to_double(y) * to_double(y);
+    });
+    // A pair off the diagonal tiles stands for its mirror image, too.
+    return block_sum<kThreads>(slot == 0 ? sum : 2.0 * sum);
+  };
+  double student = 0.0;
+  if (want_student) {
+    // The student's channels come first, and alone they give A_S.
+    const StackedChannels channels(nodes.student.C, nodes.teacher.C, /*may_pair=*/false);
+    WarpSums<Math, PairTile> sums;
+    products(channels, channels.student_chunks(), sums);
+    student = squares(sums);
+  }
+  const StackedChannels channels(nodes.student.C, nodes.teacher.C);
+  WarpSums<Math, PairTile> sums;
+  products(channels, channels.chunks(), sums);
+  const double gaps = squares(sums);
+  if (threadIdx.x == 0) pairs.sums[blockIdx.x] = {gaps, student};
+  if (!want_grad) return;
+  T* out = static_cast<T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch;
+  sums.for_each_pair([&](int row, int column, auto x, auto y) {
+    const int64_t i = i0 + row, j = j0 + column;
+    out[i * pairs.pitch + j] = value_as<T>(x);
+    out[i * pairs.pitch + j + 1] = value_as<T>(y);
+    if (slot == 0) return;
+    out[j * pairs.pitch + i] = value_as<T>(x);
+    out[(j + 1) * pairs.pitch + i] = value_as<T>(y);
+  });
+}
+
+// what      h = S gap: the gradient from the gaps of pairs
+// mapping   block = kM channels x 64 nodes
+// traffic   a block reads kM channels of all nodes of the group and 64 columns of the gaps
+// shared    as pairwise_gram_grad_tile_per_block_kernel
+template <class Real, class Math, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+    pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes, Pairs pairs, GradOut out) {
+  using T = typename Math::Operand;
+  STRUCTKD_DYNAMIC_SHARED(T, shared);
+  STRUCTKD_SHARED(NodeTile<T>, tile, [1]);
+  const int64_t c0 = blockIdx.x % out.tiles * Tile::kM, block = blockIdx.x / out.tiles;
+  const int64_t group = block / pairs.tiles, i0 = block % pairs.tiles * kTileNodes;
+  const int64_t count = nodes.group_nodes();
+  describe_nodes(nodes, group, i0, tile[0]);
+  NodeCursor<Real> cursor(nodes, group, 0);
+  ChannelRows<Real, T, Tile::kM, Tile::kThreads, false> a(cursor, Source::kStudent, c0);
+  MatrixRows<T, kTileNodes, Tile::kThreads> b(
+      static_cast<const T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch, i0, pairs.pitch);
+  WarpSums<Math, Tile> sums;
+  block_product(divide_up(count, kChunk), a, b, shared, sums);
+  write_grad_tile(nodes, out, group, i0, c0, sums, tile[0],
+                  reinterpret_cast<Epilogue<T>*>(shared));
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
