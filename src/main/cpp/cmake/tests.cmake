@@ -62,26 +62,6 @@ if(TARGET structkd_cuda)
                                                       ENVIRONMENT OMP_WAIT_POLICY=passive)
 endif()
 
-# Tests of the emulator itself. Each planted bug is found by the means meant for it: sanitizers, where
-# the build has them.
 if(TARGET structkd_simt)
-  file(GLOB simt_test_sources CONFIGURE_DEPENDS ${root}/src/test/cuda/simt_test/*.cpp)
-  add_library(structkd_simt_test_objects OBJECT ${simt_test_sources})
-  target_include_directories(structkd_simt_test_objects PRIVATE ${cuda_includes})
-  target_link_libraries(structkd_simt_test_objects PRIVATE GTest::gtest)
-  if(STRUCTKD_SANITIZE MATCHES undefined)
-    target_compile_definitions(structkd_simt_test_objects PRIVATE STRUCTKD_TEST_UNDEFINED)
-  endif()
-
-  # The second with the fibers of machines that are no x86-64.
-  add_library(structkd_simt_ucontext OBJECT ${simt_sources})
-  target_include_directories(structkd_simt_ucontext PRIVATE ${cuda_includes})
-  target_compile_options(structkd_simt_ucontext PRIVATE -fno-sanitize=all)
-  target_compile_definitions(structkd_simt_ucontext PRIVATE STRUCTKD_SIMT_UCONTEXT)
-  foreach(runtime simt simt_ucontext)
-    add_executable(structkd_${runtime}_tests $<TARGET_OBJECTS:structkd_simt_test_objects>
-                                             $<TARGET_OBJECTS:structkd_${runtime}>)
-    target_link_libraries(structkd_${runtime}_tests PRIVATE GTest::gtest_main)
-    add_test(NAME structkd_${runtime}_tests COMMAND structkd_${runtime}_tests --gtest_brief=1)
-  endforeach()
+  include(cmake/emulator_tests.cmake)
 endif()

@@ -40,13 +40,14 @@ void launch(KernelName name,
   Order order = Order::of_environment();
   const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
   const Sequence sequence(order, blocks);
+  reused->start_launch();
   for (uint64_t i = 0; i < blocks; ++i) {
     const uint64_t b = sequence[i];
     reused->run(
         whole, order,
         dim3(unsigned(b % grid.x), unsigned(b / grid.x % grid.y), unsigned(b / grid.x / grid.y)));
   }
-  host_waits_for_threads();
+  reused->end_launch();
   pthread_mutex_unlock(&one_launch);
 }
 
