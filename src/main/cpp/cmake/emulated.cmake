@@ -23,3 +23,10 @@ if(STRUCTKD_CUDA_INSTRUMENTED)
   target_include_directories(structkd_cuda_instrumented PRIVATE ${cuda_includes})
   target_compile_options(structkd_cuda_instrumented PRIVATE ${instrumented})
 endif()
+
+# Which kernels the bench's cases launch, for the tables in docs/.
+set(bench_dir ${root}/bench/cuda)
+add_executable(structkd_launch_list EXCLUDE_FROM_ALL ${bench_dir}/launch_list/main.cpp
+                                                     ${bench_dir}/cases.cpp ${bench_dir}/losses.cpp)
+target_include_directories(structkd_launch_list PRIVATE ${bench_dir})
+target_link_libraries(structkd_launch_list PRIVATE structkd -Wl,--no-as-needed structkd_cuda_emulated)
