@@ -35,6 +35,9 @@ constexpr int kChain = 512;
 // e^8 = 3000: products of logits up to 1e30 stay finite in f32.
 constexpr float kSlack = 8.0f;
 
+// In the place of an offset: no pixel, or an ignored one.
+constexpr int64_t kNoPixel = INT64_MIN;
+
 // How the K x K outputs and the pixels are cut, by K alone.
 struct ProductShape {
   int rows, columns;                // classes of an output tile
@@ -77,7 +80,7 @@ __host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape
   const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
   const size_t sums = size_t(C) * (kProductThreads + 1);
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
-  return ((tile > sums ? tile : sums) + classes) * sizeof(T) + shape.pixels;
+  return ((tile > sums ? tile : sums) + classes) * sizeof(T) + 2 * shape.pixels * sizeof(int64_t);
 }
 
 template <class Element, int R, int C, int V, int Batch>
@@ -86,7 +89,7 @@ class ProductBlock {
 
  public:
   __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
-      : task_(task), shape_(task.shape), shared_(shared) {
+      : task_(task), shape_(task.shape) {
     int64_t index = blockIdx.x;
     const int outputs = shape_.row_tiles * shape_.column_tiles;
     const int output = int(index % outputs);
@@ -101,10 +104,13 @@ class ProductBlock {
     rows_ = smaller(shape_.rows, K_ - row0_);
     columns_ = smaller(shape_.columns, K_ - column0_);
     is_square_ = outputs == 1;
-    is_linear_ = map().is_linear();
-    stride_w_ = map().stride_w;
-    rows_of_map_ = map().data + b_ * map().stride_b + row0_ * map().stride_c;
+    image_ = map().data + b_ * map().stride_b;
+    stride_c_ = map().stride_c;
 
+    // Numbers of 8 bytes in front.
+    offsets_ = reinterpret_cast<int64_t*>(shared);
+    shared = reinterpret_cast<T*>(offsets_ + 2 * shape_.pixels);
+    shared_ = shared;
     e_ = shared;
     u_ = e_ + shape_.row_slots * shape_.stride;
     const size_t tile = size_t(shape_.row_slots + shape_.column_slots) * shape_.stride;
@@ -113,7 +119,6 @@ class ProductBlock {
     top_ = row_shift_ + shape_.row_slots;
     factor_ = top_ + shape_.row_slots;
     column_shift_ = factor_ + shape_.row_slots;
-    valid_ = reinterpret_cast<uint8_t*>(column_shift_ + shape_.column_slots);
   }
 
   __device__ __forceinline__ void run() {
@@ -127,37 +132,40 @@ class ProductBlock {
     bool started = false;  // a valid pixel has been seen: shift and top are set
     bool loaded = false;   // raw holds the first elements of tile t
     Element raw[Batch];
+    unsigned valid = 0;  // of raw, a bit each
+    if (t < end) mark(t);
+    __syncthreads();
     // One place each to load, store, multiply and flush: the sums stay in registers throughout.
     while (true) {
       bool above = false;
       if (t < end) {
-        const int64_t n0 = t * shape_.pixels;
-        const bool any = mark_valid(n0);
-        if (!started && __syncthreads_or(any)) {
-          set_shifts(n0);
+        if (!started && __syncthreads_or(has_valid(t))) {
+          set_shifts(t);
           started = true;
         }
+        if (t + 1 < end) mark(t + 1);
         __syncthreads();  // marks and shifts are there
         TileWalk<kProductThreads> walk = start;
         for (int round = loaded ? 0 : -1; round < rounds; ++round) {
-          if (round >= 0) above |= store_rows(walk, raw);
+          if (round >= 0) above |= store_rows(walk, raw, valid);
           // What follows: more of this tile, or the first elements of the next one.
           const bool last = round == rounds - 1;
           if (last || round < 0) ahead = start;
-          load_rows(ahead, last ? n0 + shape_.pixels : n0, raw);
+          valid = last && t + 1 == end ? 0 : load_rows(ahead, last ? t + 1 : t, raw);
         }
         loaded = true;
-        if (!is_square_) store_columns(n0);
+        if (!is_square_) store_columns(t);
         above = __syncthreads_or(above && started);
       }
       if (t == end || above || chain_ > kChain) {
         flush();
         if (t == end) break;
-        if (above) rescale(t * shape_.pixels);
+        if (above) rescale(t);
         loaded = false;
         continue;  // with the same tile, whose memory flush() has used
       }
       if (started) {
+        count_valid(t);
         add_mass();
         multiply();
       }
@@ -169,10 +177,12 @@ class ProductBlock {
 
  private:
   __device__ __forceinline__ void clear() {
+#pragma unroll 1
     for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
          i += kProductThreads) {
       shared_[i] = T(0);
     }
+#pragma unroll 1
     for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
       row_shift_[i] = T(0);
       top_[i] = T(-INFINITY);
@@ -185,90 +195,118 @@ class ProductBlock {
     __syncthreads();
   }
 
-  // Marks the valid pixels of a tile; whether this thread saw any.
-  __device__ __forceinline__ bool mark_valid(int64_t n0) {
-    bool any = false;
-    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
-      const bool valid = is_valid(task_.mask, b_, n0 + x, task_.pixels, task_.student.W);
-      valid_[x] = valid;
-      any |= valid;
-    }
-    return any;
-  }
-
-  // Not a member: chosen anew where it is used, it takes no registers in between.
+  // Chosen where it is used, it takes no registers in between.
   __device__ __forceinline__ MapOf<Element> map() const {
     return is_student_ ? task_.student : task_.teacher;
   }
 
-  __device__ __forceinline__ void load_rows(TileWalk<kProductThreads>& walk,
-                                            int64_t n0,
-                                            Element (&raw)[Batch]) const {
-    const Element* from = rows_of_map_ + n0 * stride_w_;
-#pragma unroll
-    for (int i = 0; i < Batch; ++i) {
-      raw[i] = Element{};
-      if (walk.inside() && n0 + walk.pixel() < task_.pixels) {
-        raw[i] = is_linear_ ? from[walk.offset()] : strided(walk, row0_, n0);
-      }
-      walk.next();
+  // Where the pixels of a tile lie in a class. One tile is marked ahead of the
+  // one that is multiplied.
+  __device__ __forceinline__ int64_t* offsets(int64_t t) const {
+    return offsets_ + t % 2 * shape_.pixels;
+  }
+  __device__ __forceinline__ void mark(int64_t t) {
+    const MapOf<Element> from = map();
+#pragma unroll 1
+    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
+      const int64_t n = t * shape_.pixels + x;
+      const bool valid = is_valid(task_.mask, b_, n, task_.pixels, from.W);
+      offsets(t)[x] = valid ? from.pixel_offset(n) : kNoPixel;
+    }
+  }
+  __device__ __forceinline__ bool has_valid(int64_t t) const {
+    bool any = false;
+#pragma unroll 1
+    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
+      any |= offsets(t)[x] != kNoPixel;
+    }
+    return any;
+  }
+  __device__ __forceinline__ void count_valid(int64_t t) {
+#pragma unroll 1
+    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
+      valid_pixels_ += offsets(t)[x] != kNoPixel;
     }
   }
 
-  // An element of a map whose rows of pixels do not follow each other.
-  __device__ __forceinline__ Element strided(const TileWalk<kProductThreads>& walk,
-                                             int class0,
-                                             int64_t n0) const {
-    return *map().at(b_, class0 + walk.row(), n0 + walk.pixel());
+  // A batch of logits. Returns which of them count.
+  __device__ __forceinline__ unsigned load_rows(TileWalk<kProductThreads>& walk,
+                                                int64_t t,
+                                                Element (&raw)[Batch]) const {
+    const int64_t* places = offsets(t);
+    unsigned valid = 0;
+#pragma unroll
+    for (int i = 0; i < Batch; ++i) {
+      raw[i] = Element{};
+      if (walk.inside()) {
+        const int64_t place = places[walk.pixel()];
+        if (place != kNoPixel) {
+          raw[i] = image_[place + (row0_ + walk.row()) * stride_c_];
+          valid |= 1u << i;
+        }
+      }
+      walk.next();
+    }
+    return valid;
   }
 
-  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if a logit is
-  // too far above top.
+  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if
+  // a logit is too far above top.
   __device__ __forceinline__ bool store_rows(TileWalk<kProductThreads>& walk,
-                                             const Element (&raw)[Batch]) {
+                                             const Element (&raw)[Batch],
+                                             unsigned valid) {
     bool above = false;
 #pragma unroll
     for (int i = 0; i < Batch; ++i) {
       if (walk.inside()) {
-        const int row = walk.row(), x = walk.pixel();
-        const bool valid = valid_[x];
-        const T u = valid ? (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature : T(0);
+        const int row = walk.row(), at = row * shape_.stride + walk.pixel();
+        const bool counts = (valid >> i & 1) != 0;
+        const T u = (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature;
         const T exponent = u - top_[row];
-        above |= valid && exponent > T(kSlack);
-        e_[row * shape_.stride + x] = valid ? exponential(exponent) : T(0);
-        if (is_square_) u_[row * shape_.stride + x] = u;
+        above |= counts && exponent > T(kSlack);
+        e_[at] = counts ? exponential(exponent) : T(0);
+        if (is_square_) u_[at] = counts ? u : T(0);
       }
       walk.next();
     }
     return above;
   }
 
-  __device__ __forceinline__ void store_columns(int64_t n0) {
-    for (TileWalk<kProductThreads> walk(map(), columns_, shape_.pixels); walk.inside(); walk.next()) {
+  __device__ __forceinline__ void store_columns(int64_t t) {
+    const int64_t* places = offsets(t);
+#pragma unroll 1
+    for (TileWalk<kProductThreads> walk(map(), columns_, shape_.pixels); walk.inside();
+         walk.next()) {
       const int column = walk.row(), x = walk.pixel();
-      const bool valid = valid_[x];
-      const T z = valid ? T(widen(strided(walk, column0_, n0))) : T(0);
-      u_[column * shape_.stride + x] =
-          valid ? (z - column_shift_[column]) * task_.inverse_temperature : T(0);
+      T u = T(0);
+      if (places[x] != kNoPixel) {
+        const Element z = image_[places[x] + (column0_ + column) * stride_c_];
+        u = (widen(z) - column_shift_[column]) * task_.inverse_temperature;
+      }
+      u_[column * shape_.stride + x] = u;
     }
   }
 
   // Maximum of a class over the valid pixels of a tile, in every lane.
-  __device__ __forceinline__ T tile_maximum(int k, int64_t n0) const {
+  __device__ __forceinline__ T tile_maximum(int k, int64_t t) const {
     T most = T(-INFINITY);
+#pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      if (valid_[x]) most = larger(most, T(widen(*map().at(b_, k, n0 + x))));
+      const int64_t place = offsets(t)[x];
+      if (place != kNoPixel) most = larger(most, T(widen(image_[place + k * stride_c_])));
     }
     return warp_max(most);
   }
 
   // The mean of a class under its own softmax over the tile. A constant gives exactly that
   // constant.
-  __device__ __forceinline__ T tile_mean(int k, int64_t n0, T maximum) const {
+  __device__ __forceinline__ T tile_mean(int k, int64_t t, T maximum) const {
     T mass = T(0), moment = T(0);
+#pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      if (!valid_[x]) continue;
-      const T below = T(widen(*map().at(b_, k, n0 + x))) - maximum;
+      const int64_t place = offsets(t)[x];
+      if (place == kNoPixel) continue;
+      const T below = T(widen(image_[place + k * stride_c_])) - maximum;
       const T e = exponential(below * task_.inverse_temperature);
       mass += e;
       moment += e * below;
@@ -277,11 +315,12 @@ class ProductBlock {
   }
 
   // One warp per class. Begins with marks that all threads see.
-  __device__ __forceinline__ void set_shifts(int64_t n0) {
+  __device__ __forceinline__ void set_shifts(int64_t t) {
     const int classes = rows_ + (is_square_ ? 0 : columns_);
+#pragma unroll 1
     for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
       const int k = i < rows_ ? row0_ + i : column0_ + i - rows_;
-      const T maximum = tile_maximum(k, n0), mean = tile_mean(k, n0, maximum);
+      const T maximum = tile_maximum(k, t), mean = tile_mean(k, t, maximum);
       if (threadIdx.x % kWarp != 0) continue;
       if (i < rows_) {
         row_shift_[i] = mean;
@@ -293,9 +332,10 @@ class ProductBlock {
   }
 
   // Raises top to the maximum of the tile; sums so far, all of them flushed, shrink accordingly.
-  __device__ __forceinline__ void rescale(int64_t n0) {
+  __device__ __forceinline__ void rescale(int64_t t) {
+#pragma unroll 1
     for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
-      const T maximum = tile_maximum(row0_ + row, n0);
+      const T maximum = tile_maximum(row0_ + row, t);
       const T u = (maximum - row_shift_[row]) * task_.inverse_temperature;
       __syncwarp(kFullWarp);  // all lanes have read top
       if (threadIdx.x % kWarp == 0) {
@@ -306,6 +346,7 @@ class ProductBlock {
     }
     __syncthreads();
     double* products = output();
+#pragma unroll 1
     for (int i = int(threadIdx.x); i < rows_ * columns_; i += kProductThreads) {
       products[int64_t(i / columns_) * K_ + i % columns_] *= double(factor_[i / columns_]);
     }
@@ -319,13 +360,11 @@ class ProductBlock {
   __device__ __forceinline__ bool has_mass() const { return mass_row() < rows_; }
 
   __device__ __forceinline__ void add_mass() {
-    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
-      valid_pixels_ += valid_[x];
-    }
     if (!has_mass()) return;
     const int threads = mass_threads();
     const T* row = e_ + mass_row() * shape_.stride;
     T sum = T(0);
+#pragma unroll 1
     for (int x = int(threadIdx.x) % threads * V; x < shape_.pixels; x += threads * V) {
       const Chunk<T, V> e = *reinterpret_cast<const Chunk<T, V>*>(row + x);
 #pragma unroll
@@ -346,6 +385,7 @@ class ProductBlock {
       const T* u = u_ + pair() % shape_.thread_columns * shape_.stride;
       const int e_step = shape_.thread_rows * shape_.stride;
       const int u_step = shape_.thread_columns * shape_.stride;
+#pragma unroll 1
       for (int x = int(threadIdx.x) % shape_.slices * V; x < shape_.pixels;
            x += shape_.slices * V) {
         Chunk<T, V> left[R];
@@ -373,7 +413,8 @@ class ProductBlock {
   __device__ __forceinline__ double* output() const {
     return sums().products + part_ * K_ * K_ + int64_t(row0_) * K_ + column0_;
   }
-  // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a barrier.
+  // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
+  // barrier.
   __device__ __forceinline__ void flush() {
     constexpr int kStride = kProductThreads + 1;  // [C][kStride]: no bank conflicts either way
     const int across = shape_.thread_columns * C;
@@ -383,17 +424,18 @@ class ProductBlock {
 #pragma unroll
       for (int c = 0; c < C; ++c) {
         shared_[c * kStride + int(threadIdx.x)] = sum_[0][c];
-        // The next row moves up, zeros behind the last: registers have no index that is not a constant.
+        // The next row moves up, zeros behind the last: registers have no index that is not a
+        // constant.
 #pragma unroll
         for (int q = 0; q < R; ++q) sum_[q][c] = q + 1 < R ? sum_[q + 1 < R ? q + 1 : q][c] : T(0);
       }
       __syncthreads();
+#pragma unroll 1
       for (int i = int(threadIdx.x); i < shape_.thread_rows * across; i += kProductThreads) {
         const int row = i / across + r * shape_.thread_rows, column = i % across;
         if (row >= rows_ || column >= columns_) continue;
         const int of = i / across * shape_.thread_columns + column % shape_.thread_columns;
-        const T* from =
-            shared_ + column / shape_.thread_columns * kStride + of * shape_.slices;
+        const T* from = shared_ + column / shape_.thread_columns * kStride + of * shape_.slices;
         double sum = 0.0;
         for (int s = 0; s < shape_.slices; ++s) sum += double(from[s]);
         double* product = output() + int64_t(row) * K_ + column;
@@ -404,6 +446,7 @@ class ProductBlock {
     chain_ = 0;
     __syncthreads();
     // Rows that hold no class take part in products whose results are left out: anything finite.
+#pragma unroll 1
     for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
          i += kProductThreads) {
       shared_[i] = T(0);
@@ -418,6 +461,7 @@ class ProductBlock {
     __syncthreads();
     if (column0_ == 0) {
       const PartSums<T> to = sums();
+#pragma unroll 1
       for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
         double sum = 0.0;
         for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
@@ -438,12 +482,12 @@ class ProductBlock {
   T *e_, *u_;                      // [slots, stride]
   T *row_shift_, *top_, *factor_;  // [row_slots]
   T* column_shift_;                // [column_slots]
-  uint8_t* valid_;                 // [pixels]
-  const Element* rows_of_map_;  // from class row0_ on
-  int64_t stride_w_;
+  int64_t* offsets_;               // [2, pixels]
+  const Element* image_;
+  int64_t stride_c_;
   int64_t b_, part_;
   int K_, row0_, column0_, rows_, columns_;
-  bool is_student_, is_square_, is_linear_;
+  bool is_student_, is_square_;
   T sum_[R][C];
   double mass_ = 0.0;
   int64_t valid_pixels_ = 0;

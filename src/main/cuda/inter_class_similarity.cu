@@ -79,9 +79,10 @@ ProductShape product_shape(int K, double* cost) {
   return best;
 }
 
-// Calls visit(ProductForm, ProductShape) with the cheapest form for K classes. In f32 5 x 10 suits 19
-// and 20 classes, 7 x 11 21 and 22, 8 x 8 (in two column tiles) 150. The larger a block of outputs, the
-// less a thread reads per product; more than 80 do not fit beside the loads in 168 registers.
+// Calls visit(ProductForm, ProductShape) with the cheapest form for K classes. In f32 5 x 10 suits
+// 19 and 20 classes, 7 x 11 21 and 22, 8 x 8 (in two column tiles) 150. The larger a block of
+// outputs, the less a thread reads per product; more than 80 do not fit beside the loads in 168
+// registers.
 template <class T, class Visit>
 void with_product_form(int64_t K, Visit&& visit) {
   if constexpr (sizeof(T) == 8) {
