@@ -20,7 +20,7 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kGradThreads = 128;
+constexpr int kGradThreads = 128, kGradWarps = kGradThreads / kWarp;
 
 // 16 bytes: the widest load.
 template <class T>
@@ -84,30 +84,30 @@ class GradBlock {
   }
 
  private:
-  __device__ __forceinline__ void load_logits() {
-    constexpr int kBatch = 8;  // loads in flight per thread
-    TileWalk<kGradThreads> walk(task_.student, K_, P_);
-    TileWalk<kGradThreads> ahead = walk;
-    while (walk.inside()) {
-      Element raw[kBatch];
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        const bool inside = ahead.inside() && n0_ + ahead.pixel() < task_.pixels;
-        raw[i] = inside ? task_.student.data[element_offset(task_.student, b_, 0, n0_, ahead)]
-                        : Element{};
-        ahead.next();
-      }
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        if (walk.inside()) {
-          const int k = walk.row(), x = walk.pixel();
-          const T u =
-              (widen(raw[i]) - task_.factors.shift[b_ * K_ + k]) * task_.inverse_temperature;
-          tile_[k * P_ + x] = valid_[x] ? u : T(0);
-        }
-        walk.next();
-      }
+  // Calls visit(pixel, n, first class, step of classes) for the shares of this thread.
+  template <class Visit>
+  __device__ __forceinline__ void for_shares(Visit&& visit) const {
+    const TileShare<kGradWarps> share(P_);
+#pragma unroll 1
+    for (int segment = share.segment; segment < share.segments; segment += share.segment_step) {
+      const int x = segment * kWarp + int(threadIdx.x) % kWarp;
+      if (x < P_) visit(x, n0_ + x, share.row, share.row_step);
     }
+  }
+
+  __device__ __forceinline__ void load_logits() {
+    for_shares([&](int x, int64_t n, int row, int row_step) {
+      const MapOf<Element>& map = task_.student;
+      const bool valid = valid_[x];
+      const Element* from = map.at(b_, row, valid ? n : 0);
+      const T* shift = task_.factors.shift + b_ * K_;
+#pragma unroll 8
+      for (int k = row; k < K_; k += row_step) {
+        const T u = (widen(*from) - shift[k]) * task_.inverse_temperature;
+        tile_[k * P_ + x] = valid ? u : T(0);
+        from += row_step * map.stride_c;
+      }
+    });
   }
 
   // sum += factors' * tile, for the thread's classes and pixels.
@@ -191,14 +191,18 @@ class GradBlock {
   }
 
   __device__ __forceinline__ void store_gradient() const {
-    const GradOf<Element>& grad = task_.grad;
-    for (TileWalk<kGradThreads> walk(grad.layout, K_, P_); walk.inside(); walk.next()) {
-      const int x = walk.pixel();
-      if (n0_ + x >= task_.pixels) continue;
-      // Chosen: what an ignored pixel holds must not matter.
-      grad.store(element_offset(grad.layout, b_, 0, n0_, walk),
-                 valid_[x] ? tile_[walk.row() * P_ + x] : T(0));
-    }
+    for_shares([&](int x, int64_t n, int row, int row_step) {
+      if (n >= task_.pixels) return;
+      const GradOf<Element>& grad = task_.grad;
+      const bool valid = valid_[x];
+      int64_t at = grad.offset(b_, row, n);
+#pragma unroll 4
+      for (int k = row; k < K_; k += row_step) {
+        // Chosen: what an ignored pixel holds must not matter.
+        grad.store(at, valid ? tile_[k * P_ + x] : T(0));
+        at += row_step * grad.layout.stride_c;
+      }
+    });
   }
 
   const GradTask<Element>& task_;

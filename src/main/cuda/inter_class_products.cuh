@@ -35,9 +35,6 @@ constexpr int kChain = 512;
 // e^8 = 3000: products of logits up to 1e30 stay finite in f32.
 constexpr float kSlack = 8.0f;
 
-// In the place of an offset: no pixel, or an ignored one.
-constexpr int64_t kNoPixel = INT64_MIN;
-
 // How the K x K outputs and the pixels are cut, by K alone.
 struct ProductShape {
   int rows, columns;                // classes of an output tile
@@ -80,7 +77,7 @@ __host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape
   const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
   const size_t sums = size_t(C) * (kProductThreads + 1);
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
-  return ((tile > sums ? tile : sums) + classes) * sizeof(T) + 2 * shape.pixels * sizeof(int64_t);
+  return ((tile > sums ? tile : sums) + classes) * sizeof(T);
 }
 
 template <class Element, int R, int C, int V, int Batch>
@@ -89,7 +86,7 @@ class ProductBlock {
 
  public:
   __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
-      : task_(task), shape_(task.shape) {
+      : task_(task), shape_(task.shape), share_(task.shape.pixels) {
     int64_t index = blockIdx.x;
     const int outputs = shape_.row_tiles * shape_.column_tiles;
     const int output = int(index % outputs);
@@ -107,9 +104,6 @@ class ProductBlock {
     image_ = map().data + b_ * map().stride_b;
     stride_c_ = map().stride_c;
 
-    // Numbers of 8 bytes in front.
-    offsets_ = reinterpret_cast<int64_t*>(shared);
-    shared = reinterpret_cast<T*>(offsets_ + 2 * shape_.pixels);
     shared_ = shared;
     e_ = shared;
     u_ = e_ + shape_.row_slots * shape_.stride;
@@ -123,49 +117,44 @@ class ProductBlock {
 
   __device__ __forceinline__ void run() {
     clear();
-    const TileWalk<kProductThreads> start(map(), rows_, shape_.pixels);
-    TileWalk<kProductThreads> ahead = start;
-    const int rounds = int(divide_up(rows_ * shape_.pixels, kProductThreads * Batch));
+    const int rounds = int(divide_up(rows_, share_.row_step * Batch));
     const int64_t in_image = part_ % task_.parts;
-    const int64_t end = (in_image + 1) * task_.tiles / task_.parts;
+    end_ = (in_image + 1) * task_.tiles / task_.parts;
     int64_t t = in_image * task_.tiles / task_.parts;
     bool started = false;  // a valid pixel has been seen: shift and top are set
-    bool loaded = false;   // raw holds the first elements of tile t
-    Element raw[Batch];
-    unsigned valid = 0;  // of raw, a bit each
-    if (t < end) mark(t);
-    __syncthreads();
-    // One place each to load, store, multiply and flush: the sums stay in registers throughout.
+    Element raw[Batch];    // the first logits of tile t
+    aim(t);
+    load_rows(0, raw);
+    // One place each to store, multiply and flush: the sums stay in registers throughout.
     while (true) {
       bool above = false;
-      if (t < end) {
-        if (!started && __syncthreads_or(has_valid(t))) {
+      const bool valid = valid_;
+      if (t < end_) {
+        if (!started && __syncthreads_or(valid)) {
           set_shifts(t);
           started = true;
+          __syncthreads();
         }
-        if (t + 1 < end) mark(t + 1);
-        __syncthreads();  // marks and shifts are there
-        TileWalk<kProductThreads> walk = start;
-        for (int round = loaded ? 0 : -1; round < rounds; ++round) {
-          if (round >= 0) above |= store_rows(walk, raw, valid);
-          // What follows: more of this tile, or the first elements of the next one.
-          const bool last = round == rounds - 1;
-          if (last || round < 0) ahead = start;
-          valid = last && t + 1 == end ? 0 : load_rows(ahead, last ? t + 1 : t, raw);
+#pragma unroll 1
+        for (int round = 0; round < rounds; ++round) {
+          above |= store_rows(round, raw, valid);
+          // What follows: more of this tile, or the first logits of the next one.
+          if (round + 1 == rounds) aim(t + 1);
+          load_rows(round + 1 == rounds ? 0 : round + 1, raw);
         }
-        loaded = true;
         if (!is_square_) store_columns(t);
         above = __syncthreads_or(above && started);
       }
-      if (t == end || above || chain_ > kChain) {
+      if (t == end_ || above || chain_ > kChain) {
         flush();
-        if (t == end) break;
+        if (t == end_) break;
         if (above) rescale(t);
-        loaded = false;
-        continue;  // with the same tile, whose memory flush() has used
+        aim(t);  // the same tile again: flush() has used its memory
+        load_rows(0, raw);
+        continue;
       }
       if (started) {
-        count_valid(t);
+        valid_pixels_ += valid && share_.row == 0;
         add_mass();
         multiply();
       }
@@ -200,90 +189,62 @@ class ProductBlock {
     return is_student_ ? task_.student : task_.teacher;
   }
 
-  // Where the pixels of a tile lie in a class. One tile is marked ahead of the
-  // one that is multiplied.
-  __device__ __forceinline__ int64_t* offsets(int64_t t) const {
-    return offsets_ + t % 2 * shape_.pixels;
-  }
-  __device__ __forceinline__ void mark(int64_t t) {
-    const MapOf<Element> from = map();
-#pragma unroll 1
-    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
-      const int64_t n = t * shape_.pixels + x;
-      const bool valid = is_valid(task_.mask, b_, n, task_.pixels, from.W);
-      offsets(t)[x] = valid ? from.pixel_offset(n) : kNoPixel;
-    }
-  }
-  __device__ __forceinline__ bool has_valid(int64_t t) const {
-    bool any = false;
-#pragma unroll 1
-    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
-      any |= offsets(t)[x] != kNoPixel;
-    }
-    return any;
-  }
-  __device__ __forceinline__ void count_valid(int64_t t) {
-#pragma unroll 1
-    for (int x = int(threadIdx.x); x < shape_.pixels; x += kProductThreads) {
-      valid_pixels_ += offsets(t)[x] != kNoPixel;
-    }
+  // The pixel of this thread in a tile. The tile of a product has one segment per warp.
+  __device__ __forceinline__ int pixel() const {
+    return share_.segment * kWarp + int(threadIdx.x) % kWarp;
   }
 
-  // A batch of logits. Returns which of them count.
-  __device__ __forceinline__ unsigned load_rows(TileWalk<kProductThreads>& walk,
-                                                int64_t t,
-                                                Element (&raw)[Batch]) const {
-    const int64_t* places = offsets(t);
-    unsigned valid = 0;
+  // From here on next_ and valid_ are those of tile t.
+  __device__ __forceinline__ void aim(int64_t t) {
+    const int64_t n = t * shape_.pixels + pixel();
+    valid_ = t < end_ && share_.segment < share_.segments &&
+             is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
+    next_ = image_ + (row0_ + share_.row) * stride_c_;
+    if (valid_) next_ += map().pixel_offset(n);
+  }
+
+  __device__ __forceinline__ void load_rows(int round, Element (&raw)[Batch]) {
+    const int64_t step = share_.row_step * stride_c_;
+    int row = share_.row + round * Batch * share_.row_step;
 #pragma unroll
     for (int i = 0; i < Batch; ++i) {
-      raw[i] = Element{};
-      if (walk.inside()) {
-        const int64_t place = places[walk.pixel()];
-        if (place != kNoPixel) {
-          raw[i] = image_[place + (row0_ + walk.row()) * stride_c_];
-          valid |= 1u << i;
-        }
-      }
-      walk.next();
+      raw[i] = valid_ && row < rows_ ? *next_ : Element{};
+      next_ += step;
+      row += share_.row_step;
     }
-    return valid;
   }
 
-  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if
-  // a logit is too far above top.
-  __device__ __forceinline__ bool store_rows(TileWalk<kProductThreads>& walk,
-                                             const Element (&raw)[Batch],
-                                             unsigned valid) {
+  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if a logit is
+  // too far above top.
+  __device__ __forceinline__ bool store_rows(int round, const Element (&raw)[Batch], bool valid) {
     bool above = false;
+    int row = share_.row + round * Batch * share_.row_step;
+    int at = row * shape_.stride + pixel();
 #pragma unroll
     for (int i = 0; i < Batch; ++i) {
-      if (walk.inside()) {
-        const int row = walk.row(), at = row * shape_.stride + walk.pixel();
-        const bool counts = (valid >> i & 1) != 0;
+      if (row < rows_ && share_.segment < share_.segments) {
         const T u = (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature;
         const T exponent = u - top_[row];
-        above |= counts && exponent > T(kSlack);
-        e_[at] = counts ? exponential(exponent) : T(0);
-        if (is_square_) u_[at] = counts ? u : T(0);
+        above |= valid && exponent > T(kSlack);
+        e_[at] = valid ? exponential(exponent) : T(0);
+        if (is_square_) u_[at] = valid ? u : T(0);
       }
-      walk.next();
+      row += share_.row_step;
+      at += share_.row_step * shape_.stride;
     }
     return above;
   }
 
   __device__ __forceinline__ void store_columns(int64_t t) {
-    const int64_t* places = offsets(t);
-#pragma unroll 1
-    for (TileWalk<kProductThreads> walk(map(), columns_, shape_.pixels); walk.inside();
-         walk.next()) {
-      const int column = walk.row(), x = walk.pixel();
-      T u = T(0);
-      if (places[x] != kNoPixel) {
-        const Element z = image_[places[x] + (column0_ + column) * stride_c_];
-        u = (widen(z) - column_shift_[column]) * task_.inverse_temperature;
-      }
-      u_[column * shape_.stride + x] = u;
+    if (share_.segment >= share_.segments) return;
+    const int64_t n = t * shape_.pixels + pixel();
+    const bool valid = is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
+    const Element* from = image_ + column0_ * stride_c_ + (valid ? map().pixel_offset(n) : 0);
+#pragma unroll 4
+    for (int column = share_.row; column < columns_; column += share_.row_step) {
+      const T z = T(widen(from[valid ? column * stride_c_ : 0]));
+      u_[column * shape_.stride + pixel()] =
+          valid ? (z - column_shift_[column]) * task_.inverse_temperature : T(0);
     }
   }
 
@@ -292,8 +253,9 @@ class ProductBlock {
     T most = T(-INFINITY);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t place = offsets(t)[x];
-      if (place != kNoPixel) most = larger(most, T(widen(image_[place + k * stride_c_])));
+      const int64_t n = t * shape_.pixels + x;
+      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
+      most = larger(most, T(widen(*map().at(b_, k, n))));
     }
     return warp_max(most);
   }
@@ -304,9 +266,9 @@ class ProductBlock {
     T mass = T(0), moment = T(0);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t place = offsets(t)[x];
-      if (place == kNoPixel) continue;
-      const T below = T(widen(image_[place + k * stride_c_])) - maximum;
+      const int64_t n = t * shape_.pixels + x;
+      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
+      const T below = T(widen(*map().at(b_, k, n))) - maximum;
       const T e = exponential(below * task_.inverse_temperature);
       mass += e;
       moment += e * below;
@@ -482,10 +444,12 @@ class ProductBlock {
   T *e_, *u_;                      // [slots, stride]
   T *row_shift_, *top_, *factor_;  // [row_slots]
   T* column_shift_;                // [column_slots]
-  int64_t* offsets_;               // [2, pixels]
+  const TileShare<kProductWarps> share_;
   const Element* image_;
+  const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
+  bool valid_ = false;   // that pixel counts
   int64_t stride_c_;
-  int64_t b_, part_;
+  int64_t b_, part_, end_;
   int K_, row0_, column0_, rows_, columns_;
   bool is_student_, is_square_;
   T sum_[R][C];

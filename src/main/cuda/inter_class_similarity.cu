@@ -55,7 +55,8 @@ ProductShape product_shape(int K, double* cost) {
       shape.column_slots = shape.thread_columns * Form::C;
       const int threads = shape.thread_rows * shape.thread_columns;
       if (shape.rows > kProductThreads || threads > kProductThreads) continue;
-      for (shape.pixels = kWarp; shape.pixels <= kProductThreads; shape.pixels += kWarp) {
+      for (int segments : {1, 2, 3, 6}) {  // of 32 pixels, as many warps each
+        shape.pixels = segments * kWarp;
         const int chunks = shape.pixels / Form::V;
         shape.slices = kProductThreads / threads < chunks ? kProductThreads / threads : chunks;
         // Neighbouring lanes take neighbouring slices and then the next row: as many banks further
@@ -91,8 +92,8 @@ void with_product_form(int64_t K, Visit&& visit) {
     visit(Form{}, product_shape<T, Form>(int(K), &cost));
   } else {
     using Small = ProductForm<4, 4, 4, 8>;
-    using Flat = ProductForm<5, 10, 4, 10>;
-    using Narrow = ProductForm<7, 11, 2, 7>;
+    using Flat = ProductForm<5, 10, 4, 19>;
+    using Narrow = ProductForm<7, 11, 2, 11>;
     using Square = ProductForm<8, 8, 2, 8>;
     double small, flat, narrow, square;
     const ProductShape small_shape = product_shape<T, Small>(int(K), &small);
