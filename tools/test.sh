@@ -47,7 +47,9 @@ native_tests() {
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
 # them. Then registers, spills and inner loops against the committed tables.
 cuda_from_source() {
-  ./cppbuild.sh --gpu-check && tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
+  ./cppbuild.sh --gpu-check &&
+    ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open &&
+    tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
 }
 
 cuda_for_all_architectures() {
