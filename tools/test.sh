@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 . tools/setup.sh
 . tools/build.sh
+. tools/libtorch.sh
 
 quick=false
 all_archs=false
@@ -112,6 +113,11 @@ fi
 step "CUDA: kernels for the CPU" emulator
 step "Java tests, format, jars" java_tests
 step "Java tests, CUDA kernels emulated" java_tests_emulated
+if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
+  step "Python: operators in PyTorch" bench/python/gpu_compare.py --device cpu --quick
+else
+  skip "Python: operators in PyTorch" "python3 has no PyTorch of 2.10 or newer"
+fi
 step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi
