@@ -108,18 +108,21 @@ class Results:
         path.write_text("\n".join(old + [f"# {note}" for note in self.notes] + self.rows) + "\n")
 
 
+def first_line(*command):
+    """What a program prints, "unknown" where it is missing or fails."""
+    try:
+        done = subprocess.run(command, cwd=our.ROOT, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return (done.stdout.splitlines() or ["unknown"])[0]
+
+
 def commit():
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=our.ROOT, capture_output=True, text=True
-    )
-    return done.stdout.strip() or "unknown"
+    return first_line("git", "rev-parse", "--short=10", "HEAD")
 
 
 def driver():
-    done = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True
-    )
-    return (done.stdout.splitlines() or ["unknown"])[0]
+    return first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
 
 
 def measure_case(case, given, results, clock, deadline):

@@ -62,6 +62,32 @@ if(TARGET structkd_cuda)
                                                       ENVIRONMENT OMP_WAIT_POLICY=passive)
 endif()
 
+# Sentences of machines that cannot run the kernels: with a stand-in for the driver, so on any machine.
+if(TARGET structkd_cuda)
+  set(driver_dir ${root}/src/test/cuda/driver)
+  add_library(structkd_fake_driver SHARED ${driver_dir}/libcuda.c)
+  set_target_properties(
+    structkd_fake_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1 C_VISIBILITY_PRESET default
+                                    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fake-driver)
+  target_link_libraries(structkd_fake_driver PRIVATE ${CMAKE_DL_LIBS})
+  add_executable(structkd_cuda_open_test ${driver_dir}/open.c)
+  target_include_directories(structkd_cuda_open_test PRIVATE ${root}/src/main/cuda)
+  target_link_libraries(structkd_cuda_open_test PRIVATE structkd structkd_cuda)
+  function(structkd_test_driver name version sentence)
+    add_test(NAME structkd_cuda_open_${name} COMMAND structkd_cuda_open_test "cuda: ${sentence}")
+    set_tests_properties(
+      structkd_cuda_open_${name}
+      PROPERTIES ENVIRONMENT
+                 "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/fake-driver;FAKE_CUDA_VERSION=${version}")
+  endfunction()
+  structkd_test_driver(
+    old_driver 12040 "the NVIDIA driver of this machine is made for CUDA 12.4, needed is CUDA 13: install driver 580 or newer")
+  structkd_test_driver(
+    no_gpu 13010 "the driver shows no GPU to this process: check nvidia-smi and CUDA_VISIBLE_DEVICES")
+  structkd_test_driver(
+    no_driver 0 "this machine has no NVIDIA driver, or this process cannot reach it: install driver 580 or newer")
+endif()
+
 if(TARGET structkd_simt)
   include(cmake/emulator_tests.cmake)
 endif()
