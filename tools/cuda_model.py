@@ -6,16 +6,20 @@
 
 Time of a case = the longer of
   memory    the bytes that the algorithm must move / the data sheet's bandwidth
-  compute   for each kernel that computes: how often warps run its inner loop x the cycles that the loop takes at least
-            (docs/cuda-loops.csv: the busiest pipe, or one instruction a cycle) / quarters of multiprocessors / clock
+  compute   for each kernel that a call launches (docs/cuda-launches.csv): how often warps run its inner loop x the cycles
+            that the loop takes at least (docs/cuda-loops.csv: the busiest pipe, or one instruction a cycle) / quarters of
+            multiprocessors / clock
 Nothing else: no latency, no launches, no bank conflicts, no tail of a grid. It finds plain waste; it predicts no time.
 """
 import csv
 import dataclasses
+import math
 import pathlib
 import re
 import subprocess
 import sys
+
+import cuda_resources
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -41,37 +45,44 @@ GPUS = [
 
 
 @dataclasses.dataclass
-class Kernel:
-    """`pattern`: its name in docs/cuda-loops.csv. It does `share` of the case's operations in its inner loop; where that
-    is unrolled and counts no operations, `threads` threads run all of it once."""
-    pattern: str
-    share: float = 0.0
-    threads: float = 0.0
-
-
-@dataclasses.dataclass
 class Case:
+    """`target`: of the design, ms on H100 and A100. `math`: what the pair-wise form multiplies in on GPUs with fast and
+    with slow f64; kernels of the other forms are launched, too, but leave at once."""
     loss: str
     name: str
-    target: str  # of the design, ms on H100 / A100; "-": none
-    kernels: dict  # fast_f64 or not: [Kernel]
+    target: tuple = ("-", "-")
+    math: tuple = ()
 
 
-def both(*kernels):
-    return {True: list(kernels), False: list(kernels)}
+CASES = [
+    Case("pixelwise", "8x19x512x1024", ("0.33", "0.55")),
+    Case("pixelwise", "8x150x512x512"),
+    Case("pairwise", "8x512x64x64", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "8x512x64x64 aligned", math=("F64Mma", "Fma<float>")),
+    Case("pairwise", "8x512x64x64 aligned fast", ("0.40", "1.1"), ("Tf32Mma", "Tf32Mma")),
+    Case("pairwise", "8x128x64x64", ("0.12", "0.35"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "1x512x128x256", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "1x512x128x256 aligned fast", ("0.40", "-"), ("Tf32Mma", "Tf32Mma")),
+    Case("inter_class_similarity", "8x19x512x1024", ("0.50", "0.85")),
+    Case("inter_class_similarity", "8x150x512x512", ("7.5", "26")),
+    Case("global_structural", "8x512x8x19", ("0.06", "0.08")),
+    Case("global_structural", "8x512x30x40"),
+]
 
-
-CASES = []
+# Share of a case's operations that the inner loop of a kernel does, where both nets have the same channels.
+SHARES = [(r"pairwise_(gram|pairs)_tile_.*", 0.5), (r"pairwise_(gram|pairs)_grad_.*", 0.5),
+          (r"class_products_.*", 0.5), (r"class_grad_.*", 0.5),
+          (r"similarity_map_.*", 0.5), (r"row_gradient_.*", 0.5)]
 
 
 def loops():
-    with open(ROOT / "docs/cuda-loops.csv") as file:
+    with open(cuda_resources.LOOPS) as file:
         next(file)
-        return list(csv.DictReader(file))
+        return {(row["kernel"], int(row["sm"])): row for row in csv.DictReader(file)}
 
 
 def occupancies():
-    with open(ROOT / "docs/cuda-resources.csv") as file:
+    with open(cuda_resources.RESOURCES) as file:
         next(file)
         return {(row["kernel"], int(row["sm"])): row["occupancy"] for row in csv.DictReader(file)}
 
@@ -84,11 +95,30 @@ def least_work(bench):
             for match in map(pattern.match, text.splitlines())}
 
 
-def compute_ms(kernel, row, operations, gpu):
-    cycles = float(row["least_cycles"])
-    if int(row["tensor"]) > 0:
-        cycles = max(cycles / gpu.tensor, float(row["in_part"]))
-    runs = kernel.threads / 32 if kernel.threads else kernel.share * operations / float(row["warp_flops"])
+def launched(case, gpu):
+    """Rows of docs/cuda-launches.csv, without kernels that leave at once."""
+    f64 = "fast" if gpu.sm in (80, 90) else "slow"
+    for row in cuda_resources.launches():
+        if (row["f64"], row["loss"], row["case"]) != (f64, case.loss, case.name):
+            continue
+        if case.math and row["kernel"].startswith("pairwise_gram_") and case.math[f64 == "slow"] not in row["kernel"]:
+            continue
+        yield row
+
+
+def compute_ms(launch, loop, operations, gpu):
+    """None for a loop of which nobody knows how often it runs."""
+    cycles = float(loop["least_cycles"])
+    if int(loop["tensor"]) > 0:
+        cycles = max(cycles / gpu.tensor, float(loop["in_part"]))
+    if loop["part"] == "all":
+        blocks = math.prod(map(int, launch["grid"].split("x")))
+        runs = blocks * int(launch["threads"]) / 32
+    else:
+        share = next((share for pattern, share in SHARES if re.fullmatch(pattern, launch["kernel"])), None)
+        if share is None or loop["warp_flops"] == "0":
+            return None
+        runs = share * operations / float(loop["warp_flops"])
     return 1e-6 * runs * cycles / (4 * gpu.multiprocessors * gpu.clock)
 
 
@@ -98,23 +128,22 @@ def model_rows(bench):
         moved, operations = work[(case.loss, case.name)]
         for gpu in GPUS:
             memory = 1e-6 * moved / gpu.bandwidth
-            compute, notes = 0.0, []
-            for kernel in case.kernels[gpu.sm in (80, 90)]:
-                found = [row for row in table if int(row["sm"]) == gpu.sm and re.fullmatch(kernel.pattern, row["kernel"])]
-                if len(found) != 1:
-                    sys.exit(f"structkd: {len(found)} kernels of sm_{gpu.sm} are named {kernel.pattern}, expected 1")
-                row = found[0]
-                compute += compute_ms(kernel, row, operations, gpu)
-                notes.append(f"{row['kernel'].split('<')[0]} {row['computing']} computing,"
-                             f" {occupied[(row['kernel'], gpu.sm)]} occupied")
-            yield [case.loss, case.name, gpu.name, f"{memory:.3g}", f"{compute:.3g}" if notes else "-",
-                   f"**{max(memory, compute):.3g}**", "memory" if memory >= compute else "compute",
-                   target_of(case, gpu), "; ".join(notes)]
+            compute, heaviest = 0.0, []
+            for launch in launched(case, gpu):
+                loop = table[(launch["kernel"], gpu.sm)]
+                own = compute_ms(launch, loop, operations, gpu)
+                if own is None:
+                    continue
+                compute += own
+                heaviest.append((own, f"{launch['kernel'].split('<')[0]} {loop['computing']} computing,"
+                                      f" {occupied[(launch['kernel'], gpu.sm)]} occupied"))
+            notes = "; ".join(note for _, note in sorted(heaviest, reverse=True)[:2])
+            yield [case.loss, case.name, gpu.name, f"{memory:.3g}", f"{compute:.3g}", f"**{max(memory, compute):.3g}**",
+                   "memory" if memory >= compute else "compute", target_of(case, gpu), notes]
 
 
 def target_of(case, gpu):
-    targets = dict(zip(("H100 SXM", "A100 80 GB SXM"), case.target.split(" / ")))
-    return targets.get(gpu.name, "-")
+    return dict(zip(("H100 SXM", "A100 80 GB SXM"), case.target)).get(gpu.name, "-")
 
 
 HEAD = """# A roofline model of the losses
@@ -133,7 +162,7 @@ All times in ms, value and gradient, f32. "target" is what the design asks for, 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    columns = ["loss", "case", "GPU", "memory", "compute", "model", "limit", "target", "inner loops"]
+    columns = ["loss", "case", "GPU", "memory", "compute", "model", "limit", "target", "heaviest kernels: computing share of the inner loop"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(row) + " |" for row in model_rows(sys.argv[1])]
     (ROOT / "docs/cuda-model.md").write_text(HEAD + "\n".join(lines) + "\n")

@@ -1,6 +1,7 @@
-// bench/cuda/launch_list/main.cpp: structkd_launch_list, which kernels a call of each case launches, with
-// which grid and how much dynamic shared memory. Runs nothing and needs no GPU: the emulator writes the
-// launches down, and kernels' host code reads no memory of the device.
+// bench/cuda/launch_list/main.cpp: structkd_launch_list, which kernels a call of each case
+// launches, with which grid and how much dynamic shared memory. Runs nothing and needs no GPU: the
+// emulator writes the launches down, and kernels' host code reads no memory of the device. Prints
+// lines "loss;case;kernel;grid;threads;dynamic shared bytes".
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +40,6 @@ Arrays arrays_of(const Case& c) {
 }
 
 void list(const std::string& launches) {
-  std::puts("loss;case;kernel;grid;threads;dynamic_shared");
   for (const Case& c : all_cases()) {
     std::ofstream(launches, std::ios::trunc);
     Arrays arrays = arrays_of(c);
