@@ -1,12 +1,24 @@
 #!/usr/bin/env bash
-# Compares the kernels of a build with the committed tables of registers, occupancy and inner loops.
+# Compares the kernels of a build with the committed tables of launches, registers, occupancy and inner loops.
 #
 #   tools/cuda-resources.sh check LIBRARY      those architectures that LIBRARY (libstructkd_cuda.so) holds
-#   tools/cuda-resources.sh update             builds all architectures and writes docs/cuda-*.csv
+#   tools/cuda-resources.sh check-launches     what each case of the GPU bench launches, by the emulator
+#   tools/cuda-resources.sh update             builds everything and writes docs/cuda-*
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 . tools/nvcc.sh
+
+# Prints docs/cuda-launches.csv: what the cases launch on GPUs with fast and with slow f64.
+list_launches() {
+  local build=target/emulated f64
+  cmake -S src/main/cpp -B $build -G Ninja -DSTRUCTKD_CUDA_EMULATED=ON >$build.log &&
+    cmake --build $build --target structkd_launch_list >>$build.log || { cat $build.log >&2; return 1; }
+  echo "f64;loss;case;kernel;grid;threads;dynamic_shared"
+  for f64 in fast slow; do
+    STRUCTKD_CUDA_F64=$f64 $build/lib/structkd_launch_list | sed "s/^/$f64;/"
+  done
+}
 
 nvcc=$(find_nvcc)
 CUDA_BIN=$(dirname "$(find_cuda_tool cuobjdump "$nvcc")")
@@ -14,9 +26,15 @@ CUDA_INCLUDE=$(dirname "$nvcc")/../include
 export CUDA_BIN CUDA_INCLUDE
 case ${1:-} in
   check) exec python3 tools/cuda_resources.py check "${2:?a library}" ;;
-  update)
-    ./cppbuild.sh --cuda target/cuda
-    exec python3 tools/cuda_resources.py update target/cuda/lib/libstructkd_cuda.so
+  check-launches)
+    list_launches | diff docs/cuda-launches.csv - ||
+      fail "docs/cuda-launches.csv is out of date; tools/cuda-resources.sh update writes it"
     ;;
-  *) fail "cuda-resources: expected check LIBRARY or update" ;;
+  update)
+    list_launches >docs/cuda-launches.csv
+    ./cppbuild.sh --cuda target/cuda -DSTRUCTKD_BUILD_BENCH=ON
+    python3 tools/cuda_resources.py update target/cuda/lib/libstructkd_cuda.so
+    python3 tools/cuda_model.py target/cuda/lib/structkd_cuda_bench
+    ;;
+  *) fail "cuda-resources: expected check LIBRARY, check-launches or update" ;;
 esac

@@ -4,8 +4,9 @@
   tools/cuda_resources.py check   LIBRARY    compares the architectures in LIBRARY with the committed tables
   tools/cuda_resources.py update  LIBRARY    writes the tables; LIBRARY must hold all architectures
 
-LIBRARY is libstructkd_cuda.so. The tables are docs/cuda-resources.csv and, for sm_90, docs/cuda-loops.csv. They
-belong to one version of nvcc: with another one, only spills and stack are checked. CUDA_BIN names the folder of
+LIBRARY is libstructkd_cuda.so. The tables are docs/cuda-resources.csv and docs/cuda-loops.csv; docs/cuda-launches.csv
+(structkd_launch_list) tells them the size of a block and its dynamic shared memory. They
+belong to one version of nvcc: with another one there is nothing to compare. (A spill fails every build.) CUDA_BIN names the folder of
 cuobjdump and nvdisasm, CUDA_INCLUDE that of cuda_occupancy.h; tools/cuda-resources.sh finds both.
 """
 import collections
@@ -22,9 +23,11 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESOURCES = ROOT / "docs/cuda-resources.csv"
 LOOPS = ROOT / "docs/cuda-loops.csv"
+LAUNCHES = ROOT / "docs/cuda-launches.csv"
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
-LOOP_ARCHITECTURE = 90
+LOOP_ARCHITECTURES = [80, 89, 90]  # of the GPUs that tools/cuda_model.py knows
 INSTRUCTION_BYTES = 16  # of every architecture since sm_70
+SYSTEM_SHARED = 1024  # bytes of every block since sm_80 that cuobjdump counts and cuda_occupancy.h adds
 
 # Classes of instructions, first match wins. What computes: f32, f64, tensor, special.
 CLASSES = [
@@ -43,6 +46,43 @@ CLASSES = [
     ("other", r""),
 ]
 
+COMPUTING = ("tensor", "f64", "f32", "special")
+
+# Floating-point operations of a warp's instruction.
+WARP_FLOPS = [
+    (r"FFMA|DFMA|FFMA2", 2 * 32),
+    (r"FADD|FMUL|DADD|DMUL", 32),
+    (r"DMMA\.8x8x4", 2 * 8 * 8 * 4),
+    (r"DMMA\.16x8x4", 2 * 16 * 8 * 4),
+    (r"DMMA\.16x8x8", 2 * 16 * 8 * 8),
+    (r"DMMA\.16x8x16", 2 * 16 * 8 * 16),
+    (r"HMMA\.1688\.F32\.TF32", 2 * 16 * 8 * 8),
+    (r"HMMA\.1684\.F32\.TF32", 2 * 16 * 8 * 4),
+    (r"HMMA\.16816", 2 * 16 * 8 * 16),
+]
+
+# Cycles for which an instruction of a warp keeps a pipe of its quarter of a multiprocessor, per
+# architecture of LOOP_ARCHITECTURES: CUDA C++ Programming Guide, "Throughput of Native Arithmetic
+# Instructions", and the data sheets' rates of tensor cores (dense). First match wins; one instruction per
+# cycle is issued, whatever it is. Shared memory: one pass per access.
+PIPES = [
+    ("tensor", r"DMMA\.8x8x4", (16, 256, 8)),
+    ("tensor", r"DMMA\.16x8x4", (32, 512, 16)),
+    ("tensor", r"DMMA\.16x8x8", (64, 1024, 32)),
+    ("tensor", r"DMMA\.16x8x16", (128, 2048, 64)),
+    ("tensor", r"HMMA\.1684\.F32\.TF32", (4, 16, 2)),
+    ("tensor", r"HMMA\.1688\.F32\.TF32", (8, 32, 4)),
+    ("tensor", r"HMMA\.16816", (8, 32, 4)),
+    ("f64", r"DFMA|DADD|DMUL|DSETP", (4, 64, 2)),
+    ("special", r"MUFU", (8, 8, 8)),
+    ("convert", r"F2F\.F64|F2F\.F32\.F64|I2F\.F64|F2I\.F64", (8, 64, 8)),
+    ("convert", r"F2F|I2F|F2I|I2FP|F2FP|FRND", (2, 2, 2)),
+    ("f32", r"FFMA|FADD|FMUL|IMAD", (2, 1, 1)),
+    ("integer", r"IADD|VIADD|LOP3|PLOP3|SHF|LEA|ISETP|FSETP|FMNMX|FSEL|SEL|PRMT|VIMNMX|IMNMX", (2, 2, 2)),
+    ("shared", r"LDSM|LDS|STS|SHFL|ATOMS", (4, 4, 4)),
+    ("global", r"LDG|STG|LDGSTS", (4, 4, 4)),
+]
+
 
 def run(*command, stdin=None):
     done = subprocess.run(command, input=stdin, capture_output=True, text=True)
@@ -55,12 +95,18 @@ def tool(name):
     return str(pathlib.Path(os.environ.get("CUDA_BIN", "")) / name)
 
 
+def without_namespaces(text):
+    """As g++ and the demangler both write it."""
+    for noise in ("void ", "(anonymous namespace)::", "{anonymous}::", "structkd::", "cuda::"):
+        text = text.replace(noise, "")
+    return text.replace("> >", ">>")
+
+
 def demangled(names):
     """Without namespaces, return type and parameters: "gram_kernel<float, 64>"."""
     short = {}
     for name, text in zip(names, run("c++filt", stdin="\n".join(names)).splitlines()):
-        for noise in ("void ", "(anonymous namespace)::", "structkd::", "cuda::"):
-            text = text.replace(noise, "")
+        text = without_namespaces(text)
         depth = 0
         for i, letter in enumerate(text):
             depth += (letter == "<") - (letter == ">")
@@ -81,13 +127,14 @@ def cubins(library, folder):
     return found
 
 
-def resources_of(cubin):
+def resources_of(cubin, capability):
     """{mangled name: (registers, shared bytes, stack bytes, most threads of a block)}"""
     usage = {}
     text = run(tool("cuobjdump"), "-res-usage", str(cubin))
     pattern = r"Function (\S+):\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)"
     for name, registers, stack, shared, local in re.findall(pattern, text):
-        usage[name] = [int(registers), int(shared), int(stack) + int(local), 1024]
+        own_shared = int(shared) - (SYSTEM_SHARED if capability >= 80 else 0)
+        usage[name] = [int(registers), own_shared, int(stack) + int(local), 1024]
     section = None  # .nv.info of a kernel with __launch_bounds__ tells its most threads
     lines = iter(run(tool("cuobjdump"), "-elf", str(cubin)).splitlines())
     for line in lines:
@@ -119,17 +166,37 @@ def occupancies(rows):
 MOST_THREADS = {75: 1024, 80: 2048, 86: 1536, 89: 1536, 90: 2048, 100: 2048, 120: 1536}
 
 
+def launches():
+    """Rows of what structkd_launch_list printed, kernels named as here."""
+    with open(LAUNCHES) as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    for row in rows:
+        row["kernel"] = without_namespaces(row["kernel"])
+    return rows
+
+
+def blocks_launched():
+    """{kernel: (threads, most dynamic shared bytes)} of the bench's cases."""
+    largest = {}
+    for row in launches():
+        block = (int(row["threads"]), int(row["dynamic_shared"]))
+        largest[row["kernel"]] = max(block, largest.get(row["kernel"], (0, 0)))
+    return largest
+
+
 def resource_rows(found):
     rows = []
+    blocks = blocks_launched()
     for capability, paths in sorted(found.items()):
         for path in paths:
-            usage = resources_of(path)
+            usage = resources_of(path, capability)
             names = demangled(list(usage))
             for name, (registers, shared, stack, threads) in usage.items():
-                rows.append([names[name], capability, threads, registers, shared, stack])
-    asked = [(row[1], row[3], row[4], 0, row[2]) for row in rows]
-    for row, blocks in zip(rows, occupancies(asked)):
-        row += [blocks, f"{100 * blocks * row[2] // MOST_THREADS[row[1]]}%"]
+                threads, dynamic = blocks.get(names[name], (threads, 0))
+                rows.append([names[name], capability, threads, registers, shared, dynamic, stack])
+    asked = [(row[1], row[3], row[4], row[5], row[2]) for row in rows]
+    for row, resident in zip(rows, occupancies(asked)):
+        row += [resident, f"{100 * resident * row[2] // MOST_THREADS[row[1]]}%"]
     return sorted(rows)
 
 
@@ -140,8 +207,13 @@ def class_of(opcode):
     return "other"
 
 
+def computing_in(instructions):
+    return sum(class_of(i["opcode"]) in COMPUTING for i in instructions)
+
+
 def inner_loop(instructions):
-    """The largest loop without another loop inside, else all instructions; (first, last, is a loop)."""
+    """(first, last, True) of the innermost loop that computes most; where the compiler unrolled it, so that
+    what computes stands outside of loops, all instructions: (0, last, False)."""
     loops = []
     for i, instruction in enumerate(instructions):
         target = re.search(r"0x([0-9a-f]+)$", instruction.get("operands", ""))
@@ -150,32 +222,59 @@ def inner_loop(instructions):
             if first < i:  # a jump to itself ends every kernel
                 loops.append((first, i))
     innermost = [a for a in loops if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in loops)]
-    if not innermost:
+    best = max(innermost, key=lambda loop: computing_in(instructions[loop[0]:loop[1] + 1]), default=(0, 0))
+    if 4 * computing_in(instructions[best[0]:best[1] + 1]) < computing_in(instructions) or not innermost:
         return 0, len(instructions) - 1, False
-    return (*max(innermost, key=lambda loop: loop[1] - loop[0]), True)
+    return (*best, True)
 
 
-def loop_rows(paths):
+def warp_flops(opcodes):
+    total = 0
+    for opcode, count in opcodes.items():
+        total += count * next((flops for pattern, flops in WARP_FLOPS if re.match(pattern, opcode)), 0)
+    return total
+
+
+def least_cycles(opcodes, architecture):
+    """The busiest pipe's, or one per instruction."""
+    busy = collections.Counter()
+    for opcode, count in opcodes.items():
+        for pipe, pattern, cycles in PIPES:
+            if re.match(pattern, opcode):
+                busy[pipe] += count * cycles[LOOP_ARCHITECTURES.index(architecture)]
+                break
+    return max(sum(opcodes.values()), *busy.values(), 0) if busy else sum(opcodes.values())
+
+
+def loop_rows(found):
     rows = []
-    for path in paths:
-        functions = json.loads(run(tool("nvdisasm"), "-json", str(path)))[1]
-        names = demangled([function["function-name"] for function in functions])
-        for function in functions:
-            if function["function-name"].startswith("$__internal"):
-                continue  # divisions and the like, called by kernels
-            instructions = function["sass-instructions"]
-            first, last, is_loop = inner_loop(instructions)
-            live = [i for i in instructions[first:last + 1]
-                    if i.get("predicate") not in ("@!PT", "@!UPT") and i["opcode"] != "NOP"]
-            counts = collections.Counter(class_of(i["opcode"]) for i in live)
-            computing = sum(counts[name] for name in ("tensor", "f64", "f32", "special"))
-            rows.append([names[function["function-name"]], len(instructions), "loop" if is_loop else "all", len(live),
-                         f"{100 * computing // max(len(live), 1)}%"] + [counts[name] for name, _ in CLASSES])
+    for architecture in LOOP_ARCHITECTURES:
+        for path in found.get(architecture, []):
+            functions = json.loads(run(tool("nvdisasm"), "-json", str(path)))[1]
+            names = demangled([function["function-name"] for function in functions])
+            for function in functions:
+                if function["function-name"].startswith("$__internal"):
+                    continue  # divisions and the like, called by kernels
+                rows.append(loop_row(names[function["function-name"]], architecture, function["sass-instructions"]))
     return sorted(rows)
 
 
-RESOURCE_COLUMNS = ["kernel", "sm", "threads", "registers", "shared", "stack", "blocks", "occupancy"]
-LOOP_COLUMNS = ["kernel", "instructions", "part", "in_part", "computing"] + [name for name, _ in CLASSES]
+def loop_row(name, architecture, instructions):
+    first, last, is_loop = inner_loop(instructions)
+    live = collections.Counter(i["opcode"] for i in instructions[first:last + 1]
+                               if i.get("predicate") not in ("@!PT", "@!UPT") and i["opcode"] != "NOP")
+    counts = collections.Counter()
+    for opcode, count in live.items():
+        counts[class_of(opcode)] += count
+    computing = sum(counts[kind] for kind in COMPUTING)
+    size = max(sum(live.values()), 1)
+    return [name, architecture, len(instructions), "loop" if is_loop else "all", size, f"{100 * computing // size}%",
+            warp_flops(live), least_cycles(live, architecture)] + [counts[kind] for kind, _ in CLASSES]
+
+
+RESOURCE_COLUMNS = ["kernel", "sm", "threads", "registers", "shared", "dynamic", "stack", "blocks", "occupancy"]
+LOOP_COLUMNS = (["kernel", "sm", "instructions", "part", "in_part", "computing", "warp_flops", "least_cycles"] +
+                [name for name, _ in CLASSES])
 
 
 def text_of(comment, columns, rows):
@@ -198,32 +297,30 @@ def tables(library, folder):
     if not found:
         sys.exit(f"structkd: {library} holds no device code")
     compiler = compiler_of(next(iter(found.values()))[0])
-    resources = text_of(f"ptxas {compiler}. shared: static bytes; stack: bytes, spills too; blocks: per multiprocessor"
-                        " without dynamic shared memory", RESOURCE_COLUMNS, resource_rows(found))
-    loops = None
-    if LOOP_ARCHITECTURE in found:
-        loops = text_of(f"ptxas {compiler}, sm_{LOOP_ARCHITECTURE}. Instructions of the largest innermost loop, or of"
-                        " the whole kernel where none is left", LOOP_COLUMNS, loop_rows(found[LOOP_ARCHITECTURE]))
+    resources = text_of(f"ptxas {compiler}. threads, dynamic: of a block in the bench's cases (0 where none launches the"
+                        " kernel), shared: static bytes; stack: bytes, none of them spills; blocks: per multiprocessor",
+                        RESOURCE_COLUMNS, resource_rows(found))
+    loops = text_of(f"ptxas {compiler}. Instructions of the innermost loop that computes most, or of the whole kernel where"
+                    " that is unrolled; floating-point operations of a warp in it, and cycles that it takes at least",
+                    LOOP_COLUMNS, loop_rows(found))
     return found, compiler, resources, loops
 
 
 def check(library):
     with tempfile.TemporaryDirectory() as folder:
         found, compiler, resources, loops = tables(library, folder)
-    failures = [f"{line} has a stack or spills" for line in resources.splitlines()[2:]
-                if next(csv.reader([line]))[5] != "0"]
+    failures = []
     same_compiler = RESOURCES.exists() and f"ptxas {compiler}." in RESOURCES.read_text().splitlines()[0]
     if same_compiler:
-        committed = [line for line in RESOURCES.read_text().splitlines()[2:]
-                     if int(next(csv.reader([line]))[1]) in found]
-        failures += differences(committed, resources.splitlines()[2:])
-        if loops is not None:
-            failures += differences(LOOPS.read_text().splitlines()[2:], loops.splitlines()[2:])
+        for path, built in ((RESOURCES, resources), (LOOPS, loops)):
+            committed = [line for line in path.read_text().splitlines()[2:]
+                         if int(next(csv.reader([line]))[1]) in found]
+            failures += differences(committed, built.splitlines()[2:])
     for failure in failures:
         print(failure)
     if failures:
         sys.exit("structkd: the tables in docs/ do not fit the kernels; tools/cuda-resources.sh update writes them")
-    what = "as committed" if same_compiler else f"no spills; ptxas {compiler} is not that of the committed table"
+    what = "as committed" if same_compiler else f"not compared, ptxas {compiler} is not that of the committed tables"
     print(f"kernels of sm_{', sm_'.join(map(str, sorted(found)))}: {what}")
 
 

@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 . tools/setup.sh
 . tools/build.sh
+. tools/libtorch.sh
 
 quick=false
 all_archs=false
@@ -47,11 +48,22 @@ native_tests() {
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
 # them. Then registers, spills and inner loops against the committed tables.
 cuda_from_source() {
-  ./cppbuild.sh --gpu-check && tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
+  ./cppbuild.sh --gpu-check &&
+    ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open &&
+    tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
 }
 
 cuda_for_all_architectures() {
   ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
+}
+
+# The CUDA kernels as a library for the CPU; Java's tests run them, too.
+emulator() { ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON; }
+
+# What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
+java_tests_emulated() {
+  mvn -B --no-transfer-progress surefire:test -Dstructkd.cuda=emulated \
+    -Dtest='AutogradTest,BadInputTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
 }
 
 # -Xcheck:jni only prints what it finds.
@@ -98,7 +110,14 @@ if ! $quick; then
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
   fi
 fi
+step "CUDA: kernels for the CPU" emulator
 step "Java tests, format, jars" java_tests
+step "Java tests, CUDA kernels emulated" java_tests_emulated
+if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
+  step "Python: operators in PyTorch" bench/python/gpu_compare.py --device cpu --quick
+else
+  skip "Python: operators in PyTorch" "python3 has no PyTorch of 2.10 or newer"
+fi
 step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi

@@ -32,7 +32,9 @@ const char* const kHelp =
     "  --kernels      also the time of each kernel\n"
     "  --limit-s S    starts no case after S seconds; tells which it left out\n"
     "  --csv F        appends the figures to this file\n"
-    "  --list         prints the cases and ends\n"
+    "  --list         prints the cases, with the bytes and operations that each must cost at "
+    "least,\n"
+    "                 and ends\n"
     "  --help         prints this text\n"
     "\n"
     "Status 0: all cases measured. 1: a result was wrong, a case was left out, or there is no "
@@ -148,7 +150,10 @@ int run(int argc, char** argv) {
     }
     const std::vector<Case> cases = chosen_cases(options);
     if (options.list) {
-      for (const Case& c : cases) std::printf("%-24s %s\n", c.kernel().c_str(), c.name().c_str());
+      for (const Case& c : cases) {
+        std::printf("%-24s %-34s %12.4g bytes %12.4g flop\n", c.kernel().c_str(), c.name().c_str(),
+                    c.bytes(), c.flops());
+      }
       return 0;
     }
     return measure_all(options, cases);

@@ -35,7 +35,9 @@ class DeviceCall {
     case_.B = images;
     bytes_ = workspace_bytes(case_, ctx_, arrays_);
     workspace_ = DeviceBytes(bytes_);  // cudaMalloc aligns to 256
-    require(cudaMemsetAsync(workspace_.data(), 0xff, bytes_, stream), "memory of the device");
+    if (bytes_ > 0) {
+      require(cudaMemsetAsync(workspace_.data(), 0xff, bytes_, stream), "memory of the device");
+    }
   }
 
   void enqueue() { call(case_, ctx_, arrays_, workspace_.data()); }

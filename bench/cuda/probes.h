@@ -9,7 +9,7 @@ namespace structkd::bench {
 
 // Rates in GB/s and TFLOP/s; 0: the device or the build lacks the instruction.
 struct Limits {
-  double copy;          // device memory, bytes read plus bytes written
+  double copy;          // device memory, read plus written: a plain kernel or the runtime's copy
   double fma_f32;       // FFMA
   double fma_f64;       // DFMA
   double mma_f64;       // mma.m8n8k4, sm_80 and later

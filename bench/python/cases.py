@@ -17,12 +17,17 @@ class Case:
     x_name: str
     providers: dict  # name -> (student, teacher) -> loss
     truth: Callable  # in f64, computes what "structkd" and "eager" compute
-    authors_seconds: float = 0.0  # of one call, roughly: too slow ones are left out of a short run
-    setup: Optional[Callable] = None
+    # What is compared with the truth, where that is not what is timed; never the authors' code, which has
+    # another divisor, a detached length or permutations of its own.
+    compared: Optional[dict] = None
 
     @property
     def sizes(self):
         return [int(n) for n in self.shape.split("-")[0].split("x")]
+
+    @property
+    def checked(self):
+        return {name: loss for name, loss in (self.compared or self.providers).items() if name != "authors"}
 
     @property
     def x(self):
@@ -59,12 +64,20 @@ def pairwise(shape, quick):
         "authors": formulas.pairwise_authors,
     }
     if shape.endswith("-aligned"):
-        providers = {"structkd": our.pairwise, "structkd-fast": our.pairwise_fast, "eager-tf32": providers["eager-tf32"]}
+        providers = {
+            "structkd": our.pairwise,
+            "structkd-fast": our.pairwise_fast,
+            "eager-tf32": providers["eager-tf32"],
+        }
     return Case("pairwise", shape, quick, "nodes", providers, formulas.pairwise_gram)
 
 
 def pixelwise(shape, quick):
-    providers = {"structkd": our.pixelwise, "eager": formulas.pixelwise, "authors": formulas.pixelwise_authors}
+    providers = {
+        "structkd": our.pixelwise,
+        "eager": formulas.pixelwise,
+        "authors": formulas.pixelwise_authors,
+    }
     return Case("pixelwise", shape, quick, "pixels", providers, formulas.pixelwise)
 
 
@@ -98,7 +111,7 @@ def global_structural(shape, quick):
     case = Case("global_structural", shape, quick, "samples", providers, None)
     # A drawn permutation cannot be compared: both sides are checked with one that is given.
     case.truth = lambda s, t: eager(s, t, order.to(s.device))
-    case.setup = lambda: {"structkd": at_order, "eager": case.truth, "eager-tf32": tf32(case.truth)}
+    case.compared = {"structkd": at_order, "eager": case.truth, "eager-tf32": tf32(case.truth)}
     return case
 
 

@@ -1,4 +1,4 @@
-"""What the operators owe on a device: value and gradient against eager f64, and the manners of a CUDA kernel."""
+"""What the operators owe on a device: eager f64's value and gradient, and the manners of a CUDA kernel."""
 
 from functools import partial
 
@@ -8,7 +8,12 @@ import formulas
 import goldens
 import operators as our
 
-ROUNDING = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9, torch.float16: 2.0**-12}
+ROUNDING = {
+    torch.float64: 2.0**-53,
+    torch.float32: 2.0**-24,
+    torch.bfloat16: 2.0**-9,
+    torch.float16: 2.0**-12,
+}
 # A gradient of a mean over pixels lies below the range of f16; training multiplies the loss.
 LOSS_SCALE = {torch.float16: 1024.0}
 
@@ -89,7 +94,9 @@ def laid_out(x, layout):
     if layout == "channels_last":
         return x.contiguous(memory_format=torch.channels_last)
     if layout == "sliced":
-        wide = torch.zeros(x.shape[0], x.shape[1], x.shape[2] + 1, x.shape[3] + 3, device=x.device, dtype=x.dtype)
+        wide = torch.zeros(
+            x.shape[0], x.shape[1], x.shape[2] + 1, x.shape[3] + 3, device=x.device, dtype=x.dtype
+        )
         part = wide[:, :, 1:, 2:-1]
         part.copy_(x)
         return part
@@ -115,11 +122,16 @@ def variant_cases(device):
     yield ("pairwise", "authors"), shape, lambda s, t: our.pairwise(
         s, t, None, our.DETACHED, our.EPS_ADD, 1e-8
     ), formulas.pairwise_authors
-    yield ("pairwise", "whole batch"), shape, lambda s, t: our.pairwise(s, t, whole=True), lambda s, t: formulas.pairwise(
-        *(x.transpose(0, 1).flatten(1)[None, :, :, None] for x in (s, t))
-    )
+    yield ("pairwise", "whole batch"), shape, lambda s, t: our.pairwise(
+        s, t, whole=True
+    ), lambda s, t: formulas.pairwise(*(x.transpose(0, 1).flatten(1)[None, :, :, None] for x in (s, t)))
     yield ("inter_class_similarity", ""), shape, our.inter_class_similarity, formulas.inter_class_similarity
-    yield ("inter_class_similarity", "K=40"), (1, 40, 9, 13), our.inter_class_similarity, formulas.inter_class_similarity
+    yield ("inter_class_similarity", "K=40"), (
+        1,
+        40,
+        9,
+        13,
+    ), our.inter_class_similarity, formulas.inter_class_similarity
     order = torch.rand(2, 48, 48, generator=torch.Generator().manual_seed(3)).argsort(2).to(device)
     yield ("global_structural", ""), (2, 21, 6, 8), lambda s, t: our.global_structural(
         s, t, permutation=order.int()
@@ -128,7 +140,11 @@ def variant_cases(device):
 
 def samples(device):
     """Drawn on the device as on the CPU, bit for bit."""
-    for sampling, name in ((our.CLASS_BALANCED, "class-balanced"), (our.RANDOM_GRID, "grid"), (our.RANDOM, "random")):
+    for sampling, name in (
+        (our.CLASS_BALANCED, "class-balanced"),
+        (our.RANDOM_GRID, "grid"),
+        (our.RANDOM, "random"),
+    ):
         for correct in (False, True):
             text = f"{name}{' correct' if correct else ''}"
             yield "global_structural", text, partial(samples_error, device, sampling, correct)
@@ -170,7 +186,9 @@ def manners(device):
     for name, (shape, loss) in losses.items():
         student, teacher = maps(shape, device, torch.float32)
         for text, manner in (
-            ("repeated", repeated), ("without waiting", waits), ("on another stream", on_side_stream),
+            ("repeated", repeated),
+            ("without waiting", waits),
+            ("on another stream", on_side_stream),
             ("captured", captured),
         ):
             yield name, text, partial(manner, loss, student, teacher)

@@ -36,7 +36,9 @@ def check(device):
             if loss is None or case["options"].get("stage") == "full":
                 continue
             for dtype, tolerance in TOLERANCE.items():
-                yield case["op"], f"{case['name']} {dtype}", partial(error, case, loss, dtype, tolerance, device)
+                yield case["op"], f"{case['name']} {dtype}", partial(
+                    error, case, loss, dtype, tolerance, device
+                )
 
 
 def error(case, loss, dtype, tolerance, device):
@@ -110,12 +112,34 @@ def global_structural(student, teacher, options):
     width, temperature = options["group_width"], options.get("temperature", 1.0)
     if options.get("compare", "F1") == "F1":
         return our.global_structural(
-            student, teacher, permutation=permutation, width=width, temperature=temperature, normalize=False,
-            classes=classes, reduction=("SUM", "DIV_L", "DIV_M").index(reduction), **common,
+            student,
+            teacher,
+            permutation=permutation,
+            width=width,
+            temperature=temperature,
+            normalize=False,
+            classes=classes,
+            reduction=("SUM", "DIV_L", "DIV_M").index(reduction),
+            **common,
         )
     return our.ops.global_structural_composed(
-        student, teacher, None, None, permutation, options["compare"] == "F3", False, common["similarity"],
-        common["shuffle"], common["remainder"], 0, width, temperature, 1e-8, classes, 0, our.number(student, 0),
+        student,
+        teacher,
+        None,
+        None,
+        permutation,
+        options["compare"] == "F3",
+        False,
+        common["similarity"],
+        common["shuffle"],
+        common["remainder"],
+        0,
+        width,
+        temperature,
+        1e-8,
+        classes,
+        0,
+        our.number(student, 0),
     )
 
 

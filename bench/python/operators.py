@@ -72,7 +72,16 @@ def pixelwise(student, teacher, mask=None, divergence=KL_TEACHER_STUDENT, diviso
     return ops.pixelwise(student, teacher, mask, divergence, divisor, temperature, True)
 
 
-def pairwise(student, teacher, weights=None, norm=DIFFERENTIABLE, eps_mode=EPS_MAX, eps=1e-12, whole=False, precision=EXACT):
+def pairwise(
+    student,
+    teacher,
+    weights=None,
+    norm=DIFFERENTIABLE,
+    eps_mode=EPS_MAX,
+    eps=1e-12,
+    whole=False,
+    precision=EXACT,
+):
     return ops.pairwise(student, teacher, weights, norm, eps_mode, eps, int(whole), precision)
 
 
@@ -84,10 +93,24 @@ def inter_class_similarity(student, teacher, mask=None, temperature=1.0, row_nor
     return ops.inter_class_similarity(student, teacher, mask, temperature, row_normalize, EXACT)
 
 
-def sample(teacher, labels=None, logits=None, sampling=ALL, samples=1, classes=1, seed=7, step=1, correct=False):
+def sample(
+    teacher, labels=None, logits=None, sampling=ALL, samples=1, classes=1, seed=7, step=1, correct=False
+):
     """I32 [B, 2 + M]: samples and classes of each image, then its pixels."""
     return ops.global_structural_sample(
-        teacher, logits, labels, sampling, 0, 0, correct, samples, 1, classes, 255, seed, number(teacher, step)
+        teacher,
+        logits,
+        labels,
+        sampling,
+        0,
+        0,
+        correct,
+        samples,
+        1,
+        classes,
+        255,
+        seed,
+        number(teacher, step),
     )
 
 
@@ -96,14 +119,42 @@ def number(beside, value):
 
 
 def global_structural(
-    student, teacher, table=None, permutation=None, width=None, shuffle=ROW_INDEPENDENT, reduction=SUM,
-    remainder=AVERAGED, similarity=SELF, temperature=1.0, normalize=True, classes=1, seed=7, step=1,
+    student,
+    teacher,
+    table=None,
+    permutation=None,
+    width=None,
+    shuffle=ROW_INDEPENDENT,
+    reduction=SUM,
+    remainder=AVERAGED,
+    similarity=SELF,
+    temperature=1.0,
+    normalize=True,
+    classes=1,
+    seed=7,
+    step=1,
 ):
     """At the pixels of a table of sample(), or at all."""
     nodes = student[0, 0].numel() if table is None else table.shape[1] - 2
     indices, counts = (None, None) if table is None else (table[:, 2:], table[:, :2])
     step = step if torch.is_tensor(step) else number(student, step)
     return ops.global_structural(
-        student, teacher, indices, counts, permutation, normalize, similarity, shuffle, reduction, remainder,
-        0, EXACT, nodes // 8 if width is None else width, temperature, 1e-8, classes, seed, step,
+        student,
+        teacher,
+        indices,
+        counts,
+        permutation,
+        normalize,
+        similarity,
+        shuffle,
+        reduction,
+        remainder,
+        0,
+        EXACT,
+        nodes // 8 if width is None else width,
+        temperature,
+        1e-8,
+        classes,
+        seed,
+        step,
     )

@@ -22,6 +22,8 @@ __device__ __forceinline__ double logarithm_of_one_plus(double x) { return log1p
 __device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
 __device__ __forceinline__ double larger(double a, double b) { return fmax(a, b); }
 
+__device__ __forceinline__ int smaller(int a, int b) { return b < a ? b : a; }
+
 }  // namespace
 }  // namespace structkd::cuda
 

@@ -62,26 +62,32 @@ if(TARGET structkd_cuda)
                                                       ENVIRONMENT OMP_WAIT_POLICY=passive)
 endif()
 
-# Tests of the emulator itself. Each planted bug is found by the means meant for it: sanitizers, where
-# the build has them.
-if(TARGET structkd_simt)
-  file(GLOB simt_test_sources CONFIGURE_DEPENDS ${root}/src/test/cuda/simt_test/*.cpp)
-  add_library(structkd_simt_test_objects OBJECT ${simt_test_sources})
-  target_include_directories(structkd_simt_test_objects PRIVATE ${cuda_includes})
-  target_link_libraries(structkd_simt_test_objects PRIVATE GTest::gtest)
-  if(STRUCTKD_SANITIZE MATCHES undefined)
-    target_compile_definitions(structkd_simt_test_objects PRIVATE STRUCTKD_TEST_UNDEFINED)
-  endif()
+# Sentences of machines that cannot run the kernels: with a stand-in for the driver, so on any machine.
+if(TARGET structkd_cuda)
+  set(driver_dir ${root}/src/test/cuda/driver)
+  add_library(structkd_fake_driver SHARED ${driver_dir}/libcuda.c)
+  set_target_properties(
+    structkd_fake_driver PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1 C_VISIBILITY_PRESET default
+                                    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fake-driver)
+  target_link_libraries(structkd_fake_driver PRIVATE ${CMAKE_DL_LIBS})
+  add_executable(structkd_cuda_open_test ${driver_dir}/open.c)
+  target_include_directories(structkd_cuda_open_test PRIVATE ${root}/src/main/cuda)
+  target_link_libraries(structkd_cuda_open_test PRIVATE structkd structkd_cuda)
+  function(structkd_test_driver name version sentence)
+    add_test(NAME structkd_cuda_open_${name} COMMAND structkd_cuda_open_test "cuda: ${sentence}")
+    set_tests_properties(
+      structkd_cuda_open_${name}
+      PROPERTIES ENVIRONMENT
+                 "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/fake-driver;FAKE_CUDA_VERSION=${version}")
+  endfunction()
+  structkd_test_driver(
+    old_driver 12040 "the NVIDIA driver of this machine is made for CUDA 12.4, needed is CUDA 13: install driver 580 or newer")
+  structkd_test_driver(
+    no_gpu 13010 "the driver shows no GPU to this process: check nvidia-smi and CUDA_VISIBLE_DEVICES")
+  structkd_test_driver(
+    no_driver 0 "this machine has no NVIDIA driver, or this process cannot reach it: install driver 580 or newer")
+endif()
 
-  # The second with the fibers of machines that are no x86-64.
-  add_library(structkd_simt_ucontext OBJECT ${simt_sources})
-  target_include_directories(structkd_simt_ucontext PRIVATE ${cuda_includes})
-  target_compile_options(structkd_simt_ucontext PRIVATE -fno-sanitize=all)
-  target_compile_definitions(structkd_simt_ucontext PRIVATE STRUCTKD_SIMT_UCONTEXT)
-  foreach(runtime simt simt_ucontext)
-    add_executable(structkd_${runtime}_tests $<TARGET_OBJECTS:structkd_simt_test_objects>
-                                             $<TARGET_OBJECTS:structkd_${runtime}>)
-    target_link_libraries(structkd_${runtime}_tests PRIVATE GTest::gtest_main)
-    add_test(NAME structkd_${runtime}_tests COMMAND structkd_${runtime}_tests --gtest_brief=1)
-  endforeach()
+if(TARGET structkd_simt)
+  include(cmake/emulator_tests.cmake)
 endif()

@@ -12,11 +12,11 @@ namespace {
 constexpr size_t kSyncBytes = 16;
 constexpr unsigned kMostSyncObjects = 1 + 32 * Warp::kMostMasks;  // the barrier, each warp's masks
 
-char launch_end;  // a sync object
+char host_progress, thread_ends;  // sync objects
 
 }  // namespace
 
-void host_waits_for_threads() { race_detector::acquire(&launch_end); }
+void Block::end_launch() { race_detector::acquire(&thread_ends); }
 
 void Block::set_up(unsigned threads_in_block) {
   size = live = threads_in_block;
@@ -27,7 +27,7 @@ void Block::set_up(unsigned threads_in_block) {
     warps.reset(new Warp[(size + 31) / 32]);
     capacity_ = size;
   }
-  stacks_.provide(size);
+  places_.start_block();
   sync_memory_.renew(kMostSyncObjects * kSyncBytes);
   sync_objects_ = 0;
   at_barrier = votes = barrier_generation = 0;
@@ -53,16 +53,17 @@ void Block::start(Thread& thread, unsigned number) {
   thread.warp->live |= 1u << thread.lane;
   thread.copies = &copies[number];
   thread.copies->first = thread.copies->count = thread.copies->committed = 0;
-  // Tops of stacks at the same place of each page would share few cache sets.
+  // Stacks that begin at the same offset of a page would share few sets of the cache.
   const size_t shift = number % 32 * 128;
   thread.fiber.prepare(
       [] {
         Thread& self = running_thread();
         self.fiber.started();
+        race_detector::acquire(&host_progress);
         self.owner->grid->thread(self.owner->grid->arguments);
         self.owner->exit(self);
       },
-      stacks_.stack(number), Stacks::bytes() - shift);
+      places_.next(), shift);
   wake(thread);
 }
 
@@ -76,6 +77,7 @@ void Block::run(const Grid& whole, Order& order, dim3 index) {
   ready_.reset(&order);
   host_.adopt_caller();
   for (unsigned i = 0; i < size; ++i) start(threads[i], i);
+  race_detector::release(&host_progress);
   Thread* first = ready_.pop();
   running = first;
   host_.switch_to(first->fiber);
@@ -116,7 +118,7 @@ void Block::exit(Thread& thread) {
       fail("lane %u exits while other lanes wait for it in %s", thread.lane, meeting.name);
     }
   }
-  race_detector::release(&launch_end);
+  race_detector::release(&thread_ends);
   thread.state = State::kExited;
   thread.warp->live &= ~(1u << thread.lane);
   --live;

@@ -75,6 +75,9 @@ struct Warp {
 };
 
 struct Block : BlockIndex {
+  void start_launch() { places_.start_launch(); }
+  // What threads did happens before what the host does next.
+  void end_launch();
   void run(const Grid& grid, Order& order, dim3 index);
 
   // Lets other threads run until one wakes this one, which is the running one.
@@ -103,7 +106,7 @@ struct Block : BlockIndex {
 
   ReadyQueue ready_;
   Fiber host_;
-  Stacks stacks_;
+  FiberPlaces places_;
   FreshMemory sync_memory_;
   unsigned sync_objects_;
   unsigned capacity_ = 0;
@@ -112,9 +115,6 @@ struct Block : BlockIndex {
 inline Thread& running_thread() {
   return *const_cast<Thread*>(static_cast<const Thread*>(running));
 }
-
-// What threads of past launches did happens before what the host does next.
-void host_waits_for_threads();
 
 }  // namespace simt
 

@@ -52,19 +52,19 @@ Fiber* left_last = nullptr;
 
 void Fiber::adopt_caller() { race_fiber_ = race_detector::current_fiber(); }
 
-void Fiber::prepare(void (*entry)(), char* stack, size_t bytes) {
-  stack_ = stack;
-  stack_bytes_ = bytes;
+void Fiber::prepare(void (*entry)(), const FiberPlace& place, size_t shift) {
+  stack_ = place.stack;
+  stack_bytes_ = place.bytes - shift;
   fake_stack_ = nullptr;
-  race_fiber_ = race_detector::create_fiber();
+  race_fiber_ = place.race_fiber;
 #ifdef STRUCTKD_SIMT_UCONTEXT
   getcontext(&context_);
-  context_.uc_stack.ss_sp = stack;
-  context_.uc_stack.ss_size = bytes;
+  context_.uc_stack.ss_sp = place.stack;
+  context_.uc_stack.ss_size = stack_bytes_;
   context_.uc_link = nullptr;
   makecontext(&context_, entry, 0);
 #else
-  void** top = reinterpret_cast<void**>(stack + bytes);
+  void** top = reinterpret_cast<void**>(place.stack + stack_bytes_);
   *--top = nullptr;  // the entry's return address: none. Aligns its frame as a call would
   *--top = reinterpret_cast<void*>(entry);
   for (int saved = 0; saved < 6; ++saved) *--top = nullptr;
@@ -98,7 +98,6 @@ void Fiber::switch_to(Fiber& to) {
 }
 
 void Fiber::leave_for(Fiber& to) {
-  race_detector::retire_fiber(race_fiber_);
   if (__sanitizer_start_switch_fiber != nullptr) {
     __sanitizer_start_switch_fiber(nullptr, to.stack_, to.stack_bytes_);
   }
@@ -106,22 +105,28 @@ void Fiber::leave_for(Fiber& to) {
   __builtin_unreachable();
 }
 
-// AddressSanitizer's frames are larger. Kernels keep little on the stack: it is registers on a
-// device.
-size_t Stacks::bytes() { return __sanitizer_start_switch_fiber != nullptr ? 256 << 10 : 64 << 10; }
-
-size_t Stacks::guard() {
-  static const size_t page = size_t(sysconf(_SC_PAGESIZE));
-  return page;
+void FiberPlaces::start_block() {
+  if (!race_detector::present()) used_ = 0;
 }
 
-void Stacks::provide(unsigned count) {
-  if (!memory_.renew(count * stride())) return;
-  for (unsigned i = 0; i < count; ++i) {
-    if (mprotect(memory_.data() + i * stride(), guard(), PROT_NONE) != 0) {
-      fail("no memory for the stacks of %u threads", count);
-    }
+FiberPlace& FiberPlaces::next() {
+  // libtsan of g++ 12 knows about 8000 threads. Of a larger launch, blocks that far apart share
+  // them.
+  constexpr size_t kMost = 6000;
+  if (used_ == kMost) used_ = 0;
+  if (used_ < places_.size()) return places_[used_++];
+
+  // Kernels keep little on the stack: it is registers on a device. AddressSanitizer's frames are
+  // larger.
+  const size_t bytes = __sanitizer_start_switch_fiber != nullptr ? 256 << 10 : 64 << 10;
+  const size_t guard = size_t(sysconf(_SC_PAGESIZE));  // what nobody may touch
+  void* memory = mmap(nullptr, guard + bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED || mprotect(memory, guard, PROT_NONE) != 0) {
+    fail("no memory for the stack of thread %zu", used_);
   }
+  places_.push_back({static_cast<char*>(memory) + guard, bytes, race_detector::create_fiber()});
+  return places_[used_++];
 }
 
 }  // namespace simt

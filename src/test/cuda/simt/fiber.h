@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include <vector>
+
 #include "simt/race_detector.h"
 
 // Where there is no switch of our own. Also forced by tests, as it is several times slower.
@@ -16,13 +18,20 @@
 
 namespace simt {
 
+struct FiberPlace {
+  char* stack;
+  size_t bytes;
+  void* race_fiber;
+};
+
 class Fiber {
  public:
   // The fiber that calls, with the stack it has.
   void adopt_caller();
 
-  // The next switch to this fiber starts `entry`, which calls started() first and never returns.
-  void prepare(void (*entry)(), char* stack, size_t bytes);
+  // The next switch to this fiber starts `entry` at that place, its stack beginning `shift` bytes
+  // below the top. `entry` calls started() first and never returns.
+  void prepare(void (*entry)(), const FiberPlace& place, size_t shift);
   void started();
 
   // Goes to `to` until someone switches back to this fiber, which must be the running one.
@@ -45,19 +54,20 @@ class Fiber {
   void* race_fiber_ = nullptr;  // ThreadSanitizer's
 };
 
-// Stacks for the fibers of a block, each above a page that nothing may touch.
-class Stacks {
+// Stacks with identities, made on demand and used again. The race detector takes what runs on the
+// same one for the same thread, whose accesses cannot race: blocks of a launch are given different
+// ones.
+class FiberPlaces {
  public:
-  // Fresh for the race detector.
-  void provide(unsigned count);
-  char* stack(unsigned i) const { return memory_.data() + i * stride() + guard(); }
-  static size_t bytes();
+  // Launches are ordered: each may have all places.
+  void start_launch() { used_ = 0; }
+  // Without a race detector each block may.
+  void start_block();
+  FiberPlace& next();
 
  private:
-  static size_t guard();
-  static size_t stride() { return guard() + bytes(); }
-
-  FreshMemory memory_;
+  std::vector<FiberPlace> places_;
+  size_t used_ = 0;
 };
 
 }  // namespace simt

@@ -8,7 +8,6 @@
 extern "C" {
 [[gnu::weak]] void* __tsan_get_current_fiber(void);
 [[gnu::weak]] void* __tsan_create_fiber(unsigned flags);
-[[gnu::weak]] void __tsan_destroy_fiber(void* fiber);
 [[gnu::weak]] void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 [[gnu::weak]] void __tsan_acquire(void* object);
 [[gnu::weak]] void __tsan_release(void* object);
@@ -22,11 +21,6 @@ namespace {
 
 constexpr unsigned kNoSync = 1;  // __tsan_switch_to_fiber_no_sync
 
-// libtsan of g++ 12 knows about 8000 ids; those of the newest blocks must stay out of use.
-constexpr int kRetired = 6000;
-void* retired[kRetired];
-int oldest = 0;
-
 }  // namespace
 
 bool present() { return __tsan_create_fiber != nullptr; }
@@ -37,13 +31,6 @@ void* current_fiber() { return present() ? __tsan_get_current_fiber() : nullptr;
 
 void switch_to(void* fiber) {
   if (present()) __tsan_switch_to_fiber(fiber, kNoSync);
-}
-
-void retire_fiber(void* fiber) {
-  if (!present()) return;
-  if (retired[oldest] != nullptr) __tsan_destroy_fiber(retired[oldest]);
-  retired[oldest] = fiber;
-  oldest = (oldest + 1) % kRetired;
 }
 
 void release(void* object) {

@@ -10,7 +10,7 @@
 // * Switching fibers with an implied happens-before.
 // * Sync objects and memory with a past: blocks must not be ordered by reusing an address. See
 //   FreshMemory.
-// * Ids of ended fibers given to new ones: see retire_fiber.
+// * One fiber for threads that nothing orders: see FiberPlaces.
 #ifndef STRUCTKD_SIMT_RACE_DETECTOR_H
 #define STRUCTKD_SIMT_RACE_DETECTOR_H
 
@@ -20,13 +20,9 @@ namespace simt::race_detector {
 
 bool present();
 
-// A thread of execution that starts after all the caller did so far.
 void* create_fiber();
 void* current_fiber();
 void switch_to(void* fiber);
-
-// Destroys a fiber later: an id used again hides races with its former owner.
-void retire_fiber(void* fiber);
 
 // What came before a release of an object happens before what follows an acquire of it.
 void release(void* object);

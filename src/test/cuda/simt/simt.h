@@ -15,6 +15,8 @@
 // STRUCTKD_SIMT_ORDER is the order in which threads and blocks run: forward, reverse, or
 // random:SEED. A kernel whose result depends on it lacks a barrier.
 //
+// STRUCTKD_SIMT_LAUNCHES=FILE writes launches to a file instead of running them (launch.cpp).
+//
 // Misuse that would hang or be undefined on a device ends the process with status 77 and a report.
 // Not modelled: time, caches, weak memory order, rounding of tensor cores and fast intrinsics.
 #ifndef STRUCTKD_SIMT_SIMT_H

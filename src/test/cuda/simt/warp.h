@@ -60,7 +60,7 @@ inline uint32_t ballot(const char* name, uint32_t mask, bool predicate, Site sit
 }  // namespace simt
 
 inline void __syncwarp(unsigned mask = 0xffffffffu, simt::Site site = simt::here()) {
-  simt::exchange("__syncwarp", mask, char(0), site);
+  simt::exchange("__syncwarp", mask, nullptr, 0, site);
 }
 
 // width: a power of two; lanes shuffle within segments of that many.

@@ -166,16 +166,16 @@ TEST(Atomics, EachDoesItsOperation) {
 }
 
 TEST(Launch, HostThreadsExcludeEachOther) {
-  std::vector<std::vector<double>> out(4, std::vector<double>(50));
+  std::vector<std::vector<double>> out(4, std::vector<double>(10));
   std::vector<std::thread> hosts;
   for (auto& mine : out) {
     hosts.emplace_back([&mine] {
-      for (int i = 0; i < 20; ++i) run<block_sum_kernel<64>>(dim3(50), dim3(64), 0, mine.data());
+      for (int i = 0; i < 10; ++i) run<block_sum_kernel<64>>(dim3(10), dim3(64), 0, mine.data());
     });
   }
   for (std::thread& host : hosts) host.join();
   for (const auto& mine : out) {
-    for (int b = 0; b < 50; ++b) EXPECT_EQ(mine[b], 63 * 32 + 64 * b);
+    for (int b = 0; b < 10; ++b) EXPECT_EQ(mine[b], 63 * 32 + 64 * b);
   }
 }
 

@@ -10,14 +10,18 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeOps;
 import org.structkd.testing.Tensors;
 
 /** What every loss says about maps that it cannot take, whichever of the two it is. */
@@ -113,8 +117,73 @@ class BadInputTest {
         both.getMessage());
   }
 
+  /** Whatever comes beside the maps: each is named, with both devices. */
+  @Test
+  void furtherArgumentsOfAnotherDevice() {
+    Tensor plane = torch.ones(2, 3, 5).to(meta(), ScalarType.Float);
+    Tensor mask = plane.to(ScalarType.Byte);
+    Tensor table = torch.zeros(2, 2).to(meta(), ScalarType.Int);
+    GlobalStructuralLoss global = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    assertEquals(
+        "pair-wise loss: weights is on meta and nodes on cpu, expected one device",
+        sentence(
+            () ->
+                new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(good(), good(), plane)));
+    assertEquals(
+        "pixel-wise loss: mask is on meta and student on cpu, expected one device",
+        sentence(
+            () -> new PixelwiseLoss(PixelwiseLoss.Config.kd(1)).forward(good(), good(), mask)));
+    assertEquals(
+        "inter-class similarity loss: mask is on meta and student on cpu, expected one device",
+        sentence(
+            () ->
+                new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())
+                    .forward(good(), good(), mask)));
+    assertEquals(
+        "global structural loss: indices is on meta and student on cpu, expected one device",
+        sentence(
+            () ->
+                global.forwardAt(
+                    good(), good(), new GlobalStructuralSamples(table, table), null, 1)));
+    assertEquals(
+        "global structural loss: labels is on meta and teacher on cpu, expected one device",
+        sentence(() -> global.forward(good(), good(), good(), mask.to(ScalarType.Long), 1)));
+  }
+
+  /** The operators check devices, too: C++ and Python callers come without Java's checks. */
+  @Test
+  void operatorsNameBothDevices() {
+    String said =
+        assertThrows(
+                StructkdException.class,
+                () ->
+                    NativeCall.of(
+                        () ->
+                            NativeOps.pixelwise(
+                                good(),
+                                good(),
+                                new TensorOptional(torch.ones(2, 3, 5).to(meta(), ScalarType.Byte)),
+                                1,
+                                1,
+                                1,
+                                true)))
+            .getMessage();
+    assertTrue(said.startsWith("pixel-wise loss: mask is on meta"), said);
+    said =
+        assertThrows(
+                StructkdException.class,
+                () -> NativeCall.of(() -> NativeOps.pairwise(
+                    good(), elsewhere(), new TensorOptional(), 1, 1, 1e-12, 0, 0)))
+            .getMessage();
+    assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
+  }
+
+  private static Device meta() {
+    return new Device(DeviceType.Meta);
+  }
+
   private static Tensor elsewhere() {
-    return good().to(new Device(DeviceType.Meta), ScalarType.Float);
+    return good().to(meta(), ScalarType.Float);
   }
 
   @ParameterizedTest

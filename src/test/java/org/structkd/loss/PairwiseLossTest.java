@@ -122,9 +122,12 @@ class PairwiseLossTest {
     Tensor teacher = Tensors.gaussian(2, 2, 6, 5, 8);
     double expected = ALL_NODES.forward(dense, teacher).item_double();
     Tensor channelsLast = dense.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
-    assertEquals(expected, ALL_NODES.forward(channelsLast, teacher).item_double());
+    // A kernel may add in another order where another axis is contiguous.
+    double rounding = 4 * Math.ulp(expected);
+    assertEquals(expected, ALL_NODES.forward(channelsLast, teacher).item_double(), rounding);
     Tensor wide = torch.cat(new TensorVector(dense, dense), 3);
-    assertEquals(expected, ALL_NODES.forward(wide.narrow(3, 0, 8), teacher).item_double());
+    Tensor sliced = wide.narrow(3, 0, 8);
+    assertEquals(expected, ALL_NODES.forward(sliced, teacher).item_double(), rounding);
   }
 
   @Test

@@ -1,0 +1,66 @@
+# Tests of the emulator, and of the kernels by what only the emulator can see.
+set(cuda_test_dir ${root}/src/test/cuda)
+file(GLOB simt_test_sources CONFIGURE_DEPENDS ${cuda_test_dir}/simt_test/*.cpp)
+
+# Objects of the given sources that may use kernels' headers.
+function(structkd_add_cuda_test_objects name)
+  add_library(${name} OBJECT ${ARGN})
+  target_include_directories(${name} PRIVATE ${cuda_includes} ${test_dir})
+  target_link_libraries(${name} PRIVATE GTest::gtest)
+endfunction()
+
+# The emulator itself. Each planted bug is found by the means meant for it: sanitizers, where the build
+# has them.
+structkd_add_cuda_test_objects(structkd_simt_test_objects ${simt_test_sources})
+if(STRUCTKD_SANITIZE MATCHES undefined)
+  target_compile_definitions(structkd_simt_test_objects PRIVATE STRUCTKD_TEST_UNDEFINED)
+endif()
+
+# Once more with the fibers of machines that are no x86-64.
+add_library(structkd_simt_ucontext OBJECT ${simt_sources})
+target_include_directories(structkd_simt_ucontext PRIVATE ${cuda_includes})
+target_compile_options(structkd_simt_ucontext PRIVATE -fno-sanitize=all)
+target_compile_definitions(structkd_simt_ucontext PRIVATE STRUCTKD_SIMT_UCONTEXT)
+
+foreach(runtime simt simt_ucontext)
+  add_executable(structkd_${runtime}_tests $<TARGET_OBJECTS:structkd_simt_test_objects>
+                                           $<TARGET_OBJECTS:structkd_${runtime}>)
+  target_link_libraries(structkd_${runtime}_tests PRIVATE GTest::gtest_main)
+  add_test(NAME structkd_${runtime}_tests COMMAND structkd_${runtime}_tests --gtest_brief=1)
+endforeach()
+
+# Every loss on small odd shapes, in three orders of threads.
+structkd_add_cuda_test_objects(
+  structkd_kernel_smoke_objects ${cuda_test_dir}/kernel_smoke_test.cpp ${test_dir}/tensors.cpp
+  ${test_dir}/loss_run.cpp ${test_dir}/memory.cpp)
+add_executable(structkd_kernel_smoke_tests $<TARGET_OBJECTS:structkd_kernel_smoke_objects>)
+target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_main
+                                                          -Wl,--no-as-needed structkd_cuda_emulated)
+
+# Adds that program as a test, and once more with the kernels of GPUs whose f64 is slow.
+function(structkd_add_kernel_smoke_tests program)
+  add_test(NAME ${program} COMMAND ${program} --gtest_brief=1)
+  add_test(NAME ${program}_slow_f64 COMMAND ${program} --gtest_brief=1 --gtest_filter=*Pairwise*)
+  set_tests_properties(${program}_slow_f64 PROPERTIES ENVIRONMENT STRUCTKD_CUDA_F64=slow)
+endfunction()
+structkd_add_kernel_smoke_tests(structkd_kernel_smoke_tests)
+
+if(NOT STRUCTKD_CUDA_INSTRUMENTED)
+  return()
+endif()
+
+# Races within and between blocks. libtsan sees what is instrumented: kernels.
+structkd_add_cuda_test_objects(structkd_simt_race_objects ${simt_test_sources})
+target_compile_options(structkd_simt_race_objects PRIVATE ${instrumented})
+add_executable(structkd_simt_race_tests $<TARGET_OBJECTS:structkd_simt_race_objects>
+                                        $<TARGET_OBJECTS:structkd_simt>)
+add_executable(
+  structkd_kernel_race_tests $<TARGET_OBJECTS:structkd_kernel_smoke_objects>
+                             $<TARGET_OBJECTS:structkd_cuda_instrumented> $<TARGET_OBJECTS:structkd_simt>)
+target_link_libraries(structkd_kernel_race_tests PRIVATE structkd)
+foreach(program structkd_simt_race_tests structkd_kernel_race_tests)
+  target_link_libraries(${program} PRIVATE GTest::gtest_main)
+  target_link_options(${program} PRIVATE -fsanitize=thread)
+endforeach()
+add_test(NAME structkd_simt_race_tests COMMAND structkd_simt_race_tests --gtest_brief=1)
+structkd_add_kernel_smoke_tests(structkd_kernel_race_tests)

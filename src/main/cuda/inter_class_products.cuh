@@ -1,0 +1,472 @@
+// cuda/inter_class_products.cuh: the sums over pixels that the K x K divergences are made of.
+//
+// what      for the pixels x of a part of an image, with u_j = (z_j - shift_j) / temperature:
+//             mass_i = sum_x e^{u_i(x) - top_i},  products_ij = sum_x e^{u_i(x) - top_i} u_j(x)
+//           shift_j is the softmax mean of the first tile with a valid pixel, so that u is small
+//           where p is large; top_i is the maximum of that tile. Where a later logit is above top
+//           by more than kSlack, all sums of the block so far are rescaled: rare, and above 0 an
+//           exponential is as exact as below.
+// mapping   block = part x net x output tile (one tile up to some 150 classes). A tile of pixels is
+// read once,
+//           u and e^u go to shared memory. There a thread multiplies R rows of e with C rows of u,
+//           in registers, over every `slices`-th chunk of V pixels; slices of the threads take the
+//           place of outputs where K is small, so that 19 or 21 classes are not padded to 32.
+// result    per part: f64 products, mass, top, shift. f32 within kChain pixels of a thread, f64
+// across. traffic   4 bytes per f32 logit; partial sums: parts x (K + 3) K x 8 bytes, written once
+// per kChain pixels. shared    (R-padded rows + C-padded columns) x (pixels + V) numbers. Chunks of
+// a warp are consecutive, or
+//           its rows are V banks apart: no bank conflicts with 8 slices or more and with one.
+// limits    192 threads and two blocks per multiprocessor: 168 registers.
+#ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
+#define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
+
+#include "inter_class_tile.cuh"
+#include "math.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+constexpr int kProductThreads = 192, kProductWarps = kProductThreads / kWarp;
+
+// Pixels that a thread sums in T before f64 takes over. A sum of 512 rounds to about 5e-7 of itself
+// in f32, and to less as soon as several of them are added.
+constexpr int kChain = 512;
+
+// e^8 = 3000: products of logits up to 1e30 stay finite in f32.
+constexpr float kSlack = 8.0f;
+
+// How the K x K outputs and the pixels are cut, by K alone.
+struct ProductShape {
+  int rows, columns;                // classes of an output tile
+  int row_tiles, column_tiles;      // of them
+  int thread_rows, thread_columns;  // threads that share an output tile
+  int slices;                       // of a tile of pixels, each for as many threads
+  int pixels, stride;           // of a tile, and from one of its rows to the next in shared memory
+  int row_slots, column_slots;  // rows in shared memory: classes, rounded up
+};
+
+// Sums of the parts of one net, [B, parts, ...].
+template <class T>
+struct PartSums {
+  double* products;  // [K, K]
+  double* mass;      // [K]
+  T* top;            // [K] of u; -inf if the part has no valid pixel
+  T* shift;          // [K]
+};
+
+template <class Element>
+struct ProductTask {
+  MapOf<Element> student, teacher;
+  Plane mask;
+  Widened<Element> inverse_temperature;
+  int64_t pixels;  // of an image
+  int64_t tiles, parts;
+  PartSums<Widened<Element>> student_sums, teacher_sums;
+  int64_t* valid_pixels;  // [B, parts]
+  ProductShape shape;
+};
+
+template <class T, int V>
+struct alignas(sizeof(T) * V) Chunk {
+  T at[V];
+};
+
+template <class T>
+__host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape, int C) {
+  // The tile; or the sums of one row of all threads, when slices are added.
+  const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
+  const size_t sums = size_t(C) * (kProductThreads + 1);
+  const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
+  return ((tile > sums ? tile : sums) + classes) * sizeof(T);
+}
+
+template <class Element, int R, int C, int V, int Batch>
+class ProductBlock {
+  using T = Widened<Element>;
+
+ public:
+  __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
+      : task_(task), shape_(task.shape), share_(task.shape.pixels) {
+    int64_t index = blockIdx.x;
+    const int outputs = shape_.row_tiles * shape_.column_tiles;
+    const int output = int(index % outputs);
+    index /= outputs;
+    is_student_ = index % 2 == 0;
+    index /= 2;
+    part_ = index;  // of all images
+    b_ = index / task.parts;
+    K_ = int(task.student.C);
+    row0_ = output / shape_.column_tiles * shape_.rows;
+    column0_ = output % shape_.column_tiles * shape_.columns;
+    rows_ = smaller(shape_.rows, K_ - row0_);
+    columns_ = smaller(shape_.columns, K_ - column0_);
+    is_square_ = outputs == 1;
+    image_ = map().data + b_ * map().stride_b;
+    stride_c_ = map().stride_c;
+
+    shared_ = shared;
+    e_ = shared;
+    u_ = e_ + shape_.row_slots * shape_.stride;
+    const size_t tile = size_t(shape_.row_slots + shape_.column_slots) * shape_.stride;
+    const size_t sums = size_t(C) * (kProductThreads + 1);
+    row_shift_ = shared + (tile > sums ? tile : sums);
+    top_ = row_shift_ + shape_.row_slots;
+    factor_ = top_ + shape_.row_slots;
+    column_shift_ = factor_ + shape_.row_slots;
+  }
+
+  __device__ __forceinline__ void run() {
+    clear();
+    const int rounds = int(divide_up(rows_, share_.row_step * Batch));
+    const int64_t in_image = part_ % task_.parts;
+    end_ = (in_image + 1) * task_.tiles / task_.parts;
+    int64_t t = in_image * task_.tiles / task_.parts;
+    bool started = false;  // a valid pixel has been seen: shift and top are set
+    Element raw[Batch];    // the first logits of tile t
+    aim(t);
+    load_rows(0, raw);
+    // One place each to store, multiply and flush: the sums stay in registers throughout.
+    while (true) {
+      bool above = false;
+      const bool valid = valid_;
+      if (t < end_) {
+        if (!started && __syncthreads_or(valid)) {
+          set_shifts(t);
+          started = true;
+          __syncthreads();
+        }
+#pragma unroll 1
+        for (int round = 0; round < rounds; ++round) {
+          above |= store_rows(round, raw, valid);
+          // What follows: more of this tile, or the first logits of the next one.
+          if (round + 1 == rounds) aim(t + 1);
+          load_rows(round + 1 == rounds ? 0 : round + 1, raw);
+        }
+        if (!is_square_) store_columns(t);
+        above = __syncthreads_or(above && started);
+      }
+      if (t == end_ || above || chain_ > kChain) {
+        flush();
+        if (t == end_) break;
+        if (above) rescale(t);
+        aim(t);  // the same tile again: flush() has used its memory
+        load_rows(0, raw);
+        continue;
+      }
+      if (started) {
+        valid_pixels_ += valid && share_.row == 0;
+        add_mass();
+        multiply();
+      }
+      __syncthreads();  // all have read the tile
+      ++t;
+    }
+    write_masses();
+  }
+
+ private:
+  __device__ __forceinline__ void clear() {
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
+         i += kProductThreads) {
+      shared_[i] = T(0);
+    }
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
+      row_shift_[i] = T(0);
+      top_[i] = T(-INFINITY);
+    }
+#pragma unroll
+    for (int r = 0; r < R; ++r) {
+#pragma unroll
+      for (int c = 0; c < C; ++c) sum_[r][c] = T(0);
+    }
+    __syncthreads();
+  }
+
+  // Chosen where it is used, it takes no registers in between.
+  __device__ __forceinline__ MapOf<Element> map() const {
+    return is_student_ ? task_.student : task_.teacher;
+  }
+
+  // The pixel of this thread in a tile. The tile of a product has one segment per warp.
+  __device__ __forceinline__ int pixel() const {
+    return share_.segment * kWarp + int(threadIdx.x) % kWarp;
+  }
+
+  // From here on next_ and valid_ are those of tile t.
+  __device__ __forceinline__ void aim(int64_t t) {
+    const int64_t n = t * shape_.pixels + pixel();
+    valid_ = t < end_ && share_.segment < share_.segments &&
+             is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
+    next_ = image_ + (row0_ + share_.row) * stride_c_;
+    if (valid_) next_ += map().pixel_offset(n);
+  }
+
+  __device__ __forceinline__ void load_rows(int round, Element (&raw)[Batch]) {
+    const int64_t step = share_.row_step * stride_c_;
+    int row = share_.row + round * Batch * share_.row_step;
+#pragma unroll
+    for (int i = 0; i < Batch; ++i) {
+      raw[i] = valid_ && row < rows_ ? *next_ : Element{};
+      next_ += step;
+      row += share_.row_step;
+    }
+  }
+
+  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if a logit is
+  // too far above top.
+  __device__ __forceinline__ bool store_rows(int round, const Element (&raw)[Batch], bool valid) {
+    bool above = false;
+    int row = share_.row + round * Batch * share_.row_step;
+    int at = row * shape_.stride + pixel();
+#pragma unroll
+    for (int i = 0; i < Batch; ++i) {
+      if (row < rows_ && share_.segment < share_.segments) {
+        const T u = (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature;
+        const T exponent = u - top_[row];
+        above |= valid && exponent > T(kSlack);
+        e_[at] = valid ? exponential(exponent) : T(0);
+        if (is_square_) u_[at] = valid ? u : T(0);
+      }
+      row += share_.row_step;
+      at += share_.row_step * shape_.stride;
+    }
+    return above;
+  }
+
+  __device__ __forceinline__ void store_columns(int64_t t) {
+    if (share_.segment >= share_.segments) return;
+    const int64_t n = t * shape_.pixels + pixel();
+    const bool valid = is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
+    const Element* from = image_ + column0_ * stride_c_ + (valid ? map().pixel_offset(n) : 0);
+#pragma unroll 4
+    for (int column = share_.row; column < columns_; column += share_.row_step) {
+      const T z = T(widen(from[valid ? column * stride_c_ : 0]));
+      u_[column * shape_.stride + pixel()] =
+          valid ? (z - column_shift_[column]) * task_.inverse_temperature : T(0);
+    }
+  }
+
+  // Maximum of a class over the valid pixels of a tile, in every lane.
+  __device__ __forceinline__ T tile_maximum(int k, int64_t t) const {
+    T most = T(-INFINITY);
+#pragma unroll 1
+    for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
+      const int64_t n = t * shape_.pixels + x;
+      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
+      most = larger(most, T(widen(*map().at(b_, k, n))));
+    }
+    return warp_max(most);
+  }
+
+  // The mean of a class under its own softmax over the tile. A constant gives exactly that
+  // constant.
+  __device__ __forceinline__ T tile_mean(int k, int64_t t, T maximum) const {
+    T mass = T(0), moment = T(0);
+#pragma unroll 1
+    for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
+      const int64_t n = t * shape_.pixels + x;
+      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
+      const T below = T(widen(*map().at(b_, k, n))) - maximum;
+      const T e = exponential(below * task_.inverse_temperature);
+      mass += e;
+      moment += e * below;
+    }
+    return maximum + warp_sum(moment) / warp_sum(mass);
+  }
+
+  // One warp per class. Begins with marks that all threads see.
+  __device__ __forceinline__ void set_shifts(int64_t t) {
+    const int classes = rows_ + (is_square_ ? 0 : columns_);
+#pragma unroll 1
+    for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
+      const int k = i < rows_ ? row0_ + i : column0_ + i - rows_;
+      const T maximum = tile_maximum(k, t), mean = tile_mean(k, t, maximum);
+      if (threadIdx.x % kWarp != 0) continue;
+      if (i < rows_) {
+        row_shift_[i] = mean;
+        top_[i] = (maximum - mean) * task_.inverse_temperature;
+      } else {
+        column_shift_[i - rows_] = mean;
+      }
+    }
+  }
+
+  // Raises top to the maximum of the tile; sums so far, all of them flushed, shrink accordingly.
+  __device__ __forceinline__ void rescale(int64_t t) {
+#pragma unroll 1
+    for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
+      const T maximum = tile_maximum(row0_ + row, t);
+      const T u = (maximum - row_shift_[row]) * task_.inverse_temperature;
+      __syncwarp(kFullWarp);  // all lanes have read top
+      if (threadIdx.x % kWarp == 0) {
+        const T top = larger(top_[row], u);
+        factor_[row] = exponential(top_[row] - top);
+        top_[row] = top;
+      }
+    }
+    __syncthreads();
+    double* products = output();
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < rows_ * columns_; i += kProductThreads) {
+      products[int64_t(i / columns_) * K_ + i % columns_] *= double(factor_[i / columns_]);
+    }
+    if (has_mass()) mass_ *= double(factor_[mass_row()]);
+    __syncthreads();
+  }
+
+  // Threads per row, each for a share of its pixels.
+  __device__ __forceinline__ int mass_threads() const { return kProductThreads / rows_; }
+  __device__ __forceinline__ int mass_row() const { return int(threadIdx.x) / mass_threads(); }
+  __device__ __forceinline__ bool has_mass() const { return mass_row() < rows_; }
+
+  __device__ __forceinline__ void add_mass() {
+    if (!has_mass()) return;
+    const int threads = mass_threads();
+    const T* row = e_ + mass_row() * shape_.stride;
+    T sum = T(0);
+#pragma unroll 1
+    for (int x = int(threadIdx.x) % threads * V; x < shape_.pixels; x += threads * V) {
+      const Chunk<T, V> e = *reinterpret_cast<const Chunk<T, V>*>(row + x);
+#pragma unroll
+      for (int v = 0; v < V; ++v) sum += e.at[v];
+    }
+    mass_ += double(sum);
+  }
+
+  // Output rows thread_row() + r * thread_rows, columns likewise.
+  __device__ __forceinline__ int pair() const { return int(threadIdx.x) / shape_.slices; }
+  __device__ __forceinline__ bool multiplies() const {
+    return pair() < shape_.thread_rows * shape_.thread_columns;
+  }
+
+  __device__ __forceinline__ void multiply() {
+    if (multiplies()) {
+      const T* e = e_ + pair() / shape_.thread_columns * shape_.stride;
+      const T* u = u_ + pair() % shape_.thread_columns * shape_.stride;
+      const int e_step = shape_.thread_rows * shape_.stride;
+      const int u_step = shape_.thread_columns * shape_.stride;
+#pragma unroll 1
+      for (int x = int(threadIdx.x) % shape_.slices * V; x < shape_.pixels;
+           x += shape_.slices * V) {
+        Chunk<T, V> left[R];
+#pragma unroll
+        for (int r = 0; r < R; ++r) {
+          left[r] = *reinterpret_cast<const Chunk<T, V>*>(e + r * e_step + x);
+        }
+#pragma unroll
+        for (int c = 0; c < C; ++c) {
+          const Chunk<T, V> right = *reinterpret_cast<const Chunk<T, V>*>(u + c * u_step + x);
+#pragma unroll
+          for (int r = 0; r < R; ++r) {
+#pragma unroll
+            for (int v = 0; v < V; ++v) sum_[r][c] += left[r].at[v] * right.at[v];
+          }
+        }
+      }
+    }
+    chain_ += int(divide_up(shape_.pixels, shape_.slices));
+  }
+
+  __device__ __forceinline__ PartSums<T> sums() const {
+    return is_student_ ? task_.student_sums : task_.teacher_sums;
+  }
+  __device__ __forceinline__ double* output() const {
+    return sums().products + part_ * K_ * K_ + int64_t(row0_) * K_ + column0_;
+  }
+  // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
+  // barrier.
+  __device__ __forceinline__ void flush() {
+    constexpr int kStride = kProductThreads + 1;  // [C][kStride]: no bank conflicts either way
+    const int across = shape_.thread_columns * C;
+#pragma unroll 1
+    for (int r = 0; r < R; ++r) {
+      __syncthreads();
+#pragma unroll
+      for (int c = 0; c < C; ++c) {
+        shared_[c * kStride + int(threadIdx.x)] = sum_[0][c];
+        // The next row moves up, zeros behind the last: registers have no index that is not a
+        // constant.
+#pragma unroll
+        for (int q = 0; q < R; ++q) sum_[q][c] = q + 1 < R ? sum_[q + 1 < R ? q + 1 : q][c] : T(0);
+      }
+      __syncthreads();
+#pragma unroll 1
+      for (int i = int(threadIdx.x); i < shape_.thread_rows * across; i += kProductThreads) {
+        const int row = i / across + r * shape_.thread_rows, column = i % across;
+        if (row >= rows_ || column >= columns_) continue;
+        const int of = i / across * shape_.thread_columns + column % shape_.thread_columns;
+        const T* from = shared_ + column / shape_.thread_columns * kStride + of * shape_.slices;
+        double sum = 0.0;
+        for (int s = 0; s < shape_.slices; ++s) sum += double(from[s]);
+        double* product = output() + int64_t(row) * K_ + column;
+        *product = flushed_ ? *product + sum : sum;
+      }
+    }
+    flushed_ = true;
+    chain_ = 0;
+    __syncthreads();
+    // Rows that hold no class take part in products whose results are left out: anything finite.
+#pragma unroll 1
+    for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
+         i += kProductThreads) {
+      shared_[i] = T(0);
+    }
+    __syncthreads();
+  }
+
+  __device__ __forceinline__ void write_masses() {
+    STRUCTKD_SHARED(double, mass, [kProductThreads]);
+    mass[threadIdx.x] = mass_;
+    const int64_t valid = block_sum<kProductThreads>(valid_pixels_);
+    __syncthreads();
+    if (column0_ == 0) {
+      const PartSums<T> to = sums();
+#pragma unroll 1
+      for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
+        double sum = 0.0;
+        for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
+        const int64_t at = part_ * K_ + row0_ + row;
+        to.mass[at] = sum;
+        to.top[at] = top_[row];
+        to.shift[at] = row_shift_[row];
+      }
+    }
+    if (column0_ == 0 && row0_ == 0 && is_student_ && threadIdx.x == 0) {
+      task_.valid_pixels[part_] = valid;
+    }
+  }
+
+  const ProductTask<Element>& task_;
+  const ProductShape& shape_;
+  T* shared_;
+  T *e_, *u_;                      // [slots, stride]
+  T *row_shift_, *top_, *factor_;  // [row_slots]
+  T* column_shift_;                // [column_slots]
+  const TileShare<kProductWarps> share_;
+  const Element* image_;
+  const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
+  bool valid_ = false;   // that pixel counts
+  int64_t stride_c_;
+  int64_t b_, part_, end_;
+  int K_, row0_, column0_, rows_, columns_;
+  bool is_student_, is_square_;
+  T sum_[R][C];
+  double mass_ = 0.0;
+  int64_t valid_pixels_ = 0;
+  int chain_ = 0;
+  bool flushed_ = false;
+};
+
+template <class Element, int R, int C, int V, int Batch>
+__global__ __launch_bounds__(kProductThreads,
+                             2) void class_products_kernel(const ProductTask<Element> task) {
+  STRUCTKD_DYNAMIC_SHARED(Widened<Element>, shared);
+  ProductBlock<Element, R, C, V, Batch>(task, shared).run();
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH

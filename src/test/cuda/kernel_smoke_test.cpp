@@ -1,0 +1,258 @@
+// src/test/cuda/kernel_smoke_test.cpp: every loss on maps just large enough for several blocks,
+// with odd edges: few enough instructions for race detection and sanitizers, which are the point.
+// Each case is run in three orders of threads and blocks and must give the same bits, close to the
+// reference's numbers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "global_structural_cases.h"
+#include "loss_run.h"
+#include "memory.h"
+#include "tensors.h"
+
+namespace structkd::test {
+namespace {
+
+constexpr const char* kEmulated = "cuda-emulated";
+constexpr const char* kOrders[] = {"forward", "reverse", "random:7"};
+
+struct Case {
+  int64_t student_channels, teacher_channels, height, width;
+  Layout layout = Layout::kContiguous;
+  Input input = Input::kRandom;
+};
+
+class KernelSmoke : public testing::TestWithParam<structkd_dtype> {
+ protected:
+  TestTensor tensor(const Case& c, int64_t channels) const {
+    return TestTensor({2, channels, c.height, c.width}, GetParam(), c.layout);
+  }
+
+  // Runs a loss on both backends. `tolerance` is that of f32 or, for f64 inputs, ignored.
+  void check(const TestTensor& student,
+             const WorkspaceCall& workspace_bytes,
+             const RunCall& run,
+             double tolerance) const {
+    How how;
+    how.f32_grad = GetParam() != STRUCTKD_F64;
+    const Outcome truth = run_loss("reference", student, how, workspace_bytes, run);
+    Outcome first;
+    for (const char* order : kOrders) {
+      SCOPED_TRACE(order);
+      setenv("STRUCTKD_SIMT_ORDER", order, 1);
+      const Outcome outcome = run_loss(kEmulated, student, how, workspace_bytes, run);
+      unsetenv("STRUCTKD_SIMT_ORDER");
+      SCOPED_TRACE(outcome.plan);
+      if (order == kOrders[0]) {
+        first = outcome;
+        if (GetParam() == STRUCTKD_F64) tolerance = 1e-8;
+        EXPECT_NEAR(outcome.loss, truth.loss, tolerance * std::abs(truth.loss));
+        EXPECT_LE(relative_error(outcome.grad, truth.grad), tolerance);
+      }
+      EXPECT_EQ(outcome.loss, first.loss);
+      EXPECT_EQ(outcome.grad, first.grad);
+    }
+  }
+};
+
+TEST_P(KernelSmoke, Pairwise) {
+  // Few nodes (pairs) and many (matrices), of equal and unequal widths.
+  const Case cases[] = {{13, 13, 3, 5},
+                        {9, 5, 4, 19, Layout::kChannelsLast},
+                        {34, 6, 5, 13, Layout::kSliced},
+                        {5, 5, 7, 21},
+                        {5, 5, 7, 21, Layout::kContiguous, Input::kNearlyEqual}};
+  for (const Case& c : cases) {
+    for (auto precision : {STRUCTKD_PRECISION_EXACT, STRUCTKD_PRECISION_FAST}) {
+      TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
+      SCOPED_TRACE(describe(student) + " and " + describe(teacher));
+      fill_pair(c.input, 3, student, teacher);
+      TestTensor weights({2, c.height, c.width}, STRUCTKD_F32);
+      weights.fill([](int64_t i) { return uniform(4, uint64_t(i)); });
+      structkd_pairwise_params params{};
+      params.struct_size = sizeof(params);
+      params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
+      params.eps_mode = STRUCTKD_EPS_MAX;
+      params.eps = 1e-8;
+      params.precision = precision;
+      if (c.layout == Layout::kChannelsLast) {
+        params.pairs = STRUCTKD_PAIRS_WHOLE_BATCH;
+        params.weights = weights.view();
+      }
+      check(
+          student,
+          [&](const structkd_ctx* ctx, size_t* bytes) {
+            return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
+                                               bytes);
+          },
+          [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+            return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
+                                     grad);
+          },
+          precision == STRUCTKD_PRECISION_FAST ? 2e-2 : 1e-5);
+    }
+  }
+}
+
+TEST_P(KernelSmoke, Pixelwise) {
+  // Class counts of each mapping: registers of one thread, of several, channels last, too many.
+  const Case cases[] = {{3, 3, 5, 27},
+                        {19, 19, 5, 27},
+                        {19, 19, 7, 9, Layout::kChannelsLast},
+                        {40, 40, 3, 13},
+                        {40, 40, 3, 13, Layout::kChannelsLast},
+                        {180, 180, 3, 11},
+                        {21, 21, 7, 9, Layout::kSliced}};
+  for (const Case& c : cases) {
+    TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
+    SCOPED_TRACE(describe(student));
+    fill_pair(c.input, 3, student, teacher);
+    TestTensor mask({2, c.height, c.width}, STRUCTKD_U8);
+    mask.fill([](int64_t i) { return uniform(5, uint64_t(i)) < 0.8 ? 1.0 : 0.0; });
+    structkd_pixelwise_params params{};
+    params.struct_size = sizeof(params);
+    params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
+    params.divisor = STRUCTKD_DIVISOR_PIXELS;
+    params.temperature = 2.0;
+    if (c.student_channels % 2 != 0) params.mask = mask.view();
+    check(
+        student,
+        [&](const structkd_ctx* ctx, size_t* bytes) {
+          return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
+                                              bytes);
+        },
+        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+          return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
+                                    grad);
+        },
+        1e-5);
+  }
+}
+
+TEST_P(KernelSmoke, InterClassSimilarity) {
+  const Case cases[] = {{3, 3, 5, 27},
+                        {19, 19, 5, 27},
+                        {19, 19, 7, 9, Layout::kChannelsLast},
+                        {35, 35, 3, 13},
+                        {70, 70, 3, 13, Layout::kSliced}};
+  for (const Case& c : cases) {
+    TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
+    SCOPED_TRACE(describe(student));
+    fill_pair(c.input, 3, student, teacher);
+    TestTensor mask({2, c.height, c.width}, STRUCTKD_U8);
+    mask.fill([](int64_t i) { return uniform(5, uint64_t(i)) < 0.8 ? 1.0 : 0.0; });
+    structkd_inter_class_similarity_params params{};
+    params.struct_size = sizeof(params);
+    params.temperature = 2.0;
+    params.row_normalize = c.layout == Layout::kChannelsLast;
+    if (c.student_channels > 19) params.mask = mask.view();
+    check(
+        student,
+        [&](const structkd_ctx* ctx, size_t* bytes) {
+          return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
+                                                           &params, 1, bytes);
+        },
+        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+          return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
+                                                 workspace, loss, grad);
+        },
+        1e-4);
+  }
+}
+
+TEST_P(KernelSmoke, GlobalStructural) {
+  const Case cases[] = {{5, 7, 5, 7}, {9, 9, 6, 7, Layout::kChannelsLast}};
+  for (const Case& c : cases) {
+    for (auto shuffle : {STRUCTKD_SHUFFLE_ROW_INDEPENDENT, STRUCTKD_SHUFFLE_COLUMN_SHARED, STRUCTKD_SHUFFLE_NONE}) {
+      TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
+      SCOPED_TRACE(describe(student) + " and " + describe(teacher));
+      fill_pair(c.input, 3, student, teacher);
+      const Sampled sampled(2, 37, c.height * c.width);
+      structkd_global_structural_params params = params_of(-2);
+      params.shuffle = shuffle;
+      check(
+          student,
+          [&](const structkd_ctx* ctx, size_t* bytes) {
+            return structkd_global_structural_workspace(ctx, student.view(), teacher.view(),
+                                                        sampled.indices.view(),
+                                                        sampled.counts.view(), &params, 1, bytes);
+          },
+          [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+            return structkd_global_structural(ctx, student.view(), teacher.view(),
+                                              sampled.indices.view(), sampled.counts.view(),
+                                              &params, workspace, loss, grad);
+          },
+          2e-4);
+    }
+  }
+}
+
+TEST_P(KernelSmoke, GlobalStructuralSample) {
+  const Case c = {4, 4, 17, 19};
+  TestTensor logits = tensor(c, 4), labels({2, c.height, c.width}, STRUCTKD_U8);
+  logits.fill([](int64_t i) { return gaussian(1, uint64_t(i)); });
+  labels.fill([](int64_t i) { return std::floor(4.4 * uniform(2, uint64_t(i))); });
+  for (int correct_only : {0, 1}) {
+    structkd_global_structural_sample_params params{};
+    params.struct_size = sizeof(params);
+    params.sampling = STRUCTKD_SAMPLING_CLASS_BALANCED;
+    params.teacher_correct_only = correct_only;
+    params.samples = 50;
+    params.min_candidates = 1;
+    params.num_classes = 4;
+    params.ignore_index = 255;
+    params.seed = 42;
+    params.step = default_step();
+    int64_t bound = 0;
+    ASSERT_EQ(
+        structkd_global_structural_sample_bound(logits.view(), labels.view(), &params, &bound),
+        STRUCTKD_OK)
+        << structkd_last_error();
+    // Indices, then counts.
+    const auto draw = [&](const char* backend) {
+      const structkd_ctx ctx{backend, nullptr, 1};
+      size_t bytes = 0;
+      EXPECT_EQ(structkd_global_structural_sample_workspace(&ctx, logits.view(), labels.view(),
+                                                            &params, &bytes),
+                STRUCTKD_OK);
+      AlignedBytes workspace(bytes);
+      TestTensor indices({2, bound}, STRUCTKD_I32), counts({2, 2}, STRUCTKD_I32);
+      EXPECT_EQ(structkd_global_structural_sample(&ctx, logits.view(), labels.view(), &params,
+                                                  workspace.data(), indices.view(), counts.view()),
+                STRUCTKD_OK)
+          << structkd_last_error();
+      std::vector<double> result = indices.values(), more = counts.values();
+      result.insert(result.end(), more.begin(), more.end());
+      return result;
+    };
+    const std::vector<double> expected = draw("reference");
+    for (const char* order : kOrders) {
+      setenv("STRUCTKD_SIMT_ORDER", order, 1);
+      EXPECT_EQ(draw(kEmulated), expected) << order;
+      unsetenv("STRUCTKD_SIMT_ORDER");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes,
+                         KernelSmoke,
+                         testing::ValuesIn(kFloatingDtypes),
+                         [](const testing::TestParamInfo<structkd_dtype>& info) {
+                           switch (info.param) {
+                             case STRUCTKD_F64:
+                               return "f64";
+                             case STRUCTKD_F32:
+                               return "f32";
+                             case STRUCTKD_F16:
+                               return "f16";
+                             default:
+                               return "bf16";
+                           }
+                         });
+
+}  // namespace
+}  // namespace structkd::test

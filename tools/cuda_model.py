@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""A roofline model of the losses on GPUs that were not measured.
+
+  tools/cuda_model.py BENCH      writes docs/cuda-model.md; BENCH is structkd_cuda_bench, whose --list tells what
+                                 each case must do at least; it needs no GPU
+
+Time of a case = the longer of
+  memory    the bytes that the algorithm must move / the data sheet's bandwidth
+  compute   for each kernel that a call launches (docs/cuda-launches.csv): how often warps run its inner loop x the cycles
+            that the loop takes at least (docs/cuda-loops.csv: the busiest pipe, or one instruction a cycle) / quarters of
+            multiprocessors / clock
+Nothing else: no latency, no launches, no bank conflicts, no tail of a grid. It finds plain waste; it predicts no time.
+"""
+import csv
+import dataclasses
+import math
+import pathlib
+import re
+import subprocess
+import sys
+
+import cuda_resources
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass
+class Gpu:
+    """Data sheets: multiprocessors, boost clock in GHz, bandwidth in GB/s. `tensor`: rate of its tensor cores for f32
+    sums relative to the architecture's table, which has that of GeForce cards."""
+    name: str
+    sm: int
+    multiprocessors: int
+    clock: float
+    bandwidth: float
+    tensor: float = 1.0
+
+
+GPUS = [
+    Gpu("H100 SXM", 90, 132, 1.98, 3350),
+    Gpu("A100 80 GB SXM", 80, 108, 1.41, 2040),
+    Gpu("RTX 4090", 89, 128, 2.52, 1008),
+    Gpu("L4", 89, 58, 2.04, 300, tensor=2.0),
+]
+
+
+@dataclasses.dataclass
+class Case:
+    """`target`: of the design, ms on H100 and A100. `math`: what the pair-wise form multiplies in on GPUs with fast and
+    with slow f64; kernels of the other forms are launched, too, but leave at once."""
+    loss: str
+    name: str
+    target: tuple = ("-", "-")
+    math: tuple = ()
+
+
+CASES = [
+    Case("pixelwise", "8x19x512x1024", ("0.33", "0.55")),
+    Case("pixelwise", "8x150x512x512"),
+    Case("pairwise", "8x512x64x64", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "8x512x64x64 aligned", math=("F64Mma", "Fma<float>")),
+    Case("pairwise", "8x512x64x64 aligned fast", ("0.40", "1.1"), ("Tf32Mma", "Tf32Mma")),
+    Case("pairwise", "8x128x64x64", ("0.12", "0.35"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "1x512x128x256", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
+    Case("pairwise", "1x512x128x256 aligned fast", ("0.40", "-"), ("Tf32Mma", "Tf32Mma")),
+    Case("inter_class_similarity", "8x19x512x1024", ("0.50", "0.85")),
+    Case("inter_class_similarity", "8x150x512x512", ("7.5", "26")),
+    Case("global_structural", "8x512x8x19", ("0.06", "0.08")),
+    Case("global_structural", "8x512x30x40"),
+]
+
+# Share of a case's operations that the inner loop of a kernel does, where both nets have the same channels.
+SHARES = [(r"pairwise_(gram|pairs)_tile_.*", 0.5), (r"pairwise_(gram|pairs)_grad_.*", 0.5),
+          (r"class_products_.*", 0.5), (r"class_grad_.*", 0.5),
+          (r"similarity_map_.*", 0.5), (r"row_gradient_.*", 0.5)]
+
+
+def loops():
+    with open(cuda_resources.LOOPS) as file:
+        next(file)
+        return {(row["kernel"], int(row["sm"])): row for row in csv.DictReader(file)}
+
+
+def occupancies():
+    with open(cuda_resources.RESOURCES) as file:
+        next(file)
+        return {(row["kernel"], int(row["sm"])): row["occupancy"] for row in csv.DictReader(file)}
+
+
+def least_work(bench):
+    """{(loss, case): (bytes, operations)}"""
+    text = subprocess.run([bench, "--list"], capture_output=True, text=True, check=True).stdout
+    pattern = re.compile(r"^(\S+) +(.+?) +(\S+) bytes +(\S+) flop$")
+    return {match.group(1, 2): tuple(map(float, match.group(3, 4)))
+            for match in map(pattern.match, text.splitlines())}
+
+
+def launched(case, gpu):
+    """Rows of docs/cuda-launches.csv, without kernels that leave at once."""
+    f64 = "fast" if gpu.sm in (80, 90) else "slow"
+    for row in cuda_resources.launches():
+        if (row["f64"], row["loss"], row["case"]) != (f64, case.loss, case.name):
+            continue
+        if case.math and row["kernel"].startswith("pairwise_gram_") and case.math[f64 == "slow"] not in row["kernel"]:
+            continue
+        yield row
+
+
+def compute_ms(launch, loop, operations, gpu):
+    """None for a loop of which nobody knows how often it runs."""
+    cycles = float(loop["least_cycles"])
+    if int(loop["tensor"]) > 0:
+        cycles = max(cycles / gpu.tensor, float(loop["in_part"]))
+    if loop["part"] == "all":
+        blocks = math.prod(map(int, launch["grid"].split("x")))
+        runs = blocks * int(launch["threads"]) / 32
+    else:
+        share = next((share for pattern, share in SHARES if re.fullmatch(pattern, launch["kernel"])), None)
+        if share is None or loop["warp_flops"] == "0":
+            return None
+        runs = share * operations / float(loop["warp_flops"])
+    return 1e-6 * runs * cycles / (4 * gpu.multiprocessors * gpu.clock)
+
+
+def model_rows(bench):
+    table, occupied, work = loops(), occupancies(), least_work(bench)
+    for case in CASES:
+        moved, operations = work[(case.loss, case.name)]
+        for gpu in GPUS:
+            memory = 1e-6 * moved / gpu.bandwidth
+            compute, heaviest = 0.0, []
+            for launch in launched(case, gpu):
+                loop = table[(launch["kernel"], gpu.sm)]
+                own = compute_ms(launch, loop, operations, gpu)
+                if own is None:
+                    continue
+                compute += own
+                heaviest.append((own, f"{launch['kernel'].split('<')[0]} {loop['computing']} computing,"
+                                      f" {occupied[(launch['kernel'], gpu.sm)]} occupied"))
+            notes = "; ".join(note for _, note in sorted(heaviest, reverse=True)[:2])
+            yield [case.loss, case.name, gpu.name, f"{memory:.3g}", f"{compute:.3g}", f"**{max(memory, compute):.3g}**",
+                   "memory" if memory >= compute else "compute", target_of(case, gpu), notes]
+
+
+def target_of(case, gpu):
+    return dict(zip(("H100 SXM", "A100 80 GB SXM"), case.target)).get(gpu.name, "-")
+
+
+HEAD = """# A roofline model of the losses
+
+**A model: nothing in this file was timed.** `tools/cuda_model.py` writes it from the bytes and operations that each
+algorithm must do at least (`structkd_cuda_bench --list`), data sheets, and the instructions of the inner loops
+([cuda-loops.csv](cuda-loops.csv), [cuda-resources.csv](cuda-resources.csv)). It leaves out latency, launches, bank
+conflicts and the tail of a grid, so a kernel is slower than this; one that is modelled above its target cannot reach it.
+Measured times are in [bench/results](../bench/results).
+
+All times in ms, value and gradient, f32. "target" is what the design asks for, where it names that GPU.
+
+"""
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    columns = ["loss", "case", "GPU", "memory", "compute", "model", "limit", "target", "heaviest kernels: computing share of the inner loop"]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in model_rows(sys.argv[1])]
+    (ROOT / "docs/cuda-model.md").write_text(HEAD + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
