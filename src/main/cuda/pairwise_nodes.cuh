@@ -39,6 +39,11 @@ struct Features : MapOf<const void> {
     return stride_c == 1 && stride_w != 1;
   }
 
+  // Where element (b, c, n) is.
+  __device__ __forceinline__ int64_t offset(int64_t b, int64_t c, int64_t n) const {
+    return b * stride_b + c * stride_c + pixel_offset(n);
+  }
+
   // Calls visit(pointer to the first element).
   template <class Visit>
   __device__ __forceinline__ void with_elements(Visit&& visit) const {
@@ -134,19 +139,16 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 //           difference of close vectors is lost
 constexpr int kMeasureWarps = 8;
 
+// Channels first, first + step, .. of one node, from channel `first` of it on.
 template <class Sum, class Real, class E>
 __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
                                             const E* s,
                                             const E* t,
-                                            int64_t b,
-                                            int64_t n,
                                             int first,
                                             int step,
                                             Sum& ss,
                                             Sum& tt,
                                             Sum& st) {
-  s += b * nodes.student.stride_b + first * nodes.student.stride_c + nodes.student.pixel_offset(n);
-  t += b * nodes.teacher.stride_b + first * nodes.teacher.stride_c + nodes.teacher.pixel_offset(n);
   const int64_t Cs = nodes.student.C, Ct = nodes.teacher.C, common = Cs < Ct ? Cs : Ct;
   const int64_t s_step = step * nodes.student.stride_c, t_step = step * nodes.teacher.stride_c;
   int64_t c = first;
@@ -157,7 +159,9 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
     add_product(tt, y, y);
     add_product(st, x, y);
   }
+#pragma unroll 1
   for (int64_t k = c; k < Cs; k += step, s += s_step) add_product(ss, widen(*s), widen(*s));
+#pragma unroll 1
   for (int64_t k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
 }
 
@@ -179,30 +183,30 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip]);
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const int64_t b = blockIdx.x / nodes.strips, n0 = blockIdx.x % nodes.strips * kStrip;
-  const auto add = [&](int node, int first, int step, Sum& ss, Sum& tt, Sum& st) {
-    if (n0 + node >= nodes.N) return;
-    nodes.student.with_elements([&](auto* s) {
-      add_squares(nodes, s, static_cast<decltype(s)>(nodes.teacher.data), b, n0 + node, first, step,
-                  ss, tt, st);
-    });
-  };
-  if (nodes.student.channels_innermost()) {
-    for (int i = 0; i < kStrip / kMeasureWarps; ++i) {
-      const int node = warp * (kStrip / kMeasureWarps) + i;
-      Sum ss = {}, tt = {}, st = {};
-      add(node, lane, kWarp, ss, tt, st);
-      const double sums[3] = {warp_sum(to_double(ss)), warp_sum(to_double(tt)),
-                              warp_sum(to_double(st))};
-      if (lane < kMeasureWarps) {
-        for (int q = 0; q < 3; ++q) partial[q][lane][node] = lane == 0 ? sums[q] : 0.0;
+  const bool by_channel = nodes.student.channels_innermost();
+  const int passes = by_channel ? kStrip / kMeasureWarps : 1;
+  const int first = by_channel ? lane : warp, step = by_channel ? kWarp : kMeasureWarps;
+#pragma unroll 1
+  for (int pass = 0; pass < passes; ++pass) {
+    const int node = by_channel ? warp * passes + pass : lane;
+    Sum ss = {}, tt = {}, st = {};
+    if (n0 + node < nodes.N) {
+      const int64_t s_offset = nodes.student.offset(b, first, n0 + node);
+      const int64_t t_offset = nodes.teacher.offset(b, first, n0 + node);
+      nodes.student.with_elements([&](auto* s) {
+        const auto* t = static_cast<decltype(s)>(nodes.teacher.data);
+        add_squares(nodes, s + s_offset, t + t_offset, first, step, ss, tt, st);
+      });
+    }
+    const double sums[3] = {to_double(ss), to_double(tt), to_double(st)};
+    for (int q = 0; q < 3; ++q) {
+      if (by_channel) {
+        const double sum = warp_sum(sums[q]);
+        if (lane < kMeasureWarps) partial[q][lane][node] = lane == 0 ? sum : 0.0;
+      } else {
+        partial[q][warp][lane] = sums[q];
       }
     }
-  } else {
-    Sum ss = {}, tt = {}, st = {};
-    add(lane, warp, kMeasureWarps, ss, tt, st);
-    partial[0][warp][lane] = to_double(ss);
-    partial[1][warp][lane] = to_double(tt);
-    partial[2][warp][lane] = to_double(st);
   }
   __syncthreads();
   if (warp != 0) return;
