@@ -122,14 +122,22 @@ struct F64Mma {
   }
 };
 
-// TF32 tensor cores: operands rounded to 10 mantissa bits, sums in f32.
+// An f32 number rounded to the 10 mantissa bits of TF32.
+struct Tf32 {
+  uint32_t bits;
+
+  Tf32() = default;
+  __device__ explicit __forceinline__ Tf32(float x) : bits(to_tf32(x)) {}
+};
+
+// TF32 tensor cores, sums in f32.
 struct Tf32Mma {
-  using Operand = float;
+  using Operand = Tf32;
   using Sum = float;
 
   template <class A, class B, int R, int C>
   __device__ static __forceinline__ void chunk(
-      const float* a, int row, const float* b, int column, Sum (&sum)[R][C][4]) {
+      const Tf32* a, int row, const Tf32* b, int column, Sum (&sum)[R][C][4]) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
 #pragma unroll
     for (int k = 0; k < kChunk; k += 8) {
@@ -138,13 +146,13 @@ struct Tf32Mma {
       for (int r = 0; r < R; ++r) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          left[r][i] = to_tf32(A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)));
+          left[r][i] = A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)).bits;
         }
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        const uint32_t right[2] = {to_tf32(B::load(b, column + 8 * c + g, k + t)),
-                                   to_tf32(B::load(b, column + 8 * c + g, k + t + 4))};
+        const uint32_t right[2] = {B::load(b, column + 8 * c + g, k + t).bits,
+                                   B::load(b, column + 8 * c + g, k + t + 4).bits};
 #pragma unroll
         for (int r = 0; r < R; ++r) mma_tf32_m16n8k8(sum[r][c], left[r], right);
       }

@@ -174,14 +174,12 @@ class PairwiseCall {
 
   template <class Math, bool Difference>
   void matrices(const Gram& gram, When when) const {
-    if constexpr (__is_same(Math, F64Mma) || __is_same(Math, Tf32Mma)) {
-      if (gram.tile_rows == LargeGramTile::kM) {
-        gram_tiles<Math, LargeGramTile, Difference>(gram, when);
-      } else {
-        gram_tiles<Math, SmallGramTile, Difference>(gram, when);
-      }
-    } else {
+    if (gram.tile_rows == SmallGramTile::kM) {
       gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, F64Mma)) {
+      gram_tiles<Math, LargeGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, Tf32Mma)) {
+      gram_tiles<Math, DoubleGramTile, Difference>(gram, when);
     }
     launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
@@ -199,8 +197,10 @@ class PairwiseCall {
     using A = GramRows<Real, Math, Tile::kM, Tile::kThreads, Difference>;
     using B = GramRows<Real, Math, Tile::kN, Tile::kThreads, Difference>;
     launch<pairwise_gram_tile_per_block_kernel<Real, Math, Tile, Difference>>(
-        "pairwise: gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots), Tile::kThreads,
-        kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_, gram, when);
+        "pairwise: gram_tile",
+        unsigned(nodes_.groups * gram.splits * gram.slots / (Tile::kN / Gram::kTileColumns)),
+        Tile::kThreads, kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_,
+        gram, when);
   }
 
   template <class Math, class Tile>

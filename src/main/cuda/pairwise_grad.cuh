@@ -86,6 +86,10 @@ template <>
 struct EpilogueOf<float> {
   using type = float;
 };
+template <>
+struct EpilogueOf<Tf32> {
+  using type = float;
+};
 template <class T>
 using Epilogue = typename EpilogueOf<T>::type;
 

@@ -24,6 +24,8 @@ struct PairSums {
 // channels and kinds of arithmetic that need more registers.
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
+// TF32 is bounded by reads from the second-level cache: two large tiles side by side.
+using DoubleGramTile = BlockTile<128, 128, 64, 32, 1>;
 
 // Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to whole
 // tiles, and only tiles that touch the upper triangle exist.
@@ -40,7 +42,7 @@ struct Gram {
   PairSums* sums;  // [groups, sum_blocks]
   int64_t sum_blocks;
 
-  static constexpr int64_t kTileColumns = 64;
+  static constexpr int kTileColumns = 64;
   // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that results
   // do not depend on the device. More splits than that only cost partial sums.
   static constexpr int64_t kBlocks = 4 * 132;
@@ -126,11 +128,13 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   using T = typename Math::Operand;
   constexpr int kThreads = Tile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
-  int64_t slot = blockIdx.x % gram.slots, I = 0;
-  const int64_t part = blockIdx.x / gram.slots, group = part / gram.splits;
+  constexpr int kSlots = Tile::kN / Gram::kTileColumns;  // which are neighbours, also in memory
+  const int64_t blocks = gram.slots / kSlots;
+  int64_t slot = blockIdx.x % blocks * kSlots, I = 0;
+  const int64_t part = blockIdx.x / blocks, group = part / gram.splits;
   if (!works_for<kThreads>(when, nodes, group)) return;
   for (; slot >= gram.tiles - gram.first_tile(I); ++I) slot -= gram.tiles - gram.first_tile(I);
-  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Tile::kN;
+  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Gram::kTileColumns;
 
   const auto source = [&](int64_t row) {
     return row >= gram.other_rows ? Source::kStudent
@@ -149,8 +153,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   block_product(end - begin, a, b, shared, sums);
   double* out = gram.partial + int64_t(blockIdx.x) * (Tile::kM * Tile::kN);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    *reinterpret_cast<double2*>(out + row * Tile::kN + column) =
-        make_double2(to_double(x), to_double(y));
+    constexpr int kColumns = Gram::kTileColumns;
+    const int at = (column / kColumns * Tile::kM + row) * kColumns + column % kColumns;
+    *reinterpret_cast<double2*>(out + at) = make_double2(to_double(x), to_double(y));
   });
 }
 

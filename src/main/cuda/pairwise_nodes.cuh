@@ -111,7 +111,11 @@ using Scale = typename ScaleFor<T>::type;
 
 template <class T>
 __device__ __forceinline__ T unit(float f, TwoFloat scale) {
-  return value_as<T>(times(f, scale));
+  if constexpr (sizeof(T) > sizeof(float)) {
+    return value_as<T>(times(f, scale));
+  } else {
+    return T(__fmaf_rn(f, scale.hi, __fmul_rn(f, scale.lo)));
+  }
 }
 template <class T>
 __device__ __forceinline__ double unit(double f, double scale) {
@@ -120,7 +124,14 @@ __device__ __forceinline__ double unit(double f, double scale) {
 
 template <class T>
 __device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoFloat rt) {
-  return value_as<T>(minus(times(s, rs), times(t, rt)));
+  if constexpr (sizeof(T) > sizeof(float)) {
+    return value_as<T>(minus(times(s, rs), times(t, rt)));
+  } else {
+    // The high products in one piece: hi - t rt and what hi lacks of s rs. Exactly 0 for equal nodes.
+    const TwoFloat p = two_product(s, rs.hi);
+    const float high = __fadd_rn(__fmaf_rn(-t, rt.hi, p.hi), p.lo);
+    return T(__fadd_rn(high, __fsub_rn(__fmul_rn(s, rs.lo), __fmul_rn(t, rt.lo))));
+  }
 }
 // Both products rounded: equal nodes differ by exactly 0.
 template <class T>

@@ -29,8 +29,8 @@ template <class T>
 __device__ __forceinline__ T value_as(TwoFloat x) {
   if constexpr (__is_same(T, TwoFloat)) {
     return x;
-  } else if constexpr (__is_same(T, float)) {
-    return x.hi + x.lo;
+  } else if constexpr (sizeof(T) == sizeof(float)) {
+    return T(x.hi + x.lo);
   } else {
     return T(to_double(x));
   }
