@@ -1,9 +1,9 @@
-// cuda/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk after
-// chunk of the reduction, and one tile of the result per warp in registers.
+// cuda/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk
+// after chunk of the reduction, and one tile of the result per warp in registers.
 //
-// A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or by
-// asynchronous copies; put(shared) converts and stores what is in registers. Between the two a warp
-// multiplies the chunk before, so that the reads have a whole chunk's arithmetic to arrive in.
+// A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or
+// by asynchronous copies; put(shared) converts and stores what is in registers. Between the two a
+// warp multiplies the chunk before, so that the reads have a whole chunk's arithmetic to arrive in.
 #ifndef STRUCTKD_CUDA_GEMM_CUH
 #define STRUCTKD_CUDA_GEMM_CUH
 
@@ -16,9 +16,9 @@ namespace {
 // Reduction steps per chunk: 64 bytes of f32 per row, two whole sectors.
 constexpr int kChunk = 16;
 
-// How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank conflicts when a
-// warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo 128, or, in f32 rows,
-// by 20 words, which visits all banks as well.
+// How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank
+// conflicts when a warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo
+// 128, or, in f32 rows, by 20 words, which visits all banks as well.
 template <class T, int Rows>
 struct KInnermost {
   static constexpr int kPitch = kChunk + 4;
@@ -37,9 +37,9 @@ struct RowInnermost {
     return shared[at(row, k)];
   }
 };
-// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when a
-// fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest pipe of
-// an f64 product.
+// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when
+// a fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest
+// pipe of an f64 product.
 template <class Raw, int Rows>
 struct ScaledKInnermost {
   using Order = KInnermost<Raw, Rows>;
@@ -54,8 +54,9 @@ struct ScaledKInnermost {
   }
 };
 
-// The arithmetic of a product. Every kind spreads a 16 x 8 tile over the lanes like the tensor cores'
-// instructions: value i of a lane is row g + 8 (i / 2), column 2 t + i % 2; g = lane / 4, t = lane % 4.
+// The arithmetic of a product. Every kind spreads a 16 x 8 tile over the lanes like the tensor
+// cores' instructions: value i of a lane is row g + 8 (i / 2), column 2 t + i % 2; g = lane / 4, t
+// = lane % 4.
 //
 // Plain multiply-adds in T, for devices (or types) without the instruction.
 template <class T>
@@ -232,8 +233,8 @@ struct WarpSums {
 template <class Math, class A, class B>
 constexpr int kStageBytes = 2 * (A::kElements + B::kElements) * int(sizeof(typename Math::Operand));
 
-// sums += A B' over `chunks` chunks, double-buffered in `shared` (kStageBytes). Begins without and ends
-// with a barrier.
+// sums += A B' over `chunks` chunks, double-buffered in `shared` (kStageBytes). Begins without and
+// ends with a barrier.
 template <class Math, class Tile, class LoadA, class LoadB>
 __device__ __forceinline__ void block_product(int64_t chunks,
                                               LoadA& load_a,

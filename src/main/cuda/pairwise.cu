@@ -9,12 +9,12 @@
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
 //   FAST, matrices               TF32 for close features, else as above
-// Whether features are close is told by the first pass, on the device: both kernels are launched and
-// the blocks of one leave at once.
+// Whether features are close is told by the first pass, on the device: both kernels are launched
+// and the blocks of one leave at once.
 #include "kernels.h"
 #include "launch.cuh"
-#include "pairwise_gram.cuh"
 #include "pairwise_grad.cuh"
+#include "pairwise_gram.cuh"
 #include "pairwise_pairs.cuh"
 
 namespace structkd::cuda {
@@ -65,8 +65,8 @@ __global__ void __launch_bounds__(kLossWarps* kWarp) pairwise_loss_kernel(
 
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
 using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
-// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers allow it
-// where an operand is f32 and a sum one number.
+// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers
+// allow it where an operand is f32 and a sum one number.
 template <class Real, class Math>
 struct WideTileOf {
   using type = BlockTile<128, kTileNodes, 32, 32, 1>;
@@ -132,8 +132,8 @@ class PairwiseCall {
       launch<measure_nodes_strip_per_block_kernel<Real, double>>("pairwise: measure_nodes", grid,
                                                                  kThreads, 0, stream_, nodes_);
     } else if constexpr (sizeof(Real) == sizeof(float)) {
-      launch<measure_nodes_strip_per_block_kernel<Real, TwoFloat>>(
-          "pairwise: measure_nodes", grid, kThreads, 0, stream_, nodes_);
+      launch<measure_nodes_strip_per_block_kernel<Real, TwoFloat>>("pairwise: measure_nodes", grid,
+                                                                   kThreads, 0, stream_, nodes_);
     }
   }
 
@@ -259,9 +259,7 @@ class PairwiseCall {
         stream_, nodes_, pairs, out_);
   }
 
-  int64_t node_tiles() const {
-    return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes);
-  }
+  int64_t node_tiles() const { return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes); }
   unsigned grad_blocks() const { return unsigned(out_.tiles * node_tiles()); }
 
   // What all forms end with.

@@ -1,5 +1,5 @@
-// cuda/pairwise_gram.cuh: the sum over pairs from C x C matrices, no N x N anywhere. Pays where a group
-// has more nodes than about 4/3 C.
+// cuda/pairwise_gram.cuh: the sum over pairs from C x C matrices, no N x N anywhere. Pays where a
+// group has more nodes than about 4/3 C.
 //
 // With unit vectors as columns of S [Cs, N] and T [Ct, N], and D = S - T:
 //   sum = |SS'|^2 - 2 |TS'|^2 + |TT'|^2              dS ~ (SS') S - (TS')' T
@@ -19,16 +19,16 @@ struct PairSums {
   double gaps, student;
 };
 
-// Tiles of the matrices. Large ones read less shared memory per product, which is what bounds f64 tensor
-// cores (64 x 32 per warp: 0.66 of its bandwidth at their full rate, 32 x 32: 0.87); small ones fit few
-// channels and kinds of arithmetic that need more registers.
+// Tiles of the matrices. Large ones read less shared memory per product, which is what bounds f64
+// tensor cores (64 x 32 per warp: 0.66 of its bandwidth at their full rate, 32 x 32: 0.87); small
+// ones fit few channels and kinds of arithmetic that need more registers.
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
 // TF32 is bounded by reads from the second-level cache: two large tiles side by side.
 using DoubleGramTile = BlockTile<128, 128, 64, 32, 1>;
 
-// Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to whole
-// tiles, and only tiles that touch the upper triangle exist.
+// Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to
+// whole tiles, and only tiles that touch the upper triangle exist.
 struct Gram {
   int64_t Cs, Ct;
   int64_t tile_rows;   // 64 or 128; a tile has 64 columns
@@ -43,8 +43,8 @@ struct Gram {
   int64_t sum_blocks;
 
   static constexpr int kTileColumns = 64;
-  // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that results
-  // do not depend on the device. More splits than that only cost partial sums.
+  // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that
+  // results do not depend on the device. More splits than that only cost partial sums.
   static constexpr int64_t kBlocks = 4 * 132;
   // Fewer chunks than 8 per split are not worth a block.
   static constexpr int64_t kLeastChunks = 8;
@@ -66,12 +66,13 @@ struct Gram {
     sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
     coefficient_rows = StackedChannels(Cs, Ct).chunks() * kChunk;
     coefficient_pitch = divide_up(Cs, kWarp) * kWarp;
-    coefficients = workspace.take<double>(
-        want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
+    coefficients =
+        workspace.take<double>(want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
   }
 
   __host__ __device__ int64_t column_blocks() const { return divide_up(Cs > Ct ? Cs : Ct, kWarp); }
-  // The reduction gives its warps rows of the matrix, or, where there are many, shares of the splits.
+  // The reduction gives its warps rows of the matrix, or, where there are many, shares of the
+  // splits.
   __host__ __device__ int64_t rows_per_block() const {
     return splits >= kRowsPerBlock ? 1 : kRowsPerBlock;
   }
@@ -81,7 +82,8 @@ struct Gram {
     return I * (tile_rows / kTileColumns);
   }
 
-  // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not exist.
+  // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not
+  // exist.
   __device__ __forceinline__ const double* element(int64_t group, int64_t i, int64_t j) const {
     const int64_t I = i / tile_rows, J = j / kTileColumns;
     if (J < first_tile(I)) return nullptr;
@@ -116,9 +118,11 @@ template <class Real, class Math, int Rows, int Threads, bool Difference>
 using GramRows = typename GramRowsOf<Real, Math, Rows, Threads, Difference>::type;
 
 // what      partial[split] = rows x rows of [O; S] over a share of the nodes, upper triangle
-// mapping   block = one tile over one split, four warps. Blocks of the same nodes are neighbours, so that
+// mapping   block = one tile over one split, four warps. Blocks of the same nodes are neighbours,
+// so that
 //           an image is read from the second-level cache.
-// traffic   a block reads tile_rows + 64 channels of its nodes (up to twice that if D = S - T is formed
+// traffic   a block reads tile_rows + 64 channels of its nodes (up to twice that if D = S - T is
+// formed
 //           while reading), all blocks 4 N (Cs + Ct) bytes of f32 from DRAM
 // shared    two buffers of (tile_rows + 64) x 20 elements, for f64 products the f32 or f64 features
 //           themselves: 31 KB of f32 at most; no bank conflicts
@@ -159,9 +163,11 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   });
 }
 
-// what      adds the splits in ascending order; from the matrices the sums over pairs, block by block,
+// what      adds the splits in ascending order; from the matrices the sums over pairs, block by
+// block,
 //           and the coefficients that take [s; o] of a node to its gradient
-// mapping   lane = column j; warps = 8 rows i, or, with 8 splits and more, eighths of the splits of one
+// mapping   lane = column j; warps = 8 rows i, or, with 8 splits and more, eighths of the splits of
+// one
 //           row. grid = 32-column blocks x row blocks x groups.
 // traffic   reads the partial sums once, rows below the diagonal by single sectors; writes 2 Cs^2
 //           operands
@@ -189,7 +195,7 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
     for (int64_t split = first; split < last; ++split) sum += part[split * gram.split_pitch()];
     return sum;
   };
-  const int64_t student = gram.other_rows;  // first row of S in the stack
+  const int64_t student = gram.other_rows;        // first row of S in the stack
   double ss = 0.0, os = 0.0, so = 0.0, oo = 0.0;  // o_i s_j, s_i o_j
   if (i < gram.Cs && j < gram.Cs) ss = sum_of(student + i, student + j);
   if (i < gram.Ct && j < gram.Cs) os = sum_of(i, student + j);

@@ -1,5 +1,6 @@
 // cuda/pairwise_nodes.cuh: what all forms of the pair-wise loss share: the groups of nodes that are
-// compared with each other, the scales that make node vectors unit length, and unit vectors themselves.
+// compared with each other, the scales that make node vectors unit length, and unit vectors
+// themselves.
 #ifndef STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 #define STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 
@@ -18,7 +19,8 @@ struct UnitScale {
   TwoFloat narrow;
 };
 
-// Sums over the nodes of a strip: weights, and weight * |s - t|^2 of unit vectors (0 where Cs != Ct).
+// Sums over the nodes of a strip: weights, and weight * |s - t|^2 of unit vectors (0 where Cs !=
+// Ct).
 struct StripSums {
   double weight, gap;
 };
@@ -26,8 +28,8 @@ struct StripSums {
 // One node per lane of a warp.
 constexpr int kStrip = kWarp;
 
-// Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told apart
-// at run time, outside the loops: half as many kernels.
+// Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told
+// apart at run time, outside the loops: half as many kernels.
 template <class Real>
 struct Features : MapOf<const void> {
   structkd_dtype dtype;
@@ -68,11 +70,11 @@ struct Nodes {
   int64_t N;       // nodes per image
   int64_t images;  // per group
   int64_t groups;
-  int64_t strips;               // per image
-  UnitScale* student_scale;     // [B, N]
-  UnitScale* teacher_scale;     // [B, N]
-  double* along;                // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
-  StripSums* strip_sums;        // [B, strips]
+  int64_t strips;            // per image
+  UnitScale* student_scale;  // [B, N]
+  UnitScale* teacher_scale;  // [B, N]
+  double* along;             // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
+  StripSums* strip_sums;     // [B, strips]
 
   Nodes(const PairwiseArgs& args, Workspace& workspace)
       : student(args.student),
@@ -94,8 +96,8 @@ struct Nodes {
   __host__ __device__ __forceinline__ int64_t group_nodes() const { return images * N; }
 };
 
-// Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale, so
-// that a difference of close values keeps all the bits of f32.
+// Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale,
+// so that a difference of close values keeps all the bits of f32.
 template <class T>
 struct ScaleFor {
   using type = TwoFloat;
@@ -127,7 +129,8 @@ __device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoF
   if constexpr (sizeof(T) > sizeof(float)) {
     return value_as<T>(minus(times(s, rs), times(t, rt)));
   } else {
-    // The high products in one piece: hi - t rt and what hi lacks of s rs. Exactly 0 for equal nodes.
+    // The high products in one piece: hi - t rt and what hi lacks of s rs. Exactly 0 for equal
+    // nodes.
     const TwoFloat p = two_product(s, rs.hi);
     const float high = __fadd_rn(__fmaf_rn(-t, rt.hi, p.hi), p.lo);
     return T(__fadd_rn(high, __fsub_rn(__fmul_rn(s, rs.lo), __fmul_rn(t, rt.lo))));
@@ -139,9 +142,11 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
   return __dadd_rn(__dmul_rn(s, rs), -__dmul_rn(t, rt));
 }
 
-// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per strip
+// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
+// strip
 //           of 32 nodes the sums that tell the total weight and whether student and teacher agree
-// mapping   block = one strip; maps with neighbouring nodes: lane = node, warp w = channels w, w + 8, ..;
+// mapping   block = one strip; maps with neighbouring nodes: lane = node, warp w = channels w, w +
+// 8, ..;
 //           channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane, lane + 32, ..
 //           grid = B * strips
 // traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
@@ -229,7 +234,8 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   double weight = 0.0, gap = 0.0;
   if (n0 + lane < nodes.N) {
     const int64_t node = b * nodes.N + n0 + lane;
-    weight = nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
+    weight =
+        nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
     double rs, rt, inverse, unused;
     node_scale(nodes, sums[0], &rs, &inverse);
     node_scale(nodes, sums[1], &rt, &unused);

@@ -11,8 +11,8 @@ namespace {
 
 enum class Source { kStudent, kTeacher, kDifference };
 
-// Place of a warp's lane in 8 rows x 4 columns, so that channels-last maps are read in whole 32-byte
-// sectors and the values spread over all banks.
+// Place of a warp's lane in 8 rows x 4 columns, so that channels-last maps are read in whole
+// 32-byte sectors and the values spread over all banks.
 __device__ __forceinline__ int lane_row(int lane) { return lane % 4 + lane / 16 * 4; }
 __device__ __forceinline__ int lane_column(int lane) { return lane / 4 % 4; }
 
@@ -80,8 +80,7 @@ class ChannelRows {
   }
 
   __device__ __forceinline__ void put(T* shared) const {
-    const Scale<T> scale =
-        source_ == Source::kTeacher ? teacher_scale_ : student_scale_;
+    const Scale<T> scale = source_ == Source::kTeacher ? teacher_scale_ : student_scale_;
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       T value;
@@ -207,8 +206,8 @@ __device__ __forceinline__ void describe_nodes(const Nodes<Real>& nodes,
   tile.teacher_scale[threadIdx.x] = ScaleFor<T>::of(nodes.teacher_scale[b * nodes.N + n]);
 }
 
-// The order in which a reduction takes student and other channels. Where both have as many, 8 channels
-// of the student and the same 8 of the other make a chunk: both need the same features.
+// The order in which a reduction takes student and other channels. Where both have as many, 8
+// channels of the student and the same 8 of the other make a chunk: both need the same features.
 struct StackedChannels {
   int64_t Cs, Ct;
   bool paired;
@@ -238,7 +237,8 @@ struct StackedChannels {
 
 // Operand of 64 nodes; the reduction runs over stacked channels. Per node x:
 //   left   [s; d] or, unpaired, [s; t]      right   [d; t] or, unpaired, [s; -t]
-// so that left' right is s_i d_j + d_i t_j = s_i s_j - t_i t_j, without cancellation where d is small.
+// so that left' right is s_i d_j + d_i t_j = s_i s_j - t_i t_j, without cancellation where d is
+// small.
 enum class Side { kLeft, kRight };
 
 template <class Real, class T, Side kSide, int Threads>
@@ -340,8 +340,8 @@ class MatrixRows {
  public:
   using Layout = RowInnermost<T, Rows>;
 
-  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each. Rows
-  // of the operand beyond that stay as they are, and so do results that nobody asks for.
+  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each.
+  // Rows of the operand beyond that stay as they are, and so do results that nobody asks for.
   __device__ __forceinline__ MatrixRows(const T* matrix, int64_t first, int64_t pitch)
       : element_(matrix + first + column() + row() * pitch),
         pitch_(pitch),
@@ -351,7 +351,8 @@ class MatrixRows {
     if (!inside_) return;
 #pragma unroll
     for (int i = 0; i < kChunk; i += kStep) {
-      async_copy<16>(shared + Layout::at(column(), row() + i), element_ + (q * kChunk + i) * pitch_);
+      async_copy<16>(shared + Layout::at(column(), row() + i),
+                     element_ + (q * kChunk + i) * pitch_);
     }
   }
 

@@ -97,11 +97,11 @@ TEST_P(PairwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
 }
 
 TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
-  // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128, in both forms; 250 channels fill two
-  // tiles of 128 better than four of 64.
-  const int64_t shapes[][4] = {{63, 64, 1, 128},   {64, 65, 1, 127},  {65, 65, 7, 13},
-                               {65, 65, 1, 64},    {129, 129, 1, 65}, {127, 127, 1, 170},
-                               {129, 129, 3, 58},  {130, 20, 9, 19},  {10, 129, 1, 129},
+  // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128, in both forms; 250 channels fill
+  // two tiles of 128 better than four of 64.
+  const int64_t shapes[][4] = {{63, 64, 1, 128},  {64, 65, 1, 127},  {65, 65, 7, 13},
+                               {65, 65, 1, 64},   {129, 129, 1, 65}, {127, 127, 1, 170},
+                               {129, 129, 3, 58}, {130, 20, 9, 19},  {10, 129, 1, 129},
                                {250, 250, 1, 350}};
   for (const auto& n : shapes) {
     for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F16}) {
