@@ -43,11 +43,6 @@ struct Gram {
   int64_t sum_blocks;
 
   static constexpr int kTileColumns = 64;
-  // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that
-  // results do not depend on the device. More splits than that only cost partial sums.
-  static constexpr int64_t kBlocks = 4 * 132;
-  // Fewer chunks than 8 per split are not worth a block.
-  static constexpr int64_t kLeastChunks = 8;
   static constexpr int64_t kRowsPerBlock = 8;
 
   template <class Real>
@@ -58,9 +53,7 @@ struct Gram {
     set_tiles(128);
     // A large tile is two small ones: up to 15 % more products for padding are a gain.
     if (!may_be_large || 100 * 2 * slots > 115 * small_slots) set_tiles(64);
-    const int64_t chunks = divide_up(nodes.group_nodes(), kChunk);
-    splits = divide_up(kBlocks, slots * nodes.groups);
-    if (splits > divide_up(chunks, kLeastChunks)) splits = divide_up(chunks, kLeastChunks);
+    splits = best_splits(divide_up(nodes.group_nodes(), kChunk), slots * nodes.groups);
     partial = workspace.take<double>(nodes.groups * splits * slots * tile_rows * kTileColumns);
     sum_blocks = column_blocks() * (column_blocks() * kWarp / rows_per_block());
     sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
@@ -96,6 +89,23 @@ struct Gram {
   }
 
  private:
+  // The splits that end soonest on a device of 132 multiprocessors (H100) with two blocks of large
+  // tiles each or three of small ones. Fixed, so that results do not depend on the device. To write
+  // and read a partial tile takes as long as 10 chunks of products (16 bytes per element at 3.35
+  // TB/s, 16 multiply-adds at 33 T/s).
+  int64_t best_splits(int64_t chunks, int64_t blocks) const {
+    constexpr int64_t kPartialCost = 10, kMostSplits = 512;
+    const int64_t at_once = 132 * (tile_rows > 64 ? 2 : 3);
+    int64_t best = 1, best_cost = 0;
+    for (int64_t s = 1; s <= chunks && s <= kMostSplits; ++s) {
+      const int64_t cost = divide_up(blocks * s, at_once) * (divide_up(chunks, s) + kPartialCost);
+      if (s > 1 && cost >= best_cost) continue;
+      best = s;
+      best_cost = cost;
+    }
+    return best;
+  }
+
   void set_tiles(int64_t rows) {
     tile_rows = rows;
     other_rows = divide_up(Ct, rows) * rows;
@@ -191,7 +201,7 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
     const double* part = gram.element(group, row, column);
     if (part == nullptr) part = gram.element(group, column, row);  // below the diagonal
     double sum = 0.0;
-#pragma unroll 4
+#pragma unroll 8
     for (int64_t split = first; split < last; ++split) sum += part[split * gram.split_pitch()];
     return sum;
   };
