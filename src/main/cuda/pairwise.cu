@@ -1,9 +1,9 @@
 // cuda/pairwise.cu: chooses the form of the pair-wise loss and launches it. Truth:
 // reference/pairwise.cpp.
 //
-// Two ways, by the number of multiply-adds:
-//   matrices   N ((Cs + Ct)^2 / 2 + Cs (Cs + Ct))    O(C^2) memory, pairwise_gram.cuh
-//   pairs      N^2 ((Cs + Ct) / 2 + Cs)              O(N^2) memory, pairwise_pairs.cuh
+// Two ways; the same count of multiply-adds where N = Cs + Ct:
+//   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    pairwise_gram.cuh, from there on
+//   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairwise_pairs.cuh, below
 // Their arithmetic, f64 inputs always in f64:
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
@@ -101,11 +101,7 @@ class PairwiseCall {
         nodes_(args, workspace),
         out_(args, grad_channels(args), workspace) {}
 
-  bool by_matrices() const {
-    const double N = double(nodes_.group_nodes()), Cs = double(args_.student.C);
-    const double K = Cs + double(args_.teacher.C), grad = args_.want_grad ? 1.0 : 0.0;
-    return N * (K * K / 2 + grad * Cs * K) <= N * N * (K / 2 + grad * Cs);
-  }
+  bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
 
   Gram make_gram(Workspace& workspace) const {
     return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);

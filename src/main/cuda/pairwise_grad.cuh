@@ -213,8 +213,7 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
 // what      g -= s <s, h> / |f|, with <s, h> from its parts in ascending order
 // mapping   block = 64 channels x 64 nodes
 // traffic   reads g and the student, writes g: 12 N Cs bytes of f32, from the second-level cache
-// where
-//           they fit
+//           where they fit
 constexpr int kFinishChannels = 64, kFinishThreads = 256;
 
 template <class Real, class T>
@@ -246,11 +245,13 @@ __global__ void __launch_bounds__(kFinishThreads)
 }
 
 // what      h = coefficients' [s; o]: the gradient from C x C matrices
-// mapping   block = kM channels x 64 nodes; blocks of the same nodes are neighbours.
-//           grid = channel tiles * node tiles * groups
+// mapping   block = kM channels x 64 nodes; blocks of the same nodes are neighbours. grid = channel
+//           tiles * node tiles * groups
 // traffic   a block reads its nodes once and kM columns of the coefficients, which stay in the
 //           second-level cache
-// shared    two buffers of 16 x (kM + 64) operands, then the kM x 64 tile
+// shared    two buffers of 16 x (kM + 64) operands, then the kM x 64 tile: 67 KB of f64 at most; no
+//           bank conflicts in the product
+// numbers   252 registers (kM = 128, f64), 180 (64), nvcc 13.1 for sm_90
 template <class Real, class Math, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     pairwise_gram_grad_tile_per_block_kernel(Nodes<Real> nodes, Gram gram, GradOut out, When when) {

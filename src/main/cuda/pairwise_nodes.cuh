@@ -143,12 +143,10 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 }
 
 // what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
-// strip
-//           of 32 nodes the sums that tell the total weight and whether student and teacher agree
-// mapping   block = one strip; maps with neighbouring nodes: lane = node, warp w = channels w, w +
-// 8, ..;
-//           channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane, lane + 32, ..
-//           grid = B * strips
+//           strip of 32 nodes the sums that tell the total weight and whether features are close
+// mapping   block = one strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
+//           w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane,
+//           lane + 32, .. grid = B * strips
 // traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
 // shared    6 KB, no bank conflicts
 // Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the

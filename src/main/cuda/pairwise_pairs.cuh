@@ -1,6 +1,6 @@
-// cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with few nodes per channel:
-// fewer operations than C x C matrices below about 4/3 C nodes, where N x N gaps are no larger than
-// the features.
+// cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
+// maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
+// for the gradient, each is computed once and for its mirror image, too.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 

@@ -97,12 +97,12 @@ TEST_P(PairwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
 }
 
 TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
-  // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128, in both forms; 250 channels fill
-  // two tiles of 128 better than four of 64.
-  const int64_t shapes[][4] = {{63, 64, 1, 128},  {64, 65, 1, 127},  {65, 65, 7, 13},
-                               {65, 65, 1, 64},   {129, 129, 1, 65}, {127, 127, 1, 170},
-                               {129, 129, 3, 58}, {130, 20, 9, 19},  {10, 129, 1, 129},
-                               {250, 250, 1, 350}};
+  // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128 and around N = Cs + Ct, where forms
+  // change; 250 channels fill two tiles of 128 better than four of 64.
+  const int64_t shapes[][4] = {{63, 64, 1, 128}, {64, 65, 1, 127},  {65, 65, 11, 13},
+                               {65, 65, 1, 64},  {129, 129, 1, 65}, {33, 33, 1, 65},
+                               {33, 33, 6, 11},  {33, 33, 1, 67},   {129, 129, 7, 41},
+                               {130, 20, 9, 19}, {10, 129, 1, 129}, {250, 250, 1, 505}};
   for (const auto& n : shapes) {
     for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F16}) {
       for (Layout layout : {Layout::kContiguous, Layout::kChannelsLast}) {
@@ -264,7 +264,7 @@ TEST_P(PairwiseOnBackend, FastModeStaysWithinItsErrorBound) {
 }
 
 TEST_P(PairwiseOnBackend, FastModeStaysWithinItsErrorBoundForManyChannels) {
-  TestTensor student({1, 250, 1, 350}, STRUCTKD_F32), teacher({1, 250, 1, 350}, STRUCTKD_F32);
+  TestTensor student({1, 250, 1, 505}, STRUCTKD_F32), teacher({1, 250, 1, 505}, STRUCTKD_F32);
   fill_pair(Input::kNearlyEqual, 6, student, teacher);
   structkd_pairwise_params params = params_of();
   const Outcome truth = compute("reference", student, teacher, params);

@@ -43,7 +43,8 @@ typedef struct structkd_pairwise_params {
 
 /**
  * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads), never O(N^2) for
- * N > 2 max(Cs, Ct). Same checks and errors as structkd_pairwise().
+ * N > 2 max(Cs, Ct). On CUDA also N Cs floats where grad is F16 or BF16, Cs > 128 and the norm is
+ * differentiable. Same checks and errors as structkd_pairwise().
  */
 STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx,
                                                          const structkd_tensor* student,
