@@ -75,7 +75,7 @@ template <class T>
 __host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape, int C) {
   // The tile; or the sums of one row of all threads, when slices are added.
   const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
-  const size_t sums = size_t(C) * (kProductThreads + 1);
+  const size_t sums = size_t(C) * (kProductThreads + 2);
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
   return ((tile > sums ? tile : sums) + classes) * sizeof(T);
 }
@@ -108,10 +108,10 @@ class ProductBlock {
     e_ = shared;
     u_ = e_ + shape_.row_slots * shape_.stride;
     const size_t tile = size_t(shape_.row_slots + shape_.column_slots) * shape_.stride;
-    const size_t sums = size_t(C) * (kProductThreads + 1);
-    row_shift_ = shared + (tile > sums ? tile : sums);
-    top_ = row_shift_ + shape_.row_slots;
-    factor_ = top_ + shape_.row_slots;
+    const size_t sums = size_t(C) * (kProductThreads + 2);
+    T* behind = shared + (tile > sums ? tile : sums);
+    row_ = reinterpret_cast<Chunk<T, 2>*>(behind);
+    factor_ = behind + 2 * shape_.row_slots;
     column_shift_ = factor_ + shape_.row_slots;
   }
 
@@ -173,8 +173,8 @@ class ProductBlock {
     }
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
-      row_shift_[i] = T(0);
-      top_[i] = T(-INFINITY);
+      row_[i].at[0] = T(0);
+      row_[i].at[1] = i < rows_ ? T(-INFINITY) : T(0);
     }
 #pragma unroll
     for (int r = 0; r < R; ++r) {
@@ -214,23 +214,27 @@ class ProductBlock {
     }
   }
 
-  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if a logit is
-  // too far above top.
+  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if
+  // a logit is too far above top. No branches: an ignored pixel, whose logits were loaded as 0,
+  // gets factors 0, and rows that hold no class have slots.
   __device__ __forceinline__ bool store_rows(int round, const Element (&raw)[Batch], bool valid) {
+    const T scale = valid ? task_.inverse_temperature : T(0), weight = valid ? T(1) : T(0);
+    const int first = share_.row + round * Batch * share_.row_step;
+    const Chunk<T, 2>* of_row = row_ + first;
+    T* e = e_ + first * shape_.stride + pixel();
+    T* u = u_ + first * shape_.stride + pixel();
     bool above = false;
-    int row = share_.row + round * Batch * share_.row_step;
-    int at = row * shape_.stride + pixel();
 #pragma unroll
     for (int i = 0; i < Batch; ++i) {
-      if (row < rows_ && share_.segment < share_.segments) {
-        const T u = (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature;
-        const T exponent = u - top_[row];
-        above |= valid && exponent > T(kSlack);
-        e_[at] = valid ? exponential(exponent) : T(0);
-        if (is_square_) u_[at] = valid ? u : T(0);
-      }
-      row += share_.row_step;
-      at += share_.row_step * shape_.stride;
+      const Chunk<T, 2> shift_top = *of_row;
+      const T scaled = (widen(raw[i]) - shift_top.at[0]) * scale;
+      const T exponent = scaled - shift_top.at[1];
+      above |= exponent > T(kSlack);
+      *e = exponential(exponent) * weight;
+      if (is_square_) *u = scaled;
+      of_row += share_.row_step;
+      e += share_.row_step * shape_.stride;
+      u += share_.row_step * shape_.stride;
     }
     return above;
   }
@@ -285,8 +289,8 @@ class ProductBlock {
       const T maximum = tile_maximum(k, t), mean = tile_mean(k, t, maximum);
       if (threadIdx.x % kWarp != 0) continue;
       if (i < rows_) {
-        row_shift_[i] = mean;
-        top_[i] = (maximum - mean) * task_.inverse_temperature;
+        row_[i].at[0] = mean;
+        row_[i].at[1] = (maximum - mean) * task_.inverse_temperature;
       } else {
         column_shift_[i - rows_] = mean;
       }
@@ -298,12 +302,12 @@ class ProductBlock {
 #pragma unroll 1
     for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
       const T maximum = tile_maximum(row0_ + row, t);
-      const T u = (maximum - row_shift_[row]) * task_.inverse_temperature;
+      const T u = (maximum - row_[row].at[0]) * task_.inverse_temperature;
       __syncwarp(kFullWarp);  // all lanes have read top
       if (threadIdx.x % kWarp == 0) {
-        const T top = larger(top_[row], u);
-        factor_[row] = exponential(top_[row] - top);
-        top_[row] = top;
+        const T top = larger(row_[row].at[1], u);
+        factor_[row] = exponential(row_[row].at[1] - top);
+        row_[row].at[1] = top;
       }
     }
     __syncthreads();
@@ -429,8 +433,8 @@ class ProductBlock {
         for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
         const int64_t at = part_ * K_ + row0_ + row;
         to.mass[at] = sum;
-        to.top[at] = top_[row];
-        to.shift[at] = row_shift_[row];
+        to.top[at] = row_[row].at[1];
+        to.shift[at] = row_[row].at[0];
       }
     }
     if (column0_ == 0 && row0_ == 0 && is_student_ && threadIdx.x == 0) {
@@ -441,9 +445,10 @@ class ProductBlock {
   const ProductTask<Element>& task_;
   const ProductShape& shape_;
   T* shared_;
-  T *e_, *u_;                      // [slots, stride]
-  T *row_shift_, *top_, *factor_;  // [row_slots]
-  T* column_shift_;                // [column_slots]
+  T *e_, *u_;         // [slots, stride]
+  Chunk<T, 2>* row_;  // [row_slots] shift and top
+  T* factor_;         // [row_slots]
+  T* column_shift_;   // [column_slots]
   const TileShare<kProductWarps> share_;
   const Element* image_;
   const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
