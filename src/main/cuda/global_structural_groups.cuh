@@ -225,7 +225,7 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
-constexpr int kTotalThreads = 512;
+constexpr int kTotalThreads = 1024;
 
 // One block: the loss, and every group's slope [B, M]. A warp per group, groups of one number of
 // all images side by side; a warp's sums, then those of the warps, are added in order.
@@ -234,9 +234,14 @@ __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kerne
     GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
   const uint32_t B = uint32_t(args.student.B), warps = kTotalThreads / kWarp;
   const uint32_t warp = threadIdx.x / kWarp;
+  int64_t most_groups = 0;  // of an image; far fewer than samples, as a rule
+  for (uint32_t b = threadIdx.x % kWarp; b < B; b += kWarp) {
+    most_groups = images[b].groups.count > most_groups ? images[b].groups.count : most_groups;
+  }
+  most_groups = warp_max(most_groups);
   double loss = 0.0;
   int64_t group = warp / B;
-  for (uint32_t b = warp % B; group < args.max_samples;) {
+  for (uint32_t b = warp % B; group < most_groups;) {
     if (group < images[b].groups.count) {
       const GroupSums total = group_total(images[b], parts, b, group);
       if (threadIdx.x % kWarp == 0) {

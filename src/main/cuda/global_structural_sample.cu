@@ -163,24 +163,35 @@ __device__ int64_t classes_present(const int32_t* classes,
   return block_sum<kSelectThreads>(count);
 }
 
-// One block per image: strata behind each other, -1 behind the last, and the counts.
+// One block per image: strata behind each other, -1 behind the last, and the counts. Shared memory:
+// where each stratum begins, and a bit per class.
 __global__ void __launch_bounds__(kSelectThreads)
     assemble_block_per_image_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
-  STRUCTKD_DYNAMIC_SHARED(uint32_t, present);
+  STRUCTKD_DYNAMIC_SHARED(uint32_t, shared);
   const int64_t b = blockIdx.x;
-  const int32_t* given = scratch.given + b * args.strata;
+  const uint32_t strata = uint32_t(args.strata), per_stratum = uint32_t(args.samples);
+  uint32_t* begin = shared;
+  uint32_t* present = shared + strata;
+  const int32_t* given = scratch.given + b * strata;
+  const int32_t* staged = scratch.staged + b * args.strata * args.samples;
   int32_t* row = args.indices.data + b * args.indices.stride_b;
-  int64_t samples = 0, kept = 0;
-  for (int64_t stratum = 0; stratum < args.strata; ++stratum) {
-    const int64_t count = given[stratum];
-    const int32_t* staged = scratch.staged + (b * args.strata + stratum) * args.samples;
-    for (int64_t r = threadIdx.x; r < count; r += blockDim.x) {
-      row[(samples + r) * args.indices.stride_c] = staged[r];
-    }
-    samples += count;
-    kept += count > 0;
+
+  uint32_t samples = 0;
+  int64_t kept = 0;
+  for (uint32_t first = 0; first < strata; first += kSelectThreads) {
+    const uint32_t stratum = first + threadIdx.x;
+    const uint32_t count = stratum < strata ? uint32_t(given[stratum]) : 0;
+    const uint32_t through = scan_sum(count);
+    if (stratum < strata) begin[stratum] = samples + through - count;
+    samples += broadcast_from(kSelectThreads - 1, through);
+    kept += __syncthreads_count(count > 0);
   }
-  for (int64_t m = samples + threadIdx.x; m < args.indices.columns; m += blockDim.x) {
+  for (uint32_t i = threadIdx.x; i < strata * per_stratum; i += kSelectThreads) {
+    const uint32_t stratum = i / per_stratum, r = i - stratum * per_stratum;
+    if (r >= uint32_t(given[stratum])) continue;
+    row[int64_t(begin[stratum] + r) * args.indices.stride_c] = staged[i];
+  }
+  for (int64_t m = samples + threadIdx.x; m < args.indices.columns; m += kSelectThreads) {
     row[m * args.indices.stride_c] = -1;
   }
   if (args.sampling != STRUCTKD_SAMPLING_CLASS_BALANCED) {
@@ -221,7 +232,8 @@ void global_structural_sample(const Launch& launch_settings,
                                           dim3(kSelectThreads), 0, stream, args, scratch);
   launch<assemble_block_per_image_kernel>(
       "assemble_block_per_image", dim3(unsigned(args.B)), dim3(kSelectThreads),
-      size_t(divide_up(args.num_classes, 32)) * sizeof(uint32_t), stream, args, scratch);
+      size_t(args.strata + divide_up(args.num_classes, 32)) * sizeof(uint32_t), stream, args,
+      scratch);
   set_plan("global_structural_sample: cuda, 3 launches, %lld images of %lld strata",
            static_cast<long long>(args.B), static_cast<long long>(args.strata));
 }

@@ -13,17 +13,18 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kSelectThreads = 256;
+constexpr int kSelectThreads =
+    1024;  // a block passes over an image several times: as wide as it can be
 constexpr int kSharedRanks = 2048;  // 16 KB: what a class gives is 8 to 800 samples in practice
 constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
-static_assert(kDigits == kSelectThreads, "a thread owns a bin of the histogram");
+static_assert(kDigits <= kSelectThreads, "a thread owns a bin of the histogram, or none");
 
-// The value that thread 0 holds, in all threads.
+// The value that one thread holds, in all threads.
 template <class T>
-__device__ T broadcast_first(T value) {
+__device__ T broadcast_from(unsigned thread, T value) {
   STRUCTKD_SHARED(T, shared, [1]);
   __syncthreads();
-  if (threadIdx.x == 0) shared[0] = value;
+  if (threadIdx.x == thread) shared[0] = value;
   __syncthreads();
   return shared[0];
 }
@@ -32,7 +33,7 @@ template <class Set>
 __device__ int64_t count_held(const Set& set, int64_t N) {
   int64_t count = 0;
   for (int64_t n = threadIdx.x; n < N; n += kSelectThreads) count += set.holds(n);
-  return broadcast_first(block_sum<kSelectThreads>(count));
+  return broadcast_from(0, block_sum<kSelectThreads>(count));
 }
 
 // Position of this thread's element among those that are taken, in thread order, plus `before`;
@@ -75,7 +76,7 @@ __device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
   uint64_t prefix = 0;  // the digits found so far
   int64_t remaining = wanted;
   for (int shift = 64 - kDigitBits; shift >= 0; shift -= kDigitBits) {
-    histogram[threadIdx.x] = 0;
+    if (threadIdx.x < kDigits) histogram[threadIdx.x] = 0;
     __syncthreads();
     for (int64_t n = threadIdx.x; n < N; n += kSelectThreads) {
       if (!set.holds(n)) continue;
@@ -85,7 +86,8 @@ __device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
     }
     __syncthreads();
     // The bin that holds the wanted rank: the ranks in and below it reach `remaining`.
-    const uint32_t own = histogram[threadIdx.x], through = scan_sum(own);
+    const uint32_t own = threadIdx.x < kDigits ? histogram[threadIdx.x] : 0;
+    const uint32_t through = scan_sum(own);
     if (through >= uint32_t(remaining) && through - own < uint32_t(remaining)) {
       chosen[0] = threadIdx.x;
       chosen[1] = through - own;
