@@ -6,16 +6,15 @@
 //           where p is large; top_i is the maximum of that tile. Where a later logit is above top
 //           by more than kSlack, all sums of the block so far are rescaled: rare, and above 0 an
 //           exponential is as exact as below.
-// mapping   block = part x net x output tile (one tile up to some 150 classes). A tile of pixels is
-// read once,
-//           u and e^u go to shared memory. There a thread multiplies R rows of e with C rows of u,
-//           in registers, over every `slices`-th chunk of V pixels; slices of the threads take the
-//           place of outputs where K is small, so that 19 or 21 classes are not padded to 32.
-// result    per part: f64 products, mass, top, shift. f32 within kChain pixels of a thread, f64
-// across. traffic   4 bytes per f32 logit; partial sums: parts x (K + 3) K x 8 bytes, written once
-// per kChain pixels. shared    (R-padded rows + C-padded columns) x (pixels + V) numbers. Chunks of
-// a warp are consecutive, or
-//           its rows are V banks apart: no bank conflicts with 8 slices or more and with one.
+// mapping   block = part x net x output tile. A warp reads 32 pixels of a class and puts u and e^u
+//           into shared memory, while the first logits of the next tile are on their way. There a
+//           thread multiplies R rows of e with C rows of u, in registers, over every `slices`-th
+//           chunk of V pixels: few classes make many slices, so that they need no padding to 32.
+// result    per part: f64 products, mass, top, shift. f32 within kChain pixels, f64 across.
+// traffic   4 bytes per f32 logit and output tile (its second read hits the second cache);
+//           8 (K + 3) K bytes of sums per part.
+// shared    at most 48 KB: R-padded rows and C-padded columns of a tile. Lanes have neighbouring
+//           chunks of a row, or rows that are as many banks apart as their chunks are wide.
 // limits    192 threads and two blocks per multiprocessor: 168 registers.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
