@@ -60,7 +60,7 @@ struct ProductTask {
   Plane mask;
   Widened<Element> inverse_temperature;
   int64_t pixels;  // of an image
-  int64_t tiles, parts;
+  int tiles, parts;
   PartSums<Widened<Element>> student_sums, teacher_sums;
   int64_t* valid_pixels;  // [B, parts]
   ProductShape shape;
@@ -75,7 +75,7 @@ template <class T>
 __host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape, int C) {
   // The tile; or the sums of one row of all threads, when slices are added.
   const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
-  const size_t sums = size_t(C) * (kProductThreads + 1);
+  const size_t sums = size_t(C) * (kProductThreads + 2);
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
   return ((tile > sums ? tile : sums) + classes) * sizeof(T);
 }
@@ -87,14 +87,14 @@ class ProductBlock {
  public:
   __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
       : task_(task), shape_(task.shape), share_(task.shape.pixels) {
-    int64_t index = blockIdx.x;
+    // 32 bits throughout: a 64-bit division is a call, around which registers are spilled.
+    unsigned index = blockIdx.x;
     const int outputs = shape_.row_tiles * shape_.column_tiles;
-    const int output = int(index % outputs);
-    index /= outputs;
+    const int output = int(index % unsigned(outputs));
+    index /= unsigned(outputs);
     is_student_ = index % 2 == 0;
-    index /= 2;
-    part_ = index;  // of all images
-    b_ = index / task.parts;
+    part_ = int(index / 2);
+    b_ = part_ / task.parts;
     K_ = int(task.student.C);
     row0_ = output / shape_.column_tiles * shape_.rows;
     column0_ = output % shape_.column_tiles * shape_.columns;
@@ -108,19 +108,19 @@ class ProductBlock {
     e_ = shared;
     u_ = e_ + shape_.row_slots * shape_.stride;
     const size_t tile = size_t(shape_.row_slots + shape_.column_slots) * shape_.stride;
-    const size_t sums = size_t(C) * (kProductThreads + 1);
-    row_shift_ = shared + (tile > sums ? tile : sums);
-    top_ = row_shift_ + shape_.row_slots;
-    factor_ = top_ + shape_.row_slots;
+    const size_t sums = size_t(C) * (kProductThreads + 2);
+    T* behind = shared + (tile > sums ? tile : sums);
+    row_ = reinterpret_cast<Chunk<T, 2>*>(behind);
+    factor_ = behind + 2 * shape_.row_slots;
     column_shift_ = factor_ + shape_.row_slots;
   }
 
   __device__ __forceinline__ void run() {
     clear();
     const int rounds = int(divide_up(rows_, share_.row_step * Batch));
-    const int64_t in_image = part_ % task_.parts;
-    end_ = (in_image + 1) * task_.tiles / task_.parts;
-    int64_t t = in_image * task_.tiles / task_.parts;
+    const int in_image = part_ % task_.parts, longer = task_.tiles % task_.parts;
+    int t = in_image * (task_.tiles / task_.parts) + smaller(in_image, longer);
+    end_ = t + task_.tiles / task_.parts + (in_image < longer ? 1 : 0);
     bool started = false;  // a valid pixel has been seen: shift and top are set
     Element raw[Batch];    // the first logits of tile t
     aim(t);
@@ -173,8 +173,8 @@ class ProductBlock {
     }
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
-      row_shift_[i] = T(0);
-      top_[i] = T(-INFINITY);
+      row_[i].at[0] = T(0);
+      row_[i].at[1] = i < rows_ ? T(-INFINITY) : T(0);
     }
 #pragma unroll
     for (int r = 0; r < R; ++r) {
@@ -195,8 +195,8 @@ class ProductBlock {
   }
 
   // From here on next_ and valid_ are those of tile t.
-  __device__ __forceinline__ void aim(int64_t t) {
-    const int64_t n = t * shape_.pixels + pixel();
+  __device__ __forceinline__ void aim(int t) {
+    const int64_t n = int64_t(t) * shape_.pixels + pixel();
     valid_ = t < end_ && share_.segment < share_.segments &&
              is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
     next_ = image_ + (row0_ + share_.row) * stride_c_;
@@ -214,30 +214,34 @@ class ProductBlock {
     }
   }
 
-  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if a logit is
-  // too far above top.
+  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if
+  // a logit is too far above top. No branches: an ignored pixel, whose logits were loaded as 0,
+  // gets factors 0, and rows that hold no class have slots.
   __device__ __forceinline__ bool store_rows(int round, const Element (&raw)[Batch], bool valid) {
+    const T scale = valid ? task_.inverse_temperature : T(0), weight = valid ? T(1) : T(0);
+    const int first = share_.row + round * Batch * share_.row_step;
+    const Chunk<T, 2>* of_row = row_ + first;
+    T* e = e_ + first * shape_.stride + pixel();
+    T* u = u_ + first * shape_.stride + pixel();
     bool above = false;
-    int row = share_.row + round * Batch * share_.row_step;
-    int at = row * shape_.stride + pixel();
 #pragma unroll
     for (int i = 0; i < Batch; ++i) {
-      if (row < rows_ && share_.segment < share_.segments) {
-        const T u = (widen(raw[i]) - row_shift_[row]) * task_.inverse_temperature;
-        const T exponent = u - top_[row];
-        above |= valid && exponent > T(kSlack);
-        e_[at] = valid ? exponential(exponent) : T(0);
-        if (is_square_) u_[at] = valid ? u : T(0);
-      }
-      row += share_.row_step;
-      at += share_.row_step * shape_.stride;
+      const Chunk<T, 2> shift_top = *of_row;
+      const T scaled = (widen(raw[i]) - shift_top.at[0]) * scale;
+      const T exponent = scaled - shift_top.at[1];
+      above |= exponent > T(kSlack);
+      *e = exponential(exponent) * weight;
+      if (is_square_) *u = scaled;
+      of_row += share_.row_step;
+      e += share_.row_step * shape_.stride;
+      u += share_.row_step * shape_.stride;
     }
     return above;
   }
 
-  __device__ __forceinline__ void store_columns(int64_t t) {
+  __device__ __forceinline__ void store_columns(int t) {
     if (share_.segment >= share_.segments) return;
-    const int64_t n = t * shape_.pixels + pixel();
+    const int64_t n = int64_t(t) * shape_.pixels + pixel();
     const bool valid = is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
     const Element* from = image_ + column0_ * stride_c_ + (valid ? map().pixel_offset(n) : 0);
 #pragma unroll 4
@@ -249,11 +253,11 @@ class ProductBlock {
   }
 
   // Maximum of a class over the valid pixels of a tile, in every lane.
-  __device__ __forceinline__ T tile_maximum(int k, int64_t t) const {
+  __device__ __forceinline__ T tile_maximum(int k, int t) const {
     T most = T(-INFINITY);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = t * shape_.pixels + x;
+      const int64_t n = int64_t(t) * shape_.pixels + x;
       if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
       most = larger(most, T(widen(*map().at(b_, k, n))));
     }
@@ -262,11 +266,11 @@ class ProductBlock {
 
   // The mean of a class under its own softmax over the tile. A constant gives exactly that
   // constant.
-  __device__ __forceinline__ T tile_mean(int k, int64_t t, T maximum) const {
+  __device__ __forceinline__ T tile_mean(int k, int t, T maximum) const {
     T mass = T(0), moment = T(0);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = t * shape_.pixels + x;
+      const int64_t n = int64_t(t) * shape_.pixels + x;
       if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
       const T below = T(widen(*map().at(b_, k, n))) - maximum;
       const T e = exponential(below * task_.inverse_temperature);
@@ -277,7 +281,7 @@ class ProductBlock {
   }
 
   // One warp per class. Begins with marks that all threads see.
-  __device__ __forceinline__ void set_shifts(int64_t t) {
+  __device__ __forceinline__ void set_shifts(int t) {
     const int classes = rows_ + (is_square_ ? 0 : columns_);
 #pragma unroll 1
     for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
@@ -285,8 +289,8 @@ class ProductBlock {
       const T maximum = tile_maximum(k, t), mean = tile_mean(k, t, maximum);
       if (threadIdx.x % kWarp != 0) continue;
       if (i < rows_) {
-        row_shift_[i] = mean;
-        top_[i] = (maximum - mean) * task_.inverse_temperature;
+        row_[i].at[0] = mean;
+        row_[i].at[1] = (maximum - mean) * task_.inverse_temperature;
       } else {
         column_shift_[i - rows_] = mean;
       }
@@ -294,16 +298,16 @@ class ProductBlock {
   }
 
   // Raises top to the maximum of the tile; sums so far, all of them flushed, shrink accordingly.
-  __device__ __forceinline__ void rescale(int64_t t) {
+  __device__ __forceinline__ void rescale(int t) {
 #pragma unroll 1
     for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
       const T maximum = tile_maximum(row0_ + row, t);
-      const T u = (maximum - row_shift_[row]) * task_.inverse_temperature;
+      const T u = (maximum - row_[row].at[0]) * task_.inverse_temperature;
       __syncwarp(kFullWarp);  // all lanes have read top
       if (threadIdx.x % kWarp == 0) {
-        const T top = larger(top_[row], u);
-        factor_[row] = exponential(top_[row] - top);
-        top_[row] = top;
+        const T top = larger(row_[row].at[1], u);
+        factor_[row] = exponential(row_[row].at[1] - top);
+        row_[row].at[1] = top;
       }
     }
     __syncthreads();
@@ -373,7 +377,7 @@ class ProductBlock {
     return is_student_ ? task_.student_sums : task_.teacher_sums;
   }
   __device__ __forceinline__ double* output() const {
-    return sums().products + part_ * K_ * K_ + int64_t(row0_) * K_ + column0_;
+    return sums().products + int64_t(part_) * K_ * K_ + int64_t(row0_) * K_ + column0_;
   }
   // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
   // barrier.
@@ -427,10 +431,10 @@ class ProductBlock {
       for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
         double sum = 0.0;
         for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
-        const int64_t at = part_ * K_ + row0_ + row;
+        const int64_t at = int64_t(part_) * K_ + row0_ + row;
         to.mass[at] = sum;
-        to.top[at] = top_[row];
-        to.shift[at] = row_shift_[row];
+        to.top[at] = row_[row].at[1];
+        to.shift[at] = row_[row].at[0];
       }
     }
     if (column0_ == 0 && row0_ == 0 && is_student_ && threadIdx.x == 0) {
@@ -441,15 +445,16 @@ class ProductBlock {
   const ProductTask<Element>& task_;
   const ProductShape& shape_;
   T* shared_;
-  T *e_, *u_;                      // [slots, stride]
-  T *row_shift_, *top_, *factor_;  // [row_slots]
-  T* column_shift_;                // [column_slots]
+  T *e_, *u_;         // [slots, stride]
+  Chunk<T, 2>* row_;  // [row_slots] shift and top
+  T* factor_;         // [row_slots]
+  T* column_shift_;   // [column_slots]
   const TileShare<kProductWarps> share_;
   const Element* image_;
   const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
   bool valid_ = false;   // that pixel counts
   int64_t stride_c_;
-  int64_t b_, part_, end_;
+  int b_, part_, end_;  // image, part of all images, tile behind the part
   int K_, row0_, column0_, rows_, columns_;
   bool is_student_, is_square_;
   T sum_[R][C];

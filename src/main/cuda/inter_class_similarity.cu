@@ -51,23 +51,29 @@ ProductShape product_shape(int K, double* cost) {
       if (shape.rows * (row_tiles - 1) >= K || shape.columns * (column_tiles - 1) >= K) continue;
       shape.thread_rows = int(divide_up(shape.rows, Form::R));
       shape.thread_columns = int(divide_up(shape.columns, Form::C));
-      shape.row_slots = shape.thread_rows * Form::R;
-      shape.column_slots = shape.thread_columns * Form::C;
       const int threads = shape.thread_rows * shape.thread_columns;
       if (shape.rows > kProductThreads || threads > kProductThreads) continue;
       for (int segments : {1, 2, 3, 6}) {  // of 32 pixels, as many warps each
         shape.pixels = segments * kWarp;
+        // Rows are stored in batches: there is a slot for each.
+        const int batch = Form::Batch * kProductWarps / segments;
+        const int stored = int(divide_up(shape.rows, batch)) * batch;
+        const bool square = row_tiles * column_tiles == 1;
+        shape.row_slots =
+            shape.thread_rows * Form::R > stored ? shape.thread_rows * Form::R : stored;
+        shape.column_slots = shape.thread_columns * Form::C;
+        if (square && shape.column_slots < stored) shape.column_slots = stored;
         const int chunks = shape.pixels / Form::V;
         shape.slices = kProductThreads / threads < chunks ? kProductThreads / threads : chunks;
         // Neighbouring lanes take neighbouring slices and then the next row: as many banks further
         // on.
         shape.stride = shape.pixels + Form::V * (shape.slices < 8 ? shape.slices : 1);
-        if (product_shared_bytes<T>(shape, Form::C) > kSharedBytes) break;
+        if (product_shared_bytes<T>(shape, Form::C) > kSharedBytes) continue;
         const double products =
             double(divide_up(chunks, shape.slices)) * Form::V * Form::R * Form::C;
         const double rounds = 200.0;  // per thread and tile: barriers, loops
         // An exponential with its load and store, done again in every column tile.
-        const double exponentials = 20.0 * (shape.rows + shape.columns);
+        const double exponentials = 25.0 * (stored + (square ? 0 : shape.columns));
         const double instructions =
             row_tiles * column_tiles *
             (kProductThreads * (products + rounds) / shape.pixels + exponentials);
@@ -81,32 +87,26 @@ ProductShape product_shape(int K, double* cost) {
 }
 
 // Calls visit(ProductForm, ProductShape) with the cheapest form for K classes. In f32 5 x 10 suits
-// 19 and 20 classes, 7 x 11 21 and 22, 8 x 8 (in two column tiles) 150. The larger a block of
-// outputs, the less a thread reads per product; more than 80 do not fit beside the loads in 168
-// registers.
+// 19 and 20 classes, 8 x 8 (in two column tiles) 150. The larger a block of outputs, the less a
+// thread reads per product, but not much more fits beside the loads in 168 registers.
 template <class T, class Visit>
 void with_product_form(int64_t K, Visit&& visit) {
   if constexpr (sizeof(T) == 8) {
-    using Form = ProductForm<5, 5, 2, 4>;
+    using Form = ProductForm<4, 4, 2, 4>;
     double cost;
     visit(Form{}, product_shape<T, Form>(int(K), &cost));
   } else {
     using Small = ProductForm<4, 4, 4, 8>;
     using Flat = ProductForm<5, 10, 4, 19>;
-    using Narrow = ProductForm<7, 11, 2, 11>;
-    using Square = ProductForm<8, 8, 2, 8>;
-    double small, flat, narrow, square;
+    using Square = ProductForm<8, 8, 2, 5>;
+    double small, flat, square;
     const ProductShape small_shape = product_shape<T, Small>(int(K), &small);
     const ProductShape flat_shape = product_shape<T, Flat>(int(K), &flat);
-    const ProductShape narrow_shape = product_shape<T, Narrow>(int(K), &narrow);
     const ProductShape square_shape = product_shape<T, Square>(int(K), &square);
-    const double least = fmin(fmin(small, flat), fmin(narrow, square));
-    if (small == least) {
+    if (small <= flat && small <= square) {
       visit(Small{}, small_shape);
-    } else if (flat == least) {
+    } else if (flat <= square) {
       visit(Flat{}, flat_shape);
-    } else if (narrow == least) {
-      visit(Narrow{}, narrow_shape);
     } else {
       visit(Square{}, square_shape);
     }
@@ -224,8 +224,8 @@ void sum_products(cudaStream_t stream,
                                      args.mask,
                                      T(1.0 / args.temperature),
                                      N,
-                                     divide_up(N, shape.pixels),
-                                     memory.parts,
+                                     int(divide_up(N, shape.pixels)),
+                                     int(memory.parts),
                                      memory.matrix.student,
                                      memory.matrix.teacher,
                                      memory.valid_pixels,

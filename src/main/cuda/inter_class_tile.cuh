@@ -8,9 +8,10 @@
 namespace structkd::cuda {
 namespace {
 
-// What the warps of a block move of a tile: 32 pixels, lane by lane, of every row_step-th class, and so on every
-// segment_step * 32 pixels. A warp reads and writes 128 bytes in a row (f32) of a map of planes; of a
-// channels-last map it touches whole pixels, whose other classes the first cache keeps for it.
+// What the warps of a block move of a tile: 32 pixels, lane by lane, of every row_step-th class,
+// and so on every segment_step * 32 pixels. A warp reads and writes 128 bytes in a row (f32) of a
+// map of planes; of a channels-last map it touches whole pixels, whose other classes the first
+// cache keeps for it.
 template <int Warps>
 struct TileShare {
   int segment, segment_step, segments;

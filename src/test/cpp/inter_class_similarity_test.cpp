@@ -99,6 +99,19 @@ TEST_P(InterClassSimilarityOnBackend, MatchesReferenceOnOddShapes) {
   }
 }
 
+TEST_P(InterClassSimilarityOnBackend, MatchesReferenceAtTileEdgesOfTheGpu) {
+  // Blocks of 4, 5, 8 and 10 classes, tiles of 192 and 512 pixels, output tiles, the gradient
+  // without tiles.
+  const int64_t shapes[][2] = {{8, 191}, {10, 192}, {11, 193}, {19, 511}, {20, 513}, {64, 33},
+                               {65, 31}, {128, 63}, {129, 32}, {512, 9},  {1300, 5}};
+  for (const auto& n : shapes) {
+    TestTensor student({1, n[0], 1, n[1]}, STRUCTKD_F32);
+    TestTensor teacher({1, n[0], 1, n[1]}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 11, student, teacher);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+  }
+}
+
 TEST_P(InterClassSimilarityOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
   for (structkd_dtype dtype : kFloatingDtypes) {
     for (Layout layout : kLayouts) {

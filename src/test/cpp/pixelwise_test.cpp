@@ -94,6 +94,21 @@ TEST_P(PixelwiseOnBackend, MatchesReferenceOnOddShapes) {
   }
 }
 
+TEST_P(PixelwiseOnBackend, MatchesReferenceAtClassCountsWhereTheKernelChanges) {
+  // Planes and channels last; blocks of 128 and 32 pixels, one of them begun.
+  for (int64_t classes :
+       {16, 17, 19, 20, 21, 22, 24, 25, 32, 33, 96, 97, 128, 129, 152, 153, 176, 177, 256, 257}) {
+    for (Layout layout : {Layout::kContiguous, Layout::kChannelsLast}) {
+      for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
+        TestTensor student({1, classes, 3, 11}, dtype, layout);
+        TestTensor teacher({1, classes, 3, 11}, dtype, layout);
+        fill_pair(Input::kRandom, 11, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+      }
+    }
+  }
+}
+
 TEST_P(PixelwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
   for (structkd_dtype dtype : kFloatingDtypes) {
     for (Layout layout : kLayouts) {
