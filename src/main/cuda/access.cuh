@@ -53,6 +53,16 @@ __device__ __forceinline__ Element narrow(T x) {
   }
 }
 
+// Four neighbouring numbers in one or two 16-byte accesses; the address is a multiple of 16 bytes.
+template <class T>
+struct alignas(16) FourOf {
+  T value[4];
+};
+template <class T>
+__device__ __forceinline__ FourOf<T> load_four(const T* numbers) {
+  return *reinterpret_cast<const FourOf<T>*>(numbers);
+}
+
 // A [B, C, H, W] map of known element type, as kernels take it.
 template <class Element>
 struct MapOf {
@@ -74,6 +84,14 @@ struct MapOf {
 
   // Pixels follow each other at stride_w, row after row.
   __host__ __device__ bool is_linear() const { return H == 1 || stride_h == W * stride_w; }
+
+  // All elements lie in one block of memory, in whatever order.
+  __host__ __device__ bool is_dense() const {
+    const int64_t N = H * W;
+    const bool nchw = stride_w == 1 && stride_h == W && stride_c == N && stride_b == C * N;
+    const bool channels_last = stride_c == 1 && stride_w == C && stride_h == W * C;
+    return nchw || (channels_last && stride_b == C * N);
+  }
 
   // Offset of pixel n = h * W + w within a channel plane. The division is left out where it can be.
   __device__ __forceinline__ int64_t pixel_offset(int64_t n) const {

@@ -1,9 +1,9 @@
-// cuda/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk after
-// chunk of the reduction, and one tile of the result per warp in registers.
+// cuda/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk
+// after chunk of the reduction, and one tile of the result per warp in registers.
 //
-// A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or by
-// asynchronous copies; put(shared) converts and stores what is in registers. Between the two a warp
-// multiplies the chunk before, so that the reads have a whole chunk's arithmetic to arrive in.
+// A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or
+// by asynchronous copies; put(shared) converts and stores what is in registers. Between the two a
+// warp multiplies the chunk before, so that the reads have a whole chunk's arithmetic to arrive in.
 #ifndef STRUCTKD_CUDA_GEMM_CUH
 #define STRUCTKD_CUDA_GEMM_CUH
 
@@ -16,9 +16,9 @@ namespace {
 // Reduction steps per chunk: 64 bytes of f32 per row, two whole sectors.
 constexpr int kChunk = 16;
 
-// How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank conflicts when a
-// warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo 128, or, in f32 rows,
-// by 20 words, which visits all banks as well.
+// How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank
+// conflicts when a warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo
+// 128, or, in f32 rows, by 20 words, which visits all banks as well.
 template <class T, int Rows>
 struct KInnermost {
   static constexpr int kPitch = kChunk + 4;
@@ -37,9 +37,9 @@ struct RowInnermost {
     return shared[at(row, k)];
   }
 };
-// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when a
-// fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest pipe of
-// an f64 product.
+// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when
+// a fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest
+// pipe of an f64 product.
 template <class Raw, int Rows>
 struct ScaledKInnermost {
   using Order = KInnermost<Raw, Rows>;
@@ -54,8 +54,9 @@ struct ScaledKInnermost {
   }
 };
 
-// The arithmetic of a product. Every kind spreads a 16 x 8 tile over the lanes like the tensor cores'
-// instructions: value i of a lane is row g + 8 (i / 2), column 2 t + i % 2; g = lane / 4, t = lane % 4.
+// The arithmetic of a product. Every kind spreads a 16 x 8 tile over the lanes like the tensor
+// cores' instructions: value i of a lane is row g + 8 (i / 2), column 2 t + i % 2; g = lane / 4, t
+// = lane % 4.
 //
 // Plain multiply-adds in T, for devices (or types) without the instruction.
 template <class T>
@@ -92,44 +93,63 @@ struct Fma {
   }
 };
 
-// f64 tensor cores: m16n8k8, on sm_80 four of m8n8k4.
+// f64 tensor cores.
 struct F64Mma {
   using Operand = double;
   using Sum = double;
+  // m16n8k8 (sm_80: four of m8n8k4). With 16, m16n8k16: half the instructions, up to 30 more
+  // registers.
+  static constexpr int kDepth = 8;
 
   template <class A, class B, int R, int C>
   __device__ static __forceinline__ void chunk(
       const double* a, int row, const double* b, int column, Sum (&sum)[R][C][4]) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
 #pragma unroll
-    for (int k = 0; k < kChunk; k += 8) {
-      double left[R][4];
+    for (int k = 0; k < kChunk; k += kDepth) {
+      double left[R][kDepth / 2];
 #pragma unroll
       for (int r = 0; r < R; ++r) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < kDepth / 2; ++i) {
           left[r][i] = A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2));
         }
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        const double right[2] = {B::load(b, column + 8 * c + g, k + t),
-                                 B::load(b, column + 8 * c + g, k + t + 4)};
+        double right[kDepth / 4];
 #pragma unroll
-        for (int r = 0; r < R; ++r) mma_f64_m16n8k8(sum[r][c], left[r], right);
+        for (int i = 0; i < kDepth / 4; ++i)
+          right[i] = B::load(b, column + 8 * c + g, k + t + 4 * i);
+#pragma unroll
+        for (int r = 0; r < R; ++r) {
+          if constexpr (kDepth == 8) {
+            mma_f64_m16n8k8(sum[r][c], left[r], right);
+          } else {
+            mma_f64_m16n8k16(sum[r][c], left[r], right);
+          }
+        }
       }
     }
   }
 };
 
-// TF32 tensor cores: operands rounded to 10 mantissa bits, sums in f32.
+// An f32 number rounded to the 10 mantissa bits of TF32.
+struct Tf32 {
+  uint32_t bits;
+
+  Tf32() = default;
+  __device__ explicit __forceinline__ Tf32(float x) : bits(to_tf32(x)) {}
+};
+
+// TF32 tensor cores, sums in f32.
 struct Tf32Mma {
-  using Operand = float;
+  using Operand = Tf32;
   using Sum = float;
 
   template <class A, class B, int R, int C>
   __device__ static __forceinline__ void chunk(
-      const float* a, int row, const float* b, int column, Sum (&sum)[R][C][4]) {
+      const Tf32* a, int row, const Tf32* b, int column, Sum (&sum)[R][C][4]) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
 #pragma unroll
     for (int k = 0; k < kChunk; k += 8) {
@@ -138,13 +158,13 @@ struct Tf32Mma {
       for (int r = 0; r < R; ++r) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          left[r][i] = to_tf32(A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)));
+          left[r][i] = A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)).bits;
         }
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        const uint32_t right[2] = {to_tf32(B::load(b, column + 8 * c + g, k + t)),
-                                   to_tf32(B::load(b, column + 8 * c + g, k + t + 4))};
+        const uint32_t right[2] = {B::load(b, column + 8 * c + g, k + t).bits,
+                                   B::load(b, column + 8 * c + g, k + t + 4).bits};
 #pragma unroll
         for (int r = 0; r < R; ++r) mma_tf32_m16n8k8(sum[r][c], left[r], right);
       }
@@ -224,8 +244,8 @@ struct WarpSums {
 template <class Math, class A, class B>
 constexpr int kStageBytes = 2 * (A::kElements + B::kElements) * int(sizeof(typename Math::Operand));
 
-// sums += A B' over `chunks` chunks, double-buffered in `shared` (kStageBytes). Begins without and ends
-// with a barrier.
+// sums += A B' over `chunks` chunks, double-buffered in `shared` (kStageBytes). Begins without and
+// ends with a barrier.
 template <class Math, class Tile, class LoadA, class LoadB>
 __device__ __forceinline__ void block_product(int64_t chunks,
                                               LoadA& load_a,

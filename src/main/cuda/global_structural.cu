@@ -1,14 +1,15 @@
-// cuda/global_structural.cu: the global structural loss of a ragged batch in five launches (four
-// for the value alone). Truth: reference/global_structural.cpp.
+// cuda/global_structural.cu: the global structural loss of a ragged batch in six launches (four for
+// the value alone). Truth: reference/global_structural.cpp.
 //
-//   gather    a warp per row            unit rows, permutations; the gradient cleared
-//   maps      a block per 64 x 64 tile  V_S and V_T
-//   groups    a block per part          softmax sums of each group in so many rows
-//   totals    one block                 the loss, and what the gradient needs of each group
-//   gradient  a block per 16 rows       slopes times rows, back through the unit length
+//   gather    a warp per row         unit rows, permutations; the gradient cleared
+//   maps      a block per tile       V_S and V_T
+//   groups    a block per part       softmax sums of each group in so many rows
+//   totals    one block              the loss, and what the gradient needs of each group
+//   weights   a block per 16 rows    slopes of the map entries
+//   gradient  a block per tile       weights times rows, back through the unit length
 //
 // Blocks of images and samples that counts leave out return at once: nothing is read by the host.
-// The maps live in the workspace, 8 M^2 bytes per image in f32.
+// Maps, groups and weights live in the workspace, 16 M^2 bytes per image in f32.
 #include "core/error.h"
 #include "global_structural_grad.cuh"
 #include "global_structural_groups.cuh"
@@ -26,10 +27,12 @@ struct Plan {
   Shuffle shuffle;
   PixelChains chains;
   GroupParts parts;
-  T* student_map;  // [B, M, M]
+  int64_t pitch;   // of maps: M, up to a multiple of 4, so that rows start at 16 bytes
+  T* student_map;  // [B, M, pitch]
   T* teacher_map;
-  GroupSlope<T>* slopes;  // [B, M]
-  T* parked;              // [B, M, stride of the student's rows]
+  GroupSlope<T>* slopes;  // [B, M], or nullptr
+  T* weights;             // [B, M, pitch]
+  double* along;          // [B, M]
 
   Plan(const GlobalStructuralArgs& args, Workspace& workspace)
       : student(args.student.B, args.max_samples, args.student.C, workspace),
@@ -39,14 +42,16 @@ struct Plan {
         chains(args.student.B, args.want_grad ? args.max_samples : 0, workspace),
         parts(args.student.B, args.max_samples, workspace) {
     const int64_t B = args.student.B, M = args.max_samples, grads = args.want_grad ? 1 : 0;
-    student_map = workspace.take<T>(B * M * M);
-    teacher_map = workspace.take<T>(B * M * M);
+    pitch = divide_up(M, 4) * 4;
+    student_map = workspace.take<T>(B * M * pitch);
+    teacher_map = workspace.take<T>(B * M * pitch);
     slopes = workspace.take<GroupSlope<T>>(grads * B * M);
-    parked = workspace.take<T>(grads * B * M * student.stride);
+    weights = workspace.take<T>(grads * B * M * pitch);
+    along = workspace.take<double>(grads * B * M);
     const bool table = reads_table(args), drawn = !table && args.shuffle != STRUCTKD_SHUFFLE_NONE;
     if (drawn) shuffle.permutations = workspace.take<Permutation>(B * M);
     if (table) shuffle.columns = workspace.take<int32_t>(B * M * M);
-    if (args.want_grad) shuffle.groups = workspace.take<int32_t>(B * M * M);
+    if (args.want_grad) shuffle.groups = workspace.take<int32_t>(B * M * pitch);
     if (!args.want_grad) slopes = nullptr;
   }
 
@@ -55,55 +60,84 @@ struct Plan {
   }
 };
 
+template <class T, class Shape>
+void launch_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStream_t stream) {
+  const int64_t tiles = divide_up(args.max_samples, Shape::kTile);
+  launch<similarity_map_tile_per_block_kernel<T, Shape>>(
+      "similarity_map_tile_per_block", dim3(unsigned(tiles * tiles), 2, unsigned(args.student.B)),
+      dim3(Shape::kThreads), 0, stream, args, plan.student, plan.teacher, plan.pitch,
+      plan.student_map, plan.teacher_map);
+}
+
 template <class T>
 void compare_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStream_t stream) {
   const unsigned B = unsigned(args.student.B);
-  const int64_t M = args.max_samples, tiles = divide_up(M, kMapTile);
-  launch<similarity_map_tile_per_block_kernel<T>>(
-      "similarity_map_tile_per_block", dim3(unsigned(tiles * tiles), 2, B), dim3(kMapThreads), 0,
-      stream, args, plan.student, plan.teacher, plan.student_map, plan.teacher_map);
+  const int64_t M = args.max_samples;
+  if (M <= kSmallMap) {
+    launch_maps<T, SmallMapTile<T>>(args, plan, stream);
+  } else {
+    launch_maps<T, LargeMapTile<T>>(args, plan, stream);
+  }
   if (Plan<T>::reads_table(args)) {
     launch<read_table_warp_per_row_kernel>("read_table_warp_per_row", dim3(unsigned(B * M)),
                                            dim3(kWarp), size_t(divide_up(M, kWarp)) * 4, stream,
-                                           args, plan.shuffle);
+                                           args, plan.shuffle, plan.pitch);
   }
   const int64_t tasks = M * plan.parts.parts;
   launch<group_sums_part_per_block_kernel<T>>(
       "group_sums_part_per_block", dim3(unsigned(tasks < kGroupBlocks ? tasks : kGroupBlocks), B),
-      dim3(kGroupThreads), 0, stream, args, plan.images, plan.shuffle, plan.student_map,
+      dim3(kGroupThreads), 0, stream, args, plan.images, plan.shuffle, plan.pitch, plan.student_map,
       plan.teacher_map, plan.parts);
   launch<group_totals_single_block_kernel<T>>("group_totals_single_block", dim3(1),
                                               dim3(kTotalThreads), 0, stream, args, plan.images,
                                               plan.parts, plan.slopes);
 }
 
+template <class T, class Gradient>
+void write_grad(const GlobalStructuralArgs& args,
+                const Plan<T>& plan,
+                const MapOf<Gradient>& grad,
+                cudaStream_t stream) {
+  const unsigned B = unsigned(args.student.B);
+  const int64_t M = args.max_samples;
+  const MapsAndSlopes<T> maps = {
+      plan.student_map,      plan.teacher_map,  plan.shuffle.groups, plan.slopes,
+      plan.chains.next,      plan.chains.owner, plan.pitch,          M,
+      1.0 / args.temperature};
+  launch<entry_weights_rows_per_block_kernel<T>>(
+      "entry_weights_rows_per_block", dim3(unsigned(divide_up(M, WeightTile<T>::kRows)), B),
+      dim3(WeightTile<T>::kThreads), 0, stream, args, maps, plan.weights, plan.along);
+  const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
+  launch<row_gradient_tile_per_block_kernel<T, Gradient>>(
+      "row_gradient_tile_per_block",
+      dim3(unsigned(divide_up(args.student.C, kGradTile)), unsigned(divide_up(M, kGradTile)), B),
+      dim3(kGradThreads), kGradStages * sizeof(GradStage<T>), stream, args, plan.weights,
+      plan.pitch, plan.along, plan.chains.owner, plan.student, cross ? plan.teacher : plan.student,
+      grad);
+}
+
+// Blocks of the gather, which also clears the gradient: 8 for each of 132 multiprocessors, if the
+// gradient has work for them.
+constexpr int64_t kClearBlocks = 8 * 132;
+
 template <class Element, class Gradient>
 void run_typed(const GlobalStructuralArgs& args, cudaStream_t stream, void* memory) {
   using T = Widened<Element>;
   Workspace workspace(memory);
   const Plan<T> plan(args, workspace);
-  const int64_t B = args.student.B, M = args.max_samples;
   const MapOf<Gradient> grad(args.grad);
+  const Map& map = args.grad;
+  const int64_t rows = divide_up(2 * args.student.B * args.max_samples * kWarp, kRowThreads);
+  const int64_t elements = map.data == nullptr ? 0 : map.B * map.C * map.H * map.W;
+  const int64_t clears = divide_up(elements, kRowThreads * kClearedPerThread);
+  const int64_t clear_blocks = clears < kClearBlocks ? clears : kClearBlocks;
   launch<gather_rows_warp_per_row_kernel<Element, Gradient>>(
-      "gather_rows_warp_per_row", dim3(unsigned(divide_up(2 * B * M * kWarp, kRowThreads))),
+      "gather_rows_warp_per_row", dim3(unsigned(rows > clear_blocks ? rows : clear_blocks)),
       dim3(kRowThreads), 0, stream, args, MapOf<const Element>(args.student),
       MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images,
       plan.shuffle.permutations, plan.chains, grad);
   compare_maps(args, plan, stream);
-  if (args.grad.data == nullptr) return;
-  const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
-  const MapsAndSlopes<T> maps = {plan.student_map,
-                                 plan.teacher_map,
-                                 plan.shuffle.groups,
-                                 plan.slopes,
-                                 plan.chains,
-                                 M,
-                                 T(1.0 / args.temperature),
-                                 cross};
-  launch<row_gradient_rows_per_block_kernel<T, Gradient>>(
-      "row_gradient_rows_per_block", dim3(unsigned(divide_up(M, kGradRows)), unsigned(B)),
-      dim3(kGradThreads), 0, stream, args, maps, plan.student, cross ? plan.teacher : plan.student,
-      plan.parked, grad);
+  if (grad.data != nullptr) write_grad(args, plan, grad, stream);
 }
 
 }  // namespace
@@ -133,7 +167,7 @@ void global_structural(const Launch& launch_settings,
   set_plan(
       "global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld "
       "samples",
-      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 5 : 4,
+      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 6 : 4,
       static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }
 

@@ -1,8 +1,10 @@
 // cuda/global_structural_grad.cuh: from the slope of the loss by each map entry to the gradient of
 // the student's map.
 //
-//   h_i = sum_j (U_ij + U_ji) x_j      U = d loss / d V_S, V_S = X X'     (CROSS: sum_j U_ij y_j)
-//   g_i = (h_i - x_i <x_i, h_i>) / |f_i|                                 through the unit length
+//   h_i = sum_j W_ij x_j          W = U + U', U = d loss / d V_S, V_S = X X'      (CROSS: U and
+//   y_j) g_i = (h_i - x_i <x_i, h_i>) / |f_i|                                through the unit
+//   length <x_i, h_i> = sum_j W_ij V_S[i, j]                                   known before the
+//   product
 //
 // Rows of one pixel are equal, so the pixel's gradient is that of the sum of their U: the first row
 // of the chain adds the U of all, in row order, and alone writes.
@@ -14,138 +16,204 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kGradThreads = 256;
-constexpr int kGradRows = 16;  // of a block; many small blocks, since M is a few hundred
-constexpr int kGradStep = 16;  // rows j per step: 16 x 16 slopes, one per thread
-
-// Channels of a thread: one or two runs of 4, so that a block takes 512 channels of f32, 256 of
-// f64.
+// A block's entries per step: 16 rows i, and as many columns j as registers allow exponentials at
+// once.
 template <class T>
-constexpr int kGradRuns = 8 / int(sizeof(T));
-template <class T>
-constexpr int kGradChannels = kGradRuns<T> * 4 * (kGradThreads / 4);
+struct WeightTile {
+  static constexpr int kThreads = 256, kRows = 16, kColumns = sizeof(T) == sizeof(float) ? 64 : 32;
+  static constexpr int kRowsPerPass = kThreads / kColumns, kPasses = kRows / kRowsPerPass;
+  static constexpr int kWarpsPerRow = kColumns / kWarp;
+};
 
-// What the blocks of the gradient read.
+// What the slopes are made of.
 template <class T>
 struct MapsAndSlopes {
   const T* student_map;
   const T* teacher_map;
   const int32_t* groups;
   const GroupSlope<T>* slopes;
-  PixelChains chains;
-  int64_t stride;  // max_samples
-  T inverse_tau;
-  bool cross;
+  const int32_t* next;  // PixelChains
+  const int32_t* owner;
+  int64_t pitch, max_samples;
+  double inverse_tau;
 
-  __device__ T slope(int64_t b, int64_t i, int64_t j) const {
-    const int64_t entry = (b * stride + i) * stride + j;
-    const int32_t group = groups[entry];
+  // U of an entry whose group is known: V is symmetric where U_ji is asked for.
+  __device__ T slope(int64_t b, int32_t group, T v_s, T v_t) const {
     if (group < 0) return T(0);
-    return slopes[b * stride + group].at(student_map[entry], teacher_map[entry], inverse_tau);
-  }
-
-  // U_ij + U_ji, or U_ij, summed over the rows of i's pixel. 0 for a row that owns no pixel.
-  __device__ T weight(int64_t b, int64_t i, int64_t j) const {
-    if (chains.owner[b * stride + i] == 0) return T(0);
-    T sum = T(0);
-    for (int64_t m = i; m >= 0; m = chains.next[b * stride + m]) {
-      sum += slope(b, m, j);
-      if (!cross) sum += slope(b, j, m);
-    }
-    return sum;
+    return slopes[b * max_samples + group].at(v_s, v_t, inverse_tau);
   }
 };
 
-// One block per 16 rows (x) of an image (y), all channels, 512 (f64: 256) at a time: 4 rows by 8
-// (4) channels per thread. Reads M C numbers of the rows, and per group of channels 2 M numbers of
-// each map per row, from L2. h is parked in `parked` (each thread reads what it wrote) until <x, h>
-// is known. Shared memory: 1 KB of slopes and 32 KB of rows. Broadcast or conflict-free reads.
+// One block per 16 rows i (x) of an image (y). W is written transposed, [B, M, pitch] by j and i,
+// as the product reads it; zero for rows that own no pixel. Reads both maps and the groups twice
+// (once transposed, by way of shared memory), 16 bytes per entry; writes 4.
+template <class T>
+__global__ void __launch_bounds__(WeightTile<T>::kThreads) entry_weights_rows_per_block_kernel(
+    GlobalStructuralArgs args, MapsAndSlopes<T> maps, T* weights, double* along) {
+  using Tile = WeightTile<T>;
+  STRUCTKD_SHARED(int32_t, groups_ji, [Tile::kColumns][Tile::kRows + 1]);
+  STRUCTKD_SHARED(T, tile, [Tile::kColumns][Tile::kRows + 1]);
+  STRUCTKD_SHARED(double, sums, [Tile::kThreads / kWarp][Tile::kPasses]);
+  const int64_t b = blockIdx.y, M = samples_of(args, b), i0 = int64_t(blockIdx.x) * Tile::kRows;
+  if (i0 >= M) return;
+  const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
+  const int64_t image = b * args.max_samples;
+  const int s = threadIdx.x % Tile::kColumns, r0 = threadIdx.x / Tile::kColumns;
+  double along_i[Tile::kPasses] = {};
+
+  for (int64_t j0 = 0; j0 < M; j0 += Tile::kColumns) {
+    __syncthreads();  // the tiles of the last step have been read
+    for (int e = threadIdx.x; e < Tile::kRows * Tile::kColumns && !cross; e += Tile::kThreads) {
+      const int64_t j = j0 + e / Tile::kRows, i = i0 + e % Tile::kRows;
+      const bool inside = i < M && j < M;
+      groups_ji[e / Tile::kRows][e % Tile::kRows] =
+          inside ? maps.groups[(image + j) * maps.pitch + i] : -1;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int q = 0; q < Tile::kPasses; ++q) {
+      const int r = r0 + Tile::kRowsPerPass * q;
+      const int64_t i = i0 + r, j = j0 + s;
+      T weight = T(0);
+      if (i < M && j < M && maps.owner[image + i] != 0) {
+        const int64_t entry = (image + i) * maps.pitch + j;
+        const T v_s = maps.student_map[entry], v_t = maps.teacher_map[entry];
+        weight = maps.slope(b, maps.groups[entry], v_s, v_t);
+        if (!cross) weight += maps.slope(b, groups_ji[s][r], v_s, v_t);
+        for (int64_t m = maps.next[image + i]; m >= 0; m = maps.next[image + m]) {
+          // Equal rows have equal entries; their groups differ.
+          weight += maps.slope(b, maps.groups[(image + m) * maps.pitch + j], v_s, v_t);
+          if (!cross) {
+            weight += maps.slope(b, maps.groups[(image + j) * maps.pitch + m], v_s, v_t);
+          }
+        }
+        along_i[q] += double(weight) * double(v_s);
+      }
+      tile[s][r] = weight;
+    }
+    __syncthreads();
+    for (int e = threadIdx.x; e < Tile::kRows * Tile::kColumns; e += Tile::kThreads) {
+      const int64_t j = j0 + e / Tile::kRows, i = i0 + e % Tile::kRows;
+      if (i >= M || j >= M) continue;
+      weights[(image + j) * maps.pitch + i] = tile[e / Tile::kRows][e % Tile::kRows];
+    }
+  }
+
+  // The threads of a row are whole warps.
+#pragma unroll
+  for (int q = 0; q < Tile::kPasses; ++q) {
+    const double sum = warp_sum(along_i[q]);
+    if (threadIdx.x % kWarp == 0) sums[threadIdx.x / kWarp][q] = sum;
+  }
+  __syncthreads();
+  if (threadIdx.x >= Tile::kRows || i0 + threadIdx.x >= M) return;
+  const int pass = int(threadIdx.x) / Tile::kRowsPerPass;
+  const int first_warp = int(threadIdx.x) % Tile::kRowsPerPass * Tile::kWarpsPerRow;
+  double sum = 0.0;
+  for (int w = 0; w < Tile::kWarpsPerRow; ++w) sum += sums[first_warp + w][pass];
+  along[image + i0 + threadIdx.x] = sum;
+}
+
+constexpr int kGradTile = 64;      // rows and channels of a block
+constexpr int kGradThreads = 128;  // 8 rows x 4 channels each
+constexpr int kGradDepth = 16;     // rows j per step
+constexpr int kGradStages = 3;     // steps in shared memory: two on their way while one is used
+
+template <class T>
+struct alignas(16) GradStage {
+  T weights[kGradDepth][kGradTile];  // by j and i
+  T factors[kGradDepth][kGradTile];  // by j and channel
+};
+
+// Begins to copy 16 rows of 64 numbers; what lies outside becomes 0. Rows start at 16 bytes, as do
+// the 64-byte parts that a thread takes.
+template <class T>
+__device__ void copy_tile(const T* first,
+                          int64_t pitch,
+                          int64_t rows,
+                          int64_t columns,
+                          T (&tile)[kGradDepth][kGradTile]) {
+  constexpr int kPer16Bytes = 16 / int(sizeof(T)), kPerRow = kGradTile / kPer16Bytes;
+#pragma unroll
+  for (int e = threadIdx.x; e < kGradDepth * kPerRow; e += kGradThreads) {
+    const int row = e / kPerRow, column = e % kPerRow * kPer16Bytes;
+    T* target = &tile[row][column];
+    if (row < rows && column < columns) {
+      async_copy<16>(target, first + row * pitch + column);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kPer16Bytes; ++i) target[i] = T(0);
+    }
+  }
+}
+
+// Grid (tile of channels, tile of rows, image): H = W X by cp.async, then the way back through the
+// unit length, and each owner's row to its pixel. Reads M (rows + channels) numbers per tile from
+// L2; shared memory 24 KB (f32), reads of it broadcast or free of conflicts.
 template <class T, class Gradient>
 __global__ void __launch_bounds__(kGradThreads)
-    row_gradient_rows_per_block_kernel(GlobalStructuralArgs args,
-                                       MapsAndSlopes<T> maps,
+    row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,
+                                       const T* weights,
+                                       int64_t pitch,
+                                       const double* along,
+                                       const int32_t* owner,
                                        Rows<T> student,
                                        Rows<T> factors,
-                                       T* parked,
                                        MapOf<Gradient> grad) {
-  STRUCTKD_SHARED(T, weights, [kGradStep][kGradRows]);
-  STRUCTKD_SHARED(T, stage, [kGradStep][kGradChannels<T>]);
-  STRUCTKD_SHARED(double, dots, [kGradThreads / kWarp][4]);
-  const int64_t b = blockIdx.y, M = samples_of(args, b), i0 = int64_t(blockIdx.x) * kGradRows;
+  STRUCTKD_DYNAMIC_SHARED(GradStage<T>, stages);
+  const int64_t b = blockIdx.z, M = samples_of(args, b), image = b * args.max_samples;
+  const int64_t i0 = int64_t(blockIdx.y) * kGradTile, c0 = int64_t(blockIdx.x) * kGradTile;
   if (i0 >= M) return;
-  const int row0 = threadIdx.x / 64 * 4, channel0 = threadIdx.x % 64 * 4;
-  const int64_t C = args.student.C;
-  double along[4] = {};
+  const int row0 = threadIdx.x / 16 * 8, channel0 = threadIdx.x % 16 * 4;
+  const int64_t steps = divide_up(M, kGradDepth);
 
-  for (int64_t c0 = 0; c0 < C; c0 += kGradChannels<T>) {
-    T h[4][kGradRuns<T> * 4] = {};
-    for (int64_t j0 = 0; j0 < M; j0 += kGradStep) {
-      __syncthreads();
-      {
-        // Along j in memory, so that neighbouring threads read neighbouring entries of row i.
-        const int r = threadIdx.x / kGradStep, s = threadIdx.x % kGradStep;
-        const bool inside = i0 + r < M && j0 + s < M;
-        weights[s][r] = inside ? maps.weight(b, i0 + r, j0 + s) : T(0);
-      }
-      for (int e = threadIdx.x; e < kGradStep * kGradChannels<T>; e += kGradThreads) {
-        const int s = e / kGradChannels<T>, c = e % kGradChannels<T>;
-        const bool inside = j0 + s < M && c0 + c < factors.stride;
-        stage[s][c] = inside ? factors.row(b, j0 + s)[c0 + c] : T(0);
-      }
-      __syncthreads();
-#pragma unroll 4
-      for (int s = 0; s < kGradStep; ++s) {
-        T w[4];
+  const auto copy_step = [&](int64_t step) {
+    const int64_t j = step * kGradDepth;
+    if (step < steps) {
+      GradStage<T>& stage = stages[step % kGradStages];
+      copy_tile(weights + (image + j) * pitch + i0, pitch, M - j, pitch - i0, stage.weights);
+      copy_tile(factors.row(b, j) + c0, factors.stride, M - j, factors.stride - c0, stage.factors);
+    }
+    async_copy_commit();  // an empty group keeps the count
+  };
+  for (int64_t step = 0; step < kGradStages - 1; ++step) copy_step(step);
+
+  T h[8][4] = {};
+  for (int64_t step = 0; step < steps; ++step) {
+    async_copy_wait<kGradStages - 2>();
+    __syncthreads();
+    copy_step(step + kGradStages - 1);
+    const GradStage<T>& stage = stages[step % kGradStages];
 #pragma unroll
-        for (int r = 0; r < 4; ++r) w[r] = weights[s][row0 + r];
+    for (int k = 0; k < kGradDepth; ++k) {
+      const FourOf<T> upper = load_four(&stage.weights[k][row0]);
+      const FourOf<T> lower = load_four(&stage.weights[k][row0 + 4]);
+      const FourOf<T> right = load_four(&stage.factors[k][channel0]);
 #pragma unroll
-        for (int c = 0; c < kGradRuns<T> * 4; ++c) {
-          const T x = stage[s][c / 4 * 256 + channel0 + c % 4];
+      for (int c = 0; c < 4; ++c) {
 #pragma unroll
-          for (int r = 0; r < 4; ++r) h[r][c] += w[r] * x;
+        for (int r = 0; r < 4; ++r) {
+          h[r][c] += upper.value[r] * right.value[c];
+          h[r + 4][c] += lower.value[r] * right.value[c];
         }
       }
     }
-#pragma unroll
-    for (int r = 0; r < 4; ++r) {
-      if (i0 + row0 + r >= M) continue;
-      const T* x = student.row(b, i0 + row0 + r);
-      T* out = parked + (b * args.max_samples + i0 + row0 + r) * student.stride;
-#pragma unroll
-      for (int c = 0; c < kGradRuns<T> * 4; ++c) {
-        const int64_t channel = c0 + c / 4 * 256 + channel0 + c % 4;
-        if (channel >= C) continue;
-        along[r] += double(x[channel]) * double(h[r][c]);
-        out[channel] = h[r][c];
-      }
-    }
   }
+  async_copy_wait<0>();
 
-  // <x_i, h_i>: the 64 threads of a row are two warps.
-  __syncthreads();
-#pragma unroll
-  for (int r = 0; r < 4; ++r) {
-    const double sum = warp_sum(along[r]);
-    if (threadIdx.x % kWarp == 0) dots[threadIdx.x / kWarp][r] = sum;
-  }
-  __syncthreads();
-  const int first_warp = threadIdx.x / 64 * 2;
-  for (int r = 0; r < 4; ++r) {
+  for (int r = 0; r < 8; ++r) {
     const int64_t i = i0 + row0 + r;
-    if (i >= M || maps.chains.owner[b * args.max_samples + i] == 0) continue;
-    const double dot = args.normalize ? dots[first_warp][r] + dots[first_warp + 1][r] : 0.0;
-    const double inverse = student.inverse[b * args.max_samples + i];
+    if (i >= M || owner[image + i] == 0) continue;
+    const double dot = args.normalize ? along[image + i] : 0.0;
+    const double inverse = student.inverse[image + i];
     const T* x = student.row(b, i);
-    const T* in = parked + (b * args.max_samples + i) * student.stride;
     Gradient* out = grad.at(b, 0, pixel_of(args, b, i));
-    for (int64_t c0 = 0; c0 < C; c0 += kGradChannels<T>) {
 #pragma unroll
-      for (int c = 0; c < kGradRuns<T> * 4; ++c) {
-        const int64_t channel = c0 + c / 4 * 256 + channel0 + c % 4;
-        if (channel >= C) continue;
-        const double g = (double(in[channel]) - double(x[channel]) * dot) * inverse;
-        out[channel * grad.stride_c] = narrow<Gradient>(g);
-      }
+    for (int c = 0; c < 4; ++c) {
+      const int64_t channel = c0 + channel0 + c;
+      if (channel >= args.student.C) continue;
+      const double g = (double(h[r][c]) - double(x[channel]) * dot) * inverse;
+      out[channel * grad.stride_c] = narrow<Gradient>(g);
     }
   }
 }

@@ -87,16 +87,23 @@ __device__ inline GroupSums shuffled_down(const GroupSums& sums, int lanes) {
 }
 
 constexpr int kGroupThreads = 128;
-constexpr int kRowsPerPart = 64;   // a part of a group: its entries in so many rows
 constexpr int kGroupBlocks = 264;  // per image at most, 2 for each of 132 multiprocessors
+
+// A part of a group: its entries in some rows. Small parts, so that all multiprocessors have one,
+// but no more parts than a warp has lanes to merge them.
+constexpr int kLeastRowsPerPart = 16;
 
 // [B, parts, M] sums of each part of each group; only parts and groups that exist are written.
 struct GroupParts {
-  int64_t parts, M;
+  int64_t M;
+  uint32_t rows;  // per part
+  uint32_t parts;
   GroupSums* sums;
 
-  GroupParts(int64_t B, int64_t max_samples, Workspace& workspace)
-      : parts(divide_up(max_samples, kRowsPerPart)), M(max_samples) {
+  GroupParts(int64_t B, int64_t max_samples, Workspace& workspace) : M(max_samples) {
+    const int64_t fitting = divide_up(max_samples, kWarp);
+    rows = uint32_t(fitting < kLeastRowsPerPart ? kLeastRowsPerPart : fitting);
+    parts = uint32_t(divide_up(max_samples, rows));
     sums = workspace.take<GroupSums>(B * parts * M);
   }
 
@@ -113,6 +120,7 @@ __global__ void __launch_bounds__(kGroupThreads)
     group_sums_part_per_block_kernel(GlobalStructuralArgs args,
                                      const ImageGroups* images,
                                      Shuffle shuffle,
+                                     int64_t pitch,
                                      const T* student_map,
                                      const T* teacher_map,
                                      GroupParts parts) {
@@ -123,13 +131,13 @@ __global__ void __launch_bounds__(kGroupThreads)
   if (M == 0) return;
   // M <= 2^20, hence 32 bits: divisions of 64 bits are calls.
   const uint32_t columns = uint32_t(M), group_width = uint32_t(groups.width);
-  const uint32_t part_count = (columns + kRowsPerPart - 1) / kRowsPerPart;
-  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most M (M / 64 + 1)
+  const uint32_t part_count = (columns + parts.rows - 1) / parts.rows;
+  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most 32 M
   const double inverse_tau = images[b].inverse_tau;
   for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const uint32_t group = task / part_count, part = task % part_count;
-    const uint32_t row0 = part * kRowsPerPart, position0 = group * group_width;
-    const uint32_t rows = columns - row0 < kRowsPerPart ? columns - row0 : kRowsPerPart;
+    const uint32_t row0 = part * parts.rows, position0 = group * group_width;
+    const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
     const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
     GroupSums sums;
     sums.clear();
@@ -137,10 +145,11 @@ __global__ void __launch_bounds__(kGroupThreads)
       const int64_t row = row0 + e / width;
       const int64_t column = shuffle.column(b, row, position0 + e % width, stride);
       if (column < 0) continue;
-      const int64_t entry = (b * stride + row) * stride + column;
+      const int64_t entry = (b * stride + row) * pitch + column;
       sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
       if (shuffle.groups != nullptr) shuffle.groups[entry] = int32_t(group);
     }
+#pragma unroll 1
     for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
       sums.merge(shuffled_down(sums, lanes), inverse_tau);
     }
@@ -148,6 +157,7 @@ __global__ void __launch_bounds__(kGroupThreads)
     if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = sums;
     __syncthreads();
     if (threadIdx.x == 0) {
+#pragma unroll 1
       for (int w = 1; w < kGroupThreads / kWarp; ++w) sums.merge(warp_sums[w], inverse_tau);
       parts.at(b, part, group) = sums;
     }
@@ -160,64 +170,82 @@ template <class T>
 struct GroupSlope {
   T largest_s, largest_t;
   T inverse_s, inverse_t;  // 1 / sum of exp((v - largest) / tau)
-  T shift;                 // log q_S - log q_T = (v_S - v_T) / tau - shift
-  T scale;
+  double shift;  // log q_S - log q_T = (v_S - v_T) / tau - shift: close numbers, hence f64
+  double scale;
 
-  __device__ T at(T v_s, T v_t, T inverse_tau) const {
-    const T q_t = exp((v_t - largest_t) * inverse_tau) * inverse_t;
-    const T log_ratio = (v_s - v_t) * inverse_tau - shift;
+  __device__ T at(T v_s, T v_t, double inverse_tau) const {
+    const T q_t = exp((v_t - largest_t) * T(inverse_tau)) * inverse_t;
+    const T log_ratio = T((double(v_s) - double(v_t)) * inverse_tau - shift);
     // Far above, q_T may be 0 and the ratio infinite; there the difference has its bits anyway.
-    if (log_ratio > T(1)) return scale * (exp((v_s - largest_s) * inverse_tau) * inverse_s - q_t);
-    return scale * q_t * expm1(log_ratio);
+    const T far = exp((v_s - largest_s) * T(inverse_tau)) * inverse_s - q_t;
+    return T(scale) * (log_ratio > T(1) ? far : q_t * expm1(log_ratio));
   }
 };
 
-// Adds a group's share to the loss and keeps its slope.
-template <class T>
-__device__ void add_group(const GlobalStructuralArgs& args,
-                          const ImageGroups& image,
-                          const GroupParts& parts,
-                          int64_t b,
-                          int64_t group,
-                          GroupSlope<T>* slopes,
-                          double& loss) {
-  if (group >= image.groups.count) return;
-  const double tau = args.temperature;
-  GroupSums total = parts.at(b, 0, group);
-  for (int64_t part = 1; part * kRowsPerPart < image.groups.M; ++part) {
-    total.merge(parts.at(b, part, group), image.inverse_tau);
+// The total of a group, by one warp: a lane per part, merged in part order.
+__device__ inline GroupSums group_total(const ImageGroups& image,
+                                        const GroupParts& parts,
+                                        int64_t b,
+                                        int64_t group) {
+  const unsigned lane = threadIdx.x % kWarp;
+  GroupSums total;
+  total.clear();
+  if (lane < parts.parts && lane * parts.rows < image.groups.M) total = parts.at(b, lane, group);
+#pragma unroll 1
+  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
+    total.merge(shuffled_down(total, lanes), image.inverse_tau);
   }
+  return total;
+}
+
+// The group's share of the loss; keeps its slope, if anyone wants it.
+template <class T>
+__device__ double close_group(const GlobalStructuralArgs& args,
+                              const ImageGroups& image,
+                              const GroupSums& total,
+                              int64_t group,
+                              GroupSlope<T>* slope) {
+  const double tau = args.temperature;
   // A group is empty only under a permutation table with repeats.
   const double factor = total.sum_t == 0.0 ? 0.0 : image.weight * factor_of(image.groups, group);
   const double tops = total.largest_s - total.largest_t;
-  const double inverse_s = 1.0 / total.sum_s, inverse_t = 1.0 / total.sum_t;
   const double log_sums = log(total.sum_s) - log(total.sum_t);  // exactly 0 for equal sums
-  // E_T[v_T - v_S] counts from the largest entries, as the two sums do.
-  if (factor != 0.0) {
-    loss += factor * tau * tau * ((total.gap * inverse_t + tops) * image.inverse_tau + log_sums);
+  if (slope != nullptr) {
+    *slope = {T(total.largest_s),
+              T(total.largest_t),
+              T(1.0 / total.sum_s),
+              T(1.0 / total.sum_t),
+              tops * image.inverse_tau + log_sums,
+              factor * tau};
   }
-  if (slopes == nullptr) return;
-  slopes[b * args.max_samples + group] = {T(total.largest_s),
-                                          T(total.largest_t),
-                                          T(inverse_s),
-                                          T(inverse_t),
-                                          T(tops * image.inverse_tau + log_sums),
-                                          T(factor * tau)};
+  if (factor == 0.0) return 0.0;
+  // E_T[v_T - v_S] counts from the largest entries, as the two sums do. Divided: a product with the
+  // inverse, fused into the addition, would leave a trace of rounding where the two cancel.
+  const double gap = total.gap / total.sum_t;
+  return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
 constexpr int kTotalThreads = 512;
 
-// One block: the loss, and every group's slope [B, M]. Groups of one number of all images stand
-// side by side, and thread t takes number t, t + 512, ... of that order; sums are added in it.
+// One block: the loss, and every group's slope [B, M]. A warp per group, groups of one number of
+// all images side by side; a warp's sums, then those of the warps, are added in order.
 template <class T>
 __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kernel(
     GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
-  const uint32_t B = uint32_t(args.student.B);
+  const uint32_t B = uint32_t(args.student.B), warps = kTotalThreads / kWarp;
+  const uint32_t warp = threadIdx.x / kWarp;
   double loss = 0.0;
-  for (int64_t group = threadIdx.x / B, b = threadIdx.x % B; group < args.max_samples;) {
-    add_group(args, images[b], parts, b, group, slopes, loss);
-    b += kTotalThreads % B;
-    group += kTotalThreads / B + (b >= B ? 1 : 0);
+  int64_t group = warp / B;
+  for (uint32_t b = warp % B; group < args.max_samples;) {
+    if (group < images[b].groups.count) {
+      const GroupSums total = group_total(images[b], parts, b, group);
+      if (threadIdx.x % kWarp == 0) {
+        GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
+        loss += close_group(args, images[b], total, group, slope);
+      }
+    }
+    b += warps % B;
+    group += warps / B + (b >= B ? 1 : 0);
     b -= b >= B ? B : 0;
   }
   loss = block_sum<kTotalThreads>(loss);
@@ -228,7 +256,7 @@ __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kerne
 // group for columns that no entry names. A warp per row; the row's bit set of seen columns is in
 // shared memory.
 __global__ void __launch_bounds__(kWarp)
-    read_table_warp_per_row_kernel(GlobalStructuralArgs args, Shuffle shuffle) {
+    read_table_warp_per_row_kernel(GlobalStructuralArgs args, Shuffle shuffle, int64_t pitch) {
   STRUCTKD_DYNAMIC_SHARED(uint32_t, seen);
   const int64_t stride = args.max_samples, b = blockIdx.x / stride, row = blockIdx.x % stride;
   const int64_t M = samples_of(args, b);
@@ -238,7 +266,7 @@ __global__ void __launch_bounds__(kWarp)
   int32_t* columns = shuffle.columns + (b * stride + row) * stride;
   for (int64_t j = lane; j < M; j += kWarp) {
     columns[j] = -1;
-    if (shuffle.groups != nullptr) shuffle.groups[(b * stride + row) * stride + j] = -1;
+    if (shuffle.groups != nullptr) shuffle.groups[(b * stride + row) * pitch + j] = -1;
   }
   __syncwarp();
   const IntTable& table = args.permutation;

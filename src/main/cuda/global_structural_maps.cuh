@@ -1,4 +1,4 @@
-// cuda/global_structural_maps.cuh: the similarity maps V of a batch, [B, M, M].
+// cuda/global_structural_maps.cuh: the similarity maps V = A B' of a batch, [B, M, pitch].
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_MAPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_MAPS_CUH
 
@@ -7,94 +7,155 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kMapTile = 64;      // a block's tile of V: 64 x 64
-constexpr int kMapThreads = 128;  // 8 x 4 elements each
-constexpr int kMapDepth = 16;     // channels per step
-constexpr int kMapPad =
-    4;  // rows of the stage stay 16-byte aligned, and stores miss each other's banks
+constexpr int kMapDepth = 16;  // channels per step
 
-// stage[k][r] = rows[first + r][k0 + k], 0 beyond the rows: 16 channels of 64 rows.
+// A block makes Tile x Tile entries of a map. Split groups of threads take every Split-th step of
+// the channels: where M is small there are few tiles, and their steps wait for memory one by one.
+template <class T, int Tile, int Split>
+struct MapTile {
+  static constexpr int kTile = Tile, kSplit = Split;
+  static constexpr int kGroup = Tile / 8 * (Tile / 4);  // threads of 8 x 4 entries
+  static constexpr int kThreads = Split * kGroup;
+  static constexpr int kLoads = Tile * kMapDepth / 4 / kGroup;  // of four channels, per operand
+  static constexpr int kPitch = Tile + 4;  // rows of a stage stay 16-byte aligned
+  struct alignas(16) Stage {
+    T at[kMapDepth][kPitch];  // by channel and row
+  };
+};
+
+// Up to this many samples the small tile has the shorter way (H200: 152 samples).
+constexpr int64_t kSmallMap = 320;
 template <class T>
-__device__ void stage_rows(const Rows<T>& rows,
-                           int64_t b,
-                           int64_t first,
-                           int64_t M,
-                           int64_t k0,
-                           T (&stage)[kMapDepth][kMapTile + kMapPad]) {
-  // Thread t reads 4 neighbouring channels of row t / 4 and of row 32 + t / 4.
-  const int k = threadIdx.x % 4 * 4;
-  for (int r = threadIdx.x / 4; r < kMapTile; r += kMapThreads / 4) {
-    const bool inside = first + r < M && k0 + k < rows.stride;
-    const T* row = rows.row(b, inside ? first + r : 0) + (inside ? k0 + k : 0);
+using SmallMapTile = MapTile<T, 32, 16 / int(sizeof(T))>;
+template <class T>
+using LargeMapTile = MapTile<T, 64, 1>;
+
+// Four neighbouring channels of each of a thread's rows, on their way from memory to a stage.
+template <class Shape, class T>
+struct RowsInFlight {
+  FourOf<T> channels[Shape::kLoads];
+
+  __device__ void fetch(const Rows<T>& rows, int64_t b, int64_t first, int64_t M, int64_t k0) {
+    const int t = threadIdx.x % Shape::kGroup;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) stage[k + i][r] = inside ? row[i] : T(0);
+    for (int l = 0; l < Shape::kLoads; ++l) {
+      const int e = l * Shape::kGroup + t, row = e / 4, k = e % 4 * 4;
+      const bool inside = first + row < M && k0 + k < rows.stride;
+      channels[l] = inside ? load_four(rows.row(b, first + row) + k0 + k) : FourOf<T>{};
+    }
   }
-}
 
-// acc[i][j] += <a row i, b row j>: rows 8 * (t / 16) + i of the one, 4 * (t % 16) + j of the other.
-template <class T>
-__device__ __forceinline__ void multiply_stages(const T (&a)[kMapDepth][kMapTile + kMapPad],
-                                                const T (&b)[kMapDepth][kMapTile + kMapPad],
-                                                T (&acc)[8][4]) {
-  const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16 * 4;
+  // stage[k][row]; lanes of a warp write 8 rows of 4 channels, two to a bank.
+  __device__ void put(T (&stage)[kMapDepth][Shape::kPitch]) const {
+    const int t = threadIdx.x % Shape::kGroup;
+#pragma unroll
+    for (int l = 0; l < Shape::kLoads; ++l) {
+      const int e = l * Shape::kGroup + t, row = e / 4, k = e % 4 * 4;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) stage[k + i][row] = channels[l].value[i];
+    }
+  }
+};
+
+// entries[i][j] += <a row i, b row j> over one step; 8 rows of the one, 4 of the other per thread.
+template <class Shape, class T>
+__device__ __forceinline__ void multiply_stages(const T (&a)[kMapDepth][Shape::kPitch],
+                                                const T (&b)[kMapDepth][Shape::kPitch],
+                                                T (&entries)[8][4]) {
+  const int t = threadIdx.x % Shape::kGroup;
+  const int row = t / (Shape::kTile / 4) * 8, column = t % (Shape::kTile / 4) * 4;
 #pragma unroll
   for (int k = 0; k < kMapDepth; ++k) {
-    T left[8], right[4];
+    const FourOf<T> upper = load_four(&a[k][row]), lower = load_four(&a[k][row + 4]);
+    const FourOf<T> right = load_four(&b[k][column]);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) left[i] = a[k][row + i];
+    for (int j = 0; j < 4; ++j) {
 #pragma unroll
-    for (int j = 0; j < 4; ++j) right[j] = b[k][column + j];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) acc[i][j] += left[i] * right[j];
+      for (int i = 0; i < 4; ++i) {
+        entries[i][j] += upper.value[i] * right.value[j];
+        entries[i + 4][j] += lower.value[i] * right.value[j];
+      }
     }
   }
 }
 
-// What a block of the maps' grid does.
-struct MapTask {
-  int64_t b;
-  bool student;
-  int64_t i, j;  // tile; j >= i unless the map is not symmetric
-};
+// Adds the groups' parts of the tile in the first group, in group order.
+template <class Shape, class T>
+__device__ void add_groups(T* shared, T (&entries)[8][4]) {
+  if constexpr (Shape::kSplit > 1) {
+    const int group = threadIdx.x / Shape::kGroup, t = threadIdx.x % Shape::kGroup;
+    __syncthreads();  // the stages have been read
+    if (group > 0) {
+#pragma unroll
+      for (int e = 0; e < 32; ++e) {
+        shared[((group - 1) * 32 + e) * Shape::kGroup + t] = entries[e / 4][e % 4];
+      }
+    }
+    __syncthreads();
+    if (group > 0) return;
+    for (int other = 0; other < Shape::kSplit - 1; ++other) {
+#pragma unroll
+      for (int e = 0; e < 32; ++e) {
+        entries[e / 4][e % 4] += shared[(other * 32 + e) * Shape::kGroup + t];
+      }
+    }
+  }
+}
 
-// V = A B' of one image, 64 x 64 elements per block: grid (tile pair, 2 B), even y the student's
-// map. Tiles below the diagonal of a symmetric map are left to their mirror images. 2 M C elements
-// are read per tile row from L2; 2 M^2 written. Shared memory: two stages, 9 KB (f32).
-template <class T>
-__global__ void __launch_bounds__(kMapThreads) similarity_map_tile_per_block_kernel(
-    GlobalStructuralArgs args, Rows<T> student, Rows<T> teacher, T* student_map, T* teacher_map) {
-  STRUCTKD_SHARED(T, left, [kMapDepth][kMapTile + kMapPad]);
-  STRUCTKD_SHARED(T, right, [kMapDepth][kMapTile + kMapPad]);
-  const int64_t b = blockIdx.z, tiles = divide_up(args.max_samples, kMapTile);
+// Grid (tile pair, net, image), net 0 the student. Tiles below the diagonal of a symmetric map are
+// left to their mirror images. Reads 2 M C numbers per row of tiles, from L2; writes 2 M^2. Steps
+// are read one ahead, into registers; two stages of shared memory, so that a step has one barrier.
+template <class T, class Shape>
+__global__ void __launch_bounds__(Shape::kThreads)
+    similarity_map_tile_per_block_kernel(GlobalStructuralArgs args,
+                                         Rows<T> student,
+                                         Rows<T> teacher,
+                                         int64_t pitch,
+                                         T* student_map,
+                                         T* teacher_map) {
+  STRUCTKD_SHARED(typename Shape::Stage, stages, [2][Shape::kSplit][2]);
+  const int64_t b = blockIdx.z, M = samples_of(args, b);
+  const unsigned tiles = unsigned(divide_up(args.max_samples, Shape::kTile));
   const bool is_student = blockIdx.y == 0;
   const bool symmetric = !is_student || args.similarity == STRUCTKD_SIMILARITY_SELF;
-  const int64_t i0 = blockIdx.x / tiles * kMapTile, j0 = blockIdx.x % tiles * kMapTile;
-  const int64_t M = samples_of(args, b), stride = args.max_samples;
+  const int64_t i0 = int64_t(blockIdx.x / tiles) * Shape::kTile;
+  const int64_t j0 = int64_t(blockIdx.x % tiles) * Shape::kTile;
   if (i0 >= M || j0 >= M || (symmetric && j0 < i0)) return;
   const Rows<T>& a_rows = is_student ? student : teacher;
   const Rows<T>& b_rows = symmetric ? a_rows : teacher;
 
-  T acc[8][4] = {};
-  for (int64_t k0 = 0; k0 < a_rows.C; k0 += kMapDepth) {
+  const int group = threadIdx.x / Shape::kGroup;
+  constexpr int kStep = kMapDepth * Shape::kSplit;
+  const int64_t steps = divide_up(a_rows.C, kStep), k_of_group = group * kMapDepth;
+  RowsInFlight<Shape, T> left, right;
+  left.fetch(a_rows, b, i0, M, k_of_group);
+  right.fetch(b_rows, b, j0, M, k_of_group);
+  T entries[8][4] = {};
+  for (int64_t step = 0; step < steps; ++step) {
+    auto& stage = stages[step % 2][group];
+    left.put(stage[0].at);
+    right.put(stage[1].at);
     __syncthreads();
-    stage_rows(a_rows, b, i0, M, k0, left);
-    stage_rows(b_rows, b, j0, M, k0, right);
-    __syncthreads();
-    multiply_stages(left, right, acc);
+    if (step + 1 < steps) {
+      left.fetch(a_rows, b, i0, M, (step + 1) * kStep + k_of_group);
+      right.fetch(b_rows, b, j0, M, (step + 1) * kStep + k_of_group);
+    }
+    multiply_stages<Shape>(stage[0].at, stage[1].at, entries);
   }
+  add_groups<Shape>(&stages[0][0][0].at[0][0], entries);
+  if (group > 0) return;
 
-  T* map = (is_student ? student_map : teacher_map) + b * stride * stride;
-  const int64_t row = i0 + threadIdx.x / 16 * 8, column = j0 + threadIdx.x % 16 * 4;
+  T* map = (is_student ? student_map : teacher_map) + b * args.max_samples * pitch;
+  const int64_t row = i0 + threadIdx.x / (Shape::kTile / 4) * 8;
+  const int64_t column = j0 + threadIdx.x % (Shape::kTile / 4) * 4;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       if (row + i >= M || column + j >= M) continue;
-      map[(row + i) * stride + column + j] = acc[i][j];
+      map[(row + i) * pitch + column + j] = entries[i][j];
       // The mirror image. Within the diagonal tile both halves are computed, to the same bits.
-      if (symmetric && j0 > i0) map[(column + j) * stride + row + i] = acc[i][j];
+      if (symmetric && j0 > i0) map[(column + j) * pitch + row + i] = entries[i][j];
     }
   }
 }

@@ -1,20 +1,20 @@
 // cuda/pairwise.cu: chooses the form of the pair-wise loss and launches it. Truth:
 // reference/pairwise.cpp.
 //
-// Two ways, by the number of multiply-adds:
-//   matrices   N ((Cs + Ct)^2 / 2 + Cs (Cs + Ct))    O(C^2) memory, pairwise_gram.cuh
-//   pairs      N^2 ((Cs + Ct) / 2 + Cs)              O(N^2) memory, pairwise_pairs.cuh
+// Two ways; the same count of multiply-adds where N = Cs + Ct:
+//   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    pairwise_gram.cuh, from there on
+//   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairwise_pairs.cuh, below
 // Their arithmetic, f64 inputs always in f64:
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
 //   FAST, matrices               TF32 for close features, else as above
-// Whether features are close is told by the first pass, on the device: both kernels are launched and
-// the blocks of one leave at once.
+// Whether features are close is told by the first pass, on the device: both kernels are launched
+// and the blocks of one leave at once.
 #include "kernels.h"
 #include "launch.cuh"
-#include "pairwise_gram.cuh"
 #include "pairwise_grad.cuh"
+#include "pairwise_gram.cuh"
 #include "pairwise_pairs.cuh"
 
 namespace structkd::cuda {
@@ -65,8 +65,8 @@ __global__ void __launch_bounds__(kLossWarps* kWarp) pairwise_loss_kernel(
 
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
 using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
-// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers allow it
-// where an operand is f32 and a sum one number.
+// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers
+// allow it where an operand is f32 and a sum one number.
 template <class Real, class Math>
 struct WideTileOf {
   using type = BlockTile<128, kTileNodes, 32, 32, 1>;
@@ -101,11 +101,7 @@ class PairwiseCall {
         nodes_(args, workspace),
         out_(args, grad_channels(args), workspace) {}
 
-  bool by_matrices() const {
-    const double N = double(nodes_.group_nodes()), Cs = double(args_.student.C);
-    const double K = Cs + double(args_.teacher.C), grad = args_.want_grad ? 1.0 : 0.0;
-    return N * (K * K / 2 + grad * Cs * K) <= N * N * (K / 2 + grad * Cs);
-  }
+  bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
 
   Gram make_gram(Workspace& workspace) const {
     return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
@@ -132,8 +128,8 @@ class PairwiseCall {
       launch<measure_nodes_strip_per_block_kernel<Real, double>>("pairwise: measure_nodes", grid,
                                                                  kThreads, 0, stream_, nodes_);
     } else if constexpr (sizeof(Real) == sizeof(float)) {
-      launch<measure_nodes_strip_per_block_kernel<Real, TwoFloat>>(
-          "pairwise: measure_nodes", grid, kThreads, 0, stream_, nodes_);
+      launch<measure_nodes_strip_per_block_kernel<Real, TwoFloat>>("pairwise: measure_nodes", grid,
+                                                                   kThreads, 0, stream_, nodes_);
     }
   }
 
@@ -174,14 +170,12 @@ class PairwiseCall {
 
   template <class Math, bool Difference>
   void matrices(const Gram& gram, When when) const {
-    if constexpr (__is_same(Math, F64Mma) || __is_same(Math, Tf32Mma)) {
-      if (gram.tile_rows == LargeGramTile::kM) {
-        gram_tiles<Math, LargeGramTile, Difference>(gram, when);
-      } else {
-        gram_tiles<Math, SmallGramTile, Difference>(gram, when);
-      }
-    } else {
+    if (gram.tile_rows == SmallGramTile::kM) {
       gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, F64Mma)) {
+      gram_tiles<Math, LargeGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, Tf32Mma)) {
+      gram_tiles<Math, DoubleGramTile, Difference>(gram, when);
     }
     launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
@@ -199,8 +193,10 @@ class PairwiseCall {
     using A = GramRows<Real, Math, Tile::kM, Tile::kThreads, Difference>;
     using B = GramRows<Real, Math, Tile::kN, Tile::kThreads, Difference>;
     launch<pairwise_gram_tile_per_block_kernel<Real, Math, Tile, Difference>>(
-        "pairwise: gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots), Tile::kThreads,
-        kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_, gram, when);
+        "pairwise: gram_tile",
+        unsigned(nodes_.groups * gram.splits * gram.slots / (Tile::kN / Gram::kTileColumns)),
+        Tile::kThreads, kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_,
+        gram, when);
   }
 
   template <class Math, class Tile>
@@ -259,9 +255,7 @@ class PairwiseCall {
         stream_, nodes_, pairs, out_);
   }
 
-  int64_t node_tiles() const {
-    return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes);
-  }
+  int64_t node_tiles() const { return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes); }
   unsigned grad_blocks() const { return unsigned(out_.tiles * node_tiles()); }
 
   // What all forms end with.

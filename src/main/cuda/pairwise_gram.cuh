@@ -1,5 +1,5 @@
-// cuda/pairwise_gram.cuh: the sum over pairs from C x C matrices, no N x N anywhere. Pays where a group
-// has more nodes than about 4/3 C.
+// cuda/pairwise_gram.cuh: the sum over pairs from C x C matrices, no N x N anywhere: for groups
+// with more nodes than both maps have channels together.
 //
 // With unit vectors as columns of S [Cs, N] and T [Ct, N], and D = S - T:
 //   sum = |SS'|^2 - 2 |TS'|^2 + |TT'|^2              dS ~ (SS') S - (TS')' T
@@ -19,14 +19,17 @@ struct PairSums {
   double gaps, student;
 };
 
-// Tiles of the matrices. Large ones read less shared memory per product, which is what bounds f64 tensor
-// cores (64 x 32 per warp: 0.66 of its bandwidth at their full rate, 32 x 32: 0.87); small ones fit few
-// channels and kinds of arithmetic that need more registers.
+// Tiles of the matrices. Large ones convert and read less per product: at the full rate of f64
+// tensor cores a warp with 64 x 32 sums keeps the conversion pipe of sm_90 (16 lanes per clock)
+// busy for 0.38 of the time, one with 32 x 32 for 0.50. Small ones fit few channels, and kinds of
+// arithmetic that need more registers.
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
+// TF32 is bounded by reads from the second-level cache: two large tiles side by side.
+using DoubleGramTile = BlockTile<128, 128, 64, 32, 1>;
 
-// Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to whole
-// tiles, and only tiles that touch the upper triangle exist.
+// Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to
+// whole tiles, and only tiles that touch the upper triangle exist.
 struct Gram {
   int64_t Cs, Ct;
   int64_t tile_rows;   // 64 or 128; a tile has 64 columns
@@ -40,12 +43,7 @@ struct Gram {
   PairSums* sums;  // [groups, sum_blocks]
   int64_t sum_blocks;
 
-  static constexpr int64_t kTileColumns = 64;
-  // How many blocks fill a device: four on each of 132 multiprocessors (H100). Fixed, so that results
-  // do not depend on the device. More splits than that only cost partial sums.
-  static constexpr int64_t kBlocks = 4 * 132;
-  // Fewer chunks than 8 per split are not worth a block.
-  static constexpr int64_t kLeastChunks = 8;
+  static constexpr int kTileColumns = 64;
   static constexpr int64_t kRowsPerBlock = 8;
 
   template <class Real>
@@ -56,20 +54,19 @@ struct Gram {
     set_tiles(128);
     // A large tile is two small ones: up to 15 % more products for padding are a gain.
     if (!may_be_large || 100 * 2 * slots > 115 * small_slots) set_tiles(64);
-    const int64_t chunks = divide_up(nodes.group_nodes(), kChunk);
-    splits = divide_up(kBlocks, slots * nodes.groups);
-    if (splits > divide_up(chunks, kLeastChunks)) splits = divide_up(chunks, kLeastChunks);
+    splits = best_splits(divide_up(nodes.group_nodes(), kChunk), slots * nodes.groups);
     partial = workspace.take<double>(nodes.groups * splits * slots * tile_rows * kTileColumns);
     sum_blocks = column_blocks() * (column_blocks() * kWarp / rows_per_block());
     sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
     coefficient_rows = StackedChannels(Cs, Ct).chunks() * kChunk;
     coefficient_pitch = divide_up(Cs, kWarp) * kWarp;
-    coefficients = workspace.take<double>(
-        want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
+    coefficients =
+        workspace.take<double>(want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
   }
 
   __host__ __device__ int64_t column_blocks() const { return divide_up(Cs > Ct ? Cs : Ct, kWarp); }
-  // The reduction gives its warps rows of the matrix, or, where there are many, shares of the splits.
+  // The reduction gives its warps rows of the matrix, or, where there are many, shares of the
+  // splits.
   __host__ __device__ int64_t rows_per_block() const {
     return splits >= kRowsPerBlock ? 1 : kRowsPerBlock;
   }
@@ -79,7 +76,8 @@ struct Gram {
     return I * (tile_rows / kTileColumns);
   }
 
-  // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not exist.
+  // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not
+  // exist.
   __device__ __forceinline__ const double* element(int64_t group, int64_t i, int64_t j) const {
     const int64_t I = i / tile_rows, J = j / kTileColumns;
     if (J < first_tile(I)) return nullptr;
@@ -92,6 +90,23 @@ struct Gram {
   }
 
  private:
+  // The splits that end soonest on a device of 132 multiprocessors (H100) with two blocks of large
+  // tiles each or three of small ones. Fixed, so that results do not depend on the device. To write
+  // and read a partial tile takes as long as 10 chunks of products (16 bytes per element at 3.35
+  // TB/s, 16 multiply-adds at 33 T/s).
+  int64_t best_splits(int64_t chunks, int64_t blocks) const {
+    constexpr int64_t kPartialCost = 10, kMostSplits = 512;
+    const int64_t at_once = 132 * (tile_rows > 64 ? 2 : 3);
+    int64_t best = 1, best_cost = 0;
+    for (int64_t s = 1; s <= chunks && s <= kMostSplits; ++s) {
+      const int64_t cost = divide_up(blocks * s, at_once) * (divide_up(chunks, s) + kPartialCost);
+      if (s > 1 && cost >= best_cost) continue;
+      best = s;
+      best_cost = cost;
+    }
+    return best;
+  }
+
   void set_tiles(int64_t rows) {
     tile_rows = rows;
     other_rows = divide_up(Ct, rows) * rows;
@@ -114,23 +129,26 @@ template <class Real, class Math, int Rows, int Threads, bool Difference>
 using GramRows = typename GramRowsOf<Real, Math, Rows, Threads, Difference>::type;
 
 // what      partial[split] = rows x rows of [O; S] over a share of the nodes, upper triangle
-// mapping   block = one tile over one split, four warps. Blocks of the same nodes are neighbours, so that
-//           an image is read from the second-level cache.
-// traffic   a block reads tile_rows + 64 channels of its nodes (up to twice that if D = S - T is formed
-//           while reading), all blocks 4 N (Cs + Ct) bytes of f32 from DRAM
-// shared    two buffers of (tile_rows + 64) x 20 elements, for f64 products the f32 or f64 features
+// mapping   block = one tile over one split. Blocks of the same nodes are neighbours, so that an
+//           image is read from the second-level cache. grid = tiles * splits * groups
+// traffic   a block reads the channels of its rows and columns, twice where D = S - T is formed on
+//           the way; all blocks together 4 N (Cs + Ct) bytes of f32 from DRAM
+// shared    two buffers of (rows + columns) x 20 elements, for f64 products the f32 or f64 features
 //           themselves: 31 KB of f32 at most; no bank conflicts
+// numbers   144 registers (small, f64), 212 (large), nvcc 13.1 for sm_90
 template <class Real, class Math, class Tile, bool Difference>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     pairwise_gram_tile_per_block_kernel(Nodes<Real> nodes, Gram gram, When when) {
   using T = typename Math::Operand;
   constexpr int kThreads = Tile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
-  int64_t slot = blockIdx.x % gram.slots, I = 0;
-  const int64_t part = blockIdx.x / gram.slots, group = part / gram.splits;
+  constexpr int kSlots = Tile::kN / Gram::kTileColumns;  // which are neighbours, also in memory
+  const int64_t blocks = gram.slots / kSlots;
+  int64_t slot = blockIdx.x % blocks * kSlots, I = 0;
+  const int64_t part = blockIdx.x / blocks, group = part / gram.splits;
   if (!works_for<kThreads>(when, nodes, group)) return;
   for (; slot >= gram.tiles - gram.first_tile(I); ++I) slot -= gram.tiles - gram.first_tile(I);
-  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Tile::kN;
+  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Gram::kTileColumns;
 
   const auto source = [&](int64_t row) {
     return row >= gram.other_rows ? Source::kStudent
@@ -149,15 +167,16 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   block_product(end - begin, a, b, shared, sums);
   double* out = gram.partial + int64_t(blockIdx.x) * (Tile::kM * Tile::kN);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    *reinterpret_cast<double2*>(out + row * Tile::kN + column) =
-        make_double2(to_double(x), to_double(y));
+    constexpr int kColumns = Gram::kTileColumns;
+    const int at = (column / kColumns * Tile::kM + row) * kColumns + column % kColumns;
+    *reinterpret_cast<double2*>(out + at) = make_double2(to_double(x), to_double(y));
   });
 }
 
-// what      adds the splits in ascending order; from the matrices the sums over pairs, block by block,
-//           and the coefficients that take [s; o] of a node to its gradient
-// mapping   lane = column j; warps = 8 rows i, or, with 8 splits and more, eighths of the splits of one
-//           row. grid = 32-column blocks x row blocks x groups.
+// what      adds the splits in ascending order; from the matrices the sums over pairs, block by
+//           block, and the coefficients that take [s; o] of a node to its gradient
+// mapping   lane = column j; warps = 8 rows i, or, with 8 splits and more, eighths of the splits of
+//           one row. grid = 32-column blocks * row blocks * groups
 // traffic   reads the partial sums once, rows below the diagonal by single sectors; writes 2 Cs^2
 //           operands
 template <class Real, class Math, bool Difference>
@@ -180,11 +199,11 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
     const double* part = gram.element(group, row, column);
     if (part == nullptr) part = gram.element(group, column, row);  // below the diagonal
     double sum = 0.0;
-#pragma unroll 4
+#pragma unroll 8
     for (int64_t split = first; split < last; ++split) sum += part[split * gram.split_pitch()];
     return sum;
   };
-  const int64_t student = gram.other_rows;  // first row of S in the stack
+  const int64_t student = gram.other_rows;        // first row of S in the stack
   double ss = 0.0, os = 0.0, so = 0.0, oo = 0.0;  // o_i s_j, s_i o_j
   if (i < gram.Cs && j < gram.Cs) ss = sum_of(student + i, student + j);
   if (i < gram.Ct && j < gram.Cs) os = sum_of(i, student + j);

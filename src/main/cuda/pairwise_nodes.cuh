@@ -1,5 +1,6 @@
 // cuda/pairwise_nodes.cuh: what all forms of the pair-wise loss share: the groups of nodes that are
-// compared with each other, the scales that make node vectors unit length, and unit vectors themselves.
+// compared with each other, the scales that make node vectors unit length, and unit vectors
+// themselves.
 #ifndef STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 #define STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 
@@ -18,7 +19,8 @@ struct UnitScale {
   TwoFloat narrow;
 };
 
-// Sums over the nodes of a strip: weights, and weight * |s - t|^2 of unit vectors (0 where Cs != Ct).
+// Sums over the nodes of a strip: weights, and weight * |s - t|^2 of unit vectors (0 where Cs !=
+// Ct).
 struct StripSums {
   double weight, gap;
 };
@@ -26,8 +28,8 @@ struct StripSums {
 // One node per lane of a warp.
 constexpr int kStrip = kWarp;
 
-// Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told apart
-// at run time, outside the loops: half as many kernels.
+// Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told
+// apart at run time, outside the loops: half as many kernels.
 template <class Real>
 struct Features : MapOf<const void> {
   structkd_dtype dtype;
@@ -37,6 +39,11 @@ struct Features : MapOf<const void> {
   // Lanes that walk along channels read neighbours in memory; else lanes walk along nodes.
   __device__ __forceinline__ bool channels_innermost() const {
     return stride_c == 1 && stride_w != 1;
+  }
+
+  // Where element (b, c, n) is.
+  __device__ __forceinline__ int64_t offset(int64_t b, int64_t c, int64_t n) const {
+    return b * stride_b + c * stride_c + pixel_offset(n);
   }
 
   // Calls visit(pointer to the first element).
@@ -63,11 +70,11 @@ struct Nodes {
   int64_t N;       // nodes per image
   int64_t images;  // per group
   int64_t groups;
-  int64_t strips;               // per image
-  UnitScale* student_scale;     // [B, N]
-  UnitScale* teacher_scale;     // [B, N]
-  double* along;                // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
-  StripSums* strip_sums;        // [B, strips]
+  int64_t strips;            // per image
+  UnitScale* student_scale;  // [B, N]
+  UnitScale* teacher_scale;  // [B, N]
+  double* along;             // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
+  StripSums* strip_sums;     // [B, strips]
 
   Nodes(const PairwiseArgs& args, Workspace& workspace)
       : student(args.student),
@@ -89,8 +96,8 @@ struct Nodes {
   __host__ __device__ __forceinline__ int64_t group_nodes() const { return images * N; }
 };
 
-// Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale, so
-// that a difference of close values keeps all the bits of f32.
+// Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale,
+// so that a difference of close values keeps all the bits of f32.
 template <class T>
 struct ScaleFor {
   using type = TwoFloat;
@@ -106,7 +113,11 @@ using Scale = typename ScaleFor<T>::type;
 
 template <class T>
 __device__ __forceinline__ T unit(float f, TwoFloat scale) {
-  return value_as<T>(times(f, scale));
+  if constexpr (sizeof(T) > sizeof(float)) {
+    return value_as<T>(times(f, scale));
+  } else {
+    return T(__fmaf_rn(f, scale.hi, __fmul_rn(f, scale.lo)));
+  }
 }
 template <class T>
 __device__ __forceinline__ double unit(double f, double scale) {
@@ -115,7 +126,15 @@ __device__ __forceinline__ double unit(double f, double scale) {
 
 template <class T>
 __device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoFloat rt) {
-  return value_as<T>(minus(times(s, rs), times(t, rt)));
+  if constexpr (sizeof(T) > sizeof(float)) {
+    return value_as<T>(minus(times(s, rs), times(t, rt)));
+  } else {
+    // The high products in one piece: hi - t rt and what hi lacks of s rs. Exactly 0 for equal
+    // nodes.
+    const TwoFloat p = two_product(s, rs.hi);
+    const float high = __fadd_rn(__fmaf_rn(-t, rt.hi, p.hi), p.lo);
+    return T(__fadd_rn(high, __fsub_rn(__fmul_rn(s, rs.lo), __fmul_rn(t, rt.lo))));
+  }
 }
 // Both products rounded: equal nodes differ by exactly 0.
 template <class T>
@@ -123,30 +142,27 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
   return __dadd_rn(__dmul_rn(s, rs), -__dmul_rn(t, rt));
 }
 
-// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per strip
-//           of 32 nodes the sums that tell the total weight and whether student and teacher agree
-// mapping   block = one strip; maps with neighbouring nodes: lane = node, warp w = channels w, w + 8, ..;
-//           channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane, lane + 32, ..
-//           grid = B * strips
+// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
+//           strip of 32 nodes the sums that tell the total weight and whether features are close
+// mapping   block = one strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
+//           w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane,
+//           lane + 32, .. grid = B * strips
 // traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
 // shared    6 KB, no bank conflicts
 // Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
 //           difference of close vectors is lost
 constexpr int kMeasureWarps = 8;
 
+// Channels first, first + step, .. of one node, from channel `first` of it on.
 template <class Sum, class Real, class E>
 __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
                                             const E* s,
                                             const E* t,
-                                            int64_t b,
-                                            int64_t n,
                                             int first,
                                             int step,
                                             Sum& ss,
                                             Sum& tt,
                                             Sum& st) {
-  s += b * nodes.student.stride_b + first * nodes.student.stride_c + nodes.student.pixel_offset(n);
-  t += b * nodes.teacher.stride_b + first * nodes.teacher.stride_c + nodes.teacher.pixel_offset(n);
   const int64_t Cs = nodes.student.C, Ct = nodes.teacher.C, common = Cs < Ct ? Cs : Ct;
   const int64_t s_step = step * nodes.student.stride_c, t_step = step * nodes.teacher.stride_c;
   int64_t c = first;
@@ -157,7 +173,9 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
     add_product(tt, y, y);
     add_product(st, x, y);
   }
+#pragma unroll 1
   for (int64_t k = c; k < Cs; k += step, s += s_step) add_product(ss, widen(*s), widen(*s));
+#pragma unroll 1
   for (int64_t k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
 }
 
@@ -179,30 +197,30 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip]);
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const int64_t b = blockIdx.x / nodes.strips, n0 = blockIdx.x % nodes.strips * kStrip;
-  const auto add = [&](int node, int first, int step, Sum& ss, Sum& tt, Sum& st) {
-    if (n0 + node >= nodes.N) return;
-    nodes.student.with_elements([&](auto* s) {
-      add_squares(nodes, s, static_cast<decltype(s)>(nodes.teacher.data), b, n0 + node, first, step,
-                  ss, tt, st);
-    });
-  };
-  if (nodes.student.channels_innermost()) {
-    for (int i = 0; i < kStrip / kMeasureWarps; ++i) {
-      const int node = warp * (kStrip / kMeasureWarps) + i;
-      Sum ss = {}, tt = {}, st = {};
-      add(node, lane, kWarp, ss, tt, st);
-      const double sums[3] = {warp_sum(to_double(ss)), warp_sum(to_double(tt)),
-                              warp_sum(to_double(st))};
-      if (lane < kMeasureWarps) {
-        for (int q = 0; q < 3; ++q) partial[q][lane][node] = lane == 0 ? sums[q] : 0.0;
+  const bool by_channel = nodes.student.channels_innermost();
+  const int passes = by_channel ? kStrip / kMeasureWarps : 1;
+  const int first = by_channel ? lane : warp, step = by_channel ? kWarp : kMeasureWarps;
+#pragma unroll 1
+  for (int pass = 0; pass < passes; ++pass) {
+    const int node = by_channel ? warp * passes + pass : lane;
+    Sum ss = {}, tt = {}, st = {};
+    if (n0 + node < nodes.N) {
+      const int64_t s_offset = nodes.student.offset(b, first, n0 + node);
+      const int64_t t_offset = nodes.teacher.offset(b, first, n0 + node);
+      nodes.student.with_elements([&](auto* s) {
+        const auto* t = static_cast<decltype(s)>(nodes.teacher.data);
+        add_squares(nodes, s + s_offset, t + t_offset, first, step, ss, tt, st);
+      });
+    }
+    const double sums[3] = {to_double(ss), to_double(tt), to_double(st)};
+    for (int q = 0; q < 3; ++q) {
+      if (by_channel) {
+        const double sum = warp_sum(sums[q]);
+        if (lane < kMeasureWarps) partial[q][lane][node] = lane == 0 ? sum : 0.0;
+      } else {
+        partial[q][warp][lane] = sums[q];
       }
     }
-  } else {
-    Sum ss = {}, tt = {}, st = {};
-    add(lane, warp, kMeasureWarps, ss, tt, st);
-    partial[0][warp][lane] = to_double(ss);
-    partial[1][warp][lane] = to_double(tt);
-    partial[2][warp][lane] = to_double(st);
   }
   __syncthreads();
   if (warp != 0) return;
@@ -214,7 +232,8 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   double weight = 0.0, gap = 0.0;
   if (n0 + lane < nodes.N) {
     const int64_t node = b * nodes.N + n0 + lane;
-    weight = nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
+    weight =
+        nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
     double rs, rt, inverse, unused;
     node_scale(nodes, sums[0], &rs, &inverse);
     node_scale(nodes, sums[1], &rt, &unused);

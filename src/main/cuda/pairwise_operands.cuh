@@ -11,8 +11,8 @@ namespace {
 
 enum class Source { kStudent, kTeacher, kDifference };
 
-// Place of a warp's lane in 8 rows x 4 columns, so that channels-last maps are read in whole 32-byte
-// sectors and the values spread over all banks.
+// Place of a warp's lane in 8 rows x 4 columns, so that channels-last maps are read in whole
+// 32-byte sectors and the values spread over all banks.
 __device__ __forceinline__ int lane_row(int lane) { return lane % 4 + lane / 16 * 4; }
 __device__ __forceinline__ int lane_column(int lane) { return lane / 4 % 4; }
 
@@ -48,11 +48,6 @@ class NodeCursor {
   __device__ __forceinline__ bool inside() const { return left_ > 0; }
   __device__ __forceinline__ int64_t node() const { return b * nodes.N + n; }
 
-  // Where element (b, c, n) of a map is.
-  __device__ __forceinline__ int64_t offset(const Features<Real>& map, int64_t c) const {
-    return b * map.stride_b + c * map.stride_c + map.pixel_offset(n);
-  }
-
   const Nodes<Real>& nodes;
   int row, k;    // in the chunk
   int64_t b, n;  // the image and the node in it
@@ -85,8 +80,7 @@ class ChannelRows {
   }
 
   __device__ __forceinline__ void put(T* shared) const {
-    const Scale<T> scale =
-        source_ == Source::kTeacher ? teacher_scale_ : student_scale_;
+    const Scale<T> scale = source_ == Source::kTeacher ? teacher_scale_ : student_scale_;
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
       T value;
@@ -104,9 +98,9 @@ class ChannelRows {
   static constexpr int kRowsPerPass = Threads / kChunk, kPasses = Rows / kRowsPerPass;
 
   __device__ __forceinline__ void read(const Features<Real>& map, Real (&values)[kPasses]) const {
+    const int64_t offset = map.offset(cursor_.b, c_, cursor_.n), step = kRowsPerPass * map.stride_c;
     map.with_elements([&](auto* element) {
-      element += cursor_.offset(map, c_);
-      const int64_t step = kRowsPerPass * map.stride_c;
+      element += offset;
 #pragma unroll
       for (int i = 0; i < kPasses; ++i) {
         const bool given = cursor_.inside() && c_ + i * kRowsPerPass < map.C;
@@ -131,25 +125,34 @@ class RawChannelRows {
   using Layout = ScaledKInnermost<Real, Rows>;
 
   __device__ __forceinline__ RawChannelRows(NodeCursor<Real>& cursor, Source source, int64_t c0)
-      : cursor_(cursor), student_(source == Source::kStudent), c_(c0 + cursor.row) {}
+      : cursor_(cursor), student_(source == Source::kStudent), c_(c0 + cursor.row) {
+    const int64_t left = divide_up((student_ ? cursor.nodes.student : cursor.nodes.teacher).C - c_,
+                                   int64_t(kRowsPerPass));
+    passes_ = left < kPasses ? int(left) : kPasses;
+  }
 
   __device__ __forceinline__ void fetch(int64_t q, double* shared) {
     cursor_.move_to(q);
     const Nodes<Real>& nodes = cursor_.nodes;
     const Features<Real>& map = student_ ? nodes.student : nodes.teacher;
-    const bool inside = cursor_.inside();
+    Real* raw = Layout::raw(shared) + Layout::Order::at(cursor_.row, cursor_.k);
+    // Channels that do not exist are 0 in both buffers from the beginning, nodes in the last chunk.
+    if (q < 2) zero(raw, passes_);
+    if (!cursor_.inside()) {
+      if (cursor_.row == 0) shared[cursor_.k] = 0.0;
+      zero(raw, 0);
+      return;
+    }
     if (cursor_.row == 0) {
       const UnitScale* scales = student_ ? nodes.student_scale : nodes.teacher_scale;
-      copy_or_zero(shared + cursor_.k, &scales[inside ? cursor_.node() : 0].wide, inside);
+      async_copy<8>(shared + cursor_.k, &scales[cursor_.node()].wide);
     }
-    Real* raw = Layout::raw(shared) + Layout::Order::at(cursor_.row, cursor_.k);
-    const int64_t step = kRowsPerPass * map.stride_c;
+    const int64_t offset = map.offset(cursor_.b, c_, cursor_.n), step = kRowsPerPass * map.stride_c;
     map.with_elements([&](auto* element) {
-      element += cursor_.offset(map, c_);
+      element += offset;
 #pragma unroll
-      for (int i = 0; i < kPasses; ++i) {
-        copy_or_zero(raw + Layout::Order::at(i * kRowsPerPass, 0), element + i * step,
-                     inside && c_ + i * kRowsPerPass < map.C);
+      for (int i = 0; i < kPasses; ++i, element += step) {
+        if (i < passes_) copy(raw + Layout::Order::at(i * kRowsPerPass, 0), element);
       }
     });
   }
@@ -159,12 +162,14 @@ class RawChannelRows {
  private:
   static constexpr int kRowsPerPass = Threads / kChunk, kPasses = Rows / kRowsPerPass;
 
-  template <class T, class E>
-  __device__ static __forceinline__ void copy_or_zero(T* shared, const E* element, bool given) {
-    if (!given) {
-      *shared = T(0);
-    } else if constexpr (__is_same(T, E)) {
-      async_copy<int(sizeof(T))>(shared, element);
+  __device__ static __forceinline__ void zero(Real* raw, int first) {
+    for (int i = first; i < kPasses; ++i) raw[Layout::Order::at(i * kRowsPerPass, 0)] = Real(0);
+  }
+
+  template <class E>
+  __device__ static __forceinline__ void copy(Real* shared, const E* element) {
+    if constexpr (__is_same(Real, E)) {
+      async_copy<int(sizeof(Real))>(shared, element);
     } else {
       *shared = widen(*element);
     }
@@ -173,6 +178,7 @@ class RawChannelRows {
   NodeCursor<Real>& cursor_;
   bool student_;
   int64_t c_;
+  int passes_;  // in which this thread has a channel
 };
 
 // Nodes of a tile: where they are in memory and how long.
@@ -200,8 +206,8 @@ __device__ __forceinline__ void describe_nodes(const Nodes<Real>& nodes,
   tile.teacher_scale[threadIdx.x] = ScaleFor<T>::of(nodes.teacher_scale[b * nodes.N + n]);
 }
 
-// The order in which a reduction takes student and other channels. Where both have as many, 8 channels
-// of the student and the same 8 of the other make a chunk: both need the same features.
+// The order in which a reduction takes student and other channels. Where both have as many, 8
+// channels of the student and the same 8 of the other make a chunk: both need the same features.
 struct StackedChannels {
   int64_t Cs, Ct;
   bool paired;
@@ -231,7 +237,8 @@ struct StackedChannels {
 
 // Operand of 64 nodes; the reduction runs over stacked channels. Per node x:
 //   left   [s; d] or, unpaired, [s; t]      right   [d; t] or, unpaired, [s; -t]
-// so that left' right is s_i d_j + d_i t_j = s_i s_j - t_i t_j, without cancellation where d is small.
+// so that left' right is s_i d_j + d_i t_j = s_i s_j - t_i t_j, without cancellation where d is
+// small.
 enum class Side { kLeft, kRight };
 
 template <class Real, class T, Side kSide, int Threads>
@@ -246,8 +253,14 @@ class NodeColumns {
       : nodes_(nodes),
         tile_(tile),
         channels_(channels),
-        valid_(valid < kTileNodes ? int(valid) : kTileNodes),
-        by_channel_(nodes.student.channels_innermost()) {}
+        valid_(valid < kTileNodes ? int(valid) : kTileNodes) {
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    const bool by_channel = nodes.student.channels_innermost();
+    x_ = by_channel ? lane_column(lane) + warp * 4 : threadIdx.x % kTileNodes;
+    x_step_ = by_channel ? Threads / 8 : 0;
+    row_ = by_channel ? lane_row(lane) : threadIdx.x / kTileNodes;
+    row_step_ = by_channel ? 0 : Threads / kTileNodes;
+  }
 
   __device__ __forceinline__ void fetch(int64_t q, T*) {
     if (channels_.paired) {
@@ -286,29 +299,28 @@ class NodeColumns {
   }
 
  private:
-  static constexpr int kPasses = kChunk * kTileNodes / Threads;
+  // The first half of the passes does 8 rows of a chunk, the second half the others.
+  static constexpr int kPasses = kChunk * kTileNodes / Threads, kHalf = kPasses / 2;
 
-  __device__ __forceinline__ int item(int pass) const { return pass * Threads + threadIdx.x; }
   __device__ __forceinline__ int row(int pass) const {
-    const int i = item(pass);
-    return by_channel_ ? lane_row(i % kWarp) + i / (8 * kTileNodes) * 8 : i / kTileNodes;
+    return row_ + pass % kHalf * row_step_ + pass / kHalf * 8;
   }
-  __device__ __forceinline__ int node(int pass) const {
-    const int i = item(pass);
-    return by_channel_ ? lane_column(i % kWarp) + i / kWarp % 16 * 4 : i % kTileNodes;
-  }
+  __device__ __forceinline__ int node(int pass) const { return x_ + pass % kHalf * x_step_; }
 
   template <int Passes, int First>
   __device__ __forceinline__ void read(const Features<Real>& map,
                                        const int64_t* offsets,
                                        int64_t c0) {
+    const int left = map.C - c0 < kChunk ? int(map.C - c0) : kChunk;
+    const int64_t first = (c0 + row_) * map.stride_c, step = row_step_ * map.stride_c;
     map.with_elements([&](auto* elements) {
+      elements += first;
 #pragma unroll
       for (int i = 0; i < Passes; ++i) {
-        const int64_t c = c0 + row(i);
-        const int x = node(i);
-        values_[First + i] =
-            c < map.C && x < valid_ ? widen(elements[offsets[x] + c * map.stride_c]) : Real(0);
+        const int64_t channel = i % kHalf * step + i / kHalf * 8 * map.stride_c;
+        values_[First + i] = row(i) < left && node(i) < valid_
+                                 ? widen(elements[offsets[node(i)] + channel])
+                                 : Real(0);
       }
     });
   }
@@ -317,7 +329,8 @@ class NodeColumns {
   const NodeTile<T>& tile_;
   StackedChannels channels_;
   int valid_;
-  bool by_channel_, teacher_ = false;
+  bool teacher_ = false;
+  int x_, x_step_, row_, row_step_;  // of this thread, and from pass to pass
   Real values_[kPasses];
 };
 
@@ -327,8 +340,8 @@ class MatrixRows {
  public:
   using Layout = RowInnermost<T, Rows>;
 
-  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each. Rows
-  // of the operand beyond that stay as they are, and so do results that nobody asks for.
+  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each.
+  // Rows of the operand beyond that stay as they are, and so do results that nobody asks for.
   __device__ __forceinline__ MatrixRows(const T* matrix, int64_t first, int64_t pitch)
       : element_(matrix + first + column() + row() * pitch),
         pitch_(pitch),
@@ -338,7 +351,8 @@ class MatrixRows {
     if (!inside_) return;
 #pragma unroll
     for (int i = 0; i < kChunk; i += kStep) {
-      async_copy<16>(shared + Layout::at(column(), row() + i), element_ + (q * kChunk + i) * pitch_);
+      async_copy<16>(shared + Layout::at(column(), row() + i),
+                     element_ + (q * kChunk + i) * pitch_);
     }
   }
 

@@ -1,6 +1,6 @@
-// cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with few nodes per channel:
-// fewer operations than C x C matrices below about 4/3 C nodes, where N x N gaps are no larger than the
-// features.
+// cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
+// maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
+// for the gradient, each is computed once and for its mirror image, too.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
@@ -29,11 +29,14 @@ struct Pairs {
 
 // what      gap_ij of all pairs of a tile, their squares, and with want_student those of A_S
 // mapping   block = 64 x 64 pairs on or above the diagonal, four warps of 32 x 32
-// traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror image
-// shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
+// traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror
+// image shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
 template <class Real, class Math>
-__global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks) pairwise_pairs_tile_per_block_kernel(
-    Nodes<Real> nodes, Pairs pairs, bool want_student, bool want_grad) {
+__global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
+    pairwise_pairs_tile_per_block_kernel(Nodes<Real> nodes,
+                                         Pairs pairs,
+                                         bool want_student,
+                                         bool want_grad) {
   using T = typename Math::Operand;
   constexpr int kThreads = PairTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
@@ -105,8 +108,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
       static_cast<const T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch, i0, pairs.pitch);
   WarpSums<Math, Tile> sums;
   block_product(divide_up(count, kChunk), a, b, shared, sums);
-  write_grad_tile(nodes, out, group, i0, c0, sums, tile[0],
-                  reinterpret_cast<Epilogue<T>*>(shared));
+  write_grad_tile(nodes, out, group, i0, c0, sums, tile[0], reinterpret_cast<Epilogue<T>*>(shared));
 }
 
 }  // namespace

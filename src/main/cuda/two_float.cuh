@@ -1,5 +1,5 @@
-// cuda/two_float.cuh: a number as the sum of two floats, 46 bits or more of it kept. For GPUs where f64
-// runs at 1/32 or 1/64 of the f32 rate: a multiply-add takes 12 f32 instructions.
+// cuda/two_float.cuh: a number as the sum of two floats, 46 bits or more of it kept. For GPUs where
+// f64 runs at 1/32 or 1/64 of the f32 rate: a multiply-add takes 12 f32 instructions.
 //
 // The error-free sums and products are those of Dekker (1971) and Knuth (TAOCP 2, 4.2.2). The named
 // intrinsics keep the compiler from contracting or reordering them.
@@ -29,8 +29,8 @@ template <class T>
 __device__ __forceinline__ T value_as(TwoFloat x) {
   if constexpr (__is_same(T, TwoFloat)) {
     return x;
-  } else if constexpr (__is_same(T, float)) {
-    return x.hi + x.lo;
+  } else if constexpr (sizeof(T) == sizeof(float)) {
+    return T(x.hi + x.lo);
   } else {
     return T(to_double(x));
   }

@@ -99,6 +99,27 @@ TEST_P(PairwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
   }
 }
 
+TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
+  // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128 and around N = Cs + Ct, where forms
+  // change; 250 channels fill two tiles of 128 better than four of 64.
+  const int64_t shapes[][4] = {{63, 64, 1, 128}, {64, 65, 1, 127},  {65, 65, 11, 13},
+                               {65, 65, 1, 64},  {129, 129, 1, 65}, {33, 33, 1, 65},
+                               {33, 33, 6, 11},  {33, 33, 1, 67},   {129, 129, 7, 41},
+                               {130, 20, 9, 19}, {10, 129, 1, 129}, {250, 250, 1, 505}};
+  for (const auto& n : shapes) {
+    for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F16}) {
+      for (Layout layout : {Layout::kContiguous, Layout::kChannelsLast}) {
+        const Input input = layout == Layout::kContiguous || n[0] != n[1] ? Input::kReluSparse
+                                                                          : Input::kNearlyEqual;
+        TestTensor student({1, n[0], n[2], n[3]}, dtype, layout);
+        TestTensor teacher({1, n[1], n[2], n[3]}, dtype, layout);
+        fill_pair(input, 17, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+      }
+    }
+  }
+}
+
 TEST_P(PairwiseOnBackend, MatchesReferenceForWholeBatchAndWeights) {
   for (auto pairs : {STRUCTKD_PAIRS_PER_IMAGE, STRUCTKD_PAIRS_WHOLE_BATCH}) {
     for (int64_t channels : {3, 40}) {  // Gram form, tile form
@@ -243,6 +264,32 @@ TEST_P(PairwiseOnBackend, FastModeStaysWithinItsErrorBound) {
     const Outcome fast = compute(GetParam(), student, teacher, params);
     EXPECT_LE(relative_error(fast.grad, truth.grad), 5e-3) << fast.plan;
   }
+}
+
+TEST_P(PairwiseOnBackend, FastModeStaysWithinItsErrorBoundForManyChannels) {
+  TestTensor student({1, 250, 1, 505}, STRUCTKD_F32), teacher({1, 250, 1, 505}, STRUCTKD_F32);
+  fill_pair(Input::kNearlyEqual, 6, student, teacher);
+  structkd_pairwise_params params = params_of();
+  const Outcome truth = compute("reference", student, teacher, params);
+  params.precision = STRUCTKD_PRECISION_FAST;
+  const Outcome fast = compute(GetParam(), student, teacher, params);
+  EXPECT_LE(relative_error(fast.grad, truth.grad), 5e-3) << fast.plan;
+  EXPECT_NEAR(fast.loss, truth.loss, 5e-3 * truth.loss) << fast.plan;
+}
+
+TEST_P(PairwiseOnBackend, CloseImagesBesideOthersInABatch) {
+  // Two images, one close to its teacher and one not: a form is chosen for each.
+  TestTensor student({2, 12, 7, 9}, STRUCTKD_F32), teacher({2, 12, 7, 9}, STRUCTKD_F32);
+  fill_pair(Input::kNearlyEqual, 6, student, teacher);
+  for (int64_t i = teacher.elements() / 2; i < teacher.elements(); ++i) {
+    teacher.set(i, gaussian(3, uint64_t(i)));
+  }
+  structkd_pairwise_params params = params_of();
+  expect_equal_to_reference(GetParam(), student, teacher, params);
+  const Outcome truth = compute("reference", student, teacher, params);
+  params.precision = STRUCTKD_PRECISION_FAST;
+  const Outcome fast = compute(GetParam(), student, teacher, params);
+  EXPECT_LE(relative_error(fast.grad, truth.grad), 5e-3) << fast.plan;
 }
 
 TEST_P(PairwiseOnBackend, KappaMatchesReference) {
