@@ -16,7 +16,7 @@ list_launches() {
     cmake --build $build --target structkd_launch_list >>$build.log || { cat $build.log >&2; return 1; }
   echo "f64;loss;case;kernel;grid;threads;dynamic_shared"
   for f64 in fast slow; do
-    STRUCTKD_CUDA_F64=$f64 $build/lib/structkd_launch_list | sed "s/^/$f64;/"
+    STRUCTKD_CUDA_F64=$f64 $build/lib/structkd_launch_list | sed "s/^/$f64;/; s/structkd::{anonymous}:://g"
   done
 }
 

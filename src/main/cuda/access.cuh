@@ -137,7 +137,13 @@ struct GradOf {
 // plane[b, n] as T, for a map of width W.
 template <class T>
 __device__ __forceinline__ T plane_at(const Plane& plane, int64_t b, int64_t n, int64_t W) {
-  const int64_t i = b * plane.stride_b + n / W * plane.stride_h + n % W * plane.stride_w;
+  int64_t i = b * plane.stride_b;
+  if (n <= 0xffffffff && W <= 0xffffffff) {  // as in pixel_offset()
+    const uint32_t h = uint32_t(n) / uint32_t(W);
+    i += int64_t(h) * plane.stride_h + int64_t(uint32_t(n) - h * uint32_t(W)) * plane.stride_w;
+  } else {
+    i += n / W * plane.stride_h + n % W * plane.stride_w;
+  }
   switch (plane.dtype) {
     case STRUCTKD_U8:
       return T(static_cast<const uint8_t*>(plane.data)[i]);

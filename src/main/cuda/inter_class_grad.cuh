@@ -1,17 +1,16 @@
 // cuda/inter_class_grad.cuh: the gradient of the student's logits, one pass over them.
 //
-// what      dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j
-// (inter_class_matrix.cuh) mapping   block = a tile of pixels with all K classes in shared memory;
-// a thread has R classes of two chunks
-//           of pixels in registers. u in shared memory serves the first product, becomes p in place
-//           and serves the second; then the gradient takes its place and leaves along the map's
-//           fastest dimension.
-// traffic   8 bytes per f32 logit. The factors, 8 K^2 bytes, come from the second cache for each
-// tile. shared    K x pixels numbers, and the factors of a few classes j. Lanes of a warp read
-// consecutive chunks of
-//           pixels and the same factors: no bank conflicts.
-// limits    a tile of 8 pixels must fit in 48 KB: above some 1100 classes class_grad_reread_kernel
-// takes over.
+// what      dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j, from the factors
+//           of inter_class_matrix.cuh
+// mapping   block = a tile of pixels with all K classes in shared memory; a thread has R classes
+//           of two chunks of pixels in registers. u in shared memory serves the first product,
+//           becomes p in place and serves the second; then the gradient takes its place and
+//           leaves as the logits came.
+// traffic   8 bytes per f32 logit. The factors, 8 K^2 bytes, come from the second cache per tile.
+// shared    at most 48 KB: K x pixels numbers, and the factors of a few classes j. Lanes of a warp
+//           read neighbouring chunks of pixels and the same factors: no bank conflicts.
+// limits    168 registers. Where 8 pixels do not fit (some 1100 classes), or more groups of classes
+//           than threads: class_grad_reread_kernel.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 

@@ -6,16 +6,15 @@
 //           where p is large; top_i is the maximum of that tile. Where a later logit is above top
 //           by more than kSlack, all sums of the block so far are rescaled: rare, and above 0 an
 //           exponential is as exact as below.
-// mapping   block = part x net x output tile (one tile up to some 150 classes). A tile of pixels is
-// read once,
-//           u and e^u go to shared memory. There a thread multiplies R rows of e with C rows of u,
-//           in registers, over every `slices`-th chunk of V pixels; slices of the threads take the
-//           place of outputs where K is small, so that 19 or 21 classes are not padded to 32.
-// result    per part: f64 products, mass, top, shift. f32 within kChain pixels of a thread, f64
-// across. traffic   4 bytes per f32 logit; partial sums: parts x (K + 3) K x 8 bytes, written once
-// per kChain pixels. shared    (R-padded rows + C-padded columns) x (pixels + V) numbers. Chunks of
-// a warp are consecutive, or
-//           its rows are V banks apart: no bank conflicts with 8 slices or more and with one.
+// mapping   block = part x net x output tile. A warp reads 32 pixels of a class and puts u and e^u
+//           into shared memory, while the first logits of the next tile are on their way. There a
+//           thread multiplies R rows of e with C rows of u, in registers, over every `slices`-th
+//           chunk of V pixels: few classes make many slices, so that they need no padding to 32.
+// result    per part: f64 products, mass, top, shift. f32 within kChain pixels, f64 across.
+// traffic   4 bytes per f32 logit and output tile (its second read hits the second cache);
+//           8 (K + 3) K bytes of sums per part.
+// shared    at most 48 KB: R-padded rows and C-padded columns of a tile. Lanes have neighbouring
+//           chunks of a row, or rows that are as many banks apart as their chunks are wide.
 // limits    192 threads and two blocks per multiprocessor: 168 registers.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
@@ -60,7 +59,7 @@ struct ProductTask {
   Plane mask;
   Widened<Element> inverse_temperature;
   int64_t pixels;  // of an image
-  int64_t tiles, parts;
+  int tiles, parts;
   PartSums<Widened<Element>> student_sums, teacher_sums;
   int64_t* valid_pixels;  // [B, parts]
   ProductShape shape;
@@ -87,14 +86,14 @@ class ProductBlock {
  public:
   __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
       : task_(task), shape_(task.shape), share_(task.shape.pixels) {
-    int64_t index = blockIdx.x;
+    // 32 bits throughout: a 64-bit division is a call, around which registers are spilled.
+    unsigned index = blockIdx.x;
     const int outputs = shape_.row_tiles * shape_.column_tiles;
-    const int output = int(index % outputs);
-    index /= outputs;
+    const int output = int(index % unsigned(outputs));
+    index /= unsigned(outputs);
     is_student_ = index % 2 == 0;
-    index /= 2;
-    part_ = index;  // of all images
-    b_ = index / task.parts;
+    part_ = int(index / 2);
+    b_ = part_ / task.parts;
     K_ = int(task.student.C);
     row0_ = output / shape_.column_tiles * shape_.rows;
     column0_ = output % shape_.column_tiles * shape_.columns;
@@ -118,9 +117,9 @@ class ProductBlock {
   __device__ __forceinline__ void run() {
     clear();
     const int rounds = int(divide_up(rows_, share_.row_step * Batch));
-    const int64_t in_image = part_ % task_.parts;
-    end_ = (in_image + 1) * task_.tiles / task_.parts;
-    int64_t t = in_image * task_.tiles / task_.parts;
+    const int in_image = part_ % task_.parts, longer = task_.tiles % task_.parts;
+    int t = in_image * (task_.tiles / task_.parts) + smaller(in_image, longer);
+    end_ = t + task_.tiles / task_.parts + (in_image < longer ? 1 : 0);
     bool started = false;  // a valid pixel has been seen: shift and top are set
     Element raw[Batch];    // the first logits of tile t
     aim(t);
@@ -195,8 +194,8 @@ class ProductBlock {
   }
 
   // From here on next_ and valid_ are those of tile t.
-  __device__ __forceinline__ void aim(int64_t t) {
-    const int64_t n = t * shape_.pixels + pixel();
+  __device__ __forceinline__ void aim(int t) {
+    const int64_t n = int64_t(t) * shape_.pixels + pixel();
     valid_ = t < end_ && share_.segment < share_.segments &&
              is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
     next_ = image_ + (row0_ + share_.row) * stride_c_;
@@ -239,9 +238,9 @@ class ProductBlock {
     return above;
   }
 
-  __device__ __forceinline__ void store_columns(int64_t t) {
+  __device__ __forceinline__ void store_columns(int t) {
     if (share_.segment >= share_.segments) return;
-    const int64_t n = t * shape_.pixels + pixel();
+    const int64_t n = int64_t(t) * shape_.pixels + pixel();
     const bool valid = is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
     const Element* from = image_ + column0_ * stride_c_ + (valid ? map().pixel_offset(n) : 0);
 #pragma unroll 4
@@ -253,11 +252,11 @@ class ProductBlock {
   }
 
   // Maximum of a class over the valid pixels of a tile, in every lane.
-  __device__ __forceinline__ T tile_maximum(int k, int64_t t) const {
+  __device__ __forceinline__ T tile_maximum(int k, int t) const {
     T most = T(-INFINITY);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = t * shape_.pixels + x;
+      const int64_t n = int64_t(t) * shape_.pixels + x;
       if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
       most = larger(most, T(widen(*map().at(b_, k, n))));
     }
@@ -266,11 +265,11 @@ class ProductBlock {
 
   // The mean of a class under its own softmax over the tile. A constant gives exactly that
   // constant.
-  __device__ __forceinline__ T tile_mean(int k, int64_t t, T maximum) const {
+  __device__ __forceinline__ T tile_mean(int k, int t, T maximum) const {
     T mass = T(0), moment = T(0);
 #pragma unroll 1
     for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = t * shape_.pixels + x;
+      const int64_t n = int64_t(t) * shape_.pixels + x;
       if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
       const T below = T(widen(*map().at(b_, k, n))) - maximum;
       const T e = exponential(below * task_.inverse_temperature);
@@ -281,7 +280,7 @@ class ProductBlock {
   }
 
   // One warp per class. Begins with marks that all threads see.
-  __device__ __forceinline__ void set_shifts(int64_t t) {
+  __device__ __forceinline__ void set_shifts(int t) {
     const int classes = rows_ + (is_square_ ? 0 : columns_);
 #pragma unroll 1
     for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
@@ -298,7 +297,7 @@ class ProductBlock {
   }
 
   // Raises top to the maximum of the tile; sums so far, all of them flushed, shrink accordingly.
-  __device__ __forceinline__ void rescale(int64_t t) {
+  __device__ __forceinline__ void rescale(int t) {
 #pragma unroll 1
     for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
       const T maximum = tile_maximum(row0_ + row, t);
@@ -377,7 +376,7 @@ class ProductBlock {
     return is_student_ ? task_.student_sums : task_.teacher_sums;
   }
   __device__ __forceinline__ double* output() const {
-    return sums().products + part_ * K_ * K_ + int64_t(row0_) * K_ + column0_;
+    return sums().products + int64_t(part_) * K_ * K_ + int64_t(row0_) * K_ + column0_;
   }
   // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
   // barrier.
@@ -431,7 +430,7 @@ class ProductBlock {
       for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
         double sum = 0.0;
         for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
-        const int64_t at = part_ * K_ + row0_ + row;
+        const int64_t at = int64_t(part_) * K_ + row0_ + row;
         to.mass[at] = sum;
         to.top[at] = row_[row].at[1];
         to.shift[at] = row_[row].at[0];
@@ -454,7 +453,7 @@ class ProductBlock {
   const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
   bool valid_ = false;   // that pixel counts
   int64_t stride_c_;
-  int64_t b_, part_, end_;
+  int b_, part_, end_;  // image, part of all images, tile behind the part
   int K_, row0_, column0_, rows_, columns_;
   bool is_student_, is_square_;
   T sum_[R][C];

@@ -236,6 +236,20 @@ void sum_products(cudaStream_t stream,
       product_shared_bytes<T>(shape, Form::C), stream, task);
 }
 
+template <class Element>
+void write_matrices(cudaStream_t stream,
+                    const InterClassSimilarityArgs& args,
+                    const InterClassMemory<Widened<Element>>& memory) {
+  using T = Widened<Element>;
+  const int64_t B = args.student.B, K = args.student.C;
+  launch<divergence_rows_kernel<T>>("divergence_rows_kernel", dim3(unsigned(B * K)),
+                                    dim3(kMatrixThreads), size_t(memory.parts) * sizeof(double),
+                                    stream, memory.matrix);
+  launch<divergence_columns_kernel<T>>(
+      "divergence_columns_kernel", dim3(unsigned(divide_up(K, kWarp)), unsigned(B)),
+      dim3(kMatrixThreads), 0, stream, memory.matrix, args.loss, args.student.dtype);
+}
+
 template <class Element, int Group>
 void write_gradient(cudaStream_t stream,
                     const InterClassSimilarityArgs& args,
@@ -278,18 +292,12 @@ template <class Element>
 void run(const Launch& launched, const InterClassSimilarityArgs& args, void* scratch) {
   using T = Widened<Element>;
   const cudaStream_t stream = stream_of(launched);
-  const int64_t B = args.student.B, K = args.student.C;
   with_forms<Element>(
       args, [&](auto form, const ProductShape& product, auto group, const GradShape& grad) {
         Workspace workspace(scratch);
         const InterClassMemory<T> memory(args, product, grad, workspace);
         sum_products<Element, decltype(form)>(stream, args, memory, product);
-        launch<divergence_rows_kernel<T>>(
-            "divergence_rows_kernel", dim3(unsigned(B * K)), dim3(kMatrixThreads),
-            size_t(memory.parts) * sizeof(double), stream, memory.matrix);
-        launch<divergence_columns_kernel<T>>(
-            "divergence_columns_kernel", dim3(unsigned(divide_up(K, kWarp)), unsigned(B)),
-            dim3(kMatrixThreads), 0, stream, memory.matrix, args.loss, args.student.dtype);
+        write_matrices<Element>(stream, args, memory);
         if (args.want_grad)
           write_gradient<Element, decltype(group)::value>(stream, args, memory, grad);
         set_plan(

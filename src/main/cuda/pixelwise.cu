@@ -1,20 +1,17 @@
 // cuda/pixelwise.cu: the pixel-wise loss, one pass over the logits. Truth: reference/pixelwise.cpp.
 //
 // what      sum over pixels of the divergence, and its gradient, from one read of both nets.
-// mapping   pixelwise_mapping.cuh: the classes of a pixel lie in the registers of one thread (K <=
-// 32), of
-//           8 warps (K <= 176), or, channels last, of 8 or 32 lanes; 128 or 256 threads, a block
-//           per 32 to 128 pixels. More classes are read again for each of the four passes, from the
-//           second cache.
-// result    a sum in f64 per block; pixelwise_sum_kernel adds them in the order of the blocks. With
-// a
-//           mask, the valid pixels are counted first, and every warp adds the 128 counts.
-// traffic   12 bytes per f32 logit with gradient (read two, write one), 8 without; 6 and 4 for f16,
-// bf16. shared    none, or 8 KB in which the warps of a pixel meet. registers three per class held
-// (e^a, e^b, d) and about 35; launches are bounded so that at least two
-//           blocks share a multiprocessor. Some 65 instructions per class and pixel: about 60 % of
-//           what an H100 issues in the time of the memory traffic.
-// tests     pixelwise_test.cpp: class counts at each dispatch boundary and around it, all layouts.
+// mapping   pixelwise_mapping.cuh: the classes of a pixel lie in the registers of one thread
+//           (K <= 32), of 8 warps (K <= 176), or, channels last, of 8 or 32 lanes; 128 or 256
+//           threads, a block per 32 to 128 pixels. More classes are read again for each of the
+//           four passes, from the second cache.
+// result    a sum in f64 per block; pixelwise_sum_kernel adds them in the order of the blocks.
+//           With a mask the valid pixels are counted first, and every warp adds the 128 counts.
+// traffic   12 bytes per f32 logit with gradient (read two, write one), 8 without; f16, bf16 half.
+// shared    none, or 8 KB in which the warps of a pixel meet; no bank conflicts.
+// registers three per class held (e^a, e^b, d) and about 35; launches are bounded so that at least
+//           two blocks share a multiprocessor.
+// tests     pixelwise_test.cpp: class counts at and around each dispatch boundary, all layouts.
 #include "access.cuh"
 #include "core/pixelwise_args.h"
 #include "core/workspace.h"

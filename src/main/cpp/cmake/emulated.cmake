@@ -15,7 +15,7 @@ target_include_directories(structkd_cuda_emulated PRIVATE ${cuda_includes})
 target_link_libraries(structkd_cuda_emulated PRIVATE structkd)
 
 # The kernels once more, with a call at each access to memory: of libtsan in race tests, of
-# simt/memory_tracer.cpp in memory tests. So each access must stay the one that the source names: no two
+# memory_tracer in memory tests. So each access must stay the one that the source names: no two
 # merged to a wider one, no vector split into its elements.
 set(instrumented -fsanitize=thread -fno-tree-sra -fno-tree-vectorize -fno-store-merging -g1)
 if(STRUCTKD_CUDA_INSTRUMENTED)

@@ -64,3 +64,18 @@ foreach(program structkd_simt_race_tests structkd_kernel_race_tests)
 endforeach()
 add_test(NAME structkd_simt_race_tests COMMAND structkd_simt_race_tests --gtest_brief=1)
 structkd_add_kernel_smoke_tests(structkd_kernel_race_tests)
+
+# Counts of memory requests: the tracer in place of libtsan. The counts of example kernels, too.
+set(tracer_dir ${cuda_test_dir}/memory_tracer)
+structkd_add_cuda_test_objects(
+  structkd_memory_tracer ${tracer_dir}/memory_tracer.cpp ${tracer_dir}/callbacks.cpp
+  ${tracer_dir}/requests.cpp ${tracer_dir}/print_sites.cpp ${tracer_dir}/memory.cpp)
+structkd_add_cuda_test_objects(structkd_memory_tracer_test_objects
+                               ${tracer_dir}/memory_tracer_test.cpp)
+target_compile_options(structkd_memory_tracer_test_objects PRIVATE ${instrumented})
+add_executable(
+  structkd_memory_tracer_tests
+  $<TARGET_OBJECTS:structkd_memory_tracer_test_objects> $<TARGET_OBJECTS:structkd_memory_tracer>
+  $<TARGET_OBJECTS:structkd_simt>)
+target_link_libraries(structkd_memory_tracer_tests PRIVATE GTest::gtest_main ${CMAKE_DL_LIBS})
+add_test(NAME structkd_memory_tracer_tests COMMAND structkd_memory_tracer_tests --gtest_brief=1)

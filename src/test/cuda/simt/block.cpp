@@ -16,7 +16,10 @@ char host_progress, thread_ends;  // sync objects
 
 }  // namespace
 
-void Block::end_launch() { race_detector::acquire(&thread_ends); }
+void Block::end_launch() {
+  race_detector::acquire(&thread_ends);
+  if (on_launch_end != nullptr) on_launch_end(*grid);
+}
 
 void Block::set_up(unsigned threads_in_block) {
   size = live = threads_in_block;
@@ -27,7 +30,7 @@ void Block::set_up(unsigned threads_in_block) {
     warps.reset(new Warp[(size + 31) / 32]);
     capacity_ = size;
   }
-  places_.start_block();
+  places_.start_block(size);
   sync_memory_.renew(kMostSyncObjects * kSyncBytes);
   sync_objects_ = 0;
   at_barrier = votes = barrier_generation = 0;
@@ -82,6 +85,7 @@ void Block::run(const Grid& whole, Order& order, dim3 index) {
   running = first;
   host_.switch_to(first->fiber);
   running = nullptr;
+  if (on_block_end != nullptr) on_block_end(whole);
 }
 
 void Block::wake(Thread& thread) {

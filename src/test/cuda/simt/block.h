@@ -112,6 +112,10 @@ struct Block : BlockIndex {
   unsigned capacity_ = 0;
 };
 
+// Called after each block and launch where a tracer defines them.
+[[gnu::weak]] void on_block_end(const Grid& grid);
+[[gnu::weak]] void on_launch_end(const Grid& grid);
+
 inline Thread& running_thread() {
   return *const_cast<Thread*>(static_cast<const Thread*>(running));
 }

@@ -105,15 +105,14 @@ void Fiber::leave_for(Fiber& to) {
   __builtin_unreachable();
 }
 
-void FiberPlaces::start_block() {
-  if (!race_detector::present()) used_ = 0;
+void FiberPlaces::start_block(unsigned threads) {
+  // Races between a block and the three that ran before it are found. libtsan's time for a barrier
+  // grows with the number of identities in the process.
+  constexpr unsigned kBlocksApart = 4;
+  if (!race_detector::present() || used_ >= kBlocksApart * threads) used_ = 0;
 }
 
 FiberPlace& FiberPlaces::next() {
-  // libtsan of g++ 12 knows about 8000 threads. Of a larger launch, blocks that far apart share
-  // them.
-  constexpr size_t kMost = 6000;
-  if (used_ == kMost) used_ = 0;
   if (used_ < places_.size()) return places_[used_++];
 
   // Kernels keep little on the stack: it is registers on a device. AddressSanitizer's frames are

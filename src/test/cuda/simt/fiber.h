@@ -55,14 +55,13 @@ class Fiber {
 };
 
 // Stacks with identities, made on demand and used again. The race detector takes what runs on the
-// same one for the same thread, whose accesses cannot race: blocks of a launch are given different
-// ones.
+// same one for the same thread, whose accesses cannot race, so neighbouring blocks are given
+// different ones.
 class FiberPlaces {
  public:
   // Launches are ordered: each may have all places.
   void start_launch() { used_ = 0; }
-  // Without a race detector each block may.
-  void start_block();
+  void start_block(unsigned threads);
   FiberPlace& next();
 
  private:
