@@ -92,7 +92,7 @@ ProductShape product_shape(int K, double* cost) {
 template <class T, class Visit>
 void with_product_form(int64_t K, Visit&& visit) {
   if constexpr (sizeof(T) == 8) {
-    using Form = ProductForm<5, 5, 2, 4>;
+    using Form = ProductForm<4, 4, 2, 4>;
     double cost;
     visit(Form{}, product_shape<T, Form>(int(K), &cost));
   } else {
@@ -224,8 +224,8 @@ void sum_products(cudaStream_t stream,
                                      args.mask,
                                      T(1.0 / args.temperature),
                                      N,
-                                     divide_up(N, shape.pixels),
-                                     memory.parts,
+                                     int(divide_up(N, shape.pixels)),
+                                     int(memory.parts),
                                      memory.matrix.student,
                                      memory.matrix.teacher,
                                      memory.valid_pixels,
