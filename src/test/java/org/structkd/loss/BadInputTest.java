@@ -172,8 +172,11 @@ class BadInputTest {
     said =
         assertThrows(
                 StructkdException.class,
-                () -> NativeCall.of(() -> NativeOps.pairwise(
-                    good(), elsewhere(), new TensorOptional(), 1, 1, 1e-12, 0, 0)))
+                () ->
+                    NativeCall.of(
+                        () ->
+                            NativeOps.pairwise(
+                                good(), elsewhere(), new TensorOptional(), 1, 1, 1e-12, 0, 0)))
             .getMessage();
     assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
   }
