@@ -49,11 +49,20 @@ java_tests() {
     fi
 }
 
+# Distils for a few steps as a newcomer would: it must end with a table and a report.
+distill_runs() {
+  local out=target/test/distill.out run=target/test/distill
+  rm -rf "$run"
+  ./structkd distill --steps=20 --test-scenes=50 --out="$run" | tee "$out" &&
+    [ "$(grep -cE '^(teacher|student alone|student, [a-z]+) +[0-9,]+ +0\.[0-9]{4} ' "$out")" = 3 ] &&
+    [ -s "$run/report.html" ]
+}
+
 # Builds the example as its users would and trains for a few steps: it must end with three scores. A busy
 # machine makes waiting threads expensive, hence passive.
 example_runs() {
   local out=target/test/example.out
-  OMP_WAIT_POLICY=passive ./structkd distill --teacher-steps=20 --steps=10 | tee "$out" &&
+  OMP_WAIT_POLICY=passive ./structkd example --teacher-steps=20 --steps=10 | tee "$out" &&
     [ "$(grep -cE '^(teacher|student [a-z]+) .* 0\.[0-9]{4} ' "$out")" = 3 ] &&
     example_refuses --steps=0 && example_refuses --depth=3
 }
@@ -61,8 +70,8 @@ example_runs() {
 # Nonsense on the command line ends with status 2.
 example_refuses() {
   local status=0
-  ./structkd distill "$@" || status=$?
-  [ "$status" = 2 ] || fail "distill $* ended with status $status, expected 2"
+  ./structkd example "$@" || status=$?
+  [ "$status" = 2 ] || fail "example $* ended with status $status, expected 2"
 }
 
 # Debian's name for the second compiler; installs it where possible.
@@ -84,6 +93,7 @@ if ! $quick; then
   fi
 fi
 step "Java tests, format, jars" java_tests
+step "Distil for a few steps" distill_runs
 step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi

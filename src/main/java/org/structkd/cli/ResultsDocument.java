@@ -1,0 +1,151 @@
+package org.structkd.cli;
+
+import java.time.LocalDate;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.structkd.train.DistillationMethod;
+import org.structkd.train.Environment;
+
+/** Writes docs/results.md. */
+final class ResultsDocument {
+  private final Results.Settings settings;
+  private final double teacherMiou;
+  private final Map<DistillationMethod, Map<Double, Summary>> search;
+  private final Map<String, Double> weights;
+  private final Map<String, Summary> comparison;
+  private final List<StepCost> costs;
+  private final StringBuilder text = new StringBuilder();
+
+  ResultsDocument(
+      Results.Settings settings,
+      double teacherMiou,
+      Map<DistillationMethod, Map<Double, Summary>> search,
+      Map<String, Double> weights,
+      Map<String, Summary> comparison,
+      List<StepCost> costs) {
+    this.settings = settings;
+    this.teacherMiou = teacherMiou;
+    this.search = search;
+    this.weights = weights;
+    this.comparison = comparison;
+    this.costs = costs;
+  }
+
+  String markdown() {
+    intro();
+    comparison();
+    search();
+    costs();
+    return text.toString();
+  }
+
+  private void line(String format, Object... arguments) {
+    text.append(format.formatted(arguments)).append('\n');
+  }
+
+  private void intro() {
+    line("# What each loss is worth");
+    line("");
+    line("Written by `./structkd results`; it trains everything anew.");
+    line("");
+    line(
+        "Students of width %d learn %d steps of %d scenes (Adam, rate %s, polynomial decay), on one"
+            + " thread. The teacher is the bundled one, test mIoU %.4f. %s, %s.",
+        settings.studentWidth(),
+        settings.steps(),
+        settings.batch(),
+        settings.learningRate(),
+        teacherMiou,
+        Environment.processor(),
+        LocalDate.now());
+    line("");
+    line(
+        "What these numbers do not say: the budget is small, the images are small and synthetic in");
+    line(
+        "their composition, and the student is tiny. Which loss leads, and by how much, may differ");
+    line("for longer trainings, larger networks and other images.");
+    line("");
+  }
+
+  private void comparison() {
+    line("## Comparison");
+    line("");
+    line(
+        "mIoU on test scenes, mean ± sample standard deviation over %d seeds. A seed sets initial"
+            + " weights and scenes,",
+        settings.seeds());
+    line("the same for every method; the difference to the student alone is taken seed by seed.");
+    line("");
+    line("| method | weights | mIoU | difference to alone | better in |");
+    line("|---|---|---|---|---|");
+    Summary alone = comparison.get(ResultsRun.ALONE);
+    line("| %s | | %s | | |", ResultsRun.ALONE, alone);
+    for (DistillationMethod method : DistillationMethod.values()) {
+      Summary score = comparison.get(method.label());
+      Summary difference = score.minus(alone);
+      line(
+          "| %s | %s | %s | %+.4f ± %.4f | %d of %d |",
+          method.label(),
+          weightsOf(method),
+          score,
+          difference.mean(),
+          difference.deviation(),
+          Arrays.stream(difference.values()).filter(value -> value > 0).count(),
+          settings.seeds());
+    }
+    line("");
+  }
+
+  private String weightsOf(DistillationMethod method) {
+    StringBuilder list = new StringBuilder();
+    ResultsRun.weightsOf(method, weights)
+        .forEach(
+            (term, weight) ->
+                list.append(list.isEmpty() ? "" : ", ").append(term).append(' ').append(weight));
+    return list.toString();
+  }
+
+  private void search() {
+    line("## How the weights were chosen");
+    line("");
+    line(
+        "Each loss alone, on validation scenes, with two seeds that the comparison does not use; the");
+    line(
+        "best mean is taken. Combinations use the weights of their parts, without a search of their");
+    line("own.");
+    line("");
+    line("| loss | weight | validation mIoU | |");
+    line("|---|---|---|---|");
+    search.forEach(
+        (method, scores) ->
+            scores.forEach(
+                (weight, score) -> {
+                  String term = method.weights().keySet().iterator().next();
+                  line(
+                      "| %s | %s | %s | %s |",
+                      term, weight, score, weights.get(term).equals(weight) ? "chosen" : "");
+                }));
+    line("");
+  }
+
+  private void costs() {
+    line("## What it costs");
+    line("");
+    line(
+        "CPU time of one thread per training step, median of rounds in which methods take turns. The");
+    line("terms' part is what a step takes beyond the student alone and the teacher's outputs.");
+    line("");
+    line("| method | ms per step | teacher | distillation terms | their share |");
+    line("|---|---|---|---|---|");
+    for (StepCost cost : costs) {
+      line(
+          "| %s | %.1f | %.1f | %.2f | %.1f %% |",
+          cost.name(),
+          cost.stepMillis(),
+          cost.teacherMillis(),
+          cost.termsMillis(),
+          100 * cost.share());
+    }
+  }
+}
