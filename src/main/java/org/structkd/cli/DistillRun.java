@@ -49,9 +49,7 @@ final class DistillRun {
     this.stop = stop;
     this.device = device;
     scenes = DataOptions.load(settings.data());
-    test =
-        new Evaluation(
-            scenes, Split.TEST, settings.testScenes(), SegmentationNet.UPSAMPLED);
+    test = new Evaluation(scenes, Split.TEST, settings.testScenes(), SegmentationNet.UPSAMPLED);
     teacher =
         settings.teacher() == null
             ? BundledTeacher.load()

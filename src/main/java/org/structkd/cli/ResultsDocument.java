@@ -11,6 +11,7 @@ import org.structkd.train.Environment;
 final class ResultsDocument {
   private final Results.Settings settings;
   private final double teacherMiou;
+  private final Summary aloneOnValidation;
   private final Map<DistillationMethod, Map<Double, Summary>> search;
   private final Map<String, Double> weights;
   private final Map<String, Summary> comparison;
@@ -20,12 +21,14 @@ final class ResultsDocument {
   ResultsDocument(
       Results.Settings settings,
       double teacherMiou,
+      Summary aloneOnValidation,
       Map<DistillationMethod, Map<Double, Summary>> search,
       Map<String, Double> weights,
       Map<String, Summary> comparison,
       List<StepCost> costs) {
     this.settings = settings;
     this.teacherMiou = teacherMiou;
+    this.aloneOnValidation = aloneOnValidation;
     this.search = search;
     this.weights = weights;
     this.comparison = comparison;
@@ -117,6 +120,7 @@ final class ResultsDocument {
     line("");
     line("| loss | weight | validation mIoU | |");
     line("|---|---|---|---|");
+    line("| none: the student alone | | %s | |", aloneOnValidation);
     search.forEach(
         (method, scores) ->
             scores.forEach(

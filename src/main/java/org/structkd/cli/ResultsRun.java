@@ -73,7 +73,7 @@ final class ResultsRun {
     trainings = new TrainingRun(folder, metrics, stop, device);
     int candidates = SEARCH.values().stream().mapToInt(List::size).sum();
     trainingsInAll =
-        candidates * SEARCH_SEEDS.size()
+        (1 + candidates) * SEARCH_SEEDS.size()
             + (1 + DistillationMethod.values().length) * settings.seeds();
   }
 
@@ -81,13 +81,18 @@ final class ResultsRun {
     Evaluation test = evaluation(Split.TEST);
     double teacherMiou = test.of(teacher, device).meanIou();
     out.printf("teacher: test mIoU %.4f%n", teacherMiou);
-    Map<DistillationMethod, Map<Double, Summary>> search = search();
+    Evaluation validation = evaluation(Split.VALIDATION);
+    Summary aloneOnValidation =
+        scores("search-" + ALONE, DistillationMethod.supervised(), SEARCH_SEEDS, validation);
+    Map<DistillationMethod, Map<Double, Summary>> search = search(validation);
     Map<String, Double> weights = new TreeMap<>();
     search.forEach((method, scores) -> weights.put(onlyTerm(method), best(scores)));
     Map<String, Summary> comparison = compare(weights, test);
     List<StepCost> costs = StepCost.measure(scenes, teacher, settings, weights);
     String text =
-        new ResultsDocument(settings, teacherMiou, search, weights, comparison, costs).markdown();
+        new ResultsDocument(
+                settings, teacherMiou, aloneOnValidation, search, weights, comparison, costs)
+            .markdown();
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     AtomicFile.write(document, file -> file.write(bytes));
     out.printf("%s written%n", document);
@@ -95,24 +100,30 @@ final class ResultsRun {
   }
 
   /** Scores on validation scenes by method and weight. */
-  private Map<DistillationMethod, Map<Double, Summary>> search() throws IOException {
-    Evaluation validation = evaluation(Split.VALIDATION);
+  private Map<DistillationMethod, Map<Double, Summary>> search(Evaluation validation)
+      throws IOException {
     Map<DistillationMethod, Map<Double, Summary>> search = new LinkedHashMap<>();
     for (Map.Entry<DistillationMethod, List<Double>> entry : SEARCH.entrySet()) {
       String term = onlyTerm(entry.getKey());
       Map<Double, Summary> scores = new LinkedHashMap<>();
       for (double weight : entry.getValue()) {
-        double[] mious = new double[SEARCH_SEEDS.size()];
-        for (int i = 0; i < mious.length; i++) {
-          Objective objective = entry.getKey().objective(Map.of(term, weight), settings.steps());
-          String name = "search-%s-%s-%d".formatted(term, weight, SEARCH_SEEDS.get(i));
-          mious[i] = train(name, objective, SEARCH_SEEDS.get(i), validation);
-        }
-        scores.put(weight, new Summary(mious));
+        Objective objective = entry.getKey().objective(Map.of(term, weight), settings.steps());
+        String name = "search-%s-%s".formatted(term, weight);
+        scores.put(weight, scores(name, objective, SEARCH_SEEDS, validation));
       }
       search.put(entry.getKey(), scores);
     }
     return search;
+  }
+
+  /** Trains with each seed. */
+  private Summary scores(String name, Objective objective, List<Long> seeds, Evaluation evaluation)
+      throws IOException {
+    double[] mious = new double[seeds.size()];
+    for (int i = 0; i < mious.length; i++) {
+      mious[i] = train(name + "-" + seeds.get(i), objective, seeds.get(i), evaluation);
+    }
+    return new Summary(mious);
   }
 
   private static double best(Map<Double, Summary> scores) {

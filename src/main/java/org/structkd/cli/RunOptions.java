@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 /** Which run folder, and whether it is a new one. */
 final class RunOptions {
   /** Options that may be given anew when a run continues. */
-  private static final Set<String> WITH_RESUME = Set.of("--resume", "--threads", "--device");
+  private static final Set<String> WITH_RESUME =
+      Set.of("--resume", "--threads", "--device", "--document");
 
   @Option(
       names = "--out",
@@ -25,8 +26,8 @@ final class RunOptions {
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Continue the run in this folder, with its settings; only --threads and --device may be"
-              + " given beside.")
+          "Continue the run in this folder, with its settings; options of the machine may be given"
+              + " beside.")
   private @Nullable Path resume;
 
   boolean isResuming() {
