@@ -58,7 +58,7 @@ final class Distill implements Callable<Integer> {
       names = "--weights",
       paramLabel = "TERM=WEIGHT",
       split = ",",
-      description = "Weights of the method's terms, such as pixelwise=5,pairwise=10.")
+      description = "Weights of the method's terms, such as pixelwise=5,pairwise=1.")
   private Map<String, Double> weights = new LinkedHashMap<>();
 
   @Option(

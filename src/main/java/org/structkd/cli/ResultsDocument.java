@@ -1,5 +1,6 @@
 package org.structkd.cli;
 
+import java.math.BigDecimal;
 import java.time.LocalDate;
 import java.util.Arrays;
 import java.util.List;
@@ -50,24 +51,21 @@ final class ResultsDocument {
   private void intro() {
     line("# What each loss is worth");
     line("");
-    line("Written by `./structkd results`; it trains everything anew.");
+    line("Written by `./structkd results`; it trains everything anew, on one thread.");
     line("");
     line(
-        "Students of width %d learn %d steps of %d scenes (Adam, rate %s, polynomial decay), on one"
-            + " thread. The teacher is the bundled one, test mIoU %.4f. %s, %s.",
+        "Students of width %d (%s) learn %d steps of %d scenes by Adam, rate %s with polynomial",
         settings.studentWidth(),
+        "%,d parameters".formatted(ResultsRun.newStudent(settings, 1).parameterCount()),
         settings.steps(),
         settings.batch(),
-        settings.learningRate(),
-        teacherMiou,
-        Environment.processor(),
-        LocalDate.now());
+        settings.learningRate());
+    line("decay. The teacher is the bundled one, test mIoU %.4f.", teacherMiou);
+    line("%s, %s.", Environment.processor(), LocalDate.now());
     line("");
-    line(
-        "What these numbers do not say: the budget is small, the images are small and synthetic in");
-    line(
-        "their composition, and the student is tiny. Which loss leads, and by how much, may differ");
-    line("for longer trainings, larger networks and other images.");
+    line("What these numbers do not say: the budget is small (`./structkd distill` trains longer), the");
+    line("scenes are small and composed by a program, the student is tiny. Which loss leads, and by how");
+    line("much, may differ for longer trainings, larger networks and other images.");
     line("");
   }
 
@@ -105,7 +103,7 @@ final class ResultsDocument {
     ResultsRun.weightsOf(method, weights)
         .forEach(
             (term, weight) ->
-                list.append(list.isEmpty() ? "" : ", ").append(term).append(' ').append(weight));
+                list.append(list.isEmpty() ? "" : ", ").append(term).append(' ').append(plain(weight)));
     return list.toString();
   }
 
@@ -116,7 +114,7 @@ final class ResultsDocument {
         "Each loss alone, on validation scenes, with two seeds that the comparison does not use; the");
     line(
         "best mean is taken. Combinations use the weights of their parts, without a search of their");
-    line("own.");
+    line("own. Where the least weight tried was the best, the search shows no gain by this loss alone.");
     line("");
     line("| loss | weight | validation mIoU | |");
     line("|---|---|---|---|");
@@ -133,12 +131,22 @@ final class ResultsDocument {
     line("");
   }
 
+  /** 0.000625, not 6.25E-4. */
+  private static String plain(double weight) {
+    return new BigDecimal(Double.toString(weight)).stripTrailingZeros().toPlainString();
+  }
+
+  private static String choice(double weight, double chosen, Map<Double, Summary> scores) {
+    boolean isLeast = scores.keySet().stream().allMatch(other -> weight <= other);
+    return weight != chosen ? "" : isLeast ? "chosen, the least tried" : "chosen";
+  }
+
   private void costs() {
     line("## What it costs");
     line("");
-    line(
-        "CPU time of one thread per training step, median of rounds in which methods take turns. The");
-    line("terms' part is what a step takes beyond the student alone and the teacher's outputs.");
+    line("CPU time of one thread per training step and of parts of it, median of rounds in which methods");
+    line("take turns. The terms' part is their evaluation, in which each kernel computes value and");
+    line("gradient; backward then multiplies once per element, which is not counted.");
     line("");
     line("| method | ms per step | teacher | distillation terms | their share |");
     line("|---|---|---|---|---|");

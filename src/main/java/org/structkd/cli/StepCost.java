@@ -8,10 +8,17 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.FashionScenes;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
+import org.structkd.objective.Term;
+import org.structkd.objective.WeightedTerm;
 import org.structkd.train.BatchSource;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
@@ -19,13 +26,13 @@ import org.structkd.train.LearningRate;
 import org.structkd.train.TrainingConfig;
 
 /**
- * Time of a training step, in CPU time of the one thread that computes.
+ * Time of a training step and of its parts, in CPU time of the one thread that computes.
  *
  * @param name of the method
  * @param stepMillis the whole step
- * @param teacherMillis the teacher's part of it
- * @param termsMillis what the distillation terms add to that: step - step of the student alone -
- *     teacher
+ * @param teacherMillis the teacher's outputs
+ * @param termsMillis values and gradients of the distillation terms; each kernel computes both when
+ *     the term is evaluated, backward only multiplies
  */
 record StepCost(String name, double stepMillis, double teacherMillis, double termsMillis) {
   /** Methods take turns, so that a change of the machine's clock meets all of them. */
@@ -50,73 +57,104 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
     objectives.put(ResultsRun.ALONE, DistillationMethod.supervised());
     for (DistillationMethod method : DistillationMethod.values()) {
       Map<String, Double> own = ResultsRun.weightsOf(method, weights);
-      objectives.put(method.label(), method.objective(own, settings.steps()));
+      objectives.put(method.label(), method.objective(own, STEPS_PER_ROUND));
     }
     BatchSource batches = BatchSource.of(scenes, settings.batch());
-    Map<String, double[]> steps = new LinkedHashMap<>();
-    objectives.keySet().forEach(name -> steps.put(name, new double[ROUNDS]));
-    double[] teacherSteps = new double[ROUNDS];
+    Map<String, List<StepCost>> rounds = new LinkedHashMap<>();
     for (int round = 0; round < ROUNDS; round++) {
       for (Map.Entry<String, Objective> entry : objectives.entrySet()) {
-        steps.get(entry.getKey())[round] =
-            millisPerStep(() -> train(settings, entry.getValue(), teacher, batches));
+        StepCost cost = of(entry.getKey(), entry.getValue(), teacher, settings, batches);
+        rounds.computeIfAbsent(entry.getKey(), name -> new ArrayList<>()).add(cost);
       }
-      teacherSteps[round] = millisPerStep(() -> infer(teacher, batches));
     }
-    double alone = median(steps.get(ResultsRun.ALONE));
-    double teacherMillis = median(teacherSteps);
-    List<StepCost> costs = new ArrayList<>();
-    steps.forEach(
-        (name, rounds) -> {
-          boolean taught = !name.equals(ResultsRun.ALONE);
-          double step = median(rounds);
-          costs.add(
-              new StepCost(
-                  name,
-                  step,
-                  taught ? teacherMillis : 0,
-                  taught ? step - alone - teacherMillis : 0));
-        });
-    return costs;
+    return rounds.values().stream().map(StepCost::median).toList();
   }
 
-  private interface Work {
-    void run() throws IOException;
-  }
-
-  private static double millisPerStep(Work work) throws IOException {
-    long start = CLOCK.getCurrentThreadCpuTime();
-    work.run();
-    return (CLOCK.getCurrentThreadCpuTime() - start) / 1e6 / STEPS_PER_ROUND;
-  }
-
-  private static void train(
-      Results.Settings settings, Objective objective, SegmentationNet teacher, BatchSource batches)
+  /** Of some steps of a new student. */
+  private static StepCost of(
+      String name,
+      Objective objective,
+      SegmentationNet teacher,
+      Results.Settings settings,
+      BatchSource batches)
       throws IOException {
+    Stopwatch teacherTime = new Stopwatch();
+    Stopwatch termsTime = new Stopwatch();
+    Stopwatch stepTime = new Stopwatch();
+    TrainingConfig config =
+        new TrainingConfig(STEPS_PER_ROUND, LearningRate.poly(settings.learningRate()), 0, 0);
+    Distiller distiller = new Distiller(config, clocked(objective, termsTime), batches);
+    if (!objective.taps().teacher().isEmpty()) {
+      distiller.withTeacher(clocked(teacher, teacherTime));
+    }
     try (PointerScope scope = new PointerScope()) {
-      TrainingConfig config =
-          new TrainingConfig(STEPS_PER_ROUND, LearningRate.poly(settings.learningRate()), 0, 0);
-      Distiller distiller = new Distiller(config, objective, batches);
-      if (!objective.taps().teacher().isEmpty()) {
-        distiller.withTeacher(teacher);
-      }
-      distiller.train(ResultsRun.newStudent(settings, 1));
+      SegmentationNet student = ResultsRun.newStudent(settings, 1);
+      long start = CLOCK.getCurrentThreadCpuTime();
+      distiller.train(student);
+      stepTime.nanos = CLOCK.getCurrentThreadCpuTime() - start;
+    }
+    return new StepCost(
+        name, stepTime.millisPerStep(), teacherTime.millisPerStep(), termsTime.millisPerStep());
+  }
+
+  /** Adds up CPU time of this thread. */
+  private static final class Stopwatch {
+    private long nanos;
+
+    <T> T time(Supplier<T> work) {
+      long start = CLOCK.getCurrentThreadCpuTime();
+      T result = work.get();
+      nanos += CLOCK.getCurrentThreadCpuTime() - start;
+      return result;
+    }
+
+    double millisPerStep() {
+      return nanos / 1e6 / STEPS_PER_ROUND;
     }
   }
 
-  private static void infer(SegmentationNet teacher, BatchSource batches) {
-    for (int step = 0; step < STEPS_PER_ROUND; step++) {
-      try (PointerScope temporaries = new PointerScope()) {
-        teacher.infer(batches.prepare(step).tensors().images());
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
-      }
+  private static Objective clocked(Objective objective, Stopwatch watch) {
+    List<WeightedTerm> terms = new ArrayList<>();
+    for (WeightedTerm term : objective.terms()) {
+      boolean readsTeacher = !term.term().taps().teacher().isEmpty();
+      Term timed = inputs -> watch.time(() -> term.term().compute(inputs));
+      terms.add(
+          readsTeacher
+              ? new WeightedTerm(term.name(), term.weight(), timed.reading(term.term().taps()))
+              : term);
     }
+    return new Objective(terms);
+  }
+
+  private static TappedNetwork clocked(TappedNetwork network, Stopwatch watch) {
+    return new TappedNetwork() {
+      @Override
+      public Set<String> taps() {
+        return network.taps();
+      }
+
+      @Override
+      public Map<String, Tensor> infer(Tensor images) {
+        return watch.time(() -> network.infer(images));
+      }
+
+      @Override
+      public void to(Device device) {
+        network.to(device);
+      }
+    };
+  }
+
+  private static StepCost median(List<StepCost> rounds) {
+    return new StepCost(
+        rounds.get(0).name,
+        median(rounds.stream().mapToDouble(StepCost::stepMillis).toArray()),
+        median(rounds.stream().mapToDouble(StepCost::teacherMillis).toArray()),
+        median(rounds.stream().mapToDouble(StepCost::termsMillis).toArray()));
   }
 
   private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
+    Arrays.sort(values);
+    return values[values.length / 2];
   }
 }

@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Conv2dOptions;
 import org.bytedeco.pytorch.Conv2dPadding;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -101,7 +102,7 @@ public final class SegmentationNet implements TrainableNetwork {
     NativeLoader.require();
     torch.manual_seed(seed);
     this.config = config;
-    module = new Module();
+    module = new ModuleDictImpl(); // plain Module's constructor leaves JNI exceptions unchecked
     int width = config.width();
     half = new Block("half", config.channels(), width, 2);
     quarter = new Block("quarter", width, 2 * width, 2);
