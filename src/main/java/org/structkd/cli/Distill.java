@@ -64,7 +64,7 @@ final class Distill implements Callable<Integer> {
   @Option(
       names = "--seeds",
       paramLabel = "N",
-      defaultValue = "1",
+      defaultValue = "3",
       description =
           "Repetitions with other weights and scenes, 1 to 100. Default: ${DEFAULT-VALUE}.")
   private int seeds;

@@ -140,7 +140,7 @@ final class DistillRun {
   private String gain(Summary difference) {
     String method = settings.method().label();
     return settings.seeds() == 1
-        ? "gain by %s: %+.4f mIoU with one seed; --seeds 5 tells how much of it is chance"
+        ? "gain by %s: %+.4f mIoU with one seed; --seeds tells how much of it is chance"
             .formatted(method, difference.mean())
         : "gain by %s: %+.4f ± %.4f mIoU over %d seeds"
             .formatted(method, difference.mean(), difference.deviation(), settings.seeds());

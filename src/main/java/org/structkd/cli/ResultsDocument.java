@@ -63,8 +63,10 @@ final class ResultsDocument {
     line("decay. The teacher is the bundled one, test mIoU %.4f.", teacherMiou);
     line("%s, %s.", Environment.processor(), LocalDate.now());
     line("");
-    line("What these numbers do not say: the budget is small (`./structkd distill` trains longer), the");
-    line("scenes are small and composed by a program, the student is tiny. Which loss leads, and by how");
+    line(
+        "What these numbers do not say: the budget is small (`./structkd distill` trains longer), the");
+    line(
+        "scenes are small and composed by a program, the student is tiny. Which loss leads, and by how");
     line("much, may differ for longer trainings, larger networks and other images.");
     line("");
   }
@@ -103,7 +105,10 @@ final class ResultsDocument {
     ResultsRun.weightsOf(method, weights)
         .forEach(
             (term, weight) ->
-                list.append(list.isEmpty() ? "" : ", ").append(term).append(' ').append(plain(weight)));
+                list.append(list.isEmpty() ? "" : ", ")
+                    .append(term)
+                    .append(' ')
+                    .append(plain(weight)));
     return list.toString();
   }
 
@@ -114,7 +119,8 @@ final class ResultsDocument {
         "Each loss alone, on validation scenes, with two seeds that the comparison does not use; the");
     line(
         "best mean is taken. Combinations use the weights of their parts, without a search of their");
-    line("own. Where the least weight tried was the best, the search shows no gain by this loss alone.");
+    line(
+        "own. Where the least weight tried is chosen, less may be better still: compare the first row.");
     line("");
     line("| loss | weight | validation mIoU | |");
     line("|---|---|---|---|");
@@ -126,7 +132,7 @@ final class ResultsDocument {
                   String term = method.weights().keySet().iterator().next();
                   line(
                       "| %s | %s | %s | %s |",
-                      term, weight, score, weights.get(term).equals(weight) ? "chosen" : "");
+                      term, plain(weight), score, choice(weight, weights.get(term), scores));
                 }));
     line("");
   }
@@ -144,8 +150,10 @@ final class ResultsDocument {
   private void costs() {
     line("## What it costs");
     line("");
-    line("CPU time of one thread per training step and of parts of it, median of rounds in which methods");
-    line("take turns. The terms' part is their evaluation, in which each kernel computes value and");
+    line(
+        "CPU time of one thread per training step and of parts of it, median of rounds in which methods");
+    line(
+        "take turns. The terms' part is their evaluation, in which each kernel computes value and");
     line("gradient; backward then multiplies once per element, which is not counted.");
     line("");
     line("| method | ms per step | teacher | distillation terms | their share |");

@@ -29,9 +29,9 @@ import org.structkd.objective.WeightedTerm;
  * cross-entropy with the labels, of weight 1.
  *
  * <p>The default weights were chosen on the validation split of {@link
- * org.structkd.data.FashionScenes} for short trainings; docs/results.md shows the search. Of the two
- * pixel-wise weights that tie there, 5 was the better one after 1,500 steps (validation mIoU 0.447
- * to 0.436, one seed).
+ * org.structkd.data.FashionScenes} for short trainings; docs/results.md shows the search. Of the
+ * two pixel-wise weights that tie there, 5 was the better one after 1,500 steps (validation mIoU
+ * 0.447 to 0.436, one seed).
  */
 public enum DistillationMethod {
   /** Pixel-wise loss, the classical distillation of logits at every pixel. */

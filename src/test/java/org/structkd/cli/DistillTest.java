@@ -30,6 +30,7 @@ class DistillTest {
     options.put("--steps", 20);
     options.put("--batch", 2);
     options.put("--student-width", 2);
+    options.put("--seeds", 1);
     options.put("--test-scenes", 20);
     options.put("--threads", 1);
     options.put("--out", folder);
