@@ -66,19 +66,38 @@ java_tests_emulated() {
     -Dtest='AutogradTest,BadInputTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
 }
 
-# -Xcheck:jni only prints what it finds.
+# -Xcheck:jni only prints what it finds. It also finds the JDK's own drawing of text, whose frames begin
+# with sun: not ours to mend.
 java_tests() {
   mvn -B --no-transfer-progress verify &&
-    if grep -E 'in native method|^WARNING: JNI' target/test/Java-*.log; then
+    if jni_misuse target/test/Java-*.log; then
       fail "-Xcheck:jni found misuse of JNI, see above"
     fi
+}
+
+jni_misuse() {
+  awk '/in native method|^WARNING: JNI/ {
+         finding = $0
+         getline
+         if ($0 !~ /^\tat sun\./) { print finding; print; found = 1 }
+       }
+       END { exit !found }' "$@"
+}
+
+# Distils for a few steps as a newcomer would: it must end with a table and a report.
+distill_runs() {
+  local out=target/test/distill.out run=target/test/distill
+  rm -rf "$run"
+  ./structkd distill --steps=20 --seeds=1 --test-scenes=50 --out="$run" | tee "$out" &&
+    [ "$(grep -cE '^(teacher|student alone|student, [a-z]+) +[0-9,]+ +0\.[0-9]{4} ' "$out")" = 3 ] &&
+    [ -s "$run/report.html" ]
 }
 
 # Builds the example as its users would and trains for a few steps: it must end with three scores. A busy
 # machine makes waiting threads expensive, hence passive.
 example_runs() {
   local out=target/test/example.out
-  OMP_WAIT_POLICY=passive ./structkd distill --teacher-steps=20 --steps=10 | tee "$out" &&
+  OMP_WAIT_POLICY=passive ./structkd example --teacher-steps=20 --steps=10 | tee "$out" &&
     [ "$(grep -cE '^(teacher|student [a-z]+) .* 0\.[0-9]{4} ' "$out")" = 3 ] &&
     example_refuses --steps=0 && example_refuses --depth=3
 }
@@ -86,8 +105,8 @@ example_runs() {
 # Nonsense on the command line ends with status 2.
 example_refuses() {
   local status=0
-  ./structkd distill "$@" || status=$?
-  [ "$status" = 2 ] || fail "distill $* ended with status $status, expected 2"
+  ./structkd example "$@" || status=$?
+  [ "$status" = 2 ] || fail "example $* ended with status $status, expected 2"
 }
 
 # Debian's name for the second compiler; installs it where possible.
@@ -118,6 +137,7 @@ if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
 else
   skip "Python: operators in PyTorch" "python3 has no PyTorch of 2.10 or newer"
 fi
+step "Distil for a few steps" distill_runs
 step "Example: distil for a few steps" example_runs
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then step "Jars are reproducible" tools/check-reproducible.sh; fi

@@ -38,9 +38,9 @@ class ArchitectureTest {
           "internal", "internal|",
           "loss", "loss|internal|",
           "objective", "objective|loss|internal|",
-          "data", "data|model|objective|loss|",
-          "model", "data|model|objective|loss|",
-          "train", "train|data|model|objective|loss|",
+          "data", "data|",
+          "model", "model|data|internal|",
+          "train", "train|data|model|objective|loss|internal|",
           "cli", "cli|train|data|model|objective|loss|internal|");
 
   /** Libraries that only some packages may import. */

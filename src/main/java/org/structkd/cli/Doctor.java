@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.train.Environment;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -39,7 +40,7 @@ final class Doctor implements Callable<Integer> {
     line("JavaCPP", versionOf("javacpp"));
     line("LibTorch", versionOf("pytorch") + " (LibTorch, then preset)");
     line("platform", Loader.getPlatform());
-    line("processor", Machine.processor() + ", " + vectors());
+    line("processor", Environment.processor() + ", " + vectors());
     try {
       line("structkd", NativeCall.of(NativeOps::version));
       tellBackends();

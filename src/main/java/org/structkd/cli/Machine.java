@@ -20,15 +20,6 @@ final class Machine {
 
   private Machine() {}
 
-  /** Model of the processor. */
-  static String processor() {
-    return lines("/proc/cpuinfo")
-        .filter(line -> line.startsWith("model name"))
-        .map(line -> line.substring(line.indexOf(':') + 1).strip())
-        .findFirst()
-        .orElse("unknown processor");
-  }
-
   /** The vector instructions that matter to us and that the processor has. */
   static List<String> features() {
     String flags =

@@ -1,21 +1,43 @@
 package org.structkd.cli;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Locale;
 import org.structkd.StructkdException;
+import org.structkd.data.DataFileException;
+import org.structkd.objective.DivergedException;
+import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /** Entry point of the command line. */
 @Command(
     name = "structkd",
-    description = "Losses of structural knowledge distillation.",
+    description = "Structural knowledge distillation.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {Doctor.class, VerifyGolden.class})
+    subcommands = {
+      Distill.class,
+      TrainTeacher.class,
+      Evaluate.class,
+      Predict.class,
+      Results.class,
+      Doctor.class,
+      VerifyGolden.class,
+      GenerateCompletion.class
+    })
 public final class Main {
+  private static final int FAILED = 1;
+
   private Main() {}
 
   public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
+    System.setProperty("java.awt.headless", "true");
+    // Warnings look like the other lines of a command. Read when the first logger is made.
+    System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
+    System.setProperty("org.slf4j.simpleLogger.showLogName", "false");
     System.exit(commandLine().execute(args));
   }
 
@@ -25,11 +47,29 @@ public final class Main {
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(
             (error, command, parsed) -> {
-              if (!(error instanceof StructkdException)) {
-                throw error;
-              }
-              command.getErr().println("structkd: " + error.getMessage());
-              return 1;
+              command.getOut().flush();
+              command.getErr().println("structkd: " + sentenceOf(error));
+              command.getErr().flush();
+              return statusOf(error);
             });
+  }
+
+  /** Rethrows what is a defect. */
+  private static String sentenceOf(Exception error) throws Exception {
+    if (error instanceof StructkdException
+        || error instanceof CommandFailure
+        || error instanceof DivergedException
+        || error instanceof IOException
+        || error instanceof UncheckedIOException) {
+      return error.getMessage();
+    }
+    throw error;
+  }
+
+  private static int statusOf(Exception error) {
+    if (error instanceof CommandFailure failure) {
+      return failure.status();
+    }
+    return error instanceof DataFileException ? CommandFailure.BAD_INPUT : FAILED;
   }
 }

@@ -13,7 +13,14 @@ public final class DivergedException extends RuntimeException {
   /** What it became. */
   private final double value;
 
+  /** Position in the batch, or -1. */
+  private final int image;
+
   DivergedException(String term, long step, double value) {
+    this(term, step, value, -1);
+  }
+
+  DivergedException(String term, long step, double value, int image) {
     super(
         "term \""
             + term
@@ -21,11 +28,13 @@ public final class DivergedException extends RuntimeException {
             + value
             + " at step "
             + step
+            + (image < 0 ? "" : ", first for image " + image + " of the batch")
             + ": the parameters are still those of the step before; check the inputs, or lower the"
             + " learning rate or the weight of this term");
     this.term = term;
     this.step = step;
     this.value = value;
+    this.image = image;
   }
 
   /** Name of the term, or "total" where every term is finite and their sum is not. */
@@ -36,6 +45,14 @@ public final class DivergedException extends RuntimeException {
   /** Step at which it happened. */
   public long step() {
     return step;
+  }
+
+  /**
+   * {@return the first image, from 0, for which the term alone is not finite, or -1 if there is
+   * none: only the batch as a whole is not}
+   */
+  public int image() {
+    return image;
   }
 
   /** NaN or an infinity. */

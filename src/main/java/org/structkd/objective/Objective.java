@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -134,7 +135,8 @@ public record Objective(List<WeightedTerm> terms) {
       Tensor raw = compute(term, inputs, weights[i] != 0);
       double value = raw.item_double();
       if (!Double.isFinite(value)) {
-        throw new DivergedException(term.name(), inputs.step(), value);
+        throw new DivergedException(
+            term.name(), inputs.step(), value, firstNonFiniteImage(term, inputs));
       }
       values.add(new TermValue(term.name(), weights[i], value));
       if (weights[i] != 0) {
@@ -167,6 +169,22 @@ public record Objective(List<WeightedTerm> terms) {
           term.name(), new IllegalArgumentException("its result is not a scalar, expected one"));
     }
     return raw;
+  }
+
+  /** Evaluates a term for each image alone: slow, but training ends here anyway. */
+  private static int firstNonFiniteImage(WeightedTerm term, StepInputs inputs) {
+    long images = inputs.images();
+    for (int image = 0; image < images; image++) {
+      try (PointerScope temporaries = new PointerScope()) {
+        double value = compute(term, inputs.image(image), false).item_double();
+        if (!Double.isFinite(value)) {
+          return image;
+        }
+      } catch (RuntimeException e) {
+        return -1; // a term that needs the whole batch
+      }
+    }
+    return -1;
   }
 
   private static IllegalArgumentException inTerm(String term, IllegalArgumentException cause) {

@@ -1,5 +1,6 @@
 package org.structkd.objective;
 
+import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +53,29 @@ public record StepInputs(
       throw new IllegalArgumentException("step " + step + " has no labels, but a term needs them");
     }
     return labels;
+  }
+
+  /** How many images the batch has: the size of any tensor's first axis; 0 without tensors. */
+  long images() {
+    for (Tensor tensor : student.values()) {
+      return tensor.size(0);
+    }
+    return 0;
+  }
+
+  /** The same step with one image of the batch. */
+  StepInputs image(long index) {
+    return new StepInputs(
+        slice(student, index),
+        slice(teacher, index),
+        labels == null ? null : labels.narrow(0, index, 1),
+        step);
+  }
+
+  private static Map<String, Tensor> slice(Map<String, Tensor> outputs, long index) {
+    Map<String, Tensor> slices = new HashMap<>();
+    outputs.forEach((name, tensor) -> slices.put(name, tensor.narrow(0, index, 1)));
+    return slices;
   }
 
   private static Tensor tap(String network, Map<String, Tensor> outputs, String name) {

@@ -140,7 +140,8 @@ class ObjectiveTest {
     assertEquals("bad", diverged.term());
     assertEquals(12, diverged.step());
     assertTrue(diverged.getMessage().startsWith("term \"bad\" is "), diverged.getMessage());
-    assertTrue(diverged.getMessage().contains(" at step 12:"), diverged.getMessage());
+    assertTrue(
+        diverged.getMessage().contains(" at step 12, first for image 0"), diverged.getMessage());
   }
 
   @Test

@@ -20,7 +20,7 @@ record Options(
       """
       Trains a teacher, then a small student alone and distilled from the same initial weights.
 
-      Usage: ./structkd distill [OPTIONS]
+      Usage: ./structkd example [OPTIONS]
 
         --teacher-steps=N   training steps of the teacher (default 2000)
         --steps=N           training steps of each student (default 1500)

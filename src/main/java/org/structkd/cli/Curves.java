@@ -1,0 +1,63 @@
+package org.structkd.cli;
+
+import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+
+/** A picture of a run's log: loss on the left, score on the validation scenes on the right. */
+final class Curves {
+  private static final int WIDTH = 480;
+  private static final int HEIGHT = 320;
+
+  private Curves() {}
+
+  static BufferedImage draw(List<MetricsCsv.Row> rows) {
+    BufferedImage image = new BufferedImage(2 * WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
+    Graphics2D graphics = image.createGraphics();
+    chart("total loss", rows, MetricsCsv.Row::total).paint(graphics, WIDTH, HEIGHT);
+    graphics.translate(WIDTH, 0);
+    chart("mIoU, validation", rows, MetricsCsv.Row::validationMiou).paint(graphics, WIDTH, HEIGHT);
+    graphics.dispose();
+    return image;
+  }
+
+  private static XYChart chart(
+      String title, List<MetricsCsv.Row> rows, ToDoubleFunction<MetricsCsv.Row> value) {
+    XYChart chart =
+        new XYChartBuilder().width(WIDTH).height(HEIGHT).title(title).xAxisTitle("step").build();
+    chart.getStyler().setChartBackgroundColor(Color.WHITE);
+    chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+    chart.getStyler().setYAxisDecimalPattern("0.0##");
+    byTraining(rows, value)
+        .forEach(
+            (training, points) -> {
+              double[] steps = points.stream().mapToDouble(point -> point[0]).toArray();
+              double[] values = points.stream().mapToDouble(point -> point[1]).toArray();
+              chart.addSeries(training, steps, values).setMarker(SeriesMarkers.NONE);
+            });
+    return chart;
+  }
+
+  private static Map<String, List<double[]>> byTraining(
+      List<MetricsCsv.Row> rows, ToDoubleFunction<MetricsCsv.Row> value) {
+    Map<String, List<double[]>> points = new LinkedHashMap<>();
+    for (MetricsCsv.Row row : rows) {
+      double y = value.applyAsDouble(row);
+      if (!Double.isNaN(y)) {
+        points
+            .computeIfAbsent(row.training(), training -> new ArrayList<>())
+            .add(new double[] {row.step(), y});
+      }
+    }
+    return points;
+  }
+}

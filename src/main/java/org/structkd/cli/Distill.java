@@ -1,0 +1,178 @@
+package org.structkd.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.FashionScenes;
+import org.structkd.model.SegmentationNet;
+import org.structkd.train.DistillationMethod;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains students alone and distilled, and compares. */
+@Command(
+    name = "distill",
+    description = {
+      "Train a small network alone and with a teacher, from the same initial weights on the same"
+          + " scenes, and compare them on test scenes.",
+      "",
+      "Leaves a run folder: config.json, metrics.csv, checkpoints and weights, curves.png,"
+          + " samples.png and report.html, which needs no other file.",
+      ""
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    sortOptions = false,
+    exitCodeListHeading = "%nExit status:%n",
+    exitCodeList = {
+      "0:all students are trained",
+      "1:native code or the disk failed, or a training diverged",
+      "2:the command line, or a file or folder that it names, makes no sense",
+      "130, 143:stopped by Ctrl-C or SIGTERM; the state is saved"
+    })
+final class Distill implements Callable<Integer> {
+  private static final int MAX_SEEDS = 100;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--method",
+      paramLabel = "METHOD",
+      defaultValue = "skd",
+      description = {
+        "Losses beside the supervised one: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.",
+        "kd: pixel-wise. skd: pixel-wise and pair-wise. icsd: pixel-wise and inter-class"
+            + " similarity, adaptive weights. gsskd: pixel-wise and global structural. The others"
+            + " are one loss alone."
+      })
+  private DistillationMethod method;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "TERM=WEIGHT",
+      split = ",",
+      description = "Weights of the method's terms, such as pixelwise=5,pairwise=1.")
+  private Map<String, Double> weights = new LinkedHashMap<>();
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      defaultValue = "3",
+      description =
+          "Repetitions with other weights and scenes, 1 to 100. Default: ${DEFAULT-VALUE}.")
+  private int seeds;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "The first seed. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "N",
+      defaultValue = "1500",
+      description = "Training steps of each student. Default: ${DEFAULT-VALUE}.")
+  private long steps;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "Scenes per step. Default: ${DEFAULT-VALUE}.")
+  private int batch;
+
+  @Option(
+      names = "--learning-rate",
+      paramLabel = "RATE",
+      defaultValue = "0.01",
+      description = "Greatest rate of Adam; it decays polynomially. Default: ${DEFAULT-VALUE}.")
+  private double learningRate;
+
+  @Option(
+      names = "--student-width",
+      paramLabel = "N",
+      defaultValue = "6",
+      description = "Channels of the student's first block, 1 to 512. Default: ${DEFAULT-VALUE}.")
+  private int studentWidth;
+
+  @Option(
+      names = "--checkpoint-every",
+      paramLabel = "N",
+      defaultValue = "100",
+      description = "Steps between checkpoints, milliseconds each. Default: ${DEFAULT-VALUE}.")
+  private long checkpointEvery;
+
+  @Option(
+      names = "--test-scenes",
+      paramLabel = "N",
+      defaultValue = "1000",
+      description = "Scenes to compare on. Default: ${DEFAULT-VALUE}.")
+  private int testScenes;
+
+  @Option(
+      names = "--teacher",
+      paramLabel = "FILE",
+      description =
+          "Weights that train-teacher made. Default: the teacher that comes with structkd.")
+  private @Nullable Path teacher;
+
+  @Mixin private DataOptions data;
+  @Mixin private RunOptions runs;
+  @Mixin private MachineOptions machine;
+
+  @Override
+  public Integer call() throws IOException {
+    DistillSettings given = settings();
+    Device device = machine.prepare();
+    try (Interrupt interrupt = new Interrupt();
+        RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
+      DistillSettings settings = runs.isResuming() ? folder.config(DistillSettings.class) : given;
+      machine.useThreadsOf(settings.threads(), spec);
+      try {
+        new DistillRun(folder, settings, spec.commandLine().getOut(), interrupt.signal(), device)
+            .run();
+        return 0;
+      } catch (TrainingRun.Stopped stopped) {
+        return stopped.tell(spec, folder);
+      }
+    }
+  }
+
+  private DistillSettings settings() {
+    Ranges.require("--seeds", seeds, 1, MAX_SEEDS);
+    Ranges.require("--steps", steps, 1, Ranges.MAX_STEPS);
+    Ranges.require("--batch", batch, 1, FashionScenes.MAX_BATCH);
+    Ranges.require("--student-width", studentWidth, 1, SegmentationNet.MAX_WIDTH);
+    Ranges.requirePositive("--learning-rate", learningRate);
+    Ranges.require("--checkpoint-every", checkpointEvery, 1, Ranges.MAX_STEPS);
+    Ranges.require("--test-scenes", testScenes, 1, Evaluate.MAX_SCENES);
+    try {
+      method.objective(weights, steps);
+    } catch (IllegalArgumentException e) {
+      throw new CommandFailure(CommandFailure.BAD_INPUT, "--weights: " + e.getMessage());
+    }
+    return new DistillSettings(
+        method,
+        method.weightsWith(weights),
+        seeds,
+        seed,
+        steps,
+        batch,
+        learningRate,
+        studentWidth,
+        checkpointEvery,
+        testScenes,
+        teacher == null ? null : teacher.toString(),
+        data.path(),
+        machine.threads());
+  }
+}

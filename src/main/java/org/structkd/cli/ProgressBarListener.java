@@ -1,0 +1,53 @@
+package org.structkd.cli;
+
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+import org.structkd.objective.StepLoss;
+import org.structkd.train.TrainingListener;
+import org.structkd.train.TrainingOutcome;
+
+/** Tells how far a training is on a terminal: a bar with loss terms, rate and time left. */
+final class ProgressBarListener implements TrainingListener {
+  private static final int REDRAW_MILLIS = 200;
+
+  private final String title;
+  private @Nullable ProgressBar bar;
+
+  ProgressBarListener(String title) {
+    this.title = title;
+  }
+
+  @Override
+  public void onStart(long firstStep, long steps) {
+    bar =
+        new ProgressBarBuilder()
+            .setTaskName(title)
+            .setInitialMax(steps)
+            .startsFrom(firstStep, Duration.ZERO)
+            .setStyle(ProgressBarStyle.ASCII)
+            .setUpdateIntervalMillis(REDRAW_MILLIS)
+            .setConsumer(new ConsoleProgressBarConsumer(System.out))
+            .setSpeedUnit(ChronoUnit.SECONDS)
+            .showSpeed()
+            .build();
+  }
+
+  @Override
+  public void onStep(StepLoss loss, double learningRate) {
+    if (bar != null) {
+      bar.stepTo(loss.step() + 1).setExtraMessage(" " + ProgressLines.losses(loss));
+    }
+  }
+
+  @Override
+  public void onEnd(TrainingOutcome outcome) {
+    if (bar != null) {
+      bar.close();
+    }
+  }
+}

@@ -1,0 +1,56 @@
+package org.structkd.cli;
+
+import java.io.PrintWriter;
+import java.util.stream.Collectors;
+import org.structkd.objective.StepLoss;
+import org.structkd.train.TrainingListener;
+
+/** Tells how far a training is where there is no terminal: a line for every tenth of it. */
+final class ProgressLines implements TrainingListener {
+  private static final int LINES = 10;
+
+  private final PrintWriter out;
+  private final String title;
+  private long first;
+  private long steps;
+  private long start;
+
+  private ProgressLines(PrintWriter out, String title) {
+    this.out = out;
+    this.title = title;
+  }
+
+  /** The bar on a terminal, lines elsewhere. */
+  static TrainingListener on(PrintWriter out, String title) {
+    return Terminal.IS_ONE ? new ProgressBarListener(title) : new ProgressLines(out, title);
+  }
+
+  @Override
+  public void onStart(long firstStep, long steps) {
+    this.first = firstStep;
+    this.steps = steps;
+    start = System.nanoTime();
+    out.println(title);
+  }
+
+  @Override
+  public void onStep(StepLoss loss, double learningRate) {
+    long done = loss.step() + 1;
+    long interval = (steps + LINES - 1) / LINES;
+    if (done != steps && (done % interval != 0 || steps - done < interval)) {
+      return;
+    }
+    double rate = (done - first) / ((System.nanoTime() - start) / 1e9);
+    out.printf(
+        "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%n",
+        done, steps, rate, (steps - done) / rate, losses(loss));
+    out.flush();
+  }
+
+  /** Each term as it enters the sum. */
+  static String losses(StepLoss loss) {
+    return loss.terms().stream()
+        .map(term -> String.format("%s %.4f", term.name(), term.weighted()))
+        .collect(Collectors.joining("  "));
+  }
+}

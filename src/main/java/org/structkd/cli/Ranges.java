@@ -1,0 +1,24 @@
+package org.structkd.cli;
+
+/** Checks numbers of the command line. */
+final class Ranges {
+  /** Enough for any training here, and far from overflow. */
+  static final long MAX_STEPS = 10_000_000;
+
+  private Ranges() {}
+
+  static void require(String option, long value, long least, long greatest) {
+    if (value < least || value > greatest) {
+      throw new CommandFailure(
+          CommandFailure.BAD_INPUT,
+          option + " must be " + least + " to " + greatest + " but is " + value);
+    }
+  }
+
+  static void requirePositive(String option, double value) {
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new CommandFailure(
+          CommandFailure.BAD_INPUT, option + " must be greater than 0 and finite but is " + value);
+    }
+  }
+}

@@ -1,0 +1,210 @@
+package org.structkd.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Device;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneConfig;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.model.BundledTeacher;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.Objective;
+import org.structkd.train.AtomicFile;
+import org.structkd.train.DistillationMethod;
+import org.structkd.train.Evaluation;
+import org.structkd.train.LearningRate;
+import org.structkd.train.StopSignal;
+import org.structkd.train.TrainingConfig;
+import org.structkd.train.TrainingListener;
+
+/** The work of the command results: search, comparison, step times, document. */
+final class ResultsRun {
+  /** A method of one loss, and the weights to choose from: a factor of 4 apart. */
+  private static final Map<DistillationMethod, List<Double>> SEARCH = new LinkedHashMap<>();
+
+  static {
+    SEARCH.put(DistillationMethod.KD, List.of(1.25, 5.0, 20.0));
+    SEARCH.put(DistillationMethod.PAIRWISE, List.of(0.625, 2.5, 10.0, 40.0));
+    SEARCH.put(DistillationMethod.INTERCLASS, List.of(0.000625, 0.0025, 0.01, 0.04));
+    SEARCH.put(DistillationMethod.STRUCTURAL, List.of(1.0, 4.0, 16.0));
+  }
+
+  /** Seeds of the search: none of the comparison. */
+  private static final List<Long> SEARCH_SEEDS = List.of(101L, 102L);
+
+  /** Name of the student that learns from labels alone. */
+  static final String ALONE = "alone";
+
+  private final RunFolder folder;
+  private final Results.Settings settings;
+  private final PrintWriter out;
+  private final StopSignal stop;
+  private final Device device;
+  private final FashionScenes scenes = FashionScenes.bundled();
+  private final SegmentationNet teacher = BundledTeacher.load();
+  private final TrainingRun trainings;
+  private final int trainingsInAll;
+  private int done;
+
+  ResultsRun(
+      RunFolder folder, Results.Settings settings, PrintWriter out, StopSignal stop, Device device)
+      throws IOException {
+    this.folder = folder;
+    this.settings = settings;
+    this.out = out;
+    this.stop = stop;
+    this.device = device;
+    List<Objective> objectives = new ArrayList<>();
+    objectives.add(DistillationMethod.supervised());
+    for (DistillationMethod method : DistillationMethod.values()) {
+      objectives.add(method.objective(Map.of(), settings.steps()));
+    }
+    MetricsCsv metrics =
+        new MetricsCsv(folder.resolve(MetricsCsv.NAME), MetricsCsv.termsOf(objectives));
+    trainings = new TrainingRun(folder, metrics, stop, device);
+    int candidates = SEARCH.values().stream().mapToInt(List::size).sum();
+    trainingsInAll =
+        (1 + candidates) * SEARCH_SEEDS.size()
+            + (1 + DistillationMethod.values().length) * settings.seeds();
+  }
+
+  void run(Path document) throws IOException {
+    Evaluation test = evaluation(Split.TEST);
+    double teacherMiou = test.of(teacher, device).meanIou();
+    out.printf("teacher: test mIoU %.4f%n", teacherMiou);
+    Evaluation validation = evaluation(Split.VALIDATION);
+    Summary aloneOnValidation =
+        scores("search-" + ALONE, DistillationMethod.supervised(), SEARCH_SEEDS, validation);
+    Map<DistillationMethod, Map<Double, Summary>> search = search(validation);
+    Map<String, Double> weights = new TreeMap<>();
+    search.forEach((method, scores) -> weights.put(onlyTerm(method), best(scores)));
+    Map<String, Summary> comparison = compare(weights, test);
+    List<StepCost> costs = StepCost.measure(scenes, teacher, settings, weights);
+    String text =
+        new ResultsDocument(
+                settings, teacherMiou, aloneOnValidation, search, weights, comparison, costs)
+            .markdown();
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    AtomicFile.write(document, file -> file.write(bytes));
+    out.printf("%s written%n", document);
+    out.flush();
+  }
+
+  /** Scores on validation scenes by method and weight. */
+  private Map<DistillationMethod, Map<Double, Summary>> search(Evaluation validation)
+      throws IOException {
+    Map<DistillationMethod, Map<Double, Summary>> search = new LinkedHashMap<>();
+    for (Map.Entry<DistillationMethod, List<Double>> entry : SEARCH.entrySet()) {
+      String term = onlyTerm(entry.getKey());
+      Map<Double, Summary> scores = new LinkedHashMap<>();
+      for (double weight : entry.getValue()) {
+        Objective objective = entry.getKey().objective(Map.of(term, weight), settings.steps());
+        String name = "search-%s-%s".formatted(term, weight);
+        scores.put(weight, scores(name, objective, SEARCH_SEEDS, validation));
+      }
+      search.put(entry.getKey(), scores);
+    }
+    return search;
+  }
+
+  /** Trains with each seed. */
+  private Summary scores(String name, Objective objective, List<Long> seeds, Evaluation evaluation)
+      throws IOException {
+    double[] mious = new double[seeds.size()];
+    for (int i = 0; i < mious.length; i++) {
+      mious[i] = train(name + "-" + seeds.get(i), objective, seeds.get(i), evaluation);
+    }
+    return new Summary(mious);
+  }
+
+  private static double best(Map<Double, Summary> scores) {
+    return scores.entrySet().stream()
+        .max(Map.Entry.comparingByValue((a, b) -> Double.compare(a.mean(), b.mean())))
+        .orElseThrow()
+        .getKey();
+  }
+
+  private static String onlyTerm(DistillationMethod method) {
+    return method.weights().keySet().iterator().next();
+  }
+
+  /** The weights of a method's terms, among those of all terms. */
+  static Map<String, Double> weightsOf(DistillationMethod method, Map<String, Double> all) {
+    Map<String, Double> own = new LinkedHashMap<>();
+    method.weights().keySet().forEach(term -> own.put(term, all.get(term)));
+    return own;
+  }
+
+  /** Scores on test scenes by method, seed after seed so that all grow together. */
+  private Map<String, Summary> compare(Map<String, Double> weights, Evaluation test)
+      throws IOException {
+    Map<String, Objective> objectives = new LinkedHashMap<>();
+    objectives.put(ALONE, DistillationMethod.supervised());
+    for (DistillationMethod method : DistillationMethod.values()) {
+      objectives.put(
+          method.label(), method.objective(weightsOf(method, weights), settings.steps()));
+    }
+    Map<String, double[]> mious = new LinkedHashMap<>();
+    objectives.keySet().forEach(name -> mious.put(name, new double[settings.seeds()]));
+    for (int seed = 1; seed <= settings.seeds(); seed++) {
+      for (Map.Entry<String, Objective> entry : objectives.entrySet()) {
+        String name = "%s-%d".formatted(entry.getKey(), seed);
+        mious.get(entry.getKey())[seed - 1] = train(name, entry.getValue(), seed, test);
+      }
+    }
+    Map<String, Summary> comparison = new LinkedHashMap<>();
+    mious.forEach((name, values) -> comparison.put(name, new Summary(values)));
+    return comparison;
+  }
+
+  private Evaluation evaluation(Split split) {
+    return new Evaluation(scenes, split, scenes.sourceImages(split), SegmentationNet.UPSAMPLED);
+  }
+
+  private double train(String name, Objective objective, long seed, Evaluation evaluation)
+      throws IOException {
+    SegmentationNet net = newStudent(settings, seed);
+    TrainingRun.Task task =
+        new TrainingRun.Task(
+            name,
+            objective,
+            objective.taps().teacher().isEmpty() ? null : teacher,
+            scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
+            settings.batch(),
+            new TrainingConfig(
+                settings.steps(),
+                LearningRate.poly(settings.learningRate()),
+                0,
+                TrainingRun.CHECKPOINT_EVERY),
+            new TrainingListener() {});
+    trainings.train(task, net, "seed " + seed + ", " + settings);
+    SegmentationScore score = evaluation.of(net, device);
+    done++;
+    out.printf(
+        "%3d/%d  %-32s %s mIoU %.4f%n",
+        done,
+        trainingsInAll,
+        name,
+        evaluation.split().name().toLowerCase(Locale.ROOT),
+        score.meanIou());
+    out.flush();
+    if (stop.isRequested()) {
+      throw new TrainingRun.Stopped(); // between two trainings
+    }
+    return score.meanIou();
+  }
+
+  static SegmentationNet newStudent(Results.Settings settings, long seed) {
+    return new SegmentationNet(
+        new SegmentationNet.Config(1, settings.studentWidth(), FashionScenes.CLASSES), seed);
+  }
+}

@@ -1,0 +1,166 @@
+package org.structkd.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneConfig;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.Objective;
+import org.structkd.train.DistillationMethod;
+import org.structkd.train.Evaluation;
+import org.structkd.train.LearningRate;
+import org.structkd.train.TrainingConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains the network that students learn from. */
+@Command(
+    name = "train-teacher",
+    description = {
+      "Train a teacher on labelled scenes.",
+      "",
+      "Leaves teacher.weights in the run folder, for distill --teacher, evaluate and predict. The"
+          + " teacher that comes with structkd was made by this command with its defaults.",
+      ""
+    },
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    sortOptions = false,
+    exitCodeListHeading = "%nExit status:%n",
+    exitCodeList = {
+      "0:the teacher is trained",
+      "1:native code or the disk failed, or the training diverged",
+      "2:the command line, or a file or folder that it names, makes no sense",
+      "130, 143:stopped by Ctrl-C or SIGTERM; the state is saved"
+    })
+final class TrainTeacher implements Callable<Integer> {
+  static final String NAME = "teacher";
+
+  /** Settings as the run folder keeps them. */
+  record Settings(
+      long steps,
+      int width,
+      int batch,
+      double learningRate,
+      long seed,
+      @Nullable String data,
+      int threads) {}
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "N",
+      defaultValue = "6000",
+      description = "Training steps. Default: ${DEFAULT-VALUE}.")
+  private long steps;
+
+  @Option(
+      names = "--width",
+      paramLabel = "N",
+      defaultValue = "24",
+      description = "Channels of the first block, 1 to 512. Default: ${DEFAULT-VALUE}.")
+  private int width;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "Scenes per step. Default: ${DEFAULT-VALUE}.")
+  private int batch;
+
+  @Option(
+      names = "--learning-rate",
+      paramLabel = "RATE",
+      defaultValue = "0.01",
+      description = "Greatest rate of Adam; it decays polynomially. Default: ${DEFAULT-VALUE}.")
+  private double learningRate;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Initial weights and scenes. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Mixin private RunOptions runs;
+  @Mixin private DataOptions data;
+  @Mixin private MachineOptions machine;
+
+  @Override
+  public Integer call() throws IOException {
+    Ranges.require("--steps", steps, 1, Ranges.MAX_STEPS);
+    Ranges.require("--width", width, 1, SegmentationNet.MAX_WIDTH);
+    Ranges.require("--batch", batch, 1, FashionScenes.MAX_BATCH);
+    Ranges.requirePositive("--learning-rate", learningRate);
+    Device device = machine.prepare();
+    Settings given =
+        new Settings(steps, width, batch, learningRate, seed, data.path(), machine.threads());
+    try (Interrupt interrupt = new Interrupt();
+        RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
+      Settings settings = runs.isResuming() ? folder.config(Settings.class) : given;
+      machine.useThreadsOf(settings.threads(), spec);
+      try {
+        train(folder, settings, device, interrupt);
+        return 0;
+      } catch (TrainingRun.Stopped stopped) {
+        return stopped.tell(spec, folder);
+      }
+    }
+  }
+
+  private void train(RunFolder folder, Settings settings, Device device, Interrupt interrupt)
+      throws IOException {
+    PrintWriter out = spec.commandLine().getOut();
+    FashionScenes scenes = DataOptions.load(settings.data());
+    Objective objective = DistillationMethod.supervised();
+    MetricsCsv metrics =
+        new MetricsCsv(folder.resolve(MetricsCsv.NAME), MetricsCsv.termsOf(List.of(objective)));
+    TrainingRun run = new TrainingRun(folder, metrics, interrupt.signal(), device);
+    SegmentationNet net =
+        new SegmentationNet(
+            new SegmentationNet.Config(1, settings.width(), FashionScenes.CLASSES),
+            settings.seed());
+    TrainingRun.Task task =
+        new TrainingRun.Task(
+            NAME,
+            objective,
+            null,
+            scenes.withConfig(SceneConfig.defaults().withSeed(settings.seed())),
+            settings.batch(),
+            new TrainingConfig(
+                settings.steps(),
+                LearningRate.poly(settings.learningRate()),
+                TrainingRun.evaluateEvery(settings.steps()),
+                TrainingRun.CHECKPOINT_EVERY),
+            ProgressLines.on(out, NAME));
+    run.train(task, net, settings.toString());
+    SegmentationScore score =
+        new Evaluation(
+                scenes, Split.TEST, scenes.sourceImages(Split.TEST), SegmentationNet.UPSAMPLED)
+            .of(net, device);
+    Map<String, String> properties = new LinkedHashMap<>();
+    properties.put("training", settings.toString());
+    properties.put("test mIoU", "%.4f".formatted(score.meanIou()));
+    properties.put("test pixel accuracy", "%.4f".formatted(score.pixelAccuracy()));
+    run.saveWeights(NAME, net, properties);
+    out.printf(
+        "%nmIoU %.4f, pixel accuracy %.4f on %d test scenes; %,d parameters%nweights in %s%n",
+        score.meanIou(),
+        score.pixelAccuracy(),
+        scenes.sourceImages(Split.TEST),
+        net.parameterCount(),
+        folder.resolve(NAME + ".weights"));
+  }
+}

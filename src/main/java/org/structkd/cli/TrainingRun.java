@@ -1,0 +1,144 @@
+package org.structkd.cli;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Map;
+import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.Split;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TappedNetwork;
+import org.structkd.model.TensorFile;
+import org.structkd.objective.DivergedException;
+import org.structkd.objective.Objective;
+import org.structkd.train.AtomicFile;
+import org.structkd.train.BatchSource;
+import org.structkd.train.Distiller;
+import org.structkd.train.Evaluation;
+import org.structkd.train.StopSignal;
+import org.structkd.train.TrainingConfig;
+import org.structkd.train.TrainingListener;
+import org.structkd.train.TrainingOutcome;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * Does the trainings of one run folder. A training that was done before returns at once with what
+ * it left, one that was interrupted continues; so a command resumes by doing everything again.
+ */
+final class TrainingRun {
+  /** A signal ended the training; its state is saved. */
+  static final class Stopped extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    /** Says how to go on; the JVM itself replaces the status by that of the signal. */
+    int tell(CommandSpec spec, RunFolder folder) {
+      PrintWriter out = spec.commandLine().getOut();
+      out.printf(
+          "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
+          spec.name(), folder.path());
+      out.flush();
+      return INTERRUPTED;
+    }
+  }
+
+  /** Exit status of a process that Ctrl-C ended, by convention. */
+  private static final int INTERRUPTED = 130;
+
+  /** Steps between checkpoints: some seconds of work, where saving takes milliseconds. */
+  static final int CHECKPOINT_EVERY = 100;
+
+  /** Scenes of the validation split for the curve. */
+  private static final int VALIDATION_SCENES = 200;
+
+  /** Points of a curve. */
+  private static final int EVALUATIONS = 10;
+
+  /** An evaluation costs as much as some steps. */
+  private static final int LEAST_STEPS_BETWEEN_EVALUATIONS = 10;
+
+  private final RunFolder folder;
+  private final MetricsCsv metrics;
+  private final StopSignal stop;
+  private final Device device;
+
+  TrainingRun(RunFolder folder, MetricsCsv metrics, StopSignal stop, Device device) {
+    this.folder = folder;
+    this.metrics = metrics;
+    this.stop = stop;
+    this.device = device;
+  }
+
+  /**
+   * One training.
+   *
+   * @param name of its files
+   * @param objective what it minimises
+   * @param teacher may be null if the objective reads none
+   * @param scenes to train on
+   * @param batchSize scenes per step
+   * @param progress shows how far it is
+   */
+  record Task(
+      String name,
+      Objective objective,
+      @Nullable TappedNetwork teacher,
+      FashionScenes scenes,
+      int batchSize,
+      TrainingConfig config,
+      TrainingListener progress) {}
+
+  /** {@return steps between evaluations of a training of so many steps} */
+  static long evaluateEvery(long steps) {
+    return Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS);
+  }
+
+  /** Trains the net; leaves NAME.weights and NAME.checkpoint in the folder. */
+  TrainingOutcome train(Task task, SegmentationNet net, String description) throws IOException {
+    net.to(device);
+    Distiller distiller =
+        new Distiller(
+                task.config(), task.objective(), BatchSource.of(task.scenes(), task.batchSize()))
+            .withDevice(device)
+            .withDescription(description)
+            .withCheckpoint(folder.resolve(task.name() + ".checkpoint"))
+            .withStop(stop)
+            .withEvaluation(
+                new Evaluation(
+                    task.scenes(), Split.VALIDATION, VALIDATION_SCENES, SegmentationNet.UPSAMPLED))
+            .withListener(metrics.listener(task.name()))
+            .withListener(task.progress());
+    if (task.teacher() != null) {
+      distiller.withTeacher(task.teacher());
+    }
+    TrainingOutcome outcome = train(distiller, task, net);
+    if (!outcome.complete()) {
+      throw new Stopped();
+    }
+    return outcome;
+  }
+
+  private static TrainingOutcome train(Distiller distiller, Task task, SegmentationNet net)
+      throws IOException {
+    try {
+      return distiller.train(net);
+    } catch (DivergedException e) {
+      long scene = e.step() * task.batchSize() + Math.max(0, e.image());
+      throw new CommandFailure(
+          1,
+          task.name()
+              + ": "
+              + e.getMessage()
+              + (e.image() < 0 ? "" : "; the image is training scene " + scene));
+    }
+  }
+
+  /** Writes NAME.weights. */
+  void saveWeights(String name, SegmentationNet net, Map<String, String> properties)
+      throws IOException {
+    Path file = folder.resolve(name + ".weights");
+    TensorFile weights = net.toFile(properties);
+    AtomicFile.write(file, weights::write);
+  }
+}

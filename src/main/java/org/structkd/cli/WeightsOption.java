@@ -1,0 +1,28 @@
+package org.structkd.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.structkd.model.BundledTeacher;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
+import picocli.CommandLine.Option;
+
+/** Which trained network. */
+final class WeightsOption {
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      description =
+          "Weights out of a run folder of distill or train-teacher. Default: the teacher that comes"
+              + " with structkd.")
+  private @Nullable Path weights;
+
+  SegmentationNet load() throws IOException {
+    return weights == null ? BundledTeacher.load() : SegmentationNet.of(TensorFile.read(weights));
+  }
+
+  String describe() {
+    return weights == null ? "the bundled teacher" : weights.toString();
+  }
+}

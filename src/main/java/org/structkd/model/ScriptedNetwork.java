@@ -1,0 +1,98 @@
+package org.structkd.model;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.GenericDict;
+import org.bytedeco.pytorch.GenericDictIterator;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.JitModule;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.structkd.data.DataFileException;
+import org.structkd.internal.NativeLoader;
+
+/**
+ * A teacher out of a TorchScript file ({@code torch.jit.script(model).save(...)} in Python).
+ *
+ * <p>Its forward takes images [B, C, H, W] and returns either a dictionary from names to tensors,
+ * whose names become the taps, or one tensor, which becomes the tap {@value #ONLY}. For one thread
+ * at a time.
+ */
+public final class ScriptedNetwork implements TappedNetwork {
+  /** Name of the tap of a module that returns one tensor. */
+  public static final String ONLY = SegmentationNet.LOGITS;
+
+  private final JitModule module;
+  private final Set<String> taps;
+
+  private ScriptedNetwork(JitModule module, Set<String> taps) {
+    this.module = module;
+    this.taps = taps;
+  }
+
+  /**
+   * Loads a file and runs it once to learn its taps.
+   *
+   * @param path the file
+   * @param sample images of the kind it expects, on the CPU
+   * @return the network, in evaluation mode
+   * @throws DataFileException if the file is missing, is no TorchScript, refuses the sample or
+   *     returns something else
+   */
+  public static ScriptedNetwork load(Path path, Tensor sample) throws DataFileException {
+    if (!Files.isRegularFile(path)) {
+      throw new DataFileException(
+          path.toString(),
+          "a TorchScript file",
+          Files.exists(path) ? "no file" : "nothing of this name");
+    }
+    NativeLoader.require();
+    try {
+      JitModule module = torch.load(path.toString());
+      module.eval();
+      Set<String> taps = Set.copyOf(new ScriptedNetwork(module, Set.of()).infer(sample).keySet());
+      return new ScriptedNetwork(module, taps);
+    } catch (RuntimeException e) { // LibTorch's own; its first line says what, the rest is a stack
+      String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+      throw new DataFileException(path.toString(), "a TorchScript file", reason);
+    }
+  }
+
+  @Override
+  public Set<String> taps() {
+    return taps;
+  }
+
+  @Override
+  public Map<String, Tensor> infer(Tensor images) {
+    try (NoGradGuard noGrad = new NoGradGuard()) {
+      IValue output = module.forward(new IValueVector(new IValue(images)));
+      return output.isTensor() ? Map.of(ONLY, output.toTensor()) : tensorsOf(output);
+    }
+  }
+
+  private static Map<String, Tensor> tensorsOf(IValue output) {
+    if (!output.isGenericDict()) {
+      throw new IllegalArgumentException(
+          "the module returns neither a tensor nor a dictionary of tensors");
+    }
+    GenericDict dictionary = output.toGenericDict();
+    Map<String, Tensor> tensors = new HashMap<>();
+    GenericDictIterator end = dictionary.end();
+    for (GenericDictIterator i = dictionary.begin(); i.notEquals(end); i.increment()) {
+      tensors.put(i.access().key().toStringRef().getString(), i.access().value().toTensor());
+    }
+    return tensors;
+  }
+
+  @Override
+  public void to(Device device) {
+    module.to(device);
+  }
+}

@@ -1,0 +1,31 @@
+package org.structkd.model;
+
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * A network that names what it puts out: its "taps". Enough to be a teacher.
+ *
+ * <p>Not safe for several threads at once.
+ */
+public interface TappedNetwork {
+  /** {@return the names of the outputs} */
+  Set<String> taps();
+
+  /**
+   * Computes the outputs in evaluation mode and without a gradient.
+   *
+   * @param images [B, C, H, W], on the device of the network
+   * @return one tensor for each of {@link #taps}, in the caller's PointerScope
+   */
+  Map<String, Tensor> infer(Tensor images);
+
+  /**
+   * Moves parameters and buffers.
+   *
+   * @param device where to
+   */
+  void to(Device device);
+}

@@ -1,0 +1,19 @@
+package org.structkd.model;
+
+import java.util.Map;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
+
+/** A network that can be a student. */
+public interface TrainableNetwork extends TappedNetwork {
+  /**
+   * Computes the outputs so that they can be differentiated, in the mode that the module is in.
+   *
+   * @param images [B, C, H, W], on the device of the network
+   * @return one tensor for each of {@link #taps}, in the caller's PointerScope
+   */
+  Map<String, Tensor> forward(Tensor images);
+
+  /** {@return the LibTorch module with all parameters and buffers} */
+  Module module();
+}

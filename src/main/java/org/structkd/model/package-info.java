@@ -1,0 +1,13 @@
+/**
+ * Networks whose intermediate outputs have names, and files of their weights.
+ *
+ * <p>Losses between networks need more than a last output: a {@link
+ * org.structkd.model.TappedNetwork} gives all that an objective may read, by name. {@link
+ * org.structkd.model.SegmentationNet} is a small one of any width, {@link
+ * org.structkd.model.BundledTeacher} a trained one, {@link org.structkd.model.ScriptedNetwork} any
+ * TorchScript file.
+ */
+@NullMarked
+package org.structkd.model;
+
+import org.jspecify.annotations.NullMarked;

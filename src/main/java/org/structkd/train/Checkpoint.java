@@ -1,0 +1,105 @@
+package org.structkd.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.TensorVector;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.structkd.data.DataFileException;
+import org.structkd.model.StateDict;
+import org.structkd.model.TensorFile;
+
+/**
+ * State of a training between two steps, in one file: weights, optimizer, steps done, time taken,
+ * and what the training is, so that no other one continues from it.
+ *
+ * @param stepsDone steps that are in the weights
+ * @param stepNanos time they took
+ */
+record Checkpoint(long stepsDone, long stepNanos) {
+  private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
+  private static final String OPTIMIZER = "optimizer";
+  private static final String KIND = "checkpoint";
+  private static final String ENVIRONMENT = "environment ";
+
+  /**
+   * Writes a checkpoint in place of the one before.
+   *
+   * @param training describes the training
+   * @throws IllegalStateException if a weight is not finite: the last good checkpoint stays
+   */
+  static void save(
+      Path path, String training, Module student, AdamOptimizer optimizer, Checkpoint progress)
+      throws IOException {
+    requireFinite(student, progress.stepsDone);
+    TensorFile.Builder file = TensorFile.builder();
+    file.property("kind", KIND);
+    file.property("training", training);
+    file.property("stepsDone", Long.toString(progress.stepsDone));
+    file.property("stepNanos", Long.toString(progress.stepNanos));
+    Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
+    StateDict.save(student, file);
+    file.bytes(OPTIMIZER, optimizer.state());
+    AtomicFile.write(path, file.build(path.toString())::write);
+  }
+
+  private static void requireFinite(Module student, long stepsDone) {
+    try (PointerScope temporaries = new PointerScope()) {
+      TensorVector parameters = student.parameters();
+      for (long i = 0; i < parameters.size(); i++) {
+        if (!parameters.get(i).isfinite().all().item_bool()) {
+          throw new IllegalStateException(
+              "weights are not finite after step "
+                  + stepsDone
+                  + ": the checkpoint before stays; lower the learning rate");
+        }
+      }
+    }
+  }
+
+  /**
+   * Continues from a checkpoint, if there is one. Warns if this machine or number of threads
+   * differ, because the last bits will.
+   *
+   * @return where it stood, or step 0
+   * @throws DataFileException if the file is damaged or of another training or network; nothing has
+   *     changed then
+   */
+  static Checkpoint restore(Path path, String training, Module student, AdamOptimizer optimizer)
+      throws IOException {
+    if (!Files.exists(path)) {
+      return new Checkpoint(0, 0);
+    }
+    TensorFile file = TensorFile.read(path);
+    file.require("kind", KIND);
+    byte[] optimizerState = file.bytes(OPTIMIZER);
+    Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
+    StateDict.requireFit(student, file);
+    file.require("training", training);
+    StateDict.restore(student, file);
+    optimizer.restore(optimizerState);
+    warnIfElsewhere(path, file.properties());
+    return progress;
+  }
+
+  private static void warnIfElsewhere(Path path, Map<String, String> stored) {
+    Environment.current()
+        .forEach(
+            (name, here) -> {
+              String there = stored.get(ENVIRONMENT + name);
+              if (!here.equals(there)) {
+                LOG.warn(
+                    "{} was written with {} {}, now it is {}: the result will differ in its last"
+                        + " digits from an uninterrupted run",
+                    path,
+                    name,
+                    there,
+                    here);
+              }
+            });
+  }
+}

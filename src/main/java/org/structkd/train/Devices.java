@@ -1,0 +1,41 @@
+package org.structkd.train;
+
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.structkd.internal.NativeCall;
+
+/** Where to train. */
+public final class Devices {
+  private Devices() {}
+
+  /**
+   * Finds a device.
+   *
+   * @param name "cpu", "cuda" or "cuda:N"
+   * @return the device
+   * @throws IllegalArgumentException if there is no such device, or LibTorch has no CUDA here
+   */
+  public static Device named(String name) {
+    if (!name.matches("cpu|cuda(:[0-9]{1,2})?")) {
+      throw new IllegalArgumentException(
+          "device is \"" + name + "\", expected cpu, cuda or cuda:N");
+    }
+    return NativeCall.of(
+        () -> {
+          if (!name.equals("cpu") && !torch.cuda_is_available()) {
+            throw new IllegalArgumentException(
+                "device "
+                    + name
+                    + ": LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build"
+                    + " of the presets (docs/gpu.md)");
+          }
+          return new Device(name);
+        });
+  }
+
+  /** {@return the tensor itself if it is there, or else a copy} */
+  static Tensor moved(Tensor tensor, Device device) {
+    return device.is_cpu() ? tensor : tensor.to(device, tensor.scalar_type());
+  }
+}

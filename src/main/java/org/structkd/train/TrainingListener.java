@@ -1,0 +1,51 @@
+package org.structkd.train;
+
+import java.nio.file.Path;
+import org.structkd.data.SegmentationScore;
+import org.structkd.objective.StepLoss;
+
+/**
+ * Is told what happens in a training, on the thread that trains and between its steps. What a
+ * method throws ends the training.
+ */
+public interface TrainingListener {
+  /**
+   * Training begins or continues.
+   *
+   * @param firstStep that will be done: greater than 0 if it continues from a checkpoint. Whatever
+   *     was told of this step and later ones before will be told again
+   * @param steps of the whole training
+   */
+  default void onStart(long firstStep, long steps) {}
+
+  /**
+   * A step was done.
+   *
+   * @param loss its step, terms and total; the tensor is released afterwards
+   * @param learningRate of this step
+   */
+  default void onStep(StepLoss loss, double learningRate) {}
+
+  /**
+   * The student was evaluated.
+   *
+   * @param stepsDone so far
+   * @param score what it is worth
+   */
+  default void onEvaluation(long stepsDone, SegmentationScore score) {}
+
+  /**
+   * A checkpoint is whole on the disk.
+   *
+   * @param stepsDone so far
+   * @param file where
+   */
+  default void onCheckpoint(long stepsDone, Path file) {}
+
+  /**
+   * Training is over, or was stopped.
+   *
+   * @param outcome how it ended
+   */
+  default void onEnd(TrainingOutcome outcome) {}
+}

@@ -1,0 +1,345 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.data.DataFileException;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.DivergedException;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.Taps;
+import org.structkd.objective.Term;
+import org.structkd.objective.WeightedTerm;
+
+class DistillerTest {
+  private static final int STEPS = 12;
+  private static final int BATCH = 3;
+  private static final FashionScenes SCENES = FashionScenes.bundled();
+
+  @TempDir private Path folder;
+  private PointerScope scope;
+  private Path checkpoint;
+
+  @BeforeEach
+  void open() {
+    scope = new PointerScope();
+    torch.set_num_threads(1);
+    checkpoint = folder.resolve("student.checkpoint");
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private static SegmentationNet net(int width, long seed) {
+    return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
+  }
+
+  private static TrainingConfig config(long checkpointEvery) {
+    return new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 0, checkpointEvery);
+  }
+
+  private static Distiller distiller(Objective objective, long checkpointEvery) {
+    return new Distiller(config(checkpointEvery), objective, BatchSource.of(SCENES, BATCH))
+        .withTeacher(net(8, 7));
+  }
+
+  private static Objective skd() {
+    return DistillationMethod.SKD.objective(Map.of(), STEPS);
+  }
+
+  private static byte[] bytes(SegmentationNet net) {
+    return net.toFile(Map.of()).toBytes();
+  }
+
+  /** Stops a training after some steps. */
+  private static TrainingListener stopAfter(long steps, StopSignal stop) {
+    return new TrainingListener() {
+      @Override
+      public void onStep(StepLoss loss, double learningRate) {
+        if (loss.step() + 1 == steps) {
+          stop.request();
+        }
+      }
+    };
+  }
+
+  @ParameterizedTest
+  @EnumSource(DistillationMethod.class)
+  void everyMethodTrains(DistillationMethod method) throws IOException {
+    SegmentationNet student = net(4, 1);
+    byte[] before = bytes(student);
+    List<StepLoss> losses = new ArrayList<>();
+    TrainingOutcome outcome =
+        distiller(method.objective(Map.of(), STEPS), 0)
+            .withListener(
+                new TrainingListener() {
+                  @Override
+                  public void onStep(StepLoss loss, double learningRate) {
+                    losses.add(loss);
+                  }
+                })
+            .train(student);
+    assertTrue(outcome.complete());
+    assertEquals(STEPS, outcome.stepsDone());
+    assertEquals(STEPS, losses.size());
+    assertEquals(1 + method.weights().size(), losses.get(0).terms().size());
+    assertFalse(Arrays.equals(before, bytes(student)));
+    assertFalse(student.module().is_training());
+  }
+
+  @Test
+  void learnsWhatTheLabelsSay() throws IOException {
+    SegmentationNet student = net(4, 1);
+    List<Double> losses = new ArrayList<>();
+    new Distiller(
+            new TrainingConfig(60, LearningRate.poly(0.01), 0, 0),
+            DistillationMethod.supervised(),
+            BatchSource.of(SCENES, 8))
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(StepLoss loss, double learningRate) {
+                losses.add(loss.value());
+              }
+            })
+        .train(student);
+    assertTrue(losses.get(59) < 0.6 * losses.get(0), losses.toString());
+  }
+
+  @Test
+  void continuesBitForBitFromWhereverItWasStopped() throws IOException {
+    SegmentationNet whole = net(4, 1);
+    distiller(skd(), 0).train(whole);
+    for (int at : new int[] {1, 5, STEPS - 1}) {
+      Path file = folder.resolve("stopped-" + at);
+      StopSignal stop = new StopSignal();
+      SegmentationNet first = net(4, 1);
+      TrainingOutcome stopped =
+          distiller(skd(), 0)
+              .withCheckpoint(file)
+              .withStop(stop)
+              .withListener(stopAfter(at, stop))
+              .train(first);
+      assertFalse(stopped.complete());
+      assertEquals(at, stopped.stepsDone());
+      SegmentationNet second = net(4, 99); // whose weights do not matter
+      TrainingOutcome rest = distiller(skd(), 0).withCheckpoint(file).train(second);
+      assertTrue(rest.complete());
+      assertArrayEquals(bytes(whole), bytes(second), "stopped after " + at);
+    }
+  }
+
+  @Test
+  void aCompleteTrainingReturnsAtOnceWithItsWeights() throws IOException {
+    SegmentationNet first = net(4, 1);
+    TrainingOutcome done = distiller(skd(), 0).withCheckpoint(checkpoint).train(first);
+    SegmentationNet second = net(4, 2);
+    TrainingOutcome again = distiller(skd(), 0).withCheckpoint(checkpoint).train(second);
+    assertEquals(done.stepNanos(), again.stepNanos());
+    assertArrayEquals(bytes(first), bytes(second));
+  }
+
+  @Test
+  void evaluationAndCheckpointsDoNotChangeTheResult() throws IOException {
+    SegmentationNet plain = net(4, 1);
+    distiller(skd(), 0).train(plain);
+    SegmentationNet watched = net(4, 1);
+    List<String> events = new ArrayList<>();
+    new Distiller(
+            new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 4, 6),
+            skd(),
+            BatchSource.of(SCENES, BATCH))
+        .withTeacher(net(8, 7))
+        .withCheckpoint(checkpoint)
+        .withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 3, SegmentationNet.UPSAMPLED))
+        .withListener(recorder(events))
+        .train(watched);
+    assertArrayEquals(bytes(plain), bytes(watched));
+    assertEquals(
+        List.of(
+            "start 0",
+            "evaluation 4",
+            "checkpoint 6",
+            "evaluation 8",
+            "evaluation 12",
+            "checkpoint 12",
+            "end 12"),
+        events);
+  }
+
+  private static TrainingListener recorder(List<String> events) {
+    return new TrainingListener() {
+      @Override
+      public void onStart(long firstStep, long steps) {
+        events.add("start " + firstStep);
+      }
+
+      @Override
+      public void onEvaluation(long stepsDone, SegmentationScore score) {
+        events.add("evaluation " + stepsDone);
+      }
+
+      @Override
+      public void onCheckpoint(long stepsDone, Path file) {
+        events.add("checkpoint " + stepsDone);
+      }
+
+      @Override
+      public void onEnd(TrainingOutcome outcome) {
+        events.add("end " + outcome.stepsDone());
+      }
+    };
+  }
+
+  /** A term that is harmless until a step, and then not a number for one image. */
+  private static Objective failing(long step, int image) {
+    Term term =
+        inputs -> {
+          Tensor square = inputs.student("features").square();
+          Tensor perImage = square.mean(1, 2, 3);
+          if (inputs.step() < step) {
+            return perImage.mean();
+          }
+          // Depends on the image's content alone, so that it is found in a batch of one, too.
+          Tensor marked = inputs.requireLabels().select(1, 0).select(1, 0).eq(new Scalar(image));
+          return torch.where(marked, perImage.mul(new Scalar(Double.NaN)), perImage).mean();
+        };
+    return Objective.of(
+        new WeightedTerm("fragile", 1, term.reading(new Taps(Set.of("features"), Set.of()))));
+  }
+
+  @Test
+  void aTermThatIsNotANumberIsNamedWithStepAndImageAndTheCheckpointStays() throws IOException {
+    // The first pixel of image 2 has label 100, which no other has.
+    BatchSource marked =
+        step ->
+            () -> {
+              Tensor images = torch.ones(new long[] {BATCH, 1, 48, 48});
+              Tensor labels = torch.zeros(BATCH, 48, 48).to(torch.ScalarType.Long);
+              labels.select(0, 2).fill_(new Scalar(100));
+              return new Batch(images, labels);
+            };
+    SegmentationNet student = net(4, 1);
+    DivergedException error =
+        assertThrows(
+            DivergedException.class,
+            () ->
+                new Distiller(config(4), failing(9, 100), marked)
+                    .withCheckpoint(checkpoint)
+                    .train(student));
+    assertEquals("fragile", error.term());
+    assertEquals(9, error.step());
+    assertEquals(2, error.image());
+    assertTrue(error.getMessage().contains("step 9, first for image 2"), error.getMessage());
+    List<String> events = new ArrayList<>();
+    new Distiller(config(4), failing(STEPS, 100), marked)
+        .withCheckpoint(checkpoint)
+        .withListener(recorder(events))
+        .train(net(4, 1));
+    assertEquals("start 8", events.get(0));
+  }
+
+  @Test
+  void aMissingTapIsNamedBeforeTraining() {
+    Distiller withoutTeacher = new Distiller(config(0), skd(), BatchSource.of(SCENES, BATCH));
+    IllegalArgumentException error =
+        assertThrows(IllegalArgumentException.class, () -> withoutTeacher.train(net(4, 1)));
+    assertTrue(error.getMessage().contains("teacher has no tap \"logits\""), error.getMessage());
+  }
+
+  @Test
+  void aSourceThatFailsEndsTheTrainingWithItsReason() {
+    BatchSource failing =
+        step -> {
+          throw new IOException("disk on fire");
+        };
+    IllegalStateException error =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                new Distiller(config(0), DistillationMethod.supervised(), failing)
+                    .train(net(4, 1)));
+    assertTrue(error.getMessage().contains("step 0"), error.getMessage());
+    assertEquals("disk on fire", error.getCause().getMessage());
+  }
+
+  /** Trains a few steps, so that there is a checkpoint. */
+  private void leaveCheckpoint() throws IOException {
+    StopSignal stop = new StopSignal();
+    distiller(skd(), 0)
+        .withCheckpoint(checkpoint)
+        .withDescription("seed 1")
+        .withStop(stop)
+        .withListener(stopAfter(2, stop))
+        .train(net(4, 1));
+  }
+
+  private String refusal(Objective objective, int width, String description) {
+    SegmentationNet student = net(width, 5);
+    DataFileException error =
+        assertThrows(
+            DataFileException.class,
+            () ->
+                distiller(objective, 0)
+                    .withCheckpoint(checkpoint)
+                    .withDescription(description)
+                    .train(student));
+    assertEquals(checkpoint.toString(), error.file());
+    return error.getMessage();
+  }
+
+  @Test
+  void checkpointsOfSomethingElseAreRefused() throws IOException {
+    leaveCheckpoint();
+    assertTrue(refusal(skd(), 5, "seed 1").contains("another network"));
+    assertTrue(refusal(skd(), 4, "seed 2").contains("seed 2"));
+    Objective other = DistillationMethod.KD.objective(Map.of(), STEPS);
+    assertTrue(refusal(other, 4, "seed 1").contains("[supervised, pixelwise]"));
+    byte[] good = Files.readAllBytes(checkpoint);
+    good[11] = 2; // the last byte of the version
+    Files.write(checkpoint, good);
+    assertTrue(refusal(skd(), 4, "seed 1").contains("expected version 1, found version 2"));
+    Files.write(checkpoint, net(4, 1).toFile(Map.of()).toBytes());
+    assertTrue(refusal(skd(), 4, "seed 1").contains("\"kind\""));
+  }
+
+  @Test
+  void aTruncatedCheckpointIsRefusedWhereverItEnds() throws IOException {
+    leaveCheckpoint();
+    byte[] good = Files.readAllBytes(checkpoint);
+    for (int length : new int[] {0, 5, 10, 23, 24, 1000, good.length - 1}) {
+      Files.write(checkpoint, Arrays.copyOf(good, length));
+      assertTrue(refusal(skd(), 4, "seed 1").contains("expected "), "length " + length);
+    }
+    good[good.length / 2] ^= 1;
+    Files.write(checkpoint, good);
+    assertTrue(refusal(skd(), 4, "seed 1").contains("damaged"));
+  }
+}

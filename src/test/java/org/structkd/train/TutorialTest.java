@@ -1,0 +1,114 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.PixelwiseLoss;
+import org.structkd.model.BundledTeacher;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.CrossEntropy;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.Term;
+import org.structkd.objective.WeightedTerm;
+
+/** The code of docs/tutorial.md, with fewer steps. */
+class TutorialTest {
+  private static final Path TUTORIAL = Path.of("docs/tutorial.md");
+  private static final Pattern JAVA_BLOCK =
+      Pattern.compile("^```java\\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
+
+  @TempDir private Path folder;
+
+  @Test
+  void theProgramDoesWhatItSays() throws IOException {
+    long steps = 6;
+    try (PointerScope scope = new PointerScope()) {
+      FashionScenes scenes = FashionScenes.bundled();
+      SegmentationNet student =
+          new SegmentationNet(new SegmentationNet.Config(1, 6, FashionScenes.CLASSES), 1);
+      Objective objective =
+          Objective.of(
+              new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)),
+              new WeightedTerm(
+                  "pixelwise", 5, Term.of(new PixelwiseLoss(PixelwiseLoss.Config.kd(1)), "logits")),
+              new WeightedTerm(
+                  "pairwise",
+                  1,
+                  Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "features")));
+      TrainingConfig config = new TrainingConfig(steps, LearningRate.poly(0.01), 0, 100);
+      StopSignal stop = new StopSignal();
+      TrainingListener rule =
+          new TrainingListener() {
+            @Override
+            public void onStep(StepLoss loss, double learningRate) {
+              if (loss.term("supervised").value() < 0.2) {
+                stop.request(); // good enough: the step ends, a checkpoint is written
+              }
+            }
+          };
+      TrainingOutcome outcome =
+          new Distiller(config, objective, BatchSource.of(scenes, 16))
+              .withTeacher(BundledTeacher.load())
+              .withCheckpoint(folder.resolve("student.checkpoint"))
+              .withListener(rule)
+              .withStop(stop)
+              .train(student);
+      SegmentationScore score =
+          new Evaluation(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
+      AtomicFile.write(
+          folder.resolve("student.weights"), student.toFile(Map.of("note", "mine"))::write);
+      assertTrue(outcome.complete());
+      assertEquals(steps, outcome.stepsDone());
+      assertTrue(score.pixelAccuracy() > 0);
+      assertTrue(Files.exists(folder.resolve("student.weights")));
+    }
+  }
+
+  @Test
+  void itsJavaIsThatOfThisTest() throws IOException {
+    String source =
+        stripped(Files.readString(Path.of("src/test/java/org/structkd/train/TutorialTest.java")));
+    List<String> blocks =
+        JAVA_BLOCK
+            .matcher(Files.readString(TUTORIAL))
+            .results()
+            .map((MatchResult found) -> found.group(1))
+            .toList();
+    assertFalse(blocks.isEmpty(), "docs/tutorial.md has no Java block");
+    for (String block : blocks) {
+      assertTrue(source.contains(stripped(block)), "not in this test, line by line:\n" + block);
+    }
+  }
+
+  @Test
+  void linksLeadToFiles() throws IOException {
+    Pattern link = Pattern.compile("\\]\\(([^)#:]+)(?:#[^)]*)?\\)");
+    for (MatchResult found :
+        link.matcher(Files.readString(TUTORIAL)).results().collect(Collectors.toList())) {
+      Path target = TUTORIAL.resolveSibling(found.group(1));
+      assertTrue(Files.exists(target), "docs/tutorial.md links to " + target);
+    }
+  }
+
+  private static String stripped(String code) {
+    return code.lines().map(String::strip).collect(Collectors.joining("\n"));
+  }
+}
