@@ -37,12 +37,20 @@ step() {
 
 skip() { summary+=("$(printf '%-8s %-44s %s' skipped "$1" "$2")"); }
 
-# Builds the native code in folder $1 with the CMake options that follow, and runs its tests.
+# Runs tests of the build in folder $1; what follows chooses them.
+run_tests() {
+  local build=$1
+  shift
+  UBSAN_OPTIONS=print_stacktrace=1 OMP_WAIT_POLICY=passive \
+    ctest --test-dir "$build" --output-on-failure --no-tests=error "$@"
+}
+
+# Builds the native code in folder $1 with the CMake options that follow, and runs its tests but for those
+# of emulated kernels.
 native_tests() {
   local build=$1
   shift
-  ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" &&
-    UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir "$build" --output-on-failure --no-tests=error
+  ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" && run_tests "$build" -LE 'emulat|races|memory'
 }
 
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
@@ -57,8 +65,12 @@ cuda_for_all_architectures() {
   ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
 }
 
-# The CUDA kernels as a library for the CPU; Java's tests run them, too.
-emulator() { ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON; }
+# The CUDA kernels as a library for the CPU, which Java's tests run, too: the tests of every backend, and
+# those of the emulator.
+emulated_tests() {
+  ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON \
+    -DSTRUCTKD_CUDA_EMULATED=ON "$@" && run_tests target/emulated -L emulat
+}
 
 # What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
 java_tests_emulated() {
@@ -120,7 +132,8 @@ step "C++ format" tools/format.sh --check
 step "C++ tests, release" native_tests target/native
 if ! $quick; then
   step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
-    -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_SANITIZE=address,undefined
+    -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_SANITIZE=address,undefined,bounds-strict -DSTRUCTKD_CUDA_EMULATED=ON
+  step "CUDA kernels emulated: ASan and UBSan" run_tests target/native-sanitize -L emulator
   step "CUDA: build from source, GPU check" cuda_from_source
   if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
   if have_gcc11; then
@@ -129,9 +142,15 @@ if ! $quick; then
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
   fi
 fi
-step "CUDA: kernels for the CPU" emulator
+if $quick; then
+  step "CUDA kernels emulated: C++ tests" emulated_tests
+else
+  step "CUDA kernels emulated: C++ tests" emulated_tests -DSTRUCTKD_CUDA_INSTRUMENTED=ON
+  step "CUDA kernels emulated: races" run_tests target/emulated -L races
+  step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
+fi
 step "Java tests, format, jars" java_tests
-step "Java tests, CUDA kernels emulated" java_tests_emulated
+step "CUDA kernels emulated: Java tests" java_tests_emulated
 if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
   step "Python: operators in PyTorch" bench/python/gpu_compare.py --device cpu --quick
 else

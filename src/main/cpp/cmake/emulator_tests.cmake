@@ -1,4 +1,5 @@
-# Tests of the emulator, and of the kernels by what only the emulator can see.
+# Tests of the emulator, and of the kernels by what only the emulator can see. Labels: emulator, races,
+# memory.
 set(cuda_test_dir ${root}/src/test/cuda)
 file(GLOB simt_test_sources CONFIGURE_DEPENDS ${cuda_test_dir}/simt_test/*.cpp)
 
@@ -27,6 +28,7 @@ foreach(runtime simt simt_ucontext)
                                            $<TARGET_OBJECTS:structkd_${runtime}>)
   target_link_libraries(structkd_${runtime}_tests PRIVATE GTest::gtest_main)
   add_test(NAME structkd_${runtime}_tests COMMAND structkd_${runtime}_tests --gtest_brief=1)
+  set_tests_properties(structkd_${runtime}_tests PROPERTIES LABELS emulator)
 endforeach()
 
 # Every loss on small odd shapes, in three orders of threads.
@@ -37,19 +39,29 @@ add_executable(structkd_kernel_smoke_tests $<TARGET_OBJECTS:structkd_kernel_smok
 target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_main
                                                           -Wl,--no-as-needed structkd_cuda_emulated)
 
-# Adds that program as a test, and once more with the kernels of GPUs whose f64 is slow.
-function(structkd_add_kernel_smoke_tests program)
-  add_test(NAME ${program} COMMAND ${program} --gtest_brief=1)
-  add_test(NAME ${program}_slow_f64 COMMAND ${program} --gtest_brief=1 --gtest_filter=*Pairwise*)
-  set_tests_properties(${program}_slow_f64 PROPERTIES ENVIRONMENT STRUCTKD_CUDA_F64=slow)
+# Adds that program as a test, and once more with the kernels of GPUs whose f64 is slow. What follows is
+# put before the command.
+function(structkd_add_kernel_smoke_tests program label)
+  set(command ${ARGN} $<TARGET_FILE:${program}> --gtest_brief=1)
+  add_test(NAME ${program} COMMAND ${command})
+  add_test(NAME ${program}_slow_f64 COMMAND ${command} --gtest_filter=*Pairwise*)
+  set_tests_properties(${program} ${program}_slow_f64 PROPERTIES LABELS ${label})
+  set_property(TEST ${program}_slow_f64 PROPERTY ENVIRONMENT STRUCTKD_CUDA_F64=slow)
 endfunction()
-structkd_add_kernel_smoke_tests(structkd_kernel_smoke_tests)
+structkd_add_kernel_smoke_tests(structkd_kernel_smoke_tests emulator)
 
 if(NOT STRUCTKD_CUDA_INSTRUMENTED)
   return()
 endif()
 
-# Races within and between blocks. libtsan sees what is instrumented: kernels.
+# Races within and between blocks. libtsan sees what is instrumented: kernels. That of g++ before 14 does
+# not start where Linux shuffles addresses by more than 28 bits, so that is turned off where it may be.
+find_program(setarch setarch)
+set(fixed_addresses ${setarch} --addr-no-randomize)
+execute_process(COMMAND ${fixed_addresses} true RESULT_VARIABLE refused OUTPUT_QUIET ERROR_QUIET)
+if(NOT refused EQUAL 0)
+  set(fixed_addresses "")
+endif()
 structkd_add_cuda_test_objects(structkd_simt_race_objects ${simt_test_sources})
 target_compile_options(structkd_simt_race_objects PRIVATE ${instrumented})
 add_executable(structkd_simt_race_tests $<TARGET_OBJECTS:structkd_simt_race_objects>
@@ -62,8 +74,10 @@ foreach(program structkd_simt_race_tests structkd_kernel_race_tests)
   target_link_libraries(${program} PRIVATE GTest::gtest_main)
   target_link_options(${program} PRIVATE -fsanitize=thread)
 endforeach()
-add_test(NAME structkd_simt_race_tests COMMAND structkd_simt_race_tests --gtest_brief=1)
-structkd_add_kernel_smoke_tests(structkd_kernel_race_tests)
+add_test(NAME structkd_simt_race_tests COMMAND ${fixed_addresses} $<TARGET_FILE:structkd_simt_race_tests>
+                                               --gtest_brief=1)
+set_tests_properties(structkd_simt_race_tests PROPERTIES LABELS races)
+structkd_add_kernel_smoke_tests(structkd_kernel_race_tests races ${fixed_addresses})
 
 # Counts of memory requests: the tracer in place of libtsan. The counts of example kernels, too.
 set(tracer_dir ${cuda_test_dir}/memory_tracer)
@@ -78,4 +92,18 @@ add_executable(
   $<TARGET_OBJECTS:structkd_memory_tracer_test_objects> $<TARGET_OBJECTS:structkd_memory_tracer>
   $<TARGET_OBJECTS:structkd_simt>)
 target_link_libraries(structkd_memory_tracer_tests PRIVATE GTest::gtest_main ${CMAKE_DL_LIBS})
-add_test(NAME structkd_memory_tracer_tests COMMAND structkd_memory_tracer_tests --gtest_brief=1)
+
+# The counts of the losses' kernels.
+structkd_add_cuda_test_objects(
+  structkd_memory_count_objects ${cuda_test_dir}/memory_count_test.cpp ${test_dir}/tensors.cpp
+  ${test_dir}/loss_run.cpp)
+add_executable(
+  structkd_memory_count_tests
+  $<TARGET_OBJECTS:structkd_memory_count_objects> $<TARGET_OBJECTS:structkd_memory_tracer>
+  $<TARGET_OBJECTS:structkd_cuda_instrumented> $<TARGET_OBJECTS:structkd_simt>)
+target_link_libraries(structkd_memory_count_tests PRIVATE structkd GTest::gtest_main ${CMAKE_DL_LIBS})
+
+foreach(program structkd_memory_tracer_tests structkd_memory_count_tests)
+  add_test(NAME ${program} COMMAND ${program} --gtest_brief=1)
+  set_tests_properties(${program} PROPERTIES LABELS memory)
+endforeach()

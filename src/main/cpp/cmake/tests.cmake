@@ -50,6 +50,7 @@ if(TARGET structkd_cuda_emulated)
                                                         -Wl,--no-as-needed structkd_cuda_emulated)
   add_test(NAME structkd_emulated_tests COMMAND structkd_emulated_tests --gtest_brief=1
                                                 --gtest_filter=*/cuda_emulated)
+  set_tests_properties(structkd_emulated_tests PROPERTIES LABELS emulated)
 endif()
 
 # And on a GPU, where there is one: memory that it reaches, and a main that asks for it.

@@ -24,34 +24,36 @@ void launch(KernelName name,
             void (*thread)(void* arguments),
             void* arguments);
 
-template <class Kernel, class... Parameters>
+template <class Kernel, class... Arguments>
 struct Call {
   Kernel kernel;
-  std::tuple<Parameters...> arguments;
+  std::tuple<Arguments...> arguments;
 
-  // Each thread gets copies of its own, as on a device.
   static void run(void* self) {
     const Call& call = *static_cast<Call*>(self);
     std::apply(call.kernel, call.arguments);
   }
 };
 
-// Arguments convert to the kernel's parameters once, on the host.
-template <class... Parameters, class... Arguments>
+template <class Kernel, class... Arguments>
 void enqueue(KernelName name,
-             void (*kernel)(Parameters...),
+             Kernel kernel,
              dim3 grid,
              dim3 block,
              size_t shared_bytes,
              Arguments... arguments) {
-  Call<void (*)(Parameters...), std::decay_t<Parameters>...> call = {kernel, {arguments...}};
+  Call<Kernel, Arguments...> call = {kernel, {arguments...}};
   launch(name, grid, block, shared_bytes, call.run, &call);
 }
 
 }  // namespace simt
 
-#define STRUCTKD_ENQUEUE(kernel, grid, block, shared_bytes, stream, ...) \
-  ((void)(stream),                                                       \
-   simt::enqueue({__PRETTY_FUNCTION__}, kernel, grid, block, shared_bytes, ##__VA_ARGS__))
+// Each thread calls the kernel and so gets copies of its own. A call by name, not by pointer, or
+// g++ would not instantiate some templates.
+#define STRUCTKD_ENQUEUE(kernel, grid, block, shared_bytes, stream, ...)                      \
+  ((void)(stream),                                                                            \
+   simt::enqueue(                                                                             \
+       {__PRETTY_FUNCTION__}, [](const auto&... arguments_) { kernel(arguments_...); }, grid, \
+       block, shared_bytes, ##__VA_ARGS__))
 
 #endif  // STRUCTKD_SIMT_LAUNCH_H
