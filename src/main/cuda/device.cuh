@@ -1,5 +1,5 @@
-// cuda/device.cuh: what kernels may use of a device, for two compilers. nvcc builds the product; g++
-// builds the same sources on the emulator in src/test/cuda/simt, which defines CUDA's own names
+// cuda/device.cuh: what kernels may use of a device, for two compilers. nvcc builds the product;
+// g++ builds the same sources on the emulator in src/test/cuda/simt, which defines CUDA's own names
 // (threadIdx, __syncthreads, __shfl_xor_sync, float4, ...) and the macros below.
 //
 // Inline PTX stands here and in mma.cuh alone, each wrapper with a twin in simt/.
@@ -28,8 +28,8 @@
 namespace structkd::cuda {
 namespace {
 
-// Copies 4, 8 or 16 bytes from global to shared memory behind the thread's back: they are there after
-// async_copy_wait and a barrier. Aligned to their size. Before sm_80 an ordinary copy.
+// Copies 4, 8 or 16 bytes from global to shared memory behind the thread's back: they are there
+// after async_copy_wait and a barrier. Aligned to their size. Before sm_80 an ordinary copy.
 template <int Bytes>
 __device__ __forceinline__ void async_copy(void* shared, const void* global) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16, "cp.async knows 4, 8 and 16 bytes");

@@ -2,8 +2,9 @@
 //
 //   launch<rows_kernel<float>>(grid, block, shared_bytes, stream, arguments...);
 //
-// Each kernel that is launched anywhere is known before main: load_kernels() brings all of them onto a
-// device, so that a first launch neither loads a module nor synchronises and may be captured in a graph.
+// Each kernel that is launched anywhere is known before main: load_kernels() brings all of them
+// onto a device, so that a first launch neither loads a module nor synchronises and may be captured
+// in a graph.
 #ifndef STRUCTKD_CUDA_LAUNCH_CUH
 #define STRUCTKD_CUDA_LAUNCH_CUH
 
@@ -22,8 +23,8 @@ struct KernelEntry {
 // Keeps an entry for load_kernels().
 void register_kernel(KernelEntry& entry);
 
-// Loads every kernel on the current device and lets it use all shared memory there is. Throws an Error
-// of status ERR_CUDA with one sentence if the device cannot be used.
+// Loads every kernel on the current device and lets it use all shared memory there is. Throws an
+// Error of status ERR_CUDA with one sentence if the device cannot be used.
 void load_kernels();
 
 // Throws an Error that names the kernel if the launch just made was refused.
@@ -32,8 +33,8 @@ void require_launched(const char* kernel);
 // What forms are chosen by. Asked once per device and kept.
 struct DeviceTraits {
   int multiprocessors;
-  // FP64 runs at half the FP32 rate or on tensor cores (V100, A100, H100, B200): products in f64 cost
-  // no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to 64 times slower.
+  // FP64 runs at half the FP32 rate or on tensor cores (V100, A100, H100, B200): products in f64
+  // cost no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to 64 times slower.
   bool fast_f64;
   bool has_async_copy;  // and mma of TF32 and BF16: sm_80
 };

@@ -54,8 +54,9 @@ void expect_equal_to_reference(const std::string& backend,
   const Outcome outcome = compute(backend, student, teacher, params, true, 2, Layout::kContiguous,
                                   student.view()->dtype != STRUCTKD_F64);
   SCOPED_TRACE(outcome.plan);
-  // f64 inputs: f64 throughout, but the plain Gram form loses kappa^2 of it. f32 inputs: products in
-  // f64, or of differences in f32. Tile by tile in f32, affinities round like those of a composition.
+  // f64 inputs: f64 throughout, but the plain Gram form loses kappa^2 of it. f32 inputs: products
+  // in f64, or of differences in f32. Tile by tile in f32, affinities round like those of a
+  // composition.
   const bool plain_f32 = outcome.plan.find("tile, f32") != std::string::npos;
   const double tolerance =
       student.view()->dtype == STRUCTKD_F64 ? 1e-9 : (plain_f32 ? 16 : 4) * 0x1p-24;
@@ -68,12 +69,12 @@ void expect_equal_to_reference(const std::string& backend,
 TEST_P(PairwiseOnBackend, MatchesReferenceOnOddShapes) {
   // Cs, Ct, H, W: one node, one channel, primes, panel widths (4, 8, 16, 32) +- 1, and N around the
   // break-even points 2 C and 4 C of the forms and the 64 nodes from which f32 products pay.
-  const int64_t shapes[][4] = {{1, 1, 1, 1},     {1, 3, 1, 7},    {5, 5, 1, 1},    {7, 7, 3, 5},
-                               {3, 3, 33, 31},   {2, 5, 13, 11},  {15, 17, 5, 3},  {16, 16, 4, 4},
-                               {17, 17, 17, 1},  {33, 31, 8, 4},  {16, 16, 1, 32}, {16, 16, 1, 33},
-                               {33, 33, 1, 64},  {33, 33, 1, 65}, {33, 33, 1, 66}, {33, 33, 1, 67},
-                               {33, 33, 1, 131}, {33, 33, 1, 132}, {33, 33, 1, 133}, {90, 70, 1, 97},
-                               {19, 40, 16, 17}, {64, 64, 9, 15}};
+  const int64_t shapes[][4] = {
+      {1, 1, 1, 1},     {1, 3, 1, 7},     {5, 5, 1, 1},     {7, 7, 3, 5},     {3, 3, 33, 31},
+      {2, 5, 13, 11},   {15, 17, 5, 3},   {16, 16, 4, 4},   {17, 17, 17, 1},  {33, 31, 8, 4},
+      {16, 16, 1, 32},  {16, 16, 1, 33},  {33, 33, 1, 64},  {33, 33, 1, 65},  {33, 33, 1, 66},
+      {33, 33, 1, 67},  {33, 33, 1, 131}, {33, 33, 1, 132}, {33, 33, 1, 133}, {90, 70, 1, 97},
+      {19, 40, 16, 17}, {64, 64, 9, 15}};
   for (const auto& n : shapes) {
     for (Input input : kInputs) {
       if (input == Input::kNearlyEqual && n[0] != n[1]) continue;

@@ -24,8 +24,7 @@ inline Words feistel(const Permutation& pi, Words j) {
   int high_bits = pi.high_bits, low_bits = pi.low_bits;
   for (int round = 0; round < kFeistelRounds; ++round) {
     const Words low = j & low_mask(low_bits);
-    const Words mixed =
-        ((j >> low_bits) ^ mix32(low + pi.round_keys[round])) & low_mask(high_bits);
+    const Words mixed = ((j >> low_bits) ^ mix32(low + pi.round_keys[round])) & low_mask(high_bits);
     j = low << high_bits | mixed;
     const int swapped = high_bits;
     high_bits = low_bits;
@@ -37,8 +36,8 @@ inline Words feistel(const Permutation& pi, Words j) {
 // Columns at a time: two small buffers on the stack.
 constexpr int64_t kWalkers = 256;
 
-// Calls keep(k, x[k]) for those of `count` numbers that lie inside the permutation, and moves the others,
-// with their names, to the front. Returns how many there are.
+// Calls keep(k, x[k]) for those of `count` numbers that lie inside the permutation, and moves the
+// others, with their names, to the front. Returns how many there are.
 template <class Keep>
 inline int64_t leave_the_walk(
     const Permutation& pi, int64_t count, uint32_t* x, uint32_t* names, Keep&& keep) {
@@ -53,8 +52,8 @@ inline int64_t leave_the_walk(
   return left;
 }
 
-// position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely: the
-// passes of one column depend on each other, those of different columns do not.
+// position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely:
+// the passes of one column depend on each other, those of different columns do not.
 inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint32_t* positions) {
   uint32_t x[kWalkers], names[kWalkers];
   for (int64_t k = 0; k < kWalkers; ++k) {
@@ -63,9 +62,8 @@ inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint3
   }
   for (int64_t walking = count; walking > 0;) {
     for (int64_t k = 0; k < walking; k += kLanes<uint32_t>) store(x + k, feistel(pi, load(x + k)));
-    walking = leave_the_walk(pi, walking, x, names, [&](uint32_t name, uint32_t number) {
-      positions[name] = number;
-    });
+    walking = leave_the_walk(pi, walking, x, names,
+                             [&](uint32_t name, uint32_t number) { positions[name] = number; });
   }
 }
 
@@ -77,7 +75,8 @@ inline void label_row_by_walk(const DescriptorGroups& groups, RandomKey stream, 
     const int64_t count = smaller(kWalkers, groups.M - j);
     uint32_t positions[kWalkers];
     positions_of(pi, j, count, positions);
-    // Exact: a quotient of numbers below 2^16 is at least 2^-16 of itself away from the next integer.
+    // Exact: a quotient of numbers below 2^16 is at least 2^-16 of itself away from the next
+    // integer.
     for (int64_t k = 0; k < count; ++k) labels[j + k] = int32_t(float(positions[k]) / width);
   }
 }

@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-#include "core/workspace.h"
 #include "core/global_structural_args.h"
+#include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/gemm.h"
 

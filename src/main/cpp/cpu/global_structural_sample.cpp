@@ -4,9 +4,9 @@
 // bit.
 #include <math.h>
 
-#include "core/workspace.h"
 #include "core/error.h"
 #include "core/sampling.h"
+#include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/kernels.h"
 

@@ -11,8 +11,8 @@
 
 #include <math.h>
 
-#include "core/workspace.h"
 #include "core/inter_class_similarity_args.h"
+#include "core/workspace.h"
 #include "cpu/access.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {

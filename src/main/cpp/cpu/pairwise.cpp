@@ -3,8 +3,8 @@
 //
 //   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
 //   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
-// f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4 C
-// on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on.
+// f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4
+// C on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on.
 #include "core/error.h"
 #include "cpu/kernels.h"
 #include "cpu/pairwise_gram.h"
@@ -17,7 +17,8 @@ namespace {
 // relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
 constexpr double kFastLimit = 1e-3;
 
-// Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in f32.
+// Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in
+// f32.
 constexpr int64_t kMaxGapBytes = int64_t(64) << 20;
 
 bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32_tile) {
@@ -32,7 +33,8 @@ bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32
 // Up to here a call is all overhead, and the exact way costs nothing.
 constexpr int64_t kFewNodes = 64;
 
-// Products of the tile form in f64: f64 inputs, few nodes, and kappa, which is only as good as its sums.
+// Products of the tile form in f64: f64 inputs, few nodes, and kappa, which is only as good as its
+// sums.
 bool wants_f64(const PairwiseArgs& args, int64_t nodes) {
   return args.student.dtype == STRUCTKD_F64 || nodes <= kFewNodes || args.kappa != nullptr;
 }
@@ -85,8 +87,8 @@ Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
   const PairwiseArgs& args = group.args;
   const int64_t nodes = group.images * group.N;
   const bool aligned = is_aligned(group), f32_tile = !wants_f64(args, nodes);
-  const bool f32_gram = args.student.dtype != STRUCTKD_F64 &&
-                        (aligned || args.precision == STRUCTKD_PRECISION_FAST);
+  const bool f32_gram =
+      args.student.dtype != STRUCTKD_F64 && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
   if (takes_gram(args, nodes, f32_gram, f32_tile)) {
     return f32_gram ? by_gram<float>(group, aligned, factor, workspace)
                     : by_gram<double>(group, aligned, factor, workspace);

@@ -4,9 +4,9 @@
 //   gap_ij = s_i s_j - t_i t_j           or, where student and teacher are close,
 //          = d_i v_j + v_i d_j           which subtracts nothing that is large
 //   dS_i   ~ sum_j gap_ij s_j
-// The gaps are symmetric: each tile of them is computed once and kept in both places, N^2 numbers at
-// sizes where N is below a few times C. Products in T, f32 for inputs up to f32: no large norms cancel
-// here, so it rounds like a composition in f32 (docs/methods/pairwise.md).
+// The gaps are symmetric: each tile of them is computed once and kept in both places, N^2 numbers
+// at sizes where N is below a few times C. Products in T, f32 for inputs up to f32: no large norms
+// cancel here, so it rounds like a composition in f32 (docs/methods/pairwise.md).
 #ifndef STRUCTKD_CPU_PAIRWISE_TILE_H
 #define STRUCTKD_CPU_PAIRWISE_TILE_H
 

@@ -4,9 +4,9 @@
 // gradient there, and written: 12 bytes per f32 logit, no map in between.
 #include <omp.h>
 
-#include "core/workspace.h"
 #include "core/error.h"
 #include "core/pixelwise_args.h"
+#include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/kernels.h"
 #include "cpu/pixelwise_tile.h"

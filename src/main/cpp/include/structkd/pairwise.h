@@ -42,10 +42,10 @@ typedef struct structkd_pairwise_params {
 } structkd_pairwise_params;
 
 /**
- * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads). The CPU backend takes N^2
- * numbers where the pairs are fewer than those matrices' products: for N <= 2 max(Cs, Ct), and up to
- * 64 MB for N below about 4 max(Cs, Ct). CUDA takes N Cs floats more where grad is F16 or BF16,
- * Cs > 128 and the norm is differentiable. Same checks and errors as structkd_pairwise().
+ * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads). The CPU backend takes
+ * N^2 numbers where the pairs are fewer than those matrices' products: for N <= 2 max(Cs, Ct), and
+ * up to 64 MB for N below about 4 max(Cs, Ct). CUDA takes N Cs floats more where grad is F16 or
+ * BF16, Cs > 128 and the norm is differentiable. Same checks and errors as structkd_pairwise().
  */
 STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx,
                                                          const structkd_tensor* student,
