@@ -146,7 +146,7 @@ if $quick; then
   step "CUDA kernels emulated: C++ tests" emulated_tests
 else
   step "CUDA kernels emulated: C++ tests" emulated_tests -DSTRUCTKD_CUDA_INSTRUMENTED=ON
-  step "CUDA kernels emulated: races" run_tests target/emulated -L races
+  step "CUDA kernels emulated: races" run_tests target/emulated -L races --parallel 2
   step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
 fi
 step "Java tests, format, jars" java_tests

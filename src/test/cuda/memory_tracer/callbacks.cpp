@@ -28,9 +28,21 @@ ACCESS(4)
 ACCESS(8)
 ACCESS(16)
 
-// Larger objects: what a device moves by several instructions.
-void __tsan_read_range(void* p, size_t bytes) { RECORD(p, bytes, AccessKind::kRead); }
-void __tsan_write_range(void* p, size_t bytes) { RECORD(p, bytes, AccessKind::kWrite); }
+// Larger objects, as a device moves those aligned to 8 bytes: piece by piece.
+static void record_pieces(void* p, size_t bytes, AccessKind kind, uintptr_t instruction) {
+  for (size_t i = 0; i < bytes; i += 8) {
+    record(reinterpret_cast<uintptr_t>(p) + i, bytes - i < 8 ? bytes - i : 8, kind,
+           instruction + i / 8);
+  }
+}
+void __tsan_read_range(void* p, size_t bytes) {
+  record_pieces(p, bytes, AccessKind::kRead,
+                reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+}
+void __tsan_write_range(void* p, size_t bytes) {
+  record_pieces(p, bytes, AccessKind::kWrite,
+                reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+}
 
 void __tsan_atomic_signal_fence(int) {}
 void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
