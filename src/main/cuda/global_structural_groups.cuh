@@ -225,7 +225,7 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
-constexpr int kTotalThreads = 1024;
+constexpr int kTotalThreads = 512;
 
 // One block: the loss, and every group's slope [B, M]. A warp per group, groups of one number of
 // all images side by side; a warp's sums, then those of the warps, are added in order.
