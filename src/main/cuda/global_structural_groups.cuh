@@ -198,6 +198,14 @@ __device__ inline GroupSums group_total(const ImageGroups& image,
   return total;
 }
 
+// 1 / sum for a sum of exponentials, which is at least 1: two Newton steps from 24 bits. The
+// operator / would be a call, and spill registers around it.
+__device__ inline double reciprocal_of_sum(double sum) {
+  double inverse = double(__fdividef(1.0f, float(sum)));
+  inverse = fma(inverse, fma(-sum, inverse, 1.0), inverse);
+  return fma(inverse, fma(-sum, inverse, 1.0), inverse);
+}
+
 // The group's share of the loss; keeps its slope, if anyone wants it.
 template <class T>
 __device__ double close_group(const GlobalStructuralArgs& args,
@@ -210,48 +218,55 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   const double factor = total.sum_t == 0.0 ? 0.0 : image.weight * factor_of(image.groups, group);
   const double tops = total.largest_s - total.largest_t;
   const double log_sums = log(total.sum_s) - log(total.sum_t);  // exactly 0 for equal sums
+  const double inverse_s = reciprocal_of_sum(total.sum_s);
+  const double inverse_t = reciprocal_of_sum(total.sum_t);
   if (slope != nullptr) {
     *slope = {T(total.largest_s),
               T(total.largest_t),
-              T(1.0 / total.sum_s),
-              T(1.0 / total.sum_t),
+              T(inverse_s),
+              T(inverse_t),
               tops * image.inverse_tau + log_sums,
               factor * tau};
   }
   if (factor == 0.0) return 0.0;
-  // E_T[v_T - v_S] counts from the largest entries, as the two sums do. Divided: a product with the
-  // inverse, fused into the addition, would leave a trace of rounding where the two cancel.
-  const double gap = total.gap / total.sum_t;
+  // E_T[v_T - v_S] counts from the largest entries, as the two sums do. The quotient has its last
+  // bit right (a product with the inverse, and what it leaves): where it cancels with tops, 0 must
+  // remain.
+  const double product = total.gap * inverse_t;
+  const double gap = fma(fma(-product, total.sum_t, total.gap), inverse_t, product);
   return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
 constexpr int kTotalThreads = 512;
 
-// One block: the loss, and every group's slope [B, M]. A warp per group, groups of one number of
-// all images side by side; a warp's sums, then those of the warps, are added in order.
+// One block: the loss, and every group's slope [B, M]. First a warp per group merges its parts,
+// into the place of the first part; then a thread per group. Groups of one number of all images are
+// side by side, and threads' sums are added in that order.
 template <class T>
 __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kernel(
     GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
-  const uint32_t B = uint32_t(args.student.B), warps = kTotalThreads / kWarp;
-  const uint32_t warp = threadIdx.x / kWarp;
-  int64_t most_groups = 0;  // of an image; far fewer than samples, as a rule
+  const uint32_t B = uint32_t(args.student.B);
+  uint32_t most_groups = 0;  // of an image; far fewer than samples, as a rule
   for (uint32_t b = threadIdx.x % kWarp; b < B; b += kWarp) {
-    most_groups = images[b].groups.count > most_groups ? images[b].groups.count : most_groups;
+    const uint32_t count = uint32_t(images[b].groups.count);
+    most_groups = count > most_groups ? count : most_groups;
   }
   most_groups = warp_max(most_groups);
+  const uint32_t tasks =
+      most_groups * B;  // their maps fit in memory, so the product fits in 32 bits
+  for (uint32_t task = threadIdx.x / kWarp; task < tasks; task += kTotalThreads / kWarp) {
+    const uint32_t group = task / B, b = task % B;
+    if (group >= images[b].groups.count) continue;
+    const GroupSums total = group_total(images[b], parts, b, group);
+    if (threadIdx.x % kWarp == 0) parts.at(b, 0, group) = total;
+  }
+  __syncthreads();
   double loss = 0.0;
-  int64_t group = warp / B;
-  for (uint32_t b = warp % B; group < most_groups;) {
-    if (group < images[b].groups.count) {
-      const GroupSums total = group_total(images[b], parts, b, group);
-      if (threadIdx.x % kWarp == 0) {
-        GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
-        loss += close_group(args, images[b], total, group, slope);
-      }
-    }
-    b += warps % B;
-    group += warps / B + (b >= B ? 1 : 0);
-    b -= b >= B ? B : 0;
+  for (uint32_t task = threadIdx.x; task < tasks; task += kTotalThreads) {
+    const uint32_t group = task / B, b = task % B;
+    if (group >= images[b].groups.count) continue;
+    GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
+    loss += close_group(args, images[b], parts.at(b, 0, group), group, slope);
   }
   loss = block_sum<kTotalThreads>(loss);
   if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
