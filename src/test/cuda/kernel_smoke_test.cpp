@@ -33,6 +33,13 @@ class KernelSmoke : public testing::TestWithParam<structkd_dtype> {
     return TestTensor({2, channels, c.height, c.width}, GetParam(), c.layout);
   }
 
+  // f16 and bf16 share all but loads and stores with f32: each takes every second case.
+  bool takes(int64_t index) const {
+    if (GetParam() == STRUCTKD_F16) return index % 2 == 0;
+    if (GetParam() == STRUCTKD_BF16) return index % 2 == 1;
+    return true;
+  }
+
   // Runs a loss on both backends. `tolerance` is that of f32 or, for f64 inputs, ignored.
   void check(const TestTensor& student,
              const WorkspaceCall& workspace_bytes,
@@ -69,6 +76,7 @@ TEST_P(KernelSmoke, Pairwise) {
                         {5, 5, 7, 21, Layout::kContiguous, Input::kNearlyEqual},
                         {5, 5, 7, 21, Layout::kContiguous, Input::kNearlyEqual, true}};
   for (const Case& c : cases) {
+    if (!takes(&c - cases)) continue;
     TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
     SCOPED_TRACE(describe(student) + " and " + describe(teacher));
     fill_pair(c.input, 3, student, teacher);
@@ -108,6 +116,7 @@ TEST_P(KernelSmoke, Pixelwise) {
                         {180, 180, 3, 11},
                         {21, 21, 7, 9, Layout::kSliced}};
   for (const Case& c : cases) {
+    if (!takes(&c - cases)) continue;
     TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
     SCOPED_TRACE(describe(student));
     fill_pair(c.input, 3, student, teacher);
@@ -140,6 +149,7 @@ TEST_P(KernelSmoke, InterClassSimilarity) {
                         {35, 35, 3, 13},
                         {70, 70, 3, 13, Layout::kSliced}};
   for (const Case& c : cases) {
+    if (!takes(&c - cases)) continue;
     TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
     SCOPED_TRACE(describe(student));
     fill_pair(c.input, 3, student, teacher);
@@ -167,6 +177,7 @@ TEST_P(KernelSmoke, InterClassSimilarity) {
 TEST_P(KernelSmoke, GlobalStructural) {
   const Case cases[] = {{5, 7, 5, 7}, {9, 9, 6, 7, Layout::kChannelsLast}};
   for (const Case& c : cases) {
+    if (!takes(&c - cases)) continue;
     for (auto shuffle : {STRUCTKD_SHUFFLE_ROW_INDEPENDENT, STRUCTKD_SHUFFLE_COLUMN_SHARED,
                          STRUCTKD_SHUFFLE_NONE}) {
       TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);

@@ -106,10 +106,10 @@ void Fiber::leave_for(Fiber& to) {
 }
 
 void FiberPlaces::start_block(unsigned threads) {
-  // Races between a block and the three that ran before it are found. libtsan's time for a barrier
-  // grows with the number of identities in the process.
-  constexpr unsigned kBlocksApart = 4;
-  if (!race_detector::present() || used_ >= kBlocksApart * threads) used_ = 0;
+  // Enough for two blocks of any size and four of 256 threads. No more, as libtsan's time for a
+  // barrier grows with the number of identities in the process.
+  const unsigned most = threads > 512 ? 2 * threads : 1024;
+  if (!race_detector::present() || used_ + threads > most) used_ = 0;
 }
 
 FiberPlace& FiberPlaces::next() {
