@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -55,15 +56,17 @@ void list(const std::string& launches) {
 }  // namespace structkd::bench
 
 int main() {
-  char launches[] = "/tmp/structkd-launches.XXXXXX";
-  if (mkstemp(launches) < 0 || setenv("STRUCTKD_SIMT_LAUNCHES", launches, 1) != 0) return 1;
+  std::string launches = std::filesystem::temp_directory_path() / "structkd-launches.XXXXXX";
+  if (mkstemp(launches.data()) < 0 || setenv("STRUCTKD_SIMT_LAUNCHES", launches.c_str(), 1) != 0) {
+    return 1;
+  }
   int status = 0;
   try {
-    structkd::bench::list(launches);
+    structkd::bench::list(launches.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "structkd_launch_list: %s\n", error.what());
     status = 1;
   }
-  std::remove(launches);
+  std::remove(launches.c_str());
   return status;
 }

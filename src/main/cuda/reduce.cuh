@@ -28,7 +28,7 @@ __device__ __forceinline__ T warp_max(T value) {
 }
 
 // Sum over a block of Threads (a multiple of 32, one-dimensional); the result is right in thread 0.
-// Begins and ends with a barrier of its own: may be called again at once.
+// Waits for the last call's readers: may be called again at once.
 template <int Threads, class T>
 __device__ __forceinline__ T block_sum(T value) {
   STRUCTKD_SHARED(T, partial, [Threads / kWarp]);
