@@ -7,51 +7,12 @@
 #ifndef STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 #define STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 
+#include "core/divergence.h"
 #include "math.cuh"
 #include "structkd/pixelwise.h"
 
 namespace structkd::cuda {
 namespace {
-
-// phi(x) / x^2 for |x| <= 1; minimax in relative error: 4.3e-9, 1.2e-17.
-__device__ __forceinline__ float phi_over_square(float x) {
-  float p = -0x1.7416f4p-19f;
-  p = p * x + 0x1.a9622ap-16f;
-  p = p * x - 0x1.a028cap-13f;
-  p = p * x + 0x1.6bffb0p-10f;
-  p = p * x - 0x1.1110e0p-7f;
-  p = p * x + 0x1.555578p-5f;
-  p = p * x - 0x1.555556p-3f;
-  return p * x + 0x1.0p-1f;
-}
-__device__ __forceinline__ double phi_over_square(double x) {
-  double p = -0x1.b054467812871p-41;
-  p = p * x + 0x1.997e1d4cfef23p-37;
-  p = p * x - 0x1.6128d47a4b00dp-33;
-  p = p * x + 0x1.1ee5774d439c0p-29;
-  p = p * x - 0x1.ae6442bf7d260p-26;
-  p = p * x + 0x1.27e50672b2ea1p-22;
-  p = p * x - 0x1.71de3a72396edp-19;
-  p = p * x + 0x1.a01a0190d4e30p-16;
-  p = p * x - 0x1.a01a019ff4eefp-13;
-  p = p * x + 0x1.6c16c16c20d88p-10;
-  p = p * x - 0x1.111111111124bp-7;
-  p = p * x + 0x1.5555555555506p-5;
-  p = p * x - 0x1.5555555555555p-3;
-  return p * x + 0x1.0p-1;
-}
-
-// a - b as a rounded difference and what the rounding lost (Knuth's two-sum).
-template <class T>
-struct Difference {
-  T rounded, lost;
-};
-template <class T>
-__device__ __forceinline__ Difference<T> exact_difference(T a, T b) {
-  const T rounded = a - b;
-  const T minus_b = rounded - a;
-  return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
-}
 
 // The largest logits of a pixel.
 template <class T>
@@ -141,7 +102,7 @@ __device__ __forceinline__ ClassSlope<T> class_slope(
     T first, T second, T gap, const PixelForm<T>& form, bool student_first) {
   const T delta = gap - form.mean, square = delta * delta;
   const T q = first * form.inverse, q_delta = q * delta;
-  const T near = q * (square * phi_over_square(delta));
+  const T near = q * (square * Phi<T>::over_square(delta));
   const T far = second * form.factor - q;
   const bool is_near = square < form.limit;
   return {q,

@@ -6,13 +6,7 @@
 
 #include <stdint.h>
 
-#ifndef STRUCTKD_HOST_DEVICE
-#ifdef __CUDACC__
-#define STRUCTKD_HOST_DEVICE __host__ __device__
-#else
-#define STRUCTKD_HOST_DEVICE
-#endif
-#endif
+#include "core/host_device.h"
 
 namespace structkd {
 namespace {  // internal linkage: per-ISA sources may not share inline copies

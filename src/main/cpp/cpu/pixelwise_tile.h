@@ -12,6 +12,7 @@
 #ifndef STRUCTKD_CPU_PIXELWISE_TILE_H
 #define STRUCTKD_CPU_PIXELWISE_TILE_H
 
+#include "core/divergence.h"
 #include "cpu/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
@@ -19,57 +20,6 @@ namespace {
 
 // Most pixels of a tile; the fewest are one AVX-512 register of f32.
 constexpr int64_t kMaxPixels = 128, kMinPixels = 16;
-
-// phi(x) / x^2 for |x| <= 1; minimax in relative error, found as in vector_math.h.
-template <class T>
-struct Phi;
-
-template <>
-struct Phi<float> {
-  static inline Vector<float> over_square(Vector<float> x) {  // 4.3e-9
-    Vector<float> p = broadcast(-0x1.7416f4p-19f);
-    p = p * x + 0x1.a9622ap-16f;
-    p = p * x - 0x1.a028cap-13f;
-    p = p * x + 0x1.6bffb0p-10f;
-    p = p * x - 0x1.1110e0p-7f;
-    p = p * x + 0x1.555578p-5f;
-    p = p * x - 0x1.555556p-3f;
-    return p * x + 0x1.0p-1f;
-  }
-};
-
-template <>
-struct Phi<double> {
-  static inline Vector<double> over_square(Vector<double> x) {  // 1.2e-17
-    Vector<double> p = broadcast(-0x1.b054467812871p-41);
-    p = p * x + 0x1.997e1d4cfef23p-37;
-    p = p * x - 0x1.6128d47a4b00dp-33;
-    p = p * x + 0x1.1ee5774d439c0p-29;
-    p = p * x - 0x1.ae6442bf7d260p-26;
-    p = p * x + 0x1.27e50672b2ea1p-22;
-    p = p * x - 0x1.71de3a72396edp-19;
-    p = p * x + 0x1.a01a0190d4e30p-16;
-    p = p * x - 0x1.a01a019ff4eefp-13;
-    p = p * x + 0x1.6c16c16c20d88p-10;
-    p = p * x - 0x1.111111111124bp-7;
-    p = p * x + 0x1.5555555555506p-5;
-    p = p * x - 0x1.5555555555555p-3;
-    return p * x + 0x1.0p-1;
-  }
-};
-
-// a - b as a rounded difference and what the rounding lost (Knuth's two-sum). Needs no ordering of
-// |a| and |b|; a compiler may not simplify it without -ffast-math.
-template <class T>
-struct Difference {
-  Vector<T> rounded, lost;
-};
-template <class T>
-inline Difference<T> exact_difference(Vector<T> a, Vector<T> b) {
-  const Vector<T> rounded = a - b;
-  const Vector<T> minus_b = rounded - a;
-  return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
-}
 
 // The pixels of a tile are innermost: buffer[c * pixels + i]. `first` is the distribution in front
 // of the divergence, the one that weighs its terms; `second` the other one.
@@ -115,7 +65,7 @@ inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_
     top_first = vector_max<T>(load(tile.first + c * P + i), top_first);
     top_second = vector_max<T>(load(tile.second + c * P + i), top_second);
   }
-  const Difference<T> top = exact_difference<T>(top_first, top_second);
+  const Difference<Vector<T>> top = exact_difference(top_first, top_second);
 
   ClassSums<T> sums{}, part{};
   for (int64_t c = 0; c < K; ++c) {
@@ -123,7 +73,7 @@ inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_
     T* const first = tile.first + c * P + i;
     T* const second = tile.second + c * P + i;
     // a - b, but without the rounding of a and b: their difference may be far smaller than they.
-    const Difference<T> logits = exact_difference<T>(load(first), load(second));
+    const Difference<Vector<T>> logits = exact_difference(load(first), load(second));
     Vector<T> d = (logits.rounded - top.rounded) + (logits.lost - top.lost);
     d *= inverse_temperature;
     const Vector<T> a = (load(first) - top_first) * inverse_temperature;

@@ -1,0 +1,69 @@
+// core/divergence.h: arithmetic of the pixel-wise divergence that keeps its bits where two
+// distributions nearly agree. N is a number or a vector of numbers of type T: the same constants
+// and the same order of operations for every backend. Shared with CUDA sources.
+#ifndef STRUCTKD_CORE_DIVERGENCE_H
+#define STRUCTKD_CORE_DIVERGENCE_H
+
+#include "core/host_device.h"
+
+namespace structkd {
+namespace {  // internal linkage: per-ISA sources may not share inline copies
+
+// phi(x) / x^2 for |x| <= 1, phi(x) = e^-x - 1 + x; minimax in relative error, found as in
+// cpu/vector_math.h.
+template <class T>
+struct Phi;
+
+template <>
+struct Phi<float> {
+  template <class N>
+  STRUCTKD_HOST_DEVICE static inline N over_square(N x) {  // 4.3e-9
+    N p = N{} - 0x1.7416f4p-19f;
+    p = p * x + 0x1.a9622ap-16f;
+    p = p * x - 0x1.a028cap-13f;
+    p = p * x + 0x1.6bffb0p-10f;
+    p = p * x - 0x1.1110e0p-7f;
+    p = p * x + 0x1.555578p-5f;
+    p = p * x - 0x1.555556p-3f;
+    return p * x + 0x1.0p-1f;
+  }
+};
+
+template <>
+struct Phi<double> {
+  template <class N>
+  STRUCTKD_HOST_DEVICE static inline N over_square(N x) {  // 1.2e-17
+    N p = N{} - 0x1.b054467812871p-41;
+    p = p * x + 0x1.997e1d4cfef23p-37;
+    p = p * x - 0x1.6128d47a4b00dp-33;
+    p = p * x + 0x1.1ee5774d439c0p-29;
+    p = p * x - 0x1.ae6442bf7d260p-26;
+    p = p * x + 0x1.27e50672b2ea1p-22;
+    p = p * x - 0x1.71de3a72396edp-19;
+    p = p * x + 0x1.a01a0190d4e30p-16;
+    p = p * x - 0x1.a01a019ff4eefp-13;
+    p = p * x + 0x1.6c16c16c20d88p-10;
+    p = p * x - 0x1.111111111124bp-7;
+    p = p * x + 0x1.5555555555506p-5;
+    p = p * x - 0x1.5555555555555p-3;
+    return p * x + 0x1.0p-1;
+  }
+};
+
+// a - b as a rounded difference and what the rounding lost (Knuth's two-sum). Needs no ordering of
+// |a| and |b|; a compiler may not simplify it without -ffast-math.
+template <class N>
+struct Difference {
+  N rounded, lost;
+};
+template <class N>
+STRUCTKD_HOST_DEVICE inline Difference<N> exact_difference(N a, N b) {
+  const N rounded = a - b;
+  const N minus_b = rounded - a;
+  return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
+}
+
+}  // namespace
+}  // namespace structkd
+
+#endif  // STRUCTKD_CORE_DIVERGENCE_H
