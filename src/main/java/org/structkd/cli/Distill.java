@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
-import org.structkd.data.FashionScenes;
 import org.structkd.model.SegmentationNet;
 import org.structkd.train.DistillationMethod;
 import picocli.CommandLine.Command;
@@ -79,23 +78,9 @@ final class Distill implements Callable<Integer> {
   @Option(
       names = "--steps",
       paramLabel = "N",
-      defaultValue = "1500",
+      defaultValue = "1000",
       description = "Training steps of each student. Default: ${DEFAULT-VALUE}.")
   private long steps;
-
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      defaultValue = "16",
-      description = "Scenes per step. Default: ${DEFAULT-VALUE}.")
-  private int batch;
-
-  @Option(
-      names = "--learning-rate",
-      paramLabel = "RATE",
-      defaultValue = "0.01",
-      description = "Greatest rate of Adam; it decays polynomially. Default: ${DEFAULT-VALUE}.")
-  private double learningRate;
 
   @Option(
       names = "--student-width",
@@ -125,6 +110,7 @@ final class Distill implements Callable<Integer> {
           "Weights that train-teacher made. Default: the teacher that comes with structkd.")
   private @Nullable Path teacher;
 
+  @Mixin private OptimizerOptions optimizer;
   @Mixin private DataOptions data;
   @Mixin private RunOptions runs;
   @Mixin private MachineOptions machine;
@@ -150,9 +136,7 @@ final class Distill implements Callable<Integer> {
   private DistillSettings settings() {
     Ranges.require("--seeds", seeds, 1, MAX_SEEDS);
     Ranges.require("--steps", steps, 1, Ranges.MAX_STEPS);
-    Ranges.require("--batch", batch, 1, FashionScenes.MAX_BATCH);
     Ranges.require("--student-width", studentWidth, 1, SegmentationNet.MAX_WIDTH);
-    Ranges.requirePositive("--learning-rate", learningRate);
     Ranges.require("--checkpoint-every", checkpointEvery, 1, Ranges.MAX_STEPS);
     Ranges.require("--test-scenes", testScenes, 1, Evaluate.MAX_SCENES);
     try {
@@ -166,8 +150,8 @@ final class Distill implements Callable<Integer> {
         seeds,
         seed,
         steps,
-        batch,
-        learningRate,
+        optimizer.batch(),
+        optimizer.learningRate(),
         studentWidth,
         checkpointEvery,
         testScenes,

@@ -74,26 +74,13 @@ final class TrainTeacher implements Callable<Integer> {
   private int width;
 
   @Option(
-      names = "--batch",
-      paramLabel = "N",
-      defaultValue = "16",
-      description = "Scenes per step. Default: ${DEFAULT-VALUE}.")
-  private int batch;
-
-  @Option(
-      names = "--learning-rate",
-      paramLabel = "RATE",
-      defaultValue = "0.01",
-      description = "Greatest rate of Adam; it decays polynomially. Default: ${DEFAULT-VALUE}.")
-  private double learningRate;
-
-  @Option(
       names = "--seed",
       paramLabel = "N",
       defaultValue = "1",
       description = "Initial weights and scenes. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
+  @Mixin private OptimizerOptions optimizer;
   @Mixin private RunOptions runs;
   @Mixin private DataOptions data;
   @Mixin private MachineOptions machine;
@@ -102,11 +89,16 @@ final class TrainTeacher implements Callable<Integer> {
   public Integer call() throws IOException {
     Ranges.require("--steps", steps, 1, Ranges.MAX_STEPS);
     Ranges.require("--width", width, 1, SegmentationNet.MAX_WIDTH);
-    Ranges.require("--batch", batch, 1, FashionScenes.MAX_BATCH);
-    Ranges.requirePositive("--learning-rate", learningRate);
     Device device = machine.prepare();
     Settings given =
-        new Settings(steps, width, batch, learningRate, seed, data.path(), machine.threads());
+        new Settings(
+            steps,
+            width,
+            optimizer.batch(),
+            optimizer.learningRate(),
+            seed,
+            data.path(),
+            machine.threads());
     try (Interrupt interrupt = new Interrupt();
         RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
       Settings settings = runs.isResuming() ? folder.config(Settings.class) : given;
