@@ -32,10 +32,11 @@ final class ResultsRun {
   private static final Map<DistillationMethod, List<Double>> SEARCH = new LinkedHashMap<>();
 
   static {
-    SEARCH.put(DistillationMethod.KD, List.of(1.25, 5.0, 20.0));
-    SEARCH.put(DistillationMethod.PAIRWISE, List.of(0.625, 2.5, 10.0, 40.0));
-    SEARCH.put(DistillationMethod.INTERCLASS, List.of(0.000625, 0.0025, 0.01, 0.04));
-    SEARCH.put(DistillationMethod.STRUCTURAL, List.of(1.0, 4.0, 16.0));
+    SEARCH.put(DistillationMethod.KD, List.of(0.3125, 1.25, 5.0, 20.0));
+    SEARCH.put(DistillationMethod.PAIRWISE, List.of(0.0390625, 0.15625, 0.625, 2.5, 10.0));
+    SEARCH.put(
+        DistillationMethod.INTERCLASS, List.of(3.90625e-5, 1.5625e-4, 0.000625, 0.0025, 0.01));
+    SEARCH.put(DistillationMethod.STRUCTURAL, List.of(0.0625, 0.25, 1.0, 4.0, 16.0));
   }
 
   /** Seeds of the search: none of the comparison. */
