@@ -2,20 +2,12 @@ package org.structkd.bench;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.RunnerException;
-import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.TimeValue;
-import org.openjdk.jmh.runner.options.VerboseMode;
 import org.structkd.StructkdException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -24,18 +16,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Entry point: plans the cases, runs JMH case by case, prints and stores the figures. */
+/** Entry point: reads the command line, has the cases measured, stores the figures. */
 @Command(
     name = "structkd bench",
     description = {
-      "Measure the losses (value and gradient) against the same formulas composed of LibTorch"
-          + " operators.",
-      "Each result is compared with the f64 reference first; a wrong one gets no time."
+      "Measure the losses against the same formulas composed of LibTorch operators.",
+      "Each result is compared with f64 first; a wrong one gets no time."
     },
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
-  /** Processors that others may use during a case; above, its times say little. */
-  private static final double DISTURBING_LOAD = 0.3;
+  /** In the checkout, where the launcher starts the bench. */
+  private static final Path FLOORS = Path.of("bench", "floors.csv");
 
   @Spec private CommandSpec spec;
 
@@ -45,7 +36,9 @@ public final class BenchMain implements Callable<Integer> {
       description = "Print this text.")
   private boolean help;
 
-  @Option(names = "--quick", description = "Few sizes, one JVM each: under 3 minutes in all.")
+  @Option(
+      names = "--quick",
+      description = "Few sizes, eager and ours, one JVM each: under 3 minutes in all.")
   private boolean quick;
 
   @Option(
@@ -55,6 +48,13 @@ public final class BenchMain implements Callable<Integer> {
       description = "Only this loss: ${COMPLETION-CANDIDATES}.",
       completionCandidates = Loss.Ids.class)
   private Loss only;
+
+  @Option(
+      names = "--case",
+      paramLabel = "C",
+      description =
+          "Only this size, such as 1x512x64x64-aligned; with --loss also one that is not listed.")
+  private String onlyCase;
 
   @Option(
       names = "--device",
@@ -68,6 +68,13 @@ public final class BenchMain implements Callable<Integer> {
       paramLabel = "F",
       description = "Append the figures to this file; a relative name starts at the checkout.")
   private Path csv;
+
+  @Option(
+      names = "--gate",
+      description =
+          "Exit with status 1 if a ratio is below that in bench/floors.csv. A case that others"
+              + " disturb is measured once more, then skipped.")
+  private boolean gate;
 
   private enum Device {
     cpu,
@@ -83,38 +90,98 @@ public final class BenchMain implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     requireWritableCsv();
+    Map<Loss, List<String>> shapes = shapes();
     PrintWriter out = spec.commandLine().getOut();
     try {
-      String missing = device == Device.cuda ? CudaGpu.missing() : "";
-      if (!missing.isEmpty()) {
-        spec.commandLine().getErr().println("structkd bench: --device cuda: " + missing);
-        return 1;
-      }
-      Machine machine = Machine.current();
-      List<Figure> figures = new ArrayList<>();
-      int failed;
-      if (device == Device.cuda) {
-        CudaGpu gpu = CudaGpu.open();
-        machine = machine.withDevice(gpu.toString());
-        machine.lines().forEach(out::println);
-        failed = new CudaBench(gpu, out).measure(losses(), quick, figures);
-      } else {
-        machine.lines().forEach(out::println);
-        failed = measure(out, figures);
-      }
-      if (csv != null && !figures.isEmpty()) {
-        new CsvFile(csv).append(machine, figures);
-        out.println();
-        out.println("Appended to " + csv);
-      }
-      if (failed > 0) {
-        out.println();
-        out.println(failed + (failed == 1 ? " case" : " cases") + " failed or disturbed.");
-      }
-      return failed == 0 ? 0 : 1;
-    } catch (StructkdException e) {
+      return device == Device.cuda ? onGpu(shapes, out) : onCpu(shapes, out);
+    } catch (StructkdException | IOException e) {
       spec.commandLine().getErr().println("structkd bench: " + e.getMessage());
       return 1;
+    }
+  }
+
+  private int onCpu(Map<Loss, List<String>> shapes, PrintWriter out) throws IOException {
+    Floors floors = gate ? Floors.read(FLOORS) : null;
+    Limits limits = Limits.measure();
+    Machine machine = Machine.current();
+    machine.withLimits(limits).lines().forEach(out::println);
+    CpuBench bench = new CpuBench(out, quick, gate ? 2 : 1, limits);
+    bench.measure(shapes);
+    Limits after = Limits.measure();
+    if (!after.isCloseTo(limits)) {
+      out.println();
+      out.println("The machine was not steady, limits at the end: " + after);
+    }
+    store(machine.withLimits(limits.atLeast(after)), bench.figures(), out);
+    report(bench.failed(), "failed", out);
+    report(bench.disturbed(), "disturbed", out);
+    int below = floors == null ? 0 : floors.check(bench.figures(), out);
+    boolean undisturbed = gate || bench.disturbed() == 0;
+    return bench.failed() == 0 && undisturbed && below == 0 ? 0 : 1;
+  }
+
+  private int onGpu(Map<Loss, List<String>> shapes, PrintWriter out) throws IOException {
+    String missing = CudaGpu.missing();
+    if (!missing.isEmpty()) {
+      throw new IOException("--device cuda: " + missing);
+    }
+    CudaGpu gpu = CudaGpu.open();
+    CudaBench bench = new CudaBench(gpu, out);
+    Machine machine = Machine.current().withDevice(gpu.toString()).withLimits(bench.limits());
+    machine.lines().forEach(out::println);
+    List<Figure> figures = new ArrayList<>();
+    int failed = bench.measure(shapes, figures);
+    store(machine, figures, out);
+    report(failed, "failed", out);
+    return failed == 0 ? 0 : 1;
+  }
+
+  private void store(Machine machine, List<Figure> figures, PrintWriter out) throws IOException {
+    if (csv != null && !figures.isEmpty()) {
+      new CsvFile(csv).append(machine, figures);
+      out.println();
+      out.println("Appended to " + csv);
+    }
+  }
+
+  private static void report(int count, String how, PrintWriter out) {
+    if (count > 0) {
+      out.println();
+      out.println(count + " " + how + ".");
+    }
+  }
+
+  /** What was asked for, in the order of the lists. */
+  private Map<Loss, List<String>> shapes() {
+    Map<Loss, List<String>> shapes = new EnumMap<>(Loss.class);
+    for (Loss loss : losses()) {
+      List<String> all = listed(loss, false);
+      List<String> chosen = listed(loss, quick);
+      if (onlyCase != null) {
+        requireShape();
+        chosen = only != null || all.contains(onlyCase) ? List.of(onlyCase) : List.of();
+      }
+      shapes.put(loss, chosen);
+    }
+    if (shapes.values().stream().allMatch(List::isEmpty)) {
+      throw new ParameterException(
+          spec.commandLine(), "--case: no loss lists " + onlyCase + "; name one with --loss");
+    }
+    return shapes;
+  }
+
+  private List<String> listed(Loss loss, boolean few) {
+    if (device == Device.cuda) {
+      return few ? loss.cudaShapes.subList(0, 1) : loss.cudaShapes;
+    }
+    return few ? loss.quickShapes : loss.shapes;
+  }
+
+  private void requireShape() {
+    try {
+      CaseShape.parse(onlyCase);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--case: " + e.getMessage());
     }
   }
 
@@ -131,96 +198,5 @@ public final class BenchMain implements Callable<Integer> {
     } catch (IOException e) {
       throw new ParameterException(spec.commandLine(), "--csv: " + e.getMessage());
     }
-  }
-
-  /** Measures all cases that were asked for; returns how many failed or were disturbed. */
-  private int measure(PrintWriter out, List<Figure> figures) throws IOException {
-    int failed = 0;
-    for (Loss loss : losses()) {
-      for (String shape : quick ? loss.quickShapes : loss.shapes) {
-        out.printf("%n%s %s%n", loss, shape);
-        out.flush();
-        Path truths = Files.createTempDirectory("structkd-bench");
-        try {
-          ForeignLoad others = new ForeignLoad();
-          List<Figure> measured = measure(loss, shape, truths);
-          double load = others.sinceStart();
-          print(out, measured);
-          if (load > DISTURBING_LOAD) {
-            out.printf(
-                Locale.ROOT,
-                "  DISTURBED: other programs used %.1f processors meanwhile; not stored%n",
-                load);
-            failed++;
-          } else {
-            figures.addAll(measured);
-          }
-        } catch (RunnerException e) {
-          out.println("  FAILED: " + rootOf(e).getMessage());
-          failed++;
-        } finally {
-          deleteAll(truths);
-        }
-      }
-    }
-    return failed;
-  }
-
-  private List<Figure> measure(Loss loss, String shape, Path truths) throws RunnerException {
-    ChainedOptionsBuilder options =
-        new OptionsBuilder()
-            .include("\\." + loss.benchmark.get().getClass().getSimpleName() + "\\.")
-            .param("shape", shape)
-            .addProfiler(CaseProfiler.class)
-            .jvmArgsAppend("-D" + Truth.FOLDER + "=" + truths)
-            .shouldFailOnError(true)
-            .verbosity(VerboseMode.SILENT);
-    if (quick) {
-      options
-          .forks(1)
-          .warmupIterations(1)
-          .warmupTime(TimeValue.milliseconds(500))
-          .measurementIterations(3)
-          .measurementTime(TimeValue.milliseconds(500));
-    }
-    Collection<RunResult> results = new Runner(options.build()).run();
-    return results.stream().map(result -> Figure.of(loss, result)).toList();
-  }
-
-  /** A line per provider; the first one is what the others are compared with. */
-  private static void print(PrintWriter out, List<Figure> figures) {
-    double baseline = figures.get(0).p50();
-    for (Figure figure : figures) {
-      out.printf(
-          Locale.ROOT,
-          "  %-9s %9.3f ms  (%.3f - %.3f)  %6.2fx  %s  gradient error %.1e%n",
-          figure.provider(),
-          figure.p50(),
-          figure.p20(),
-          figure.p80(),
-          baseline / figure.p50(),
-          Double.isNaN(figure.peakMebibytes())
-              ? "memory not measured"
-              : String.format(Locale.ROOT, "%7.1f MiB", figure.peakMebibytes()),
-          figure.gradientError());
-    }
-    out.flush();
-  }
-
-  /** JMH hands on what the measuring JVM threw as a suppressed exception. */
-  private static Throwable rootOf(Throwable error) {
-    if (error.getCause() != null) {
-      return rootOf(error.getCause());
-    }
-    return error.getSuppressed().length > 0 ? rootOf(error.getSuppressed()[0]) : error;
-  }
-
-  private static void deleteAll(Path folder) throws IOException {
-    try (var files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(folder);
   }
 }

@@ -9,14 +9,16 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * Size and kind of the inputs of a case, written as "8x512x64x64" (batch, channels, height, width)
- * or "8x512x64x64-aligned".
+ * and behind it "-aligned", "-whole" or both.
  *
  * @param sizes [B, C, H, W]
  * @param aligned the teacher is the student plus a tenth of noise, as after a projector or between
  *     two versions of one network; else both are drawn independently
+ * @param wholeBatch pairs span all images of the batch
  */
-record CaseShape(long[] sizes, boolean aligned) {
-  private static final Pattern TEXT = Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?");
+record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
+  private static final Pattern TEXT =
+      Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?(-whole)?");
   private static final long SEED = 42;
 
   /** The inputs of one loss. */
@@ -29,7 +31,7 @@ record CaseShape(long[] sizes, boolean aligned) {
     }
     long[] sizes = new long[4];
     Arrays.setAll(sizes, i -> Long.parseLong(matcher.group(i + 1)));
-    return new CaseShape(sizes, matcher.group(5) != null);
+    return new CaseShape(sizes, matcher.group(5) != null, matcher.group(6) != null);
   }
 
   long batch() {

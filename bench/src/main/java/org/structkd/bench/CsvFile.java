@@ -41,13 +41,7 @@ record CsvFile(Path path) {
     }
     machine.lines().forEach(line -> lines.add("# " + line));
     for (Figure figure : figures) {
-      lines.add(row(figure, "speed_ms", figure.p50(), figure.p20(), figure.p80(), machine));
-      double memory = figure.peakMebibytes();
-      if (!Double.isNaN(memory)) {
-        lines.add(row(figure, "peak_memory_mib", memory, memory, memory, machine));
-      }
-      double error = figure.gradientError();
-      lines.add(row(figure, "gradient_error", error, error, error, machine));
+      addRows(figure, machine, lines);
     }
     Path target = path.toAbsolutePath();
     Path written = Files.createTempFile(target.getParent(), target.getFileName() + ".", ".tmp");
@@ -66,6 +60,28 @@ record CsvFile(Path path) {
     return Files.exists(path) ? new ArrayList<>(Files.readAllLines(path)) : new ArrayList<>();
   }
 
+  private static void addRows(Figure figure, Machine machine, List<String> lines) {
+    lines.add(row(figure, "speed_ms", figure.p50(), figure.p20(), figure.p80(), machine));
+    if (figure.isGap()) {
+      return;
+    }
+    add(figure, "peak_memory_mib", figure.peakMebibytes(), machine, lines);
+    add(figure, "value_error", figure.errors().value(), machine, lines);
+    if (!figure.mode().equals(Pass.FORWARD.id)) {
+      add(figure, "gradient_error", figure.errors().gradient(), machine, lines);
+    }
+    add(figure, "gflops", figure.gflops(), machine, lines);
+    add(figure, "gbytes_per_s", figure.gigabytesPerSecond(), machine, lines);
+    add(figure, "percent_of_limit", figure.percentOf(machine.limits()), machine, lines);
+  }
+
+  private static void add(
+      Figure figure, String metric, double value, Machine machine, List<String> lines) {
+    if (!Double.isNaN(value)) {
+      lines.add(row(figure, metric, value, value, value, machine));
+    }
+  }
+
   private static String row(
       Figure figure, String metric, double p50, double p20, double p80, Machine machine) {
     Loss loss = figure.loss();
@@ -73,7 +89,7 @@ record CsvFile(Path path) {
         ",",
         loss.id,
         figure.provider(),
-        "full",
+        figure.mode(),
         metric,
         loss.xName,
         Long.toString(loss.x.applyAsLong(CaseShape.parse(figure.shape()))),
@@ -81,8 +97,9 @@ record CsvFile(Path path) {
         number(p20),
         number(p80),
         quoted(
-            "shape=%s dtype=f32 threads=%d %s"
-                .formatted(figure.shape(), machine.threads(), machine.environment())),
+            "shape=%s dtype=f32 threads=%d %s %s"
+                .formatted(figure.shape(), machine.threads(), machine.environment(), figure.note())
+                .strip()),
         quoted(machine.device()),
         machine.time().toString(),
         machine.version());
@@ -93,6 +110,6 @@ record CsvFile(Path path) {
   }
 
   private static String number(double value) {
-    return String.format(Locale.ROOT, "%.5g", value);
+    return Double.isNaN(value) ? "" : String.format(Locale.ROOT, "%.5g", value);
   }
 }

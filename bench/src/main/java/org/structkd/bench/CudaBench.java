@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 
@@ -49,10 +50,10 @@ final class CudaBench {
   }
 
   /** Measures and prints the cases; returns how many failed. */
-  int measure(List<Loss> losses, boolean quick, List<Figure> figures) {
+  int measure(Map<Loss, List<String>> shapes, List<Figure> figures) {
     int failed = 0;
-    for (Loss loss : losses) {
-      for (String shape : quick ? loss.cudaShapes.subList(0, 1) : loss.cudaShapes) {
+    for (Loss loss : shapes.keySet()) {
+      for (String shape : shapes.get(loss)) {
         out.printf("%n%s %s%n", loss, shape);
         double baseline = Double.NaN;
         for (Provider provider : providers(loss)) {
@@ -76,20 +77,26 @@ final class CudaBench {
     torch.globalContext().setAllowTF32CuBLAS(provider.tf32);
     try (PointerScope temporaries = new PointerScope()) {
       CaseShape shape = CaseShape.parse(text);
-      LossCase onGpu =
-          loss.benchmark.get().newCase(provider.benchmarkName, shape).on(CudaGpu.device());
-      double error = onGpu.requireCloseToCpu(limitOf(provider));
+      LossCase onGpu = LossCase.of(loss, shape, provider.benchmarkName).on(CudaGpu.device());
+      double limit = limitOf(provider);
+      LossCase.Errors errors =
+          onGpu
+              .errorsBesideCpu(onGpu.call(Pass.FULL))
+              .requireWithin(new LossCase.Errors(limit, limit));
       double extra = CudaGpu.peakBytes(onGpu::enqueue) - Float.BYTES * shape.elements();
       CudaGpu.Times times = gpu.time(onGpu::enqueue, RUNS);
       return new Figure(
           loss,
           text,
           provider.name,
+          Pass.FULL.id,
           times.p20(),
           times.p50(),
           times.p80(),
           Math.max(0, extra) / (1 << 20),
-          error);
+          errors,
+          productsOnly(loss.formulas.work(shape, Pass.FULL, "")),
+          "");
     } finally {
       torch.globalContext().setAllowTF32CuBLAS(false);
       torch.emptyCache();
@@ -106,11 +113,7 @@ final class CudaBench {
 
   /** Rates are those of the least that the algorithm must do, not of what a provider did. */
   private void print(Figure figure, double baseline) {
-    CaseShape shape = CaseShape.parse(figure.shape());
     double seconds = 1e-3 * figure.p50();
-    double bytes = Float.BYTES * figure.loss().movedElements.applyAsDouble(shape);
-    double operations = figure.loss().operations.applyAsDouble(shape);
-    double floor = Math.max(bytes / copyRate, operations / gpu.f32PerSecond());
     out.printf(
         Locale.ROOT,
         "  %-13s %9.3f ms  (%.3f - %.3f)  %6.2fx  %5.0f GB/s  %6.2f TFLOP/s  %3.0f %% of roofline"
@@ -120,11 +123,21 @@ final class CudaBench {
         figure.p20(),
         figure.p80(),
         baseline / figure.p50(),
-        1e-9 * bytes / seconds,
-        1e-12 * operations / seconds,
-        100 * floor / seconds,
+        1e-9 * figure.work().bytes() / seconds,
+        1e-12 * figure.work().operations() / seconds,
+        100 * figure.work().limitSeconds(limits()) / seconds,
         figure.peakMebibytes(),
-        figure.gradientError());
+        figure.errors().gradient());
+  }
+
+  /** The copy, and the data sheet's rate of f32 for all products. */
+  Limits limits() {
+    return new Limits(gpu.f32PerSecond(), gpu.f32PerSecond(), copyRate);
+  }
+
+  /** A GPU's exponentials have units of their own. */
+  private static Work productsOnly(Work work) {
+    return new Work(work.f32Products(), work.f64Products(), 0, 0, work.bytes());
   }
 
   private static String firstLine(RuntimeException error) {

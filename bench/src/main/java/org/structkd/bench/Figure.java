@@ -1,36 +1,60 @@
 package org.structkd.bench;
 
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.util.Statistics;
-
 /**
- * What was measured of one loss at one size with one provider.
+ * What was measured of one loss at one size with one provider, or why nothing was.
  *
+ * @param mode a {@link Pass}
  * @param p20 milliseconds: a fifth of the calls took at most as long
- * @param p50 milliseconds, median
+ * @param p50 milliseconds, median; NaN in a gap
  * @param p80 milliseconds
  * @param peakMebibytes peak memory of a call beside inputs and gradient; NaN: not measured
- * @param gradientError relative L2 error against the f64 reference
+ * @param errors against f64
+ * @param work least work of the algorithm
+ * @param note words for the CSV's configuration
  */
 record Figure(
     Loss loss,
     String shape,
     String provider,
+    String mode,
     double p20,
     double p50,
     double p80,
     double peakMebibytes,
-    double gradientError) {
-  static Figure of(Loss loss, RunResult result) {
-    Statistics times = result.getPrimaryResult().getStatistics();
+    LossCase.Errors errors,
+    Work work,
+    String note) {
+
+  static Figure gap(Loss loss, String shape, String provider, Pass pass, String reason) {
+    double none = Double.NaN;
+    String note = "gap=\"" + reason.replace('"', '\'') + '"';
     return new Figure(
         loss,
-        result.getParams().getParam("shape"),
-        result.getParams().getParam("provider"),
-        times.getPercentile(20),
-        times.getPercentile(50),
-        times.getPercentile(80),
-        result.getSecondaryResults().get("memory_mib").getScore(),
-        result.getSecondaryResults().get("gradient_error").getScore());
+        shape,
+        provider,
+        pass.id,
+        none,
+        none,
+        none,
+        none,
+        new LossCase.Errors(none, none),
+        new Work(none, none, none, none, none),
+        note);
+  }
+
+  boolean isGap() {
+    return Double.isNaN(p50);
+  }
+
+  double gflops() {
+    return 1e-6 * work.operations() / p50;
+  }
+
+  double gigabytesPerSecond() {
+    return 1e-6 * work.bytes() / p50;
+  }
+
+  double percentOf(Limits limits) {
+    return 1e5 * work.limitSeconds(limits) / p50;
   }
 }

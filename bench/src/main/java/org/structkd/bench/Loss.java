@@ -2,8 +2,6 @@ package org.structkd.bench;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
-import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 import picocli.CommandLine.ITypeConverter;
@@ -11,71 +9,78 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The losses that are measured, and the sizes at which. */
 enum Loss {
-  // The classes and maps of Cityscapes and ADE20K, and a crop at output stride 8.
+  // The classes and maps of Cityscapes and ADE20K, a crop at output stride 8, and one pixel: what a
+  // call costs.
   PIXELWISE(
       "pixelwise",
-      PixelwiseLossBenchmark::new,
+      new PixelwiseFormulas(),
       "pixels",
       shape -> shape.batch() * shape.nodes(),
       List.of("1x19x512x1024", "8x21x65x65"),
       List.of("1x19x512x1024", "1x150x512x512", "8x21x65x65", "1x19x1x1"),
-      List.of("8x19x512x1024", "8x150x512x512"),
-      shape -> 3 * shape.elements(),
-      shape -> 0),
+      List.of("8x19x512x1024", "8x150x512x512")),
 
   // 512 channels at 32 x 32 nodes is close to where the N x N matrix is the cheaper way; with 2048
   // channels it is the cheaper way; 63 x 61 divides by no tile.
   PAIRWISE(
       "pairwise",
-      PairwiseLossBenchmark::new,
+      new PairwiseFormulas(),
       "nodes",
-      CaseShape::nodes,
+      shape -> (shape.wholeBatch() ? shape.batch() : 1) * shape.nodes(),
       List.of("1x512x32x32", "1x128x64x64"),
       List.of(
           "1x512x32x32",
+          "1x512x32x32-aligned",
           "1x2048x32x32",
+          "1x2048x32x32-aligned",
+          "1x512x63x61",
+          "1x512x63x61-aligned",
+          "8x128x33x33",
+          "8x128x33x33-aligned",
           "1x128x64x64",
-          "1x128x96x96",
+          "1x128x64x64-aligned",
           "1x512x64x64",
           "1x512x64x64-aligned",
-          "1x512x63x61",
-          "8x128x33x33"),
+          "1x2048x64x64",
+          "1x2048x64x64-aligned",
+          "1x512x128x128",
+          "1x512x128x128-aligned",
+          "1x128x128x256",
+          "1x128x128x256-aligned",
+          "8x128x64x64-whole",
+          "8x128x64x64-aligned-whole",
+          "1x512x128x256",
+          "1x512x128x256-aligned"),
       List.of(
           "8x512x64x64",
           "8x512x64x64-aligned",
           "8x128x64x64",
           "1x512x128x256",
-          "1x512x128x256-aligned"),
-      shape -> 5 * shape.elements(), // both maps twice, and the gradient
-      shape -> shape.elements() * Math.min(8 * shape.channels(), 4 * shape.nodes())),
+          "1x512x128x256-aligned")),
 
   INTER_CLASS_SIMILARITY(
       "inter_class_similarity",
-      InterClassSimilarityLossBenchmark::new,
+      new InterClassSimilarityFormulas(),
       "classes",
       CaseShape::channels,
       List.of("1x19x512x1024", "8x21x65x65"),
       List.of("1x19x512x1024", "1x21x512x512", "1x150x512x512", "8x21x65x65"),
-      List.of("8x19x512x1024", "8x150x512x512"),
-      shape -> 4 * shape.elements(), // the student's map twice, the teacher's, and the gradient
-      shape -> 8 * shape.elements() * shape.channels()),
+      List.of("8x19x512x1024", "8x150x512x512")),
 
-  // 8 samples of each class of Cityscapes and of ADE20K, and 2048 samples.
+  // 8 samples of each class of Cityscapes, VOC and ADE20K, and 2048 samples.
   GLOBAL_STRUCTURAL(
       "global_structural",
-      GlobalStructuralLossBenchmark::new,
+      new GlobalStructuralFormulas(),
       "samples",
       CaseShape::nodes,
       List.of("1x512x8x19", "1x512x30x40"),
-      List.of("1x512x8x19", "8x512x8x19", "1x512x30x40", "1x512x32x64"),
-      List.of("8x512x8x19", "8x512x30x40"),
-      shape -> 3 * shape.elements(),
-      shape -> 4 * shape.elements() * shape.nodes());
+      List.of("1x512x8x19", "1x512x8x21", "8x512x8x19", "1x512x30x40", "1x512x32x64"),
+      List.of("8x512x8x19", "8x512x30x40"));
 
   /** Name on the command line and in the CSV. */
   final String id;
 
-  final Supplier<? extends LossBenchmark> benchmark;
+  final LossFormulas formulas;
 
   /** Which size the CSV has as x. */
   final String xName;
@@ -87,33 +92,31 @@ enum Loss {
   /** Sizes for a GPU; the first one with --quick. */
   final List<String> cudaShapes;
 
-  /**
-   * How many elements the algorithm moves at least between chip and memory, for value and gradient.
-   */
-  final ToDoubleFunction<CaseShape> movedElements;
-
-  /** Floating-point operations of its products. */
-  final ToDoubleFunction<CaseShape> operations;
-
   Loss(
       String id,
-      Supplier<? extends LossBenchmark> benchmark,
+      LossFormulas formulas,
       String xName,
       ToLongFunction<CaseShape> x,
       List<String> quickShapes,
       List<String> shapes,
-      List<String> cudaShapes,
-      ToDoubleFunction<CaseShape> movedElements,
-      ToDoubleFunction<CaseShape> operations) {
+      List<String> cudaShapes) {
     this.id = id;
-    this.benchmark = benchmark;
+    this.formulas = formulas;
     this.xName = xName;
     this.x = x;
     this.quickShapes = quickShapes;
     this.shapes = shapes;
     this.cudaShapes = cudaShapes;
-    this.movedElements = movedElements;
-    this.operations = operations;
+  }
+
+  static Loss of(String id) {
+    return Stream.of(values())
+        .filter(loss -> loss.id.equals(id))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "no loss is named " + id + ", expected " + String.join(", ", new Ids())));
   }
 
   @Override
@@ -134,13 +137,11 @@ enum Loss {
   static final class ById implements ITypeConverter<Loss> {
     @Override
     public Loss convert(String id) {
-      return Stream.of(values())
-          .filter(loss -> loss.id.equals(id))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new TypeConversionException(
-                      "no loss is named " + id + ", expected " + String.join(", ", new Ids())));
+      try {
+        return Loss.of(id);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
     }
   }
 }

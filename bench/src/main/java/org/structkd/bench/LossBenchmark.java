@@ -1,74 +1,96 @@
 package org.structkd.bench;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
-import org.bytedeco.javacpp.PointerScope;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
-import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.Warmup;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeOps;
 
-/** What is equal for all losses: how they are timed, and that a wrong one is not. */
+/** One call of one provider on one size; a wrong result gets no time. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime) // keeps the distribution: p20, p50 and p80 go into the table
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 5, time = 1)
 @Fork(
-    value = 3, // one JVM hides the spread between JVMs
     jvmArgs = {
-      "-Xms1g",
-      "-Xmx1g",
+      "-Xms512m",
+      "-Xmx512m",
       "-XX:+AlwaysPreTouch",
       // LibTorch's memory is not on Java's heap: no hidden System.gc() in the measured calls.
       "-Dorg.bytedeco.javacpp.maxbytes=0",
       "-Dorg.bytedeco.javacpp.maxphysicalbytes=0"
     })
-public abstract class LossBenchmark {
+public class LossBenchmark {
+  /** System property: the file into which set-up writes what the library chose. */
+  static final String PLAN_FILE = "structkd.bench.plan";
+
+  /** System properties: the largest errors that pass. */
+  static final String VALUE_LIMIT = "structkd.bench.value_limit";
+
+  static final String GRADIENT_LIMIT = "structkd.bench.gradient_limit";
+
+  /** System property: "true" where the call that set-up checks is the only one. */
+  static final String ONCE = "structkd.bench.once";
+
   /** Small enough to cost nothing, and a call on it loads and starts all that a call needs. */
   private static final CaseShape TINY = CaseShape.parse("1x8x4x4");
 
-  /** What {@link CaseShape} reads. {@link Loss} has the lists; JMH insists on a default. */
+  // JMH insists on defaults; CpuCase gives the values.
+  @Param("pairwise")
+  public String loss;
+
   @Param("1x64x32x32")
   public String shape;
 
-  /** The formula composed of LibTorch operators, or one call of this library. */
-  @Param({"eager", "structkd"})
+  @Param("structkd")
   public String provider;
 
+  @Param("full")
+  public String mode;
+
   private LossCase lossCase;
-
-  /** Makes the inputs; a call with this provider on them is what is timed. */
-  abstract LossCase newCase(String provider, CaseShape shape);
-
-  /**
-   * Providers whose results are to be equal share one reference result; a name for each such set.
-   */
-  String truthName(String provider) {
-    return "all";
-  }
+  private Pass pass;
+  private double onlyValue = Double.NaN;
 
   /** Memory first, while the process is fresh; then the result, before any time is taken. */
   @Setup(Level.Trial)
-  public void setUp() {
-    try (PointerScope temporaries = new PointerScope()) {
-      newCase(provider, TINY).valueAndGradient();
-      lossCase = newCase(provider, CaseShape.parse(shape));
+  public void setUp() throws IOException {
+    Loss measured = Loss.of(loss);
+    pass = Pass.of(mode);
+    LossCase.of(measured, TINY, provider).call(pass);
+    lossCase = LossCase.of(measured, CaseShape.parse(shape), provider);
+    LossCase.FirstCall first = lossCase.firstCall(pass);
+    LossCase.Errors limits =
+        new LossCase.Errors(
+            Double.parseDouble(System.getProperty(VALUE_LIMIT)),
+            Double.parseDouble(System.getProperty(GRADIENT_LIMIT)));
+    LossCase.Errors errors = lossCase.errors(pass, first.value()).requireWithin(limits);
+    CaseProfiler.report("memory_mib", first.peakMebibytes());
+    CaseProfiler.report("value_error", errors.value());
+    CaseProfiler.report("gradient_error", errors.gradient());
+    if (Boolean.getBoolean(ONCE)) {
+      CaseProfiler.report("once_ms", first.milliseconds());
+      onlyValue = first.value();
     }
-    CaseProfiler.report("memory_mib", lossCase.peakExtraMebibytes());
-    CaseProfiler.report("gradient_error", lossCase.requireCloseToReference(truthName(provider)));
+    if (provider.startsWith("structkd")) {
+      lossCase.requireEqualRepeat(pass, first.value());
+      Files.writeString(Path.of(System.getProperty(PLAN_FILE)), NativeCall.of(NativeOps::lastPlan));
+    }
   }
 
   /** One call as in a training step. */
   @Benchmark
-  public double valueAndGradient() {
-    return lossCase.valueAndGradient();
+  public double call() {
+    return Double.isNaN(onlyValue) ? lossCase.call(pass) : onlyValue;
   }
 }

@@ -1,37 +1,34 @@
 package org.structkd.bench;
 
+import java.util.Arrays;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.FeatureLoss;
 
 /** One loss on fixed inputs, computed in one way. */
 final class LossCase {
-  /**
-   * Largest relative error of value and gradient. How exact the kernels are is what the tests say;
-   * here a fast wrong answer is kept out of the table. Eager errs by up to some 1e-4.
-   */
-  private static final double LIMIT = 1e-3;
-
   private final Tensor student;
   private final Tensor teacher;
-  private final FeatureLoss timed;
-  private final FeatureLoss definition;
+  private final Contender contender;
 
   /**
    * A case. It keeps its inputs beyond the PointerScope they were made in.
    *
    * @param maps inputs in f32
-   * @param timed what is measured
-   * @param definition what the f64 reference backend computes as the truth
+   * @param contender what is measured, and what is right
    */
-  LossCase(CaseShape.Maps maps, FeatureLoss timed, FeatureLoss definition) {
+  LossCase(CaseShape.Maps maps, Contender contender) {
     this.student = maps.student().set_requires_grad(true).retainReference();
     this.teacher = maps.teacher().retainReference();
-    this.timed = timed;
-    this.definition = definition;
+    this.contender = contender;
+  }
+
+  static LossCase of(Loss loss, CaseShape shape, String provider) {
+    try (PointerScope temporaries = new PointerScope()) {
+      return new LossCase(loss.formulas.inputs(shape), loss.formulas.contender(provider, shape));
+    }
   }
 
   /** The same case with its inputs in the memory of a device. */
@@ -40,77 +37,121 @@ final class LossCase {
       ScalarType dtype = student.scalar_type();
       CaseShape.Maps maps =
           new CaseShape.Maps(student.detach().to(device, dtype), teacher.to(device, dtype));
-      return new LossCase(maps, timed, definition);
+      return new LossCase(maps, contender);
     }
   }
 
-  /** Value and gradient, as in a training step. Reading the value waits until it is there. */
-  double valueAndGradient() {
+  /** One call. Reading the value waits until it is there. */
+  double call(Pass pass) {
     try (PointerScope temporaries = new PointerScope()) {
-      return forwardAndBackward().item_double();
+      return compute(pass).item_double();
     }
   }
 
-  /** The same without waiting: on a GPU this only enqueues. */
+  /** Value and gradient without waiting: on a GPU this only enqueues. */
   void enqueue() {
     try (PointerScope temporaries = new PointerScope()) {
-      forwardAndBackward();
+      compute(Pass.FULL);
     }
   }
 
-  private Tensor forwardAndBackward() {
+  private Tensor compute(Pass pass) {
+    if (pass == Pass.FORWARD) {
+      return contender.timed().value(student, teacher);
+    }
     // Cleared as optimizers do by default: zeroing it and adding to it would cost two passes.
     student.mutable_grad().put(new Tensor());
-    Tensor value = timed.forward(student, teacher);
-    value.backward();
-    return value;
+    return contender.timed().full(student, teacher);
   }
 
-  /** Most memory that a call holds beside inputs and gradient; NaN where the system cannot say. */
-  double peakExtraMebibytes() {
+  /**
+   * The first call, looked at.
+   *
+   * @param milliseconds that it took
+   * @param peakMebibytes most memory that it held beside inputs and gradient; NaN where the system
+   *     cannot say
+   */
+  record FirstCall(double value, double milliseconds, double peakMebibytes) {}
+
+  FirstCall firstCall(Pass pass) {
     Pointer.trimMemory(); // what making the inputs left behind would be used again, uncounted
-    double bytes = PeakMemory.growthDuring(this::valueAndGradient);
-    return Math.max(0, bytes - student.nbytes()) / (1 << 20);
+    double[] found = new double[2];
+    double bytes =
+        PeakMemory.growthDuring(
+            () -> {
+              long start = System.nanoTime();
+              found[0] = call(pass);
+              found[1] = 1e-6 * (System.nanoTime() - start);
+            });
+    double gradient = pass == Pass.FULL ? student.nbytes() : 0;
+    return new FirstCall(found[0], found[1], Math.max(0, bytes - gradient) / (1 << 20));
   }
 
   /**
-   * Compares one call with the f64 reference backend.
+   * Relative errors of value and gradient.
    *
-   * @param truthName names the reference result among those of this size
-   * @return relative L2 error of the gradient
-   * @throws IllegalStateException if value or gradient is wrong
+   * @param gradient L2 norm; 0 where none was computed
    */
-  double requireCloseToReference(String truthName) {
-    double value = valueAndGradient();
-    try (PointerScope temporaries = new PointerScope()) {
-      return requireClose(value, Truth.of(truthName, definition, student, teacher), LIMIT);
+  record Errors(double value, double gradient) {
+    /**
+     * Keeps a wrong result out of the table.
+     *
+     * @throws IllegalStateException if an error is larger than its limit, or NaN
+     */
+    Errors requireWithin(Errors limits) {
+      if (!(value <= limits.value && gradient <= limits.gradient)) {
+        throw new IllegalStateException(
+            "wrong result: value error %.2g, limit %.2g; gradient error %.2g, limit %.2g"
+                .formatted(value, limits.value, gradient, limits.gradient));
+      }
+      return this;
     }
   }
 
-  /**
-   * Compares one call on a device with the CPU backend in f64: the reference's plain loops would
-   * take hours at a GPU's sizes.
-   *
-   * @param limit largest relative error of value and gradient
-   * @return relative L2 error of the gradient
-   * @throws IllegalStateException if value or gradient is wrong
-   */
-  double requireCloseToCpu(double limit) {
-    double value = valueAndGradient();
+  /** Compares the last call with the truth in f64. */
+  Errors errors(Pass pass, double value) {
     try (PointerScope temporaries = new PointerScope()) {
-      return requireClose(value, Truth.onCpu(definition, student, teacher), limit);
+      Truth truth = Truth.of(contender.truthName(), contender.truth(), student, teacher);
+      return errors(pass, value, truth);
     }
   }
 
-  private double requireClose(double value, Truth truth, double limit) {
+  /** The same for a GPU's sizes. */
+  Errors errorsBesideCpu(double value) {
+    try (PointerScope temporaries = new PointerScope()) {
+      return errors(Pass.FULL, value, Truth.onCpu(contender.truth(), student, teacher));
+    }
+  }
+
+  private Errors errors(Pass pass, double value, Truth truth) {
     double valueError = Math.abs(value - truth.value()) / Math.abs(truth.value());
-    Tensor gap = student.grad().cpu().to(ScalarType.Double).sub(truth.gradient());
-    double gradientError = gap.norm().item_double() / truth.gradient().norm().item_double();
-    if (!(valueError <= limit && gradientError <= limit)) { // also refuses NaN
-      throw new IllegalStateException(
-          "wrong result: value %.9g, expected %.9g (error %.2g), gradient error %.2g, limit %.0g"
-              .formatted(value, truth.value(), valueError, gradientError, limit));
+    if (pass == Pass.FORWARD) {
+      return new Errors(valueError, 0);
     }
-    return gradientError;
+    Tensor gap = student.grad().cpu().to(ScalarType.Double).sub(truth.gradient());
+    return new Errors(valueError, gap.norm().item_double() / truth.gradient().norm().item_double());
+  }
+
+  /**
+   * Calls again.
+   *
+   * @param value of the call before, whose gradient is still there
+   * @throws IllegalStateException if the result differs in any bit
+   */
+  void requireEqualRepeat(Pass pass, double value) {
+    float[] gradient = pass == Pass.FULL ? gradient() : new float[0];
+    double again = call(pass);
+    if (Double.doubleToLongBits(again) != Double.doubleToLongBits(value)
+        || (pass == Pass.FULL && !Arrays.equals(gradient, gradient()))) {
+      throw new IllegalStateException("a second call gave other bits");
+    }
+  }
+
+  private float[] gradient() {
+    try (PointerScope temporaries = new PointerScope()) {
+      float[] values = new float[Math.toIntExact(student.numel())];
+      student.grad().contiguous().data_ptr_float().get(values);
+      return values;
+    }
   }
 }

@@ -24,6 +24,7 @@ import org.structkd.internal.NativeOps;
  * @param environment variables that change the speed of either side
  * @param load average of running programs in the minute before
  * @param time of the start, UTC
+ * @param limits what it does at most
  */
 record Machine(
     String device,
@@ -32,7 +33,8 @@ record Machine(
     String libraries,
     String environment,
     double load,
-    Instant time) {
+    Instant time,
+    Limits limits) {
   /** Names that OpenMP, LibTorch's BLAS, malloc and our dispatch read. */
   private static final List<String> VARIABLES =
       List.of(
@@ -64,12 +66,17 @@ record Machine(
                 System.getProperty("os.version")),
         environmentText(),
         ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage(),
-        Instant.now().truncatedTo(ChronoUnit.SECONDS));
+        Instant.now().truncatedTo(ChronoUnit.SECONDS),
+        Limits.unknown());
   }
 
   /** The same with another device, on which the figures are taken. */
   Machine withDevice(String other) {
-    return new Machine(other, threads, version, libraries, environment, load, time);
+    return new Machine(other, threads, version, libraries, environment, load, time, limits);
+  }
+
+  Machine withLimits(Limits measured) {
+    return new Machine(device, threads, version, libraries, environment, load, time, measured);
   }
 
   /** A few lines for people. */
@@ -78,6 +85,7 @@ record Machine(
         device + ", " + threads + " threads",
         "structkd " + version + ", " + libraries,
         environment,
+        "limits: " + limits,
         "%s, load average before %.2f".formatted(time, load));
   }
 

@@ -16,8 +16,8 @@ import org.structkd.internal.NativeOps;
 import org.structkd.loss.FeatureLoss;
 
 /**
- * What is right: what the reference backend computes in f64. Its plain loops take a while, so a
- * file keeps a result for the other JVMs of the same run.
+ * What is right: the loss in f64, by LibTorch where a composition says what it is, else by the
+ * reference backend. That takes a while, so a file keeps a result for the other JVMs of the run.
  *
  * @param value the loss
  * @param gradient its gradient, in f64
@@ -26,35 +26,35 @@ record Truth(double value, Tensor gradient) {
   /** System property: the folder of the files; without it nothing is kept. */
   static final String FOLDER = "structkd.bench.truth";
 
-  static Truth of(String name, FeatureLoss definition, Tensor student, Tensor teacher) {
+  /** An empty name keeps nothing. */
+  static Truth of(String name, FeatureLoss loss, Tensor student, Tensor teacher) {
     String folder = System.getProperty(FOLDER);
-    if (folder == null) {
-      return compute("reference", definition, student, teacher);
+    if (folder == null || name.isEmpty()) {
+      return compute("reference", loss, student, teacher);
     }
     Path file = Path.of(folder, name);
     try {
       if (Files.exists(file)) {
         return read(file, student.shape());
       }
-      Truth truth = compute("reference", definition, student, teacher);
+      Truth truth = compute("reference", loss, student, teacher);
       truth.write(file);
       return truth;
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot keep the reference result in " + file, e);
+      throw new UncheckedIOException("cannot keep the true result in " + file, e);
     }
   }
 
-  /** What the CPU backend computes in f64, of inputs on any device. */
-  static Truth onCpu(FeatureLoss definition, Tensor student, Tensor teacher) {
-    return compute("cpu", definition, student, teacher);
+  /** Where the reference's plain loops would take hours: our part by the CPU backend. */
+  static Truth onCpu(FeatureLoss loss, Tensor student, Tensor teacher) {
+    return compute("cpu", loss, student, teacher);
   }
 
-  private static Truth compute(
-      String backend, FeatureLoss definition, Tensor student, Tensor teacher) {
+  private static Truth compute(String backend, FeatureLoss loss, Tensor student, Tensor teacher) {
     Tensor exact = student.detach().cpu().to(ScalarType.Double).set_requires_grad(true);
     String before = NativeCall.of(() -> NativeOps.useBackend(backend));
     try {
-      Tensor value = definition.forward(exact, teacher.cpu().to(ScalarType.Double));
+      Tensor value = loss.forward(exact, teacher.cpu().to(ScalarType.Double));
       value.backward();
       return new Truth(value.item_double(), exact.grad());
     } finally {

@@ -1,0 +1,64 @@
+package org.structkd.bench;
+
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.structkd.loss.FeatureLoss;
+
+/** One way to compute a loss; temporaries belong to the caller's PointerScope. */
+interface Computation {
+  /** The value alone. */
+  Tensor value(Tensor student, Tensor teacher);
+
+  /** The value; leaves the gradient in {@code student.grad()}, which is undefined before. */
+  Tensor full(Tensor student, Tensor teacher);
+
+  /** By LibTorch's autograd. */
+  static Computation autograd(FeatureLoss loss) {
+    return new Computation() {
+      @Override
+      public Tensor value(Tensor student, Tensor teacher) {
+        try (NoGradGuard unrecorded = new NoGradGuard()) {
+          return loss.forward(student, teacher);
+        }
+      }
+
+      @Override
+      public Tensor full(Tensor student, Tensor teacher) {
+        Tensor value = loss.forward(student, teacher);
+        value.backward();
+        return value;
+      }
+    };
+  }
+
+  /** With a gradient derived by hand. */
+  static Computation byHand(HandWritten loss) {
+    return new Computation() {
+      @Override
+      public Tensor value(Tensor student, Tensor teacher) {
+        try (NoGradGuard unrecorded = new NoGradGuard()) {
+          return loss.compute(student, teacher, false).value;
+        }
+      }
+
+      @Override
+      public Tensor full(Tensor student, Tensor teacher) {
+        try (NoGradGuard unrecorded = new NoGradGuard()) {
+          Result result = loss.compute(student, teacher, true);
+          student.mutable_grad().put(result.gradient.view(student.shape()));
+          return result.value;
+        }
+      }
+    };
+  }
+
+  /** A composition that writes its own gradient. */
+  @FunctionalInterface
+  interface HandWritten {
+    /** Never recorded by autograd. The gradient may be null where it is not wanted. */
+    Result compute(Tensor student, Tensor teacher, boolean wantGradient);
+  }
+
+  /** Value, and gradient with as many elements as the student's map. */
+  record Result(Tensor value, Tensor gradient) {}
+}

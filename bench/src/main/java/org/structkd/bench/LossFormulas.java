@@ -1,0 +1,26 @@
+package org.structkd.bench;
+
+import java.util.List;
+
+/** One loss in all the ways in which it is measured. */
+interface LossFormulas {
+  CaseShape.Maps inputs(CaseShape shape);
+
+  /** Names of the providers that take part on a CPU; "eager" first, the others compare with it. */
+  List<String> providers(CaseShape shape);
+
+  /** What a provider runs. */
+  Contender contender(String provider, CaseShape shape);
+
+  /** The least work of the algorithm; {@code plan} is what the library says that it chose. */
+  Work work(CaseShape shape, Pass pass, String plan);
+
+  /** A forecast for value and gradient. */
+  Effort effort(String provider, CaseShape shape);
+
+  /** Our own way reads and writes little and its products are the least there are. */
+  default Effort effortOfLeastWork(CaseShape shape) {
+    Work work = work(shape, Pass.FULL, "");
+    return new Effort(work.operations() + work.f64Products(), 2 * work.bytes(), 0);
+  }
+}
