@@ -17,6 +17,7 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 import org.structkd.StructkdException;
+import org.structkd.bench.report.ReportCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,6 +33,7 @@ import picocli.CommandLine.Spec;
           + " operators.",
       "Each result is compared with the f64 reference first; a wrong one gets no time."
     },
+    subcommands = {ReportCommand.class},
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
   /** Processors that others may use during a case; above, its times say little. */

@@ -31,8 +31,8 @@ record CudaGpu(String name, int multiprocessors, long cacheBytes, double f32PerS
       return "";
     }
     return "LibTorch can use no GPU here: there is none, its driver is older than 580, or the"
-               + " libraries are those without CUDA (docs/gpu.md); structkd_cuda_bench needs no"
-               + " LibTorch";
+        + " libraries are those without CUDA (docs/gpu.md); structkd_cuda_bench needs no"
+        + " LibTorch";
   }
 
   static CudaGpu open() {
