@@ -2,6 +2,7 @@ package org.structkd.bench.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -11,7 +12,7 @@ import java.util.regex.Pattern;
  *
  * @param p50 median; NaN in a gap, as are p20 and p80
  */
-record CsvRow(
+public record CsvRow(
     String kernel,
     String provider,
     String mode,
@@ -27,8 +28,7 @@ record CsvRow(
     String version) {
   private static final int COLUMNS = 13;
   private static final Pattern SHAPE = Pattern.compile("\\bshape=(\\S+)");
-  private static final Pattern REASON =
-      Pattern.compile("\\b(?:gap|failed|disturbed|reason)[=:] *(.+)$");
+  private static final Pattern REASON = Pattern.compile("\\bgap=\"([^\"]*)\"");
 
   /**
    * Reads a line.
@@ -54,6 +54,33 @@ record CsvRow(
         fields.get(10),
         fields.get(11),
         fields.get(12));
+  }
+
+  /** The line of a file; {@link #parse} reads it. */
+  public String line() {
+    return String.join(
+        ",",
+        kernel,
+        provider,
+        mode,
+        metric,
+        xName,
+        Long.toString(x),
+        text(p50),
+        text(p20),
+        text(p80),
+        quoted(config),
+        quoted(device),
+        timestamp,
+        version);
+  }
+
+  private static String text(double value) {
+    return Double.isNaN(value) ? "" : String.format(Locale.ROOT, "%.5g", value);
+  }
+
+  private static String quoted(String text) {
+    return '"' + text.replace("\"", "\"\"") + '"';
   }
 
   /** Size and kind of the inputs, such as 1x512x64x64-aligned. */

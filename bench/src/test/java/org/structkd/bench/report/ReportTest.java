@@ -73,6 +73,26 @@ class ReportTest {
   }
 
   @Test
+  void rowIsReadAsItWasWritten() {
+    CsvRow row =
+        new CsvRow(
+            "call",
+            "eager",
+            "load",
+            "speed_ms",
+            "nodes",
+            1,
+            2.5,
+            2,
+            3,
+            "a \"b\", c",
+            "d, e",
+            "f",
+            "g");
+    assertEquals(row, CsvRow.parse(row.line()));
+  }
+
+  @Test
   void brokenRowIsNamed() throws IOException {
     Files.writeString(folder.resolve("broken.csv"), HEADER + "\npairwise,eager\n");
     IOException error = assertThrows(IOException.class, () -> Run.readFolder(folder));
@@ -130,12 +150,12 @@ class ReportTest {
         row(
             "pairwise,structkd",
             "speed_ms,nodes,4096,,,",
-            "1x512x64x64 dtype=f32 failed: wrong result: value 3",
+            "1x512x64x64 dtype=f32 gap=\"\"wrong result: value 3\"\"",
             now),
         row(
             "pairwise,eager",
             "speed_ms,nodes,32768,,,",
-            "1x512x128x256 dtype=f32 gap=would need 12.9 GB",
+            "1x512x128x256 dtype=f32 gap=\"\"would need 12.9 GB\"\"",
             now),
         row("pairwise,eager-best", "speed_ms,nodes,64,1,0.9,1.1", "1x64x8x8", now),
         row("pairwise,structkd", "speed_ms,nodes,64,2,1.9,2.1", "1x64x8x8", now),
