@@ -17,8 +17,7 @@ final class Numbers {
     }
     BigDecimal rounded = new BigDecimal(value).round(THREE_DIGITS);
     int exponent = rounded.precision() - rounded.scale() - 1;
-    // Not below a thousandth: times and memory are measured no finer.
-    int decimals = Math.max(0, Math.min(3, 2 - exponent));
+    int decimals = Math.max(0, 2 - exponent);
     return rounded.setScale(decimals, RoundingMode.HALF_EVEN).toPlainString();
   }
 
