@@ -33,11 +33,11 @@ import picocli.CommandLine.Spec;
           + " operators.",
       "Each result is compared with the f64 reference first; a wrong one gets no time."
     },
-    subcommands = {ReportCommand.class},
+    subcommands = {StepCommand.class, CallCommand.class, ReportCommand.class},
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
   /** Processors that others may use during a case; above, its times say little. */
-  private static final double DISTURBING_LOAD = 0.3;
+  static final double DISTURBING_LOAD = 0.3;
 
   @Spec private CommandSpec spec;
 

@@ -2,6 +2,7 @@ package org.structkd.bench;
 
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -204,14 +205,8 @@ final class TrainingStep {
   private static Tensor enlargedNearest(Tensor squares, long side) {
     long factor = side / squares.size(1);
     return squares
-        .repeat_interleave(
-            factor,
-            new org.bytedeco.pytorch.LongOptional(1),
-            new org.bytedeco.pytorch.LongOptional())
-        .repeat_interleave(
-            factor,
-            new org.bytedeco.pytorch.LongOptional(2),
-            new org.bytedeco.pytorch.LongOptional())
+        .repeat_interleave(factor, new LongOptional(1), new LongOptional())
+        .repeat_interleave(factor, new LongOptional(2), new LongOptional())
         .contiguous();
   }
 }

@@ -41,6 +41,10 @@ final class Cell {
     return !Double.isNaN(value("speed_ms"));
   }
 
+  boolean has(String metric) {
+    return metrics.containsKey(metric);
+  }
+
   /** The median of a metric; NaN if there is none. */
   double value(String metric) {
     CsvRow row = metrics.get(metric);

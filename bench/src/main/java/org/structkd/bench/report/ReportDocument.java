@@ -95,6 +95,9 @@ final class ReportDocument {
     List<String> ties = new ArrayList<>();
     List<String> losses = new ArrayList<>();
     for (Table table : Table.values()) {
+      if (table.kernel.equals("call")) {
+        continue; // nothing else does the same
+      }
       for (Cell ours : results.cells(table.kernel, table.mode)) {
         if (ours.provider().equals(OURS) && ours.hasTime()) {
           Cell best = fastestOther(results, ours);
@@ -156,35 +159,29 @@ final class ReportDocument {
     if (cells.isEmpty()) {
       return;
     }
-    boolean hasErrors = cells.stream().anyMatch(c -> !Double.isNaN(c.value("gradient_error")));
     lines.add("### " + table.title);
     lines.add("");
-    lines.add(
-        "| case | provider | ms | ratio to eager | memory, MiB | gradient error | % of limit |");
-    lines.add("|---|---|---|---|---|---|---|");
-    String errorMetric = hasErrors ? "gradient_error" : "value_error";
-    if (!hasErrors) {
-      lines.set(
-          lines.size() - 2, lines.get(lines.size() - 2).replace("gradient error", "value error"));
-    }
+    List<Column> columns = Column.of(cells);
+    StringBuilder header = new StringBuilder("| case | provider | ms | ratio to eager |");
+    columns.forEach(column -> header.append(' ').append(column.title).append(" |"));
+    lines.add(header.toString());
+    lines.add("|---|---|---|---|" + "---|".repeat(columns.size()));
     for (String shape : cells.stream().map(Cell::shape).distinct().toList()) {
       for (Cell cell : results.cells(table.kernel, table.mode, shape)) {
-        lines.add(
-            "| %s | %s | %s | %s | %s | %s | %s |"
-                .formatted(
-                    shape,
-                    cell.provider(),
-                    time(cell),
-                    Numbers.ratio(results.ratio(cell, MachineResults.BASELINE)),
-                    Numbers.text(cell.value("peak_memory_mib")),
-                    Numbers.error(cell.value(errorMetric)),
-                    Numbers.text(cell.value("percent_of_limit"))));
+        String ratio = Numbers.ratio(results.ratio(cell, MachineResults.BASELINE));
+        StringBuilder line = new StringBuilder();
+        line.append("| %s | %s | %s | %s |".formatted(shape, cell.provider(), time(cell), ratio));
+        columns.forEach(column -> line.append(' ').append(column.text(cell)).append(" |"));
+        lines.add(line.toString());
       }
     }
     lines.add("");
   }
 
   private static String time(Cell cell) {
+    if (!cell.has("speed_ms") && !Double.isNaN(cell.value("overhead_percent"))) {
+      return "";
+    }
     if (!cell.hasTime()) {
       return cell.reason();
     }
