@@ -77,7 +77,7 @@ start_project() {
       echo "structkd: building the library and $project" >&2
       rm -f "$launch/stamp"
       maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
-      record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package >&2
+      record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package -Dmaven.test.skip >&2
       hash_installed "$launch" >"$launch/library"
     fi
     exec 9>&-

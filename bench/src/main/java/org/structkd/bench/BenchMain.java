@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.structkd.StructkdException;
+import org.structkd.bench.report.ReportCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,6 +24,7 @@ import picocli.CommandLine.Spec;
       "Measure the losses against the same formulas composed of LibTorch operators.",
       "Each result is compared with f64 first; a wrong one gets no time."
     },
+    subcommands = {StepCommand.class, CallCommand.class, ReportCommand.class},
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
   /** In the checkout, where the launcher starts the bench. */

@@ -9,6 +9,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.structkd.bench.report.CsvRow;
 
 /**
  * Results of many runs in one file, in the columns of Liger-Kernel's benchmarks. Lines that begin
@@ -43,6 +44,21 @@ record CsvFile(Path path) {
     for (Figure figure : figures) {
       addRows(figure, machine, lines);
     }
+    write(lines);
+  }
+
+  /** Adds rows of a run, such as those of {@link CostRun}. */
+  void appendRows(Machine machine, List<CsvRow> rows) throws IOException {
+    List<String> lines = linesOfFile();
+    if (lines.isEmpty()) {
+      lines.add(HEADER);
+    }
+    machine.lines().forEach(line -> lines.add("# " + line));
+    rows.forEach(row -> lines.add(row.line()));
+    write(lines);
+  }
+
+  private void write(List<String> lines) throws IOException {
     Path target = path.toAbsolutePath();
     Path written = Files.createTempFile(target.getParent(), target.getFileName() + ".", ".tmp");
     try {

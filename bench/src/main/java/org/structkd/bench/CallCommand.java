@@ -1,0 +1,49 @@
+package org.structkd.bench;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.RunnerException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Measures what a call costs beside its arithmetic, and the start. */
+@Command(
+    name = "call",
+    description = {
+      "Measure losses of maps of one node beside a native call that does nothing and an operator of"
+          + " LibTorch, and what loading the library takes: about 2 minutes."
+    },
+    sortOptions = false)
+final class CallCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Print this text.")
+  private boolean help;
+
+  @Option(names = "--csv", paramLabel = "F", description = "Append the figures to this file.")
+  private Path csv;
+
+  @Override
+  public Integer call() throws IOException, RunnerException {
+    CostRun run = new CostRun("call", spec.commandLine().getOut());
+    for (RunResult result : run.run(CallBenchmark.class)) {
+      String callee = result.getParams().getParam("callee");
+      boolean graph = Boolean.parseBoolean(result.getParams().getParam("graph"));
+      String provider = callee.equals("libtorch") ? "libtorch" : "structkd";
+      run.add("forward", provider, callee + (graph ? "-with-gradient" : ""), result);
+    }
+    for (RunResult result : run.run(LoadBenchmark.class)) {
+      String benchmark = result.getParams().getBenchmark();
+      boolean called = benchmark.endsWith(".loadAndFirstCall");
+      run.add("load", "structkd", called ? "load-and-first-call" : "load", result);
+    }
+    return run.finish(csv);
+  }
+}

@@ -1,0 +1,212 @@
+package org.structkd.bench;
+
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.GlobalStructuralSamples;
+import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.PixelwiseLoss;
+
+/**
+ * Forward, losses and backward of a {@link PspNet}, with labels alone or with all four distillation
+ * losses at the sizes that this network gives them. The teacher's outputs are there already.
+ */
+final class TrainingStep {
+  /** Cityscapes. */
+  static final int CLASSES = 19;
+
+  private static final long SEED = 42;
+  private static final long STRIDE = 8; // of the network's outputs
+  private static final long CHANNELS = 128; // of its features
+  private static final double WRONG = 1e-3;
+  private static final long MEAN = 1; // reductions as operators number them
+  private static final long SUM = 2;
+  private static final long STEP = 1;
+
+  private static final PixelwiseLoss PIXELWISE = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+  private static final PairwiseLoss PAIRWISE = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+  private static final InterClassSimilarityLoss INTER_CLASS =
+      new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+  private static final GlobalStructuralLoss STRUCTURAL =
+      new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+
+  private final Tensor images;
+  private final Tensor labels; // of the images' size
+  private final Tensor teacherFeatures;
+  private final Tensor teacherLogits;
+  private final Tensor features; // leaves, for the losses alone
+  private final Tensor logits;
+  private final PspNet student;
+
+  /** A step with a new student on fixed inputs, kept beyond the open PointerScope. */
+  TrainingStep(long batch, long side) {
+    torch.manual_seed(SEED);
+    long mapSide = side / STRIDE;
+    images = torch.randn(batch, 3, side, side).retainReference();
+    // Squares of one class each, a diagonal pattern in which every class occurs.
+    long squares = 8;
+    Tensor square =
+        torch
+            .arange(new Scalar(batch * squares * squares))
+            .remainder(new Scalar(CLASSES))
+            .reshape(batch, squares, squares);
+    labels = enlargedNearest(square, side).retainReference();
+    // A teacher that is right about most of them.
+    Tensor target =
+        torch
+            .one_hot(enlargedNearest(square, mapSide), CLASSES)
+            .permute(0, 3, 1, 2)
+            .to(ScalarType.Float);
+    teacherLogits =
+        target
+            .mul(new Scalar(4))
+            .add(torch.randn(batch, CLASSES, mapSide, mapSide))
+            .contiguous()
+            .retainReference();
+    teacherFeatures = torch.randn(batch, CHANNELS, mapSide, mapSide).retainReference();
+    student = new PspNet(CLASSES);
+    PspNet.Outputs outputs = student.forward(images);
+    features = outputs.features().detach().set_requires_grad(true).retainReference();
+    logits = outputs.logits().detach().set_requires_grad(true).retainReference();
+  }
+
+  /** All distillation losses of a student's outputs, by one provider. */
+  private List<Tensor> distillation(String provider, Tensor features, Tensor logits) {
+    return provider.equals("structkd")
+        ? List.of(
+            PIXELWISE.forward(logits, teacherLogits),
+            INTER_CLASS.forward(logits, teacherLogits),
+            PAIRWISE.forward(features, teacherFeatures),
+            STRUCTURAL.forward(features, teacherFeatures, teacherLogits, labels, STEP))
+        : List.of(
+            eagerPixelwise(logits),
+            torch.mse_loss(divergences(logits), divergences(teacherLogits)),
+            torch.mse_loss(similarities(features), similarities(teacherFeatures)),
+            eagerStructural(features));
+  }
+
+  /**
+   * A whole step.
+   *
+   * @param provider of the distillation losses; "supervised" has none
+   */
+  double step(String provider) {
+    try (PointerScope temporaries = new PointerScope()) {
+      student.clearGradients();
+      PspNet.Outputs outputs = student.forward(images);
+      Tensor enlarged = PspNet.enlarged(outputs.logits(), images.size(2), images.size(3));
+      Tensor loss = torch.cross_entropy_loss(enlarged, labels, new TensorOptional(), MEAN, -1, 0.0);
+      if (!provider.equals("supervised")) {
+        for (Tensor term : distillation(provider, outputs.features(), outputs.logits())) {
+          loss = loss.add(term);
+        }
+      }
+      loss.backward();
+      return loss.item_double();
+    }
+  }
+
+  /** What the losses add to a step: value and gradient of all four, of given outputs. */
+  double losses(String provider) {
+    try (PointerScope temporaries = new PointerScope()) {
+      features.mutable_grad().put(new Tensor());
+      logits.mutable_grad().put(new Tensor());
+      Tensor loss = torch.zeros(1).squeeze();
+      for (Tensor term : distillation(provider, features, logits)) {
+        loss = loss.add(term);
+      }
+      loss.backward();
+      return loss.item_double();
+    }
+  }
+
+  /**
+   * Compares both providers, without the last loss: each draws permutations of its own.
+   *
+   * @throws IllegalStateException if they differ
+   */
+  void requireEqualProviders() {
+    try (PointerScope temporaries = new PointerScope()) {
+      List<Tensor> ours = distillation("structkd", features, logits);
+      List<Tensor> eager = distillation("eager", features, logits);
+      for (int i = 0; i < ours.size() - 1; i++) {
+        double expected = eager.get(i).item_double();
+        double value = ours.get(i).item_double();
+        if (!(Math.abs(value - expected) <= WRONG * Math.abs(expected))) {
+          throw new IllegalStateException(
+              "wrong result of loss %d: %.9g, eager %.9g".formatted(i, value, expected));
+        }
+      }
+    }
+  }
+
+  private Tensor eagerPixelwise(Tensor logits) {
+    double pixels = logits.size(0) * logits.size(2) * logits.size(3);
+    return torch
+        .kl_div(logits.log_softmax(1), teacherLogits.softmax(1), SUM, false)
+        .div(new Scalar(pixels));
+  }
+
+  private static Tensor divergences(Tensor map) {
+    Tensor logs = map.flatten(2, 3).log_softmax(2);
+    Tensor shares = logs.exp();
+    Tensor own = shares.mul(logs).sum(new long[] {2}, true, new ScalarTypeOptional());
+    return own.sub(torch.bmm(shares, logs.transpose(1, 2)));
+  }
+
+  private static Tensor similarities(Tensor map) {
+    Tensor rows = map.flatten(2, 3);
+    Tensor length = rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
+    Tensor unit = rows.div(length.clamp_min(new Scalar(1e-12)));
+    return torch.bmm(unit.transpose(1, 2), unit);
+  }
+
+  /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
+  private Tensor eagerStructural(Tensor features) {
+    GlobalStructuralSamples samples =
+        STRUCTURAL.sample(teacherFeatures, teacherLogits, labels, STEP);
+    Tensor indices = samples.indices().to(ScalarType.Long).unsqueeze(1);
+    Tensor ours = similarities(sampled(features, indices));
+    Tensor theirs = similarities(sampled(teacherFeatures, indices));
+    Tensor order = torch.rand(ours.shape()).argsort(2, false);
+    long groups = ours.size(2) / CLASSES;
+    return torch
+        .kl_div(
+            groups(ours, order, groups).log_softmax(2),
+            groups(theirs, order, groups).softmax(2),
+            SUM,
+            false)
+        .div(new Scalar((double) groups * ours.size(0)));
+  }
+
+  private static Tensor sampled(Tensor map, Tensor indices) {
+    Tensor rows = map.flatten(2, 3);
+    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2))).unsqueeze(3);
+  }
+
+  private static Tensor groups(Tensor similarities, Tensor order, long groups) {
+    return similarities
+        .gather(2, order)
+        .reshape(similarities.size(0), similarities.size(1), groups, CLASSES)
+        .transpose(1, 2)
+        .flatten(2, 3);
+  }
+
+  private static Tensor enlargedNearest(Tensor squares, long side) {
+    long factor = side / squares.size(1);
+    return squares
+        .repeat_interleave(factor, new LongOptional(1), new LongOptional())
+        .repeat_interleave(factor, new LongOptional(2), new LongOptional())
+        .contiguous();
+  }
+}

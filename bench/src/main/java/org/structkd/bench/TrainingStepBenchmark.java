@@ -1,0 +1,67 @@
+package org.structkd.bench;
+
+import java.util.concurrent.TimeUnit;
+import org.bytedeco.javacpp.PointerScope;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
+
+/** A training step takes seconds on a CPU: single shots. */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.SingleShotTime)
+@OutputTimeUnit(TimeUnit.MILLISECONDS)
+@Fork(
+    value = 1,
+    jvmArgs = {
+      "-Xms1g",
+      "-Xmx1g",
+      "-XX:+AlwaysPreTouch",
+      "-Dorg.bytedeco.javacpp.maxbytes=0",
+      "-Dorg.bytedeco.javacpp.maxphysicalbytes=0"
+    })
+public class TrainingStepBenchmark {
+  /** Without distillation, with eager compositions of all four losses, with ours. */
+  @Param({"supervised", "eager", "structkd"})
+  public String provider;
+
+  /** Batch normalisation of one pooled pixel needs two images. */
+  @Param("2x3x512x512")
+  public String shape;
+
+  private TrainingStep step;
+
+  /** Makes network and inputs, and compares the providers before any time is taken. */
+  @Setup(Level.Trial)
+  public void setUp() {
+    long[] sizes = CaseShape.parse(shape).sizes();
+    try (PointerScope temporaries = new PointerScope()) {
+      step = new TrainingStep(sizes[0], sizes[2]);
+    }
+    step.requireEqualProviders();
+  }
+
+  /** Forward, losses, backward. */
+  @Benchmark
+  @Warmup(iterations = 1)
+  @Measurement(iterations = 4)
+  public double step() {
+    return step.step(provider);
+  }
+
+  /** The distillation losses of the step alone, value and gradient. */
+  @Benchmark
+  @Warmup(iterations = 3)
+  @Measurement(iterations = 20)
+  public double losses() {
+    return provider.equals("supervised") ? 0 : step.losses(provider);
+  }
+}

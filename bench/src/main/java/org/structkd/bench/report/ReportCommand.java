@@ -1,0 +1,82 @@
+package org.structkd.bench.report;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Properties;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Writes docs/benchmarks.md and its charts. */
+@Command(
+    name = "report",
+    description = {
+      "Write docs/benchmarks.md and its charts from the CSV files of bench/results: of each machine"
+          + " and kernel the newest run. The same files give the same text."
+    },
+    sortOptions = false)
+public final class ReportCommand implements Callable<Integer> {
+  private static final String PLACE = "{{machines}}";
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Print this text.")
+  private boolean help;
+
+  @Option(
+      names = "--results",
+      paramLabel = "FOLDER",
+      defaultValue = "bench/results",
+      description = "Where the CSV files are; ${DEFAULT-VALUE} if not given.")
+  private Path results;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FOLDER",
+      defaultValue = "docs",
+      description = "For benchmarks.md, with charts in images; ${DEFAULT-VALUE} if not given.")
+  private Path out;
+
+  @Override
+  public Integer call() throws IOException {
+    System.setProperty("java.awt.headless", "true");
+    List<MachineResults> machines = MachineResults.of(Run.readFolder(results));
+    if (machines.isEmpty()) {
+      spec.commandLine().getErr().println("structkd bench report: no results in " + results);
+      return 1;
+    }
+    List<String> charts = ReportCharts.write(machines.get(0), out.resolve("images"));
+    String text =
+        new ReportDocument(
+                machines,
+                Target.read(Path.of("bench/targets.csv")),
+                explanations(),
+                charts.stream().map(chart -> "images/" + chart).toList())
+            .markdown();
+    Path document = out.resolve("benchmarks.md");
+    Files.writeString(document, template().replace(PLACE, text));
+    spec.commandLine().getOut().println("Wrote " + document + " and " + charts.size() + " charts");
+    return 0;
+  }
+
+  private static String template() throws IOException {
+    return Files.readString(Path.of("bench/results/benchmarks.template.md"));
+  }
+
+  private static Properties explanations() throws IOException {
+    Properties explanations = new Properties();
+    try (Reader reader =
+        Files.newBufferedReader(Path.of("bench/results/explanations.properties"))) {
+      explanations.load(reader);
+    }
+    return explanations;
+  }
+}
