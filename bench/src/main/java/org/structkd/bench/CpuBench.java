@@ -290,7 +290,7 @@ final class CpuBench {
     } else {
       out.printf(
           Locale.ROOT,
-          "  %-8s %-13s %9.3f ms  (%.3f - %.3f)  %s  %4.0f GFLOP/s %5.1f GB/s %3.0f %%  %s"
+          "  %-8s %-13s %9.3f ms  (%.3f - %.3f)  %s  %6.1f GFLOP/s %5.1f GB/s %5.1f %%  %s"
               + "  errors %.0e %s%s%n",
           figure.mode(),
           figure.provider(),
