@@ -7,6 +7,11 @@ import org.structkd.loss.FeatureLoss;
  *
  * @param timed what is measured
  * @param truth the same function: evaluated in f64 it says what is right
- * @param truthName providers of a case with the same name share the result
+ * @param truthName providers of a case with the same name share the result; empty: nobody does
+ * @param leanTruth the same in little memory, for a GPU's sizes
  */
-record Contender(Computation timed, FeatureLoss truth, String truthName) {}
+record Contender(Computation timed, FeatureLoss truth, String truthName, FeatureLoss leanTruth) {
+  Contender(Computation timed, FeatureLoss truth, String truthName) {
+    this(timed, truth, truthName, truth);
+  }
+}

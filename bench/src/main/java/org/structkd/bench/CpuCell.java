@@ -21,6 +21,9 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
   /** Above, few single calls in one JVM instead of a distribution. */
   private static final double SLOW = 2;
 
+  /** Above, one JVM. */
+  private static final double LONG = 1;
+
   /** Seconds until a JVM has loaded LibTorch, made inputs and checked a result of no size. */
   private static final double START = 1.8;
 
@@ -41,7 +44,7 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
     }
     boolean sameAsEager = provider.equals("eager-malloc") || provider.equals("authors");
     if (effort.seconds() > ONCE && (sameAsEager || pass == Pass.FORWARD)) {
-      return "a call takes over 10 s: only eager and eager-best, value and gradient";
+      return "a call takes over 10 s: only eager and the best, value and gradient";
     }
     return "";
   }
@@ -73,10 +76,10 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
     return provider.startsWith("structkd");
   }
 
-  /** Three JVMs for what ratios are made of; one hides the spread between JVMs. */
+  /** Three JVMs for what ratios are made of, unless long: one hides the spread between JVMs. */
   private int forks(boolean quick) {
-    boolean main = provider.equals("eager") || isOurs();
-    return quick || isSlow() || pass == Pass.FORWARD || !main ? 1 : 3;
+    boolean main = provider.equals("eager") || provider.equals("structkd");
+    return quick || seconds > LONG || pass == Pass.FORWARD || !main ? 1 : 3;
   }
 
   /** Short iterations: many calls of a short cell, at least one of a long one. */
@@ -85,14 +88,15 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
     if (isOnce()) {
       options.mode(Mode.SingleShotTime).warmupIterations(0).measurementIterations(1);
     } else if (isSlow()) {
-      options.mode(Mode.SingleShotTime).warmupIterations(1).measurementIterations(3);
+      // Set-up's check has warmed up.
+      options.mode(Mode.SingleShotTime).warmupIterations(0).measurementIterations(3);
     } else {
       options
           .mode(Mode.SampleTime)
-          .warmupIterations(2)
-          .warmupTime(TimeValue.milliseconds(250))
+          .warmupIterations(seconds > LONG ? 1 : 2)
+          .warmupTime(TimeValue.milliseconds(150))
           .measurementIterations(3)
-          .measurementTime(TimeValue.milliseconds(quick ? 500 : 300));
+          .measurementTime(TimeValue.milliseconds(quick ? 500 : 250));
     }
   }
 
@@ -102,7 +106,8 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
       return 0;
     }
     double checked = isOurs() ? 2 * seconds : seconds;
-    double measured = isOnce() ? 0 : isSlow() ? 4 * seconds : Math.max(1.4, 5 * seconds);
+    double measured =
+        isOnce() ? 0 : isSlow() ? 3 * seconds : Math.max(quick ? 1.8 : 1.1, 5 * seconds);
     return forks(quick) * (START + checked + measured);
   }
 }

@@ -6,9 +6,12 @@ import java.nio.LongBuffer;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.FeatureLoss;
@@ -63,7 +66,7 @@ final class GlobalStructuralFormulas implements LossFormulas {
   /** A permutation per row, drawn one after another: [B, M, M]. */
   private static Tensor randperms(Tensor maps) {
     long rows = maps.size(0) * maps.size(1);
-    org.bytedeco.pytorch.TensorVector drawn = new org.bytedeco.pytorch.TensorVector();
+    TensorVector drawn = new TensorVector();
     for (long i = 0; i < rows; i++) {
       drawn.push_back(torch.randperm(maps.size(2)));
     }
@@ -80,8 +83,8 @@ final class GlobalStructuralFormulas implements LossFormulas {
       Tensor all =
           torch.empty(
               maps.shape(),
-              maps.options().dtype(new org.bytedeco.pytorch.ScalarTypeOptional(ScalarType.Long)),
-              new org.bytedeco.pytorch.MemoryFormatOptional());
+              maps.options().dtype(new ScalarTypeOptional(ScalarType.Long)),
+              new MemoryFormatOptional());
       ByteBuffer bytes = all.data_ptr_long().capacity(all.numel()).asByteBuffer();
       LongBuffer out = bytes.order(ByteOrder.nativeOrder()).asLongBuffer();
       for (int i = 0; i < width; i++) {

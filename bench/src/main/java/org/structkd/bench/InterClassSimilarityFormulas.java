@@ -40,7 +40,7 @@ final class InterClassSimilarityFormulas implements LossFormulas {
           case "structkd-fast" -> Computation.autograd(FAST);
           default -> Computation.autograd(LOSS);
         };
-    return new Contender(timed, InterClassSimilarityFormulas::eager, "eager");
+    return new Contender(timed, InterClassSimilarityFormulas::eager, "eager", LOSS);
   }
 
   private static Tensor eager(Tensor student, Tensor teacher) {

@@ -119,7 +119,7 @@ final class LossCase {
   /** The same for a GPU's sizes. */
   Errors errorsBesideCpu(double value) {
     try (PointerScope temporaries = new PointerScope()) {
-      return errors(Pass.FULL, value, Truth.onCpu(contender.truth(), student, teacher));
+      return errors(Pass.FULL, value, Truth.onCpu(contender.leanTruth(), student, teacher));
     }
   }
 

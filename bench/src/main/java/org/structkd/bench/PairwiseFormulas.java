@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -107,8 +108,8 @@ final class PairwiseFormulas implements LossFormulas {
         rows.square().sum(new long[] {1}, true, noType()).sqrt().add(new Scalar(1e-8)).detach());
   }
 
-  private static org.bytedeco.pytorch.ScalarTypeOptional noType() {
-    return new org.bytedeco.pytorch.ScalarTypeOptional();
+  private static ScalarTypeOptional noType() {
+    return new ScalarTypeOptional();
   }
 
   /** By C x C matrices: |S'S|^2 - 2 |S'T|^2 + |T'T|^2. In f64 it is the truth at any size. */
