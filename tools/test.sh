@@ -169,6 +169,7 @@ else
 fi
 step "Distil for a few steps" distill_runs
 step "Example: distil for a few steps" example_runs
+step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then
   step "Jars are reproducible" tools/check-reproducible.sh

@@ -131,7 +131,7 @@ OptionalView::OptionalView(const char* loss,
 }
 
 LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call) {
-  const Place place(maps.loss, maps.student.device());
+  const Place place(maps.loss, maps.student);
   size_t bytes = 0;
   check(call.workspace(place.context(), want_grad, &bytes));
   const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);

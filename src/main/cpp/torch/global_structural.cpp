@@ -117,7 +117,7 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   int64_t bound = 0;
   check(
       structkd_global_structural_sample_bound(logit_view.get(), label_view.get(), &params, &bound));
-  const Place place(kSampling, map.device());
+  const Place place(kSampling, map);
   const at::Tensor table = at::empty({map.size(0), 2 + bound}, map.options().dtype(at::kInt));
   const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
   structkd_tensor count_view = view_of(kSampling, "counts", counts),

@@ -19,20 +19,25 @@ namespace {
 // Points at a name in the registry of backends, which lives as long as the process.
 std::atomic<const char*> chosen_backend{nullptr};
 
+// Waking a second thread takes some 10 us per loop, in which one thread computes any of the losses
+// of a map of this size. Results do not depend on the number of threads.
+constexpr int64_t kSerialElements = 1024;
+
 at::TensorOptions options(at::ScalarType dtype, at::Device device) {
   return at::TensorOptions(dtype).device(device);
 }
 
 }  // namespace
 
-Place::Place(const char* loss, at::Device device) : device_(device) {
-  if (device.is_cuda()) {
-    guard_.reset_device(device);
-    context_ = {"cuda", cuda_stream(loss, device.index()), 1};
+Place::Place(const char* loss, const at::Tensor& map) : device_(map.device()) {
+  if (device_.is_cuda()) {
+    guard_.reset_device(device_);
+    context_ = {"cuda", cuda_stream(loss, device_.index()), 1};
     return;
   }
   const char* chosen = chosen_backend.load(std::memory_order_relaxed);
-  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, at::get_num_threads()};
+  const int threads = map.numel() <= kSerialElements ? 1 : at::get_num_threads();
+  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, threads};
 }
 
 at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {

@@ -9,12 +9,12 @@
 
 namespace structkd {
 
-// The backend, stream and memory for tensors of one device. A CUDA device is the current one while
-// this lives.
+// The backend, stream, threads and memory for a call on a map and what is beside it. A CUDA device
+// is the current one while this lives.
 class Place {
  public:
-  // For a CPU or CUDA device; the first one of CUDA opens what is needed (torch/cuda.h).
-  Place(const char* loss, at::Device device);
+  // For a map on the CPU or CUDA; the first one of CUDA opens what is needed (torch/cuda.h).
+  Place(const char* loss, const at::Tensor& map);
   Place(const Place&) = delete;  // a guard ends where it began
 
   const structkd_ctx* context() const { return &context_; }

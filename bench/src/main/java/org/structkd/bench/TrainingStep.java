@@ -48,11 +48,11 @@ final class TrainingStep {
   private final Tensor logits;
   private final PspNet student;
 
-  /** A step with a new student on fixed inputs, kept beyond the open PointerScope. */
+  /** A step with a new student on fixed inputs; no PointerScope may be open that ends before. */
   TrainingStep(long batch, long side) {
     torch.manual_seed(SEED);
     long mapSide = side / STRIDE;
-    images = torch.randn(batch, 3, side, side).retainReference();
+    images = torch.randn(batch, 3, side, side);
     // Squares of one class each, a diagonal pattern in which every class occurs.
     long squares = 8;
     Tensor square =
@@ -60,7 +60,7 @@ final class TrainingStep {
             .arange(new Scalar(batch * squares * squares))
             .remainder(new Scalar(CLASSES))
             .reshape(batch, squares, squares);
-    labels = enlargedNearest(square, side).retainReference();
+    labels = enlargedNearest(square, side);
     // A teacher that is right about most of them.
     Tensor target =
         torch
@@ -68,16 +68,12 @@ final class TrainingStep {
             .permute(0, 3, 1, 2)
             .to(ScalarType.Float);
     teacherLogits =
-        target
-            .mul(new Scalar(4))
-            .add(torch.randn(batch, CLASSES, mapSide, mapSide))
-            .contiguous()
-            .retainReference();
-    teacherFeatures = torch.randn(batch, CHANNELS, mapSide, mapSide).retainReference();
+        target.mul(new Scalar(4)).add(torch.randn(batch, CLASSES, mapSide, mapSide)).contiguous();
+    teacherFeatures = torch.randn(batch, CHANNELS, mapSide, mapSide);
     student = new PspNet(CLASSES);
     PspNet.Outputs outputs = student.forward(images);
-    features = outputs.features().detach().set_requires_grad(true).retainReference();
-    logits = outputs.logits().detach().set_requires_grad(true).retainReference();
+    features = outputs.features().detach().set_requires_grad(true);
+    logits = outputs.logits().detach().set_requires_grad(true);
   }
 
   /** All distillation losses of a student's outputs, by one provider. */
