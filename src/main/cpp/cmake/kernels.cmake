@@ -29,8 +29,10 @@ function(structkd_add_isa name)
   target_include_directories(structkd_cpu_${name} PRIVATE include .)
   target_compile_definitions(structkd_cpu_${name} PRIVATE STRUCTKD_ISA=${name})
   # Never -ffast-math: NaN and infinity must come through, and sums keep their order.
+  # No exceptions: kernels throw none, and g++ thinks that vector intrinsics in an OpenMP region might,
+  # which would bring a weak symbol, the reference to the handler.
   target_compile_options(structkd_cpu_${name} PRIVATE -O3 -ffp-contract=fast -fno-math-errno
-                                                      -fno-trapping-math ${ARGN})
+                                                      -fno-trapping-math -fno-exceptions ${ARGN})
   target_link_libraries(structkd_cpu_${name} PRIVATE OpenMP::OpenMP_CXX)
   target_sources(structkd PRIVATE $<TARGET_OBJECTS:structkd_cpu_${name}>)
   set(structkd_isa_levels ${structkd_isa_levels} ${name} PARENT_SCOPE)

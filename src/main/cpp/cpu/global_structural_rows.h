@@ -50,10 +50,11 @@ inline void gather_panel(const GlobalStructuralArgs& args,
   constexpr int64_t P = Rows<T>::P;
   const int64_t count = smaller(P, M - p * P);
   int64_t offset[P] = {};
-  bool outside[P] = {};
+  bool outside[P] = {}, any_outside = false;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t n = pixel_of(args, b, p * P + i);
     outside[i] = n < 0;
+    any_outside |= outside[i];
     if (n >= 0) offset[i] = n / map.W * map.stride_h + n % map.W * map.stride_w;
   }
   T* packed = rows.nodes + p * rows.C * P;
@@ -65,7 +66,7 @@ inline void gather_panel(const GlobalStructuralArgs& args,
       gather_channel<decltype(stored)>(map, base, offset, count, row);
     });
     for (int64_t i = count; i < P; ++i) row[i] = T(0);
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; any_outside && i < count; ++i) {
       if (outside[i]) row[i] = T(0);
     }
     for (int64_t i = 0; i < P; ++i) squares[i] += double(row[i]) * double(row[i]);

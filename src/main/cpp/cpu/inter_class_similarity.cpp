@@ -102,9 +102,11 @@ void set_shift(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t k
     }
     load_shifted(*net.map, b, k, pixels, T(maximum), inverse_temperature, mine.u);
     mass += double(exponentials(mine.u, T(0), pixels.count, mine.e));
-    for (int64_t i = 0; i < pixels.count; ++i) {
-      moment += double(mine.e[i]) * double(mine.u[i]) * plan.args.temperature;
+    Vector<T> products = {};  // both rows are 0 behind the last pixel
+    for (int64_t i = 0; i < padded_columns<T>(pixels.count); i += kLanes<T>) {
+      products += load(mine.e + i) * load(mine.u + i);
     }
+    moment += double(sum_of_lanes<T>(products)) * plan.args.temperature;
   }
   net.shift[k] = T(maximum + moment / mass);
 }

@@ -28,29 +28,32 @@ int64_t pixels_per_tile(int64_t K) {
 // How the work is cut, by shape alone, and where it is done.
 template <class T>
 struct PixelTiles {
-  int64_t pixels, per_image, count;
-  T* buffers;    // per thread 3 x [K, pixels]
+  int64_t pixels, stride, per_image, count;
+  T* buffers;    // per thread 3 x [K, stride]
   double* sums;  // per tile, added in tile order
 
   PixelTiles(const PixelwiseArgs& args, int threads, Workspace& workspace)
       : pixels(pixels_per_tile<T>(args.student.C)),
+        stride(tile_stride<T>(pixels)),
         per_image(divide_up(args.student.H * args.student.W, pixels)),
         count(args.student.B * per_image) {
-    buffers = workspace.take<T>(int64_t(threads) * 3 * args.student.C * pixels);
+    buffers = workspace.take<T>(int64_t(threads) * 3 * args.student.C * stride);
     sums = workspace.take<double>(count);
   }
 
   PixelTile<T> tile_of_thread(int64_t K) const {
-    T* first = buffers + int64_t(omp_get_thread_num()) * 3 * K * pixels;
-    return {K, pixels, first, first + K * pixels, first + 2 * K * pixels};
+    T* first = buffers + int64_t(omp_get_thread_num()) * 3 * K * stride;
+    return {K, stride, first, first + K * stride, first + 2 * K * stride};
   }
 };
 
-// Pixels beyond the image get logits 0, so that they cost no slow arithmetic, and are not valid.
+// Pixels beyond the image, up to P, get logits 0, so that they cost no slow arithmetic, and are not
+// valid.
 template <class T>
-void load_logits(const Map& logits, int64_t b, int64_t n0, int64_t count, int64_t P, T* tile) {
+void load_logits(
+    const Map& logits, int64_t b, int64_t n0, int64_t count, int64_t P, int64_t stride, T* tile) {
   for (int64_t c = 0; c < logits.C; ++c) {
-    T* row = tile + c * P;
+    T* row = tile + c * stride;
     load_row(logits, b, c, n0, count, row);
     for (int64_t i = count; i < P; ++i) row[i] = T(0);
   }
@@ -68,14 +71,20 @@ void load_valid(
 
 // Value and gradient of one tile; returns the sum of its divergences.
 template <class T, structkd_divergence Kind>
-double run_tile(
-    const PixelwiseArgs& args, double grad_scale, int64_t b, int64_t n0, const PixelTile<T>& tile) {
+double run_tile(const PixelwiseArgs& args,
+                double grad_scale,
+                int64_t b,
+                int64_t n0,
+                int64_t pixels,
+                const PixelTile<T>& tile) {
   constexpr bool kCross = Kind == STRUCTKD_DIVERGENCE_CROSS_ENTROPY;
   constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
-  const int64_t P = tile.pixels, N = args.student.H * args.student.W;
-  const int64_t count = smaller(P, N - n0);
-  load_logits(kStudentFirst ? args.student : args.teacher, b, n0, count, P, tile.first);
-  load_logits(kStudentFirst ? args.teacher : args.student, b, n0, count, P, tile.second);
+  const int64_t count = smaller(pixels, args.student.H * args.student.W - n0);
+  const int64_t P = round_up(count, kLanes<T>);
+  load_logits(kStudentFirst ? args.student : args.teacher, b, n0, count, P, tile.stride,
+              tile.first);
+  load_logits(kStudentFirst ? args.teacher : args.student, b, n0, count, P, tile.stride,
+              tile.second);
   T valid[kMaxPixels];
   load_valid(args, b, n0, count, P, valid);
 
@@ -91,12 +100,17 @@ double run_tile(
     store(scale + i, result.stretch * T(grad_scale));
   }
 
+  const bool masked = args.mask.data != nullptr;
   for (int64_t c = 0; args.grad.data && c < tile.K; ++c) {
-    T* row = tile.second + c * P;
+    const T* first = tile.first + c * tile.stride;
+    T* row = tile.second + c * tile.stride;
     for (int64_t i = 0; i < P; i += kLanes<T>) {
-      const Vector<T> shrunk = load(row + i) - load(shrink + i) * load(tile.first + c * P + i);
-      // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
-      store(row + i, choose<T>(load(valid + i) > T(0), shrunk * load(scale + i), Vector<T>{}));
+      const Vector<T> shrunk = load(row + i) - load(shrink + i) * load(first + i);
+      store(row + i, Vector<T>(shrunk * load(scale + i)));
+    }
+    // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
+    for (int64_t i = 0; masked && i < P; i += kLanes<T>) {
+      store(row + i, choose<T>(load(valid + i) > T(0), load(row + i), Vector<T>{}));
     }
     store_row(args.grad, b, c, n0, count, row);
   }
@@ -111,8 +125,8 @@ double sum_of_divergences(const PixelwiseArgs& args,
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int64_t t = 0; t < tiles.count; ++t) {
     const int64_t b = t / tiles.per_image, n0 = t % tiles.per_image * tiles.pixels;
-    tiles.sums[t] =
-        run_tile<T, Kind>(args, grad_scale, b, n0, tiles.tile_of_thread(args.student.C));
+    tiles.sums[t] = run_tile<T, Kind>(args, grad_scale, b, n0, tiles.pixels,
+                                      tiles.tile_of_thread(args.student.C));
   }
   double sum = 0.0;
   for (int64_t t = 0; t < tiles.count; ++t) sum += tiles.sums[t];

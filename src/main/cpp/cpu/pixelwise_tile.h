@@ -18,15 +18,24 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Most pixels of a tile; the fewest are one AVX-512 register of f32.
-constexpr int64_t kMaxPixels = 128, kMinPixels = 16;
+// Most pixels of a tile: a row of 2 KB in f32. Each row starts anew with what the processor reads
+// ahead; with rows of 512 bytes an image beyond the last cache took 1.3 times as long (Cascade
+// Lake). The fewest are one AVX-512 register of f32.
+constexpr int64_t kMaxPixels = 512, kMinPixels = 16;
 
-// The pixels of a tile are innermost: buffer[c * pixels + i]. `first` is the distribution in front
+// An odd number of cache lines from class to class: a vector of pixels with all its classes then
+// spreads over all sets of the first cache.
+template <class T>
+inline int64_t tile_stride(int64_t pixels) {
+  return round_up(pixels, 128 / int64_t(sizeof(T))) + 64 / int64_t(sizeof(T));
+}
+
+// The pixels of a tile are innermost: buffer[c * stride + i]. `first` is the distribution in front
 // of the divergence, the one that weighs its terms; `second` the other one.
 template <class T>
 struct PixelTile {
-  int64_t K, pixels;
-  // [K, pixels]. Logits at first, see exponentials() and differences() for what they become.
+  int64_t K, stride;
+  // [K, stride]. Logits at first, see exponentials() and differences() for what they become.
   T* first;
   T* second;
   T* gap;
@@ -56,42 +65,76 @@ inline void add_part(ClassSums<T>& sums, ClassSums<T>& part) {
 // Larger than any |delta| of a class that matters, and 0 times it is 0.
 constexpr double kNoWeight = -1e4;
 
-// Logits of a vector of pixels become: first e^a, second e^b, gap d.
-template <class T, bool WantCross>
-inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_temperature) {
-  const int64_t K = tile.K, P = tile.pixels;
-  Vector<T> top_first = load(tile.first + i), top_second = load(tile.second + i);
-  for (int64_t c = 1; c < K; ++c) {
-    top_first = vector_max<T>(load(tile.first + c * P + i), top_first);
-    top_second = vector_max<T>(load(tile.second + c * P + i), top_second);
-  }
-  const Difference<Vector<T>> top = exact_difference(top_first, top_second);
+// What is taken off the logits of a vector of pixels.
+template <class T>
+struct Tops {
+  Vector<T> first, second;
+  bool finite;  // all logits of these pixels are
+};
 
+template <class T>
+inline Tops<T> largest_logits(const PixelTile<T>& tile, int64_t i) {
+  const int64_t stride = tile.stride;
+  const T *const firsts = tile.first + i, *const seconds = tile.second + i;
+  Tops<T> top{load(firsts), load(seconds), true};
+  Vector<T> zero = T(0) * top.first + T(0) * top.second;  // NaN once a logit is not finite
+  for (int64_t c = 1; c < tile.K; ++c) {
+    const Vector<T> first = load(firsts + c * stride), second = load(seconds + c * stride);
+    top.first = vector_max<T>(first, top.first);
+    top.second = vector_max<T>(second, top.second);
+    zero += T(0) * first;
+    zero += T(0) * second;
+  }
+  T sum = T(0);
+  for (int lane = 0; lane < kLanes<T>; ++lane) sum += zero[lane];
+  top.finite = sum == T(0);
+  return top;
+}
+
+// Logits of a vector of pixels become: first e^a, second e^b, gap d. Finite: no logit is infinite.
+template <class T, bool WantCross, bool Finite>
+inline ClassSums<T> exponentials(const PixelTile<T>& tile,
+                                 int64_t i,
+                                 const Tops<T>& tops,
+                                 T inverse_temperature) {
+  const int64_t K = tile.K, stride = tile.stride;
+  T *first = tile.first + i, *second = tile.second + i, *gap = tile.gap + i;
+  const Difference<Vector<T>> top = exact_difference(tops.first, tops.second);
   ClassSums<T> sums{}, part{};
   for (int64_t c = 0; c < K; ++c) {
     if (c % kClassBlock == 0) add_part(sums, part);
-    T* const first = tile.first + c * P + i;
-    T* const second = tile.second + c * P + i;
     // a - b, but without the rounding of a and b: their difference may be far smaller than they.
     const Difference<Vector<T>> logits = exact_difference(load(first), load(second));
     Vector<T> d = (logits.rounded - top.rounded) + (logits.lost - top.lost);
     d *= inverse_temperature;
-    const Vector<T> a = (load(first) - top_first) * inverse_temperature;
-    const Vector<T> b = (load(second) - top_second) * inverse_temperature;
+    const Vector<T> a = (load(first) - tops.first) * inverse_temperature;
+    const Vector<T> b = (load(second) - tops.second) * inverse_temperature;
     const Vector<T> ea = vector_exp<T>(a), eb = vector_exp<T>(b);
-    // An infinite logit has no exact difference, and a class of weight 0 may not make 0 * inf.
-    d = choose<T>(eb > T(0), d, a - b);
-    d = choose<T>(ea > T(0), d, broadcast(T(kNoWeight)));
+    if (!Finite) {
+      // An infinite logit has no exact difference, and a class of weight 0 may not make 0 * inf.
+      d = choose<T>(eb > T(0), d, a - b);
+      d = choose<T>(ea > T(0), d, broadcast(T(kNoWeight)));
+    }
     part.first += ea;
     part.second += eb;
     part.gap += ea * d;
-    if (WantCross) part.cross -= choose<T>(ea > T(0), ea * b, Vector<T>{});
+    if (WantCross) part.cross -= Finite ? ea * b : choose<T>(ea > T(0), ea * b, Vector<T>{});
     store(first, ea);
     store(second, eb);
-    store(tile.gap + c * P + i, d);
+    store(gap, d);
+    first += stride;
+    second += stride;
+    gap += stride;
   }
   add_part(sums, part);
   return sums;
+}
+
+template <class T, bool WantCross>
+inline ClassSums<T> exponentials(const PixelTile<T>& tile, int64_t i, T inverse_temperature) {
+  const Tops<T> tops = largest_logits(tile, i);
+  return tops.finite ? exponentials<T, WantCross, true>(tile, i, tops, inverse_temperature)
+                     : exponentials<T, WantCross, false>(tile, i, tops, inverse_temperature);
 }
 
 // What differences() finds per pixel.
@@ -103,11 +146,13 @@ struct PixelResult {
   Vector<T> shrink, stretch;
 };
 
-// Second pass over a vector of pixels: first becomes q, second the derivative up to the sum F that
-// is not known before the end.
+// Second pass over a vector of pixels: second becomes the derivative up to the sum F that is not
+// known before the end.
 template <class T, bool StudentFirst>
 inline PixelResult<T> differences(const PixelTile<T>& tile, int64_t i, const ClassSums<T>& sums) {
-  const int64_t K = tile.K, P = tile.pixels;
+  const int64_t K = tile.K, stride = tile.stride;
+  const T *const first = tile.first + i, *const gap = tile.gap + i;
+  T* const second = tile.second + i;
   const Vector<T> one = broadcast(T(1));
   const Vector<T> inverse = one / sums.first, mean = sums.gap * inverse;
   const Vector<T> growth = vector_exp<T>(mean);
@@ -122,25 +167,23 @@ inline PixelResult<T> differences(const PixelTile<T>& tile, int64_t i, const Cla
       excess += part;
       part = Vector<T>{};
     }
-    T* const first = tile.first + c * P + i;
-    T* const second = tile.second + c * P + i;
-    const Vector<T> delta = load(tile.gap + c * P + i) - mean, square = delta * delta;
-    const Vector<T> q = load(first) * inverse, q_delta = q * delta;
+    const Vector<T> delta = load(gap + c * stride) - mean, square = delta * delta;
+    const Vector<T> q = load(first + c * stride) * inverse, q_delta = q * delta;
     const Vector<T> near = q * (square * Phi<T>::over_square(delta));
-    const Vector<T> far = load(second) * factor - q;
+    const Vector<T> far = load(second + c * stride) * factor - q;
     const Integers<T> is_near = square < limit;
     part += choose<T>(is_near, near, far + q_delta);
-    store(first, q);
-    store(second, StudentFirst ? q_delta : choose<T>(is_near, near - q_delta, far));
+    store(second + c * stride, StudentFirst ? q_delta : choose<T>(is_near, near - q_delta, far));
   }
 
   excess += part;
   const Vector<T> shrink = StudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
-  return {mean, choose<T>(close, excess, -one), shrink, one / (one + shrink)};
+  return {mean, choose<T>(close, excess, -one), shrink * inverse, one / (one + shrink)};
 }
 
 // Divergences of a tile from per-pixel results, summed over its valid pixels in a fixed order.
-//   close  log(1 + F) = log(u) + (F - (u - 1)) / u,  u = 1 + F rounded
+//   close  log(1 + F) = log(u) + (F - (u - 1)),  u = 1 + F rounded. The rounding should be divided
+//          by u, but it counts only where u is nearly 1.
 //   else   m + log(sum e^b / sum e^a)
 template <class T>
 struct PixelValues {
@@ -167,7 +210,7 @@ struct PixelValues {
     for (int lane = 0; lane < kLanes<T>; ++lane) {
       const double F = double(excess[lane]), u = 1.0 + F;
       const bool close = F >= 0.0;
-      addend[i + lane] = close ? (F - (u - 1.0)) / u : double(mean[lane]);
+      addend[i + lane] = close ? F - (u - 1.0) : double(mean[lane]);
       argument[i + lane] = close ? u : double(second[lane]) / double(first[lane]);
     }
   }

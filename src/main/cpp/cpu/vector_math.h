@@ -10,6 +10,10 @@
 #ifndef STRUCTKD_CPU_VECTOR_MATH_H
 #define STRUCTKD_CPU_VECTOR_MATH_H
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "cpu/isa.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
@@ -45,11 +49,38 @@ inline Vector<T> choose(Integers<T> mask, Vector<T> a, Vector<T> b) {
   return mask ? a : b;
 }
 
-// The larger one; the second if either is NaN.
+// The larger (smaller) one; the second if either is NaN. One instruction of AVX-512, which g++ does
+// not find by itself.
+#ifdef __AVX512F__
+// Of a mask that zeroes nothing: g++ 12 warns of its own header in the forms without mask.
+constexpr uint16_t kAllLanes = 0xffff;
+
+template <class T>
+inline Vector<T> vector_max(Vector<T> a, Vector<T> b) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return (Vector<T>)_mm512_maskz_max_ps(kAllLanes, (__m512)a, (__m512)b);
+  } else {
+    return (Vector<T>)_mm512_maskz_max_pd(uint8_t(kAllLanes), (__m512d)a, (__m512d)b);
+  }
+}
+template <class T>
+inline Vector<T> vector_min(Vector<T> a, Vector<T> b) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return (Vector<T>)_mm512_maskz_min_ps(kAllLanes, (__m512)a, (__m512)b);
+  } else {
+    return (Vector<T>)_mm512_maskz_min_pd(uint8_t(kAllLanes), (__m512d)a, (__m512d)b);
+  }
+}
+#else
 template <class T>
 inline Vector<T> vector_max(Vector<T> a, Vector<T> b) {
   return choose<T>(a > b, a, b);
 }
+template <class T>
+inline Vector<T> vector_min(Vector<T> a, Vector<T> b) {
+  return choose<T>(a < b, a, b);
+}
+#endif
 
 // What exp needs of a type. e^r = 1 + r + r^2 p(r) for |r| <= ln(2)/2, r = x - n ln 2.
 template <class T>
@@ -59,6 +90,8 @@ template <>
 struct ExpOf<float> {
   static constexpr int kMantissa = 23, kBias = 127;
   static constexpr float kHighest = 89.0f, kLowest = -104.0f;  // overflows; rounds to 0
+  // x + kRound has x, rounded to an integer, in its lowest bits.
+  static constexpr float kRound = 0x1.8p23f;
   static constexpr float kLog2E = 0x1.715476p+0f;
   // 15 bits, so that n ln2 is exact for |n| <= 2^9.
   static constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;
@@ -75,6 +108,7 @@ template <>
 struct ExpOf<double> {
   static constexpr int kMantissa = 52, kBias = 1023;
   static constexpr double kHighest = 710.0, kLowest = -746.0;
+  static constexpr double kRound = 0x1.8p52;
   static constexpr double kLog2E = 0x1.71547652b82fep+0;
   // 33 bits, so that n ln2 is exact for |n| <= 2^20.
   static constexpr double kLn2High = 0x1.62e42fee00000p-1, kLn2Low = 0x1.a39ef35793c76p-33;
@@ -92,6 +126,17 @@ struct ExpOf<double> {
   }
 };
 
+// x * 2^n, n a whole number in the range of exp, rounded once: also where the result is subnormal.
+#ifdef __AVX512F__
+template <class T>
+inline Vector<T> times_power_of_two(Vector<T> x, Vector<T> n) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return (Vector<T>)_mm512_maskz_scalef_ps(kAllLanes, (__m512)x, (__m512)n);
+  } else {
+    return (Vector<T>)_mm512_maskz_scalef_pd(uint8_t(kAllLanes), (__m512d)x, (__m512d)n);
+  }
+}
+#else
 // 2^n for n in the range of normal numbers.
 template <class T>
 inline Vector<T> power_of_two(Integers<T> n) {
@@ -99,23 +144,27 @@ inline Vector<T> power_of_two(Integers<T> n) {
 }
 
 template <class T>
+inline Vector<T> times_power_of_two(Vector<T> x, Vector<T> n) {
+  constexpr T kRound = ExpOf<T>::kRound;
+  const Integers<T> whole = (Integers<T>)(n + kRound) - (Integers<T>)broadcast(kRound);
+  // Twice half of n: 2^n alone has no normal number for the largest and the smallest n, and only
+  // the second product rounds.
+  const Integers<T> half = whole >> 1;
+  return x * power_of_two<T>(half) * power_of_two<T>(whole - half);
+}
+#endif
+
+template <class T>
 inline Vector<T> vector_exp(Vector<T> x) {
   using E = ExpOf<T>;
-  // Beyond these the result is inf or 0 anyway. Written so that NaN passes both.
-  x = choose<T>(x > E::kHighest, broadcast(E::kHighest), x);
-  x = choose<T>(x < E::kLowest, broadcast(E::kLowest), x);
-  // Adding 1.5 * 2^mantissa rounds to an integer, which then sits in the lowest bits.
-  constexpr T kRound = T(int64_t(3) << (E::kMantissa - 1));
-  const Vector<T> rounded = x * E::kLog2E + kRound;
-  const Integers<T> n = (Integers<T>)rounded - (Integers<T>)broadcast(kRound);
-  const Vector<T> whole = rounded - kRound;
+  // Beyond these the result is inf or 0 anyway. NaN passes both.
+  x = vector_min<T>(broadcast(E::kHighest), x);
+  x = vector_max<T>(broadcast(E::kLowest), x);
+  const Vector<T> whole = (x * E::kLog2E + E::kRound) - E::kRound;
   Vector<T> r = x - whole * E::kLn2High;
   r = r - whole * E::kLn2Low;
   const Vector<T> power = (r * r) * E::p(r) + r + T(1);
-  // Twice half of n: 2^n alone has no normal number for the largest and the smallest n, and only
-  // the second product rounds.
-  const Integers<T> half = n >> 1;
-  return power * power_of_two<T>(half) * power_of_two<T>(n - half);
+  return times_power_of_two<T>(power, whole);
 }
 
 // log x = k ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)); with s = f / (2 + f), z = s^2:
