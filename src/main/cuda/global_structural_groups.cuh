@@ -115,8 +115,10 @@ struct GroupParts {
 // Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
 // their sums are merged in thread order. Per entry: a walk through the permutation network and a
 // gather of two numbers from a row that is in L2. Writes the entry's group for the gradient.
+// 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120, and
+// spills.
 template <class T>
-__global__ void __launch_bounds__(kGroupThreads)
+__global__ void __launch_bounds__(kGroupThreads, 4)
     group_sums_part_per_block_kernel(GlobalStructuralArgs args,
                                      const ImageGroups* images,
                                      Shuffle shuffle,

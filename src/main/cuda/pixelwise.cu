@@ -237,7 +237,8 @@ __global__ __launch_bounds__(Mapping::kThreads,
                              2) void pixelwise_reread_kernel(const PixelwiseTask<Element> task) {
   using T = Widened<Element>;
   constexpr int kParts = Mapping::kParts;
-  constexpr int kTogether = sizeof(T) == 8 ? 2 : 4;  // classes; more would spill f64
+  [[maybe_unused]] constexpr int kTogether =
+      sizeof(T) == 8 ? 2 : 4;  // classes; more would spill f64
   const int64_t K = task.first.C, part = Mapping::part();
   const PixelPlace<Element, Mapping> place(task);
   const int64_t first_step = kParts * task.first.stride_c,
