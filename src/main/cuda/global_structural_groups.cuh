@@ -20,11 +20,11 @@ struct Shuffle {
   int32_t* columns;  // [B, M, M] by row and position, -1 behind the last; or nullptr: no table
   int32_t* groups;   // [B, M, M] by row and column, -1: none; or nullptr: nobody asks
 
-  // Column at a position of a row; -1: none.
-  __device__ int64_t column(int64_t b, int64_t row, int64_t position, int64_t M) const {
-    if (columns != nullptr) return columns[(b * M + row) * M + position];
-    if (permutations == nullptr) return position;
-    return column_at(permutations[b * M + row], uint32_t(position));
+  // Column at a position of a row, counted over the batch; -1: none.
+  __device__ int32_t column(uint32_t row, uint32_t position, uint32_t M) const {
+    if (columns != nullptr) return columns[uint64_t(row) * M + position];
+    if (permutations == nullptr) return int32_t(position);
+    return int32_t(column_at(permutations[row], position));
   }
 };
 
@@ -115,8 +115,10 @@ struct GroupParts {
 // Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
 // their sums are merged in thread order. Per entry: a walk through the permutation network and a
 // gather of two numbers from a row that is in L2. Writes the entry's group for the gradient.
+// 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120, and
+// spills.
 template <class T>
-__global__ void __launch_bounds__(kGroupThreads)
+__global__ void __launch_bounds__(kGroupThreads, 4)
     group_sums_part_per_block_kernel(GlobalStructuralArgs args,
                                      const ImageGroups* images,
                                      Shuffle shuffle,
@@ -125,12 +127,12 @@ __global__ void __launch_bounds__(kGroupThreads)
                                      const T* teacher_map,
                                      GroupParts parts) {
   STRUCTKD_SHARED(GroupSums, warp_sums, [kGroupThreads / kWarp]);
-  const int64_t b = blockIdx.y, stride = args.max_samples;
+  // M <= 2^20, and the rows of a batch, whose maps fit in memory: 32 bits. Divisions of 64 bits are
+  // calls.
+  const uint32_t b = blockIdx.y, stride = uint32_t(args.max_samples);
   const DescriptorGroups groups = images[b].groups;
-  const int64_t M = groups.M;
-  if (M == 0) return;
-  // M <= 2^20, hence 32 bits: divisions of 64 bits are calls.
-  const uint32_t columns = uint32_t(M), group_width = uint32_t(groups.width);
+  const uint32_t columns = uint32_t(groups.M), group_width = uint32_t(groups.width);
+  if (columns == 0) return;
   const uint32_t part_count = (columns + parts.rows - 1) / parts.rows;
   const uint32_t tasks = part_count * uint32_t(groups.count);  // at most 32 M
   const double inverse_tau = images[b].inverse_tau;
@@ -142,10 +144,10 @@ __global__ void __launch_bounds__(kGroupThreads)
     GroupSums sums;
     sums.clear();
     for (uint32_t e = threadIdx.x; e < rows * width; e += kGroupThreads) {
-      const int64_t row = row0 + e / width;
-      const int64_t column = shuffle.column(b, row, position0 + e % width, stride);
+      const uint32_t row = b * stride + row0 + e / width;
+      const int32_t column = shuffle.column(row, position0 + e % width, stride);
       if (column < 0) continue;
-      const int64_t entry = (b * stride + row) * pitch + column;
+      const int64_t entry = row * pitch + column;
       sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
       if (shuffle.groups != nullptr) shuffle.groups[entry] = int32_t(group);
     }

@@ -109,12 +109,15 @@ __device__ void gather_row(const GlobalStructuralArgs& args,
 
 constexpr int kClearedPerThread = 4;  // 16 bytes of f32
 
-// Every element of the gradient that no row reaches is 0: all are cleared here, ahead of the rows.
+// Every element of the gradient that no row reaches is 0: all are cleared here, ahead of the rows,
+// by all threads of the grid.
 template <class Gradient>
-__device__ void clear_map(const MapOf<Gradient>& map, int64_t first, int64_t step) {
-  const int64_t N = map.H * map.W, elements = map.B * map.C * N;
+__device__ void clear_map(const MapOf<Gradient>& map) {
+  const int64_t N = map.H * map.W;
   if (map.is_dense() && reinterpret_cast<uintptr_t>(map.data) % 16 == 0) {
     constexpr int64_t kPer16Bytes = 16 / int64_t(sizeof(Gradient));
+    const int64_t first = int64_t(blockIdx.x) * kRowThreads + threadIdx.x;
+    const int64_t step = int64_t(gridDim.x) * kRowThreads, elements = map.B * map.C * N;
     uint4* words = reinterpret_cast<uint4*>(map.data);
     for (int64_t i = first; i < elements / kPer16Bytes; i += step)
       words[i] = make_uint4(0, 0, 0, 0);
@@ -123,8 +126,12 @@ __device__ void clear_map(const MapOf<Gradient>& map, int64_t first, int64_t ste
     }
     return;
   }
-  for (int64_t i = first; i < elements; i += step) {
-    *map.at(i / N / map.C, i / N % map.C, i % N) = narrow<Gradient>(0.0f);
+  // A block per channel of an image: no division of 64 bits, which is a call, by N.
+  const uint32_t C = uint32_t(map.C), planes = uint32_t(map.B) * C;
+  for (uint32_t plane = blockIdx.x; plane < planes; plane += gridDim.x) {
+    for (int64_t n = threadIdx.x; n < N; n += kRowThreads) {
+      *map.at(plane / C, plane % C, n) = narrow<Gradient>(0.0f);
+    }
   }
 }
 
@@ -153,19 +160,19 @@ __global__ void __launch_bounds__(kRowThreads)
                                     Permutation* permutations,
                                     PixelChains chains,
                                     MapOf<Gradient> grad) {
-  const int64_t thread = int64_t(blockIdx.x) * kRowThreads + threadIdx.x;
-  const int64_t rows = args.student.B * args.max_samples, w = thread / kWarp;
+  // 32 bits hold the rows of a batch, whose maps fit in memory.
+  const uint32_t w = blockIdx.x * (kRowThreads / kWarp) + threadIdx.x / kWarp;
+  const uint32_t M = uint32_t(args.max_samples), rows = uint32_t(args.student.B) * M;
   if (w < rows) {
-    const int64_t b = w / args.max_samples, m = w % args.max_samples;
+    const uint32_t b = w / M, m = w % M;
     gather_row(args, student, student_rows, b, m);
     if (m == 0 && threadIdx.x % kWarp == 0) images[b] = image_groups(args, b);
     if (permutations != nullptr) draw_row(args, permutations, b, m);
     if (grad.data != nullptr) chain_row(args, chains, b, m);
   } else if (w < 2 * rows) {
-    gather_row(args, teacher, teacher_rows, (w - rows) / args.max_samples,
-               (w - rows) % args.max_samples);
+    gather_row(args, teacher, teacher_rows, (w - rows) / M, (w - rows) % M);
   }
-  if (grad.data != nullptr) clear_map(grad, thread, int64_t(gridDim.x) * kRowThreads);
+  if (grad.data != nullptr) clear_map(grad);
 }
 
 }  // namespace

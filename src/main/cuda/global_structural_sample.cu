@@ -84,28 +84,19 @@ __global__ void __launch_bounds__(256)
 }
 
 // What a stratum chooses from: its own candidates, or those of all other strata.
-struct OwnCandidates {
+struct Candidates {
   const GlobalStructuralSampleArgs& args;
   const int32_t* classes;
   SampleKeys keys;
   int64_t stratum;
+  bool own;
 
   __device__ bool holds(int64_t n) const {
-    return classes[n] >= 0 && stratum_of(args, n, classes[n]) == stratum;
+    return classes[n] >= 0 && (stratum_of(args, n, classes[n]) == stratum) == own;
   }
-  __device__ uint64_t rank(int64_t n) const { return sample_rank(keys, n); }
-};
-
-struct OtherCandidates {
-  const GlobalStructuralSampleArgs& args;
-  const int32_t* classes;
-  SampleKeys keys;
-  int64_t stratum;
-
-  __device__ bool holds(int64_t n) const {
-    return classes[n] >= 0 && stratum_of(args, n, classes[n]) != stratum;
+  __device__ uint64_t rank(int64_t n) const {
+    return own ? sample_rank(keys, n) : fill_rank(keys, stratum, n);
   }
-  __device__ uint64_t rank(int64_t n) const { return fill_rank(keys, stratum, n); }
 };
 
 // One block per image and stratum. Shared memory: kSharedRanks ranks (16 KB) and a histogram.
@@ -120,22 +111,22 @@ __global__ void __launch_bounds__(kSelectThreads)
   uint64_t* ranks = scratch.ranks != nullptr ? scratch.ranks + row * scratch.padded : shared_ranks;
 
   const SampleKeys keys = sample_keys(args, b);
-  const OwnCandidates own{args, classes, keys, stratum};
-  const int64_t owned = count_held(own, N);
+  Candidates candidates{args, classes, keys, stratum, true};
+  const int64_t owned = count_held(candidates, N);
   const int64_t given = samples_given(args, owned);
   if (threadIdx.x == 0) scratch.given[row] = int32_t(given);
   if (given == 0) return;
 
   const int64_t from_own = owned < given ? owned : given;
-  take_smallest(own, keys.raster, N, owned, from_own, ranks, staged);
+  take_smallest(candidates, keys.raster, N, owned, from_own, ranks, staged);
   const int64_t missing = given - from_own;
   if (missing == 0) return;
 
-  const OtherCandidates other{args, classes, keys, stratum};
-  const int64_t others = args.fill == STRUCTKD_FILL_OTHER_CLASSES ? count_held(other, N) : 0;
+  candidates.own = false;
+  const int64_t others = args.fill == STRUCTKD_FILL_OTHER_CLASSES ? count_held(candidates, N) : 0;
   const int64_t from_others = others < missing ? others : missing;
   if (from_others > 0) {
-    take_smallest(other, keys.raster, N, others, from_others, ranks, staged + from_own);
+    take_smallest(candidates, keys.raster, N, others, from_others, ranks, staged + from_own);
   }
   __syncthreads();  // the pool of repeats is complete
   // Repeats are only needed once all others, or all of its own, stand in the row.

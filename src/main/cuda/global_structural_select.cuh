@@ -30,22 +30,22 @@ __device__ T broadcast_from(unsigned thread, T value) {
 }
 
 template <class Set>
-__device__ int64_t count_held(const Set& set, int64_t N) {
-  int64_t count = 0;
-  for (int64_t n = threadIdx.x; n < N; n += kSelectThreads) count += set.holds(n);
+__device__ uint32_t count_held(const Set& set, uint32_t N) {
+  uint32_t count = 0;
+  for (uint32_t n = threadIdx.x; n < N; n += kSelectThreads) count += set.holds(n);
   return broadcast_from(0, block_sum<kSelectThreads>(count));
 }
 
 // Position of this thread's element among those that are taken, in thread order, plus `before`;
 // `before` grows by their number, in all threads alike.
-__device__ inline int64_t compacted_position(bool taken, int64_t& before) {
-  STRUCTKD_SHARED(int32_t, warp_counts, [kSelectThreads / kWarp]);
+__device__ inline uint32_t compacted_position(bool taken, uint32_t& before) {
+  STRUCTKD_SHARED(uint32_t, warp_counts, [kSelectThreads / kWarp]);
   const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const unsigned votes = __ballot_sync(kFullWarp, taken);
   __syncthreads();  // the counts of the last call have been read
   if (lane == 0) warp_counts[warp] = __popc(votes);
   __syncthreads();
-  int64_t position = before + __popc(votes & ((1u << lane) - 1));
+  uint32_t position = before + __popc(votes & ((1u << lane) - 1));
   for (unsigned w = 0; w < kSelectThreads / kWarp; ++w) {
     if (w < warp) position += warp_counts[w];
     before += warp_counts[w];
@@ -70,15 +70,15 @@ __device__ inline uint32_t scan_sum(uint32_t value) {
 
 // A rank r such that exactly `wanted` of the set's ranks are <= r; 0 < wanted < held.
 template <class Set>
-__device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
+__device__ uint64_t selection_bound(const Set& set, uint32_t N, uint32_t wanted) {
   STRUCTKD_SHARED(uint32_t, histogram, [kDigits]);
   STRUCTKD_SHARED(uint32_t, chosen, [3]);
   uint64_t prefix = 0;  // the digits found so far
-  int64_t remaining = wanted;
+  uint32_t remaining = wanted;
   for (int shift = 64 - kDigitBits; shift >= 0; shift -= kDigitBits) {
     if (threadIdx.x < kDigits) histogram[threadIdx.x] = 0;
     __syncthreads();
-    for (int64_t n = threadIdx.x; n < N; n += kSelectThreads) {
+    for (uint32_t n = threadIdx.x; n < N; n += kSelectThreads) {
       if (!set.holds(n)) continue;
       const uint64_t rank = set.rank(n);
       const bool matches = shift == 64 - kDigitBits || (rank ^ prefix) >> (shift + kDigitBits) == 0;
@@ -88,7 +88,7 @@ __device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
     // The bin that holds the wanted rank: the ranks in and below it reach `remaining`.
     const uint32_t own = threadIdx.x < kDigits ? histogram[threadIdx.x] : 0;
     const uint32_t through = scan_sum(own);
-    if (through >= uint32_t(remaining) && through - own < uint32_t(remaining)) {
+    if (through >= remaining && through - own < remaining) {
       chosen[0] = threadIdx.x;
       chosen[1] = through - own;
       chosen[2] = own;
@@ -96,7 +96,7 @@ __device__ uint64_t selection_bound(const Set& set, int64_t N, int64_t wanted) {
     __syncthreads();
     prefix |= uint64_t(chosen[0]) << shift;
     remaining -= chosen[1];
-    const bool whole_bin = uint32_t(remaining) == chosen[2];
+    const bool whole_bin = remaining == chosen[2];
     __syncthreads();
     if (whole_bin) return prefix | ((uint64_t(1) << shift) - 1);
   }
@@ -129,17 +129,17 @@ __device__ inline void sort_ranks(uint64_t* ranks, uint32_t size) {
 template <class Set>
 __device__ void take_smallest(const Set& set,
                               bool raster,
-                              int64_t N,
-                              int64_t held,
-                              int64_t wanted,
+                              uint32_t N,
+                              uint32_t held,
+                              uint32_t wanted,
                               uint64_t* ranks,
                               int32_t* pixels) {
   const uint64_t bound = raster || wanted == held ? ~uint64_t(0) : selection_bound(set, N, wanted);
-  int64_t taken = 0;
-  for (int64_t n0 = 0; n0 < N && taken < wanted; n0 += kSelectThreads) {
-    const int64_t n = n0 + threadIdx.x;
+  uint32_t taken = 0;
+  for (uint32_t n0 = 0; n0 < N && taken < wanted; n0 += kSelectThreads) {
+    const uint32_t n = n0 + threadIdx.x;
     const bool take = n < N && set.holds(n) && set.rank(n) <= bound;
-    const int64_t position = compacted_position(take, taken);
+    const uint32_t position = compacted_position(take, taken);
     if (!take || position >= wanted) continue;
     if (raster) {
       pixels[position] = int32_t(n);
@@ -149,10 +149,10 @@ __device__ void take_smallest(const Set& set,
   }
   if (raster) return;
   uint32_t padded = 1;
-  while (padded < uint32_t(wanted)) padded *= 2;
-  for (int64_t k = wanted + threadIdx.x; k < padded; k += kSelectThreads) ranks[k] = ~uint64_t(0);
+  while (padded < wanted) padded *= 2;
+  for (uint32_t k = wanted + threadIdx.x; k < padded; k += kSelectThreads) ranks[k] = ~uint64_t(0);
   sort_ranks(ranks, padded);
-  for (int64_t k = threadIdx.x; k < wanted; k += kSelectThreads) {
+  for (uint32_t k = threadIdx.x; k < wanted; k += kSelectThreads) {
     pixels[k] = int32_t(pixel_of_rank(ranks[k]));
   }
   __syncthreads();  // ranks may be used again

@@ -237,6 +237,8 @@ __global__ __launch_bounds__(Mapping::kThreads,
                              2) void pixelwise_reread_kernel(const PixelwiseTask<Element> task) {
   using T = Widened<Element>;
   constexpr int kParts = Mapping::kParts;
+  [[maybe_unused]] constexpr int kTogether =
+      sizeof(T) == 8 ? 2 : 4;  // classes; more would spill f64
   const int64_t K = task.first.C, part = Mapping::part();
   const PixelPlace<Element, Mapping> place(task);
   const int64_t first_step = kParts * task.first.stride_c,
@@ -259,7 +261,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
   ClassSums<T> part_sums = {};
   for (int64_t start = 0; start < count; start += kClassBlock) {
     ClassSums<T> block = {};
-#pragma unroll 4
+#pragma unroll kTogether
     for (int64_t i = start; i < start + kClassBlock; ++i) {
       if (i < count) block.add(terms_of(i));
     }
@@ -276,7 +278,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
   T part_excess = T(0);
   for (int64_t start = 0; start < count; start += kClassBlock) {
     T block = T(0);
-#pragma unroll 4
+#pragma unroll kTogether
     for (int64_t i = start; i < start + kClassBlock; ++i) {
       if (i < count) block += slope_of(i).excess;
     }
@@ -287,7 +289,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
   if (task.grad.given()) {
     const SlopeScale<T> scale(task, form.close, excess);
     const int64_t start = task.grad.offset(place.b, part, place.n);
-#pragma unroll 4
+#pragma unroll kTogether
     for (int64_t i = 0; i < count; ++i) {
       if (!place.inside) continue;
       const ClassSlope<T> slope = slope_of(i);
