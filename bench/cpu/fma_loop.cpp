@@ -9,8 +9,8 @@ using structkd::cpu::STRUCTKD_ISA::kLanes;
 using structkd::cpu::STRUCTKD_ISA::store;
 using structkd::cpu::STRUCTKD_ISA::Vector;
 
-// Two units with a latency of four or five cycles need ten sums in flight; with two operands they fit
-// the 16 registers of AVX2.
+// Two units with a latency of four or five cycles need ten sums in flight; with two operands they
+// fit the 16 registers of AVX2.
 constexpr int kSums = 12;
 
 template <class T>

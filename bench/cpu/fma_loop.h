@@ -11,10 +11,10 @@ namespace structkd::bench {
 template <class T>
 using FmaLoop = double (*)(int64_t rounds, T* sink);
 
-#define STRUCTKD_DECLARE_FMA_LOOPS(level)              \
-  namespace level {                                    \
-  double fma_loop_f32(int64_t rounds, float* sink);    \
-  double fma_loop_f64(int64_t rounds, double* sink);   \
+#define STRUCTKD_DECLARE_FMA_LOOPS(level)            \
+  namespace level {                                  \
+  double fma_loop_f32(int64_t rounds, float* sink);  \
+  double fma_loop_f64(int64_t rounds, double* sink); \
   }
 STRUCTKD_DECLARE_FMA_LOOPS(baseline)
 #if defined(__x86_64__)

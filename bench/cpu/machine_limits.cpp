@@ -1,4 +1,5 @@
-// bench/cpu/machine_limits.cpp: what this machine can do at most with OMP_NUM_THREADS threads. Prints
+// bench/cpu/machine_limits.cpp: what this machine can do at most with OMP_NUM_THREADS threads.
+// Prints
 //
 //   level NAME          instruction set of the loops
 //   threads N
@@ -23,8 +24,8 @@
 namespace {
 
 // The best of several short measurements: a limit is the most that was seen.
-constexpr int kRepeats = 8;
-constexpr double kSecondsEach = 0.05;
+constexpr int kRepeats = 24;
+constexpr double kSecondsEach = 0.015;
 
 struct Level {
   const char* name;
@@ -81,7 +82,8 @@ int64_t stream_length() {
   return std::min<int64_t>(bytes, int64_t(512) << 20) / int64_t(sizeof(float));
 }
 
-// a = b + c over four floats; the store goes past the caches, as that of a result nobody reads soon.
+// a = b + c over four floats; the store goes past the caches, as that of a result nobody reads
+// soon.
 inline void add4(float* a, const float* b, const float* c) {
 #if defined(__x86_64__)
   _mm_stream_ps(a, _mm_add_ps(_mm_load_ps(b), _mm_load_ps(c)));

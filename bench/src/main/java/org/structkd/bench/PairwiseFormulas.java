@@ -140,7 +140,9 @@ final class PairwiseFormulas implements LossFormulas {
     Tensor gaps = torch.bmm(unit.transpose(1, 2), unit);
     gaps.baddbmm_(other.transpose(1, 2), other, ONE, MINUS_ONE);
     double divisor = divisor(rows);
-    Tensor value = gaps.norm().square().div(new Scalar(divisor));
+    // Row by row: LibTorch's f32 norm of billions of entries at once is wrong by half.
+    Tensor ofRows = gaps.norm(new ScalarOptional(new Scalar(2)), new long[] {2}, false);
+    Tensor value = ofRows.square().sum().div(new Scalar(divisor));
     if (!wantGradient) {
       return new Computation.Result(value, null);
     }
