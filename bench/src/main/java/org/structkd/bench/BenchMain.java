@@ -37,7 +37,7 @@ import picocli.CommandLine.Spec;
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
   /** Processors that others may use during a case; above, its times say little. */
-  static final double DISTURBING_LOAD = 0.3;
+  private static final double DISTURBING_LOAD = 0.3;
 
   @Spec private CommandSpec spec;
 

@@ -17,6 +17,9 @@ import org.structkd.bench.report.CsvRow;
 
 /** Runs benchmarks of what stands around the losses; prints and collects their figures. */
 final class CostRun {
+  /** Processors that others may use; above, times say little. */
+  private static final double DISTURBING_LOAD = 0.3;
+
   private final String kernel;
   private final PrintWriter out;
   private final Machine machine = Machine.current();
@@ -108,7 +111,7 @@ final class CostRun {
    */
   int finish(Path csv) throws IOException {
     double load = others.sinceStart();
-    if (load > BenchMain.DISTURBING_LOAD) {
+    if (load > DISTURBING_LOAD) {
       out.printf(Locale.ROOT, "DISTURBED: other programs used %.1f processors; not stored%n", load);
       return 1;
     }
