@@ -269,7 +269,10 @@ final class CpuBench {
     return result.getSecondaryResults().get(metric).getScore();
   }
 
-  /** A java whose malloc neither maps nor gives back what temporaries take, so no page faults. */
+  /**
+   * A java whose malloc neither maps nor gives back what temporaries take, so no page faults. One
+   * arena, as those of further threads hold no block above 64 MB, which glibc then maps anyway.
+   */
   private static Path javaWithTunedMalloc(Path folder) throws IOException {
     Path script = folder.resolve("java");
     if (!Files.exists(script)) {
@@ -277,7 +280,8 @@ final class CpuBench {
       String java = System.getProperty("java.home") + "/bin/java";
       Files.writeString(
           script,
-          "#!/bin/sh%nMALLOC_MMAP_THRESHOLD_=%d MALLOC_TRIM_THRESHOLD_=%d exec '%s' \"$@\"%n"
+          ("#!/bin/sh%nexport MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=%d"
+                  + " MALLOC_TRIM_THRESHOLD_=%d%nexec '%s' \"$@\"%n")
               .formatted(threshold, threshold, java));
       Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"));
     }

@@ -45,6 +45,7 @@ record Machine(
           "GOMP_SPINCOUNT",
           "OPENBLAS_CORETYPE",
           "LD_PRELOAD",
+          "MALLOC_ARENA_MAX",
           "MALLOC_MMAP_THRESHOLD_",
           "MALLOC_TRIM_THRESHOLD_",
           "STRUCTKD_ISA");
