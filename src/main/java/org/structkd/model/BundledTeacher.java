@@ -10,7 +10,8 @@ import org.structkd.data.DataFileException;
  * parameters), trained on {@link org.structkd.data.FashionScenes}.
  *
  * <p>Made by {@code ./structkd train-teacher} with its defaults; the file's properties say how and
- * what it scores.
+ * what it scores: mIoU 0.5752 on test scenes. Trained anew with one thread instead of two, whose
+ * rounding differs, it scored 0.5771.
  */
 public final class BundledTeacher {
   private static final String RESOURCE = "fashion-teacher.weights";
