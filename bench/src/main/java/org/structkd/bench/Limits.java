@@ -77,6 +77,9 @@ record Limits(double f32PerSecond, double f64PerSecond, double bytesPerSecond) {
 
   @Override
   public String toString() {
+    if (Double.isNaN(f32PerSecond)) {
+      return "not measured";
+    }
     return String.format(
         Locale.ROOT,
         "f32 %.0f GFLOP/s, f64 %.0f GFLOP/s, stream %.1f GB/s",
