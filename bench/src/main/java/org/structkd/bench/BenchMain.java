@@ -12,6 +12,7 @@ import org.structkd.StructkdException;
 import org.structkd.bench.report.ReportCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -65,11 +66,7 @@ public final class BenchMain implements Callable<Integer> {
       description = "cpu (default), or cuda: this machine's GPU.")
   private Device device;
 
-  @Option(
-      names = "--csv",
-      paramLabel = "F",
-      description = "Append the figures to this file; a relative name starts at the checkout.")
-  private Path csv;
+  @Mixin private CsvOption csv;
 
   @Option(
       names = "--gate",
@@ -91,7 +88,7 @@ public final class BenchMain implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    requireWritableCsv();
+    csv.requireWritable();
     Map<Loss, List<String>> shapes = shapes();
     PrintWriter out = spec.commandLine().getOut();
     try {
@@ -139,11 +136,8 @@ public final class BenchMain implements Callable<Integer> {
   }
 
   private void store(Machine machine, List<Figure> figures, PrintWriter out) throws IOException {
-    if (csv != null && !figures.isEmpty()) {
-      new CsvFile(csv).append(machine, figures);
-      out.println();
-      out.println("Appended to " + csv);
-    }
+    csv.append(
+        machine, figures.stream().flatMap(each -> each.rows(machine).stream()).toList(), out);
   }
 
   private static void report(int count, String how, PrintWriter out) {
@@ -189,16 +183,5 @@ public final class BenchMain implements Callable<Integer> {
 
   private List<Loss> losses() {
     return only == null ? List.of(Loss.values()) : List.of(only);
-  }
-
-  private void requireWritableCsv() {
-    if (csv == null) {
-      return;
-    }
-    try {
-      new CsvFile(csv).requireWritable();
-    } catch (IOException e) {
-      throw new ParameterException(spec.commandLine(), "--csv: " + e.getMessage());
-    }
   }
 }

@@ -1,11 +1,11 @@
 package org.structkd.bench;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -27,11 +27,11 @@ final class CallCommand implements Callable<Integer> {
       description = "Print this text.")
   private boolean help;
 
-  @Option(names = "--csv", paramLabel = "F", description = "Append the figures to this file.")
-  private Path csv;
+  @Mixin private CsvOption csv;
 
   @Override
   public Integer call() throws IOException, RunnerException {
+    csv.requireWritable();
     CostRun run = new CostRun("call", spec.commandLine().getOut());
     for (RunResult result : run.run(CallBenchmark.class)) {
       String callee = result.getParams().getParam("callee");

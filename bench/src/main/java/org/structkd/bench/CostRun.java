@@ -2,7 +2,6 @@ package org.structkd.bench;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -81,41 +80,21 @@ final class CostRun {
       double p50,
       double p20,
       double p80) {
-    String config =
-        "shape=%s dtype=f32 threads=%d %s"
-            .formatted(what, machine.threads(), machine.environment());
-    return new CsvRow(
-        kernel,
-        provider,
-        mode,
-        metric,
-        "calls",
-        1,
-        p50,
-        p20,
-        p80,
-        config,
-        machine.device(),
-        machine.time().toString(),
-        machine.version());
+    return machine.row(kernel, provider, mode, metric, "calls", 1, p50, p20, p80, what, "");
   }
 
   /**
    * Appends all rows to a file, unless other programs disturbed the run.
    *
-   * @param csv null: none
    * @return exit status
    */
-  int finish(Path csv) throws IOException {
+  int finish(CsvOption csv) throws IOException {
     double load = others.sinceStart();
     if (load > CpuBench.DISTURBING_LOAD) {
       out.printf(Locale.ROOT, "DISTURBED: other programs used %.1f processors; not stored%n", load);
       return 1;
     }
-    if (csv != null) {
-      new CsvFile(csv).appendRows(machine, rows);
-      out.println("Appended to " + csv);
-    }
+    csv.append(machine, rows, out);
     return 0;
   }
 }

@@ -1,5 +1,9 @@
 package org.structkd.bench;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.structkd.bench.report.CsvRow;
+
 /**
  * What was measured of one loss at one size with one provider, or why nothing was.
  *
@@ -56,5 +60,44 @@ record Figure(
 
   double percentOf(Limits limits) {
     return 1e5 * work.limitSeconds(limits) / p50;
+  }
+
+  /** What the CSV holds of it: a row for each metric, one without values for a gap. */
+  List<CsvRow> rows(Machine machine) {
+    List<CsvRow> rows = new ArrayList<>();
+    rows.add(row("speed_ms", p50, p20, p80, machine));
+    if (isGap()) {
+      return rows;
+    }
+    add("peak_memory_mib", peakMebibytes, machine, rows);
+    add("value_error", errors.value(), machine, rows);
+    if (!mode.equals(Pass.FORWARD.id)) {
+      add("gradient_error", errors.gradient(), machine, rows);
+    }
+    add("gflops", gflops(), machine, rows);
+    add("gbytes_per_s", gigabytesPerSecond(), machine, rows);
+    add("percent_of_limit", percentOf(machine.limits()), machine, rows);
+    return rows;
+  }
+
+  private void add(String metric, double value, Machine machine, List<CsvRow> rows) {
+    if (!Double.isNaN(value)) {
+      rows.add(row(metric, value, value, value, machine));
+    }
+  }
+
+  private CsvRow row(String metric, double middle, double low, double high, Machine machine) {
+    return machine.row(
+        loss.id,
+        provider,
+        mode,
+        metric,
+        loss.xName,
+        loss.x.applyAsLong(CaseShape.parse(shape)),
+        middle,
+        low,
+        high,
+        shape,
+        note);
   }
 }

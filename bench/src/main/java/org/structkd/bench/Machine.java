@@ -11,6 +11,7 @@ import java.util.List;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 import org.openjdk.jmh.util.Version;
+import org.structkd.bench.report.CsvRow;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 
@@ -88,6 +89,41 @@ record Machine(
         environment,
         "limits: " + limits,
         "%s, load average before %.2f".formatted(time, load));
+  }
+
+  /**
+   * A row of the CSV for a figure that was taken here.
+   *
+   * @param note further words for the configuration
+   */
+  CsvRow row(
+      String kernel,
+      String provider,
+      String mode,
+      String metric,
+      String xName,
+      long x,
+      double p50,
+      double p20,
+      double p80,
+      String shape,
+      String note) {
+    String config =
+        "shape=%s dtype=f32 threads=%d %s %s".formatted(shape, threads, environment, note).strip();
+    return new CsvRow(
+        kernel,
+        provider,
+        mode,
+        metric,
+        xName,
+        x,
+        p50,
+        p20,
+        p80,
+        config,
+        device,
+        time.toString(),
+        version);
   }
 
   private static String presets() {

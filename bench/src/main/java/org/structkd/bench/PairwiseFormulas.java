@@ -48,9 +48,7 @@ final class PairwiseFormulas implements LossFormulas {
         switch (provider) {
           case "eager", "eager-malloc" ->
               Computation.autograd(
-                  (student, teacher) ->
-                      torch.mse_loss(
-                          affinities(rows(student, whole)), affinities(rows(teacher, whole))));
+                  (student, teacher) -> eager(rows(student, whole), rows(teacher, whole)));
           case "eager-best" ->
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->
@@ -82,7 +80,13 @@ final class PairwiseFormulas implements LossFormulas {
     return rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
   }
 
-  private static Tensor affinities(Tensor rows) {
+  /** Of maps [B, C, N]. */
+  static Tensor eager(Tensor student, Tensor teacher) {
+    return torch.mse_loss(affinities(student), affinities(teacher));
+  }
+
+  /** Cosines of all pairs of nodes of a map [B, C, N]. */
+  static Tensor affinities(Tensor rows) {
     Tensor unit = unitRows(rows);
     return torch.bmm(unit.transpose(1, 2), unit);
   }

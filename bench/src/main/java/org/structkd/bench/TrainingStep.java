@@ -4,8 +4,6 @@ import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarOptional;
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -85,9 +83,9 @@ final class TrainingStep {
             PAIRWISE.forward(features, teacherFeatures),
             STRUCTURAL.forward(features, teacherFeatures, teacherLogits, labels, STEP))
         : List.of(
-            eagerPixelwise(logits),
-            torch.mse_loss(divergences(logits), divergences(teacherLogits)),
-            torch.mse_loss(similarities(features), similarities(teacherFeatures)),
+            PixelwiseFormulas.eager(logits, teacherLogits),
+            InterClassSimilarityFormulas.eager(logits, teacherLogits),
+            PairwiseFormulas.eager(features.flatten(2, 3), teacherFeatures.flatten(2, 3)),
             eagerStructural(features));
   }
 
@@ -146,34 +144,13 @@ final class TrainingStep {
     }
   }
 
-  private Tensor eagerPixelwise(Tensor logits) {
-    double pixels = logits.size(0) * logits.size(2) * logits.size(3);
-    return torch
-        .kl_div(logits.log_softmax(1), teacherLogits.softmax(1), SUM, false)
-        .div(new Scalar(pixels));
-  }
-
-  private static Tensor divergences(Tensor map) {
-    Tensor logs = map.flatten(2, 3).log_softmax(2);
-    Tensor shares = logs.exp();
-    Tensor own = shares.mul(logs).sum(new long[] {2}, true, new ScalarTypeOptional());
-    return own.sub(torch.bmm(shares, logs.transpose(1, 2)));
-  }
-
-  private static Tensor similarities(Tensor map) {
-    Tensor rows = map.flatten(2, 3);
-    Tensor length = rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
-    Tensor unit = rows.div(length.clamp_min(new Scalar(1e-12)));
-    return torch.bmm(unit.transpose(1, 2), unit);
-  }
-
   /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
   private Tensor eagerStructural(Tensor features) {
     GlobalStructuralSamples samples =
         STRUCTURAL.sample(teacherFeatures, teacherLogits, labels, STEP);
     Tensor indices = samples.indices().to(ScalarType.Long).unsqueeze(1);
-    Tensor ours = similarities(sampled(features, indices));
-    Tensor theirs = similarities(sampled(teacherFeatures, indices));
+    Tensor ours = PairwiseFormulas.affinities(sampled(features, indices));
+    Tensor theirs = PairwiseFormulas.affinities(sampled(teacherFeatures, indices));
     Tensor order = torch.rand(ours.shape()).argsort(2, false);
     long groups = ours.size(2) / CLASSES;
     return torch
@@ -187,7 +164,7 @@ final class TrainingStep {
 
   private static Tensor sampled(Tensor map, Tensor indices) {
     Tensor rows = map.flatten(2, 3);
-    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2))).unsqueeze(3);
+    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2)));
   }
 
   private static Tensor groups(Tensor similarities, Tensor order, long groups) {
