@@ -1,10 +1,11 @@
-// cpu/gemm.h: the matrix product under all kernels: packed panels and one register-blocked
+// cpu/gemm.h: the matrix product under all kernels: C += A B over K, by one register-blocked
 // micro-kernel.
 //
-// A panel holds kPanel rows of a matrix with the reduction index outside: panel[k * kPanel + r].
-// The rows of the last panel beyond the matrix are zero, so products need no bounds test. Both
-// operands have this form; a product C = A B' over K takes one panel of each and gives a kPanel x
-// kPanel tile.
+//   A  rows in blocks of kBlockK steps of K: rows[r * kBlockK + k], the next block after all rows.
+//      Its scalars are broadcast, so that a row of memory stays a row.
+//   B  panels of kColumns columns: columns[k * kColumns + c], whole vectors.
+//   C  row-major with any stride, possibly in a wider type than the products.
+// Rows are padded to a multiple of kRows, columns to one of kColumns, with zeros: no bounds tests.
 //
 // No BLAS: its thread pool and its bits depend on the number of threads (docs/design.md).
 #ifndef STRUCTKD_CPU_GEMM_H
@@ -15,77 +16,81 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Two vectors wide: per step of K the micro-kernel loads 2 vectors, broadcasts kRows scalars and
-// issues 2 kRows multiply-adds into 2 kRows registers (16 of 32 with AVX-512, 8 of 16 else), enough
-// to cover an FMA latency of 4 cycles at two per cycle.
+// Rows and columns of C per micro-kernel call. A step of K loads 2 vectors of B and kRows scalars
+// of A for 2 kRows multiply-adds into as many registers: 24 of 32 with AVX-512, 12 of 16 with AVX2,
+// 8 of 16 with SSE2, which needs one more for each product. That is at least the 8 chains that an
+// FMA of 4 cycles at two per cycle takes, and enough arithmetic per load to stream A and B from the
+// second-level cache.
 template <class T>
-constexpr int kPanel = 2 * kLanes<T>;
+constexpr int kRows = kVectorBytes == 64   ? 12
+                      : kVectorBytes == 32 ? 6
+                                           : 4;
 template <class T>
-constexpr int kRows = kVectorBytes == 64 ? 8 : 4;
+constexpr int kColumns = 2 * kLanes<T>;
 
-template <class T>
-inline int64_t panels(int64_t rows) {
-  return divide_up(rows, kPanel<T>);
-}
-
-// tile[r * kPanel + c] (+)= sum_k a[k, r] b[k, c] for the kRows rows from a on. Accumulate
-// adds to the tile in its own type, which may be wider than the product's.
-template <class T, class Tile, bool Accumulate>
-inline void micro_kernel(int64_t K,
-                         const T* __restrict a,
-                         const T* __restrict b,
-                         Tile* __restrict tile) {
-  Vector<T> low[kRows<T>] = {}, high[kRows<T>] = {};
-  for (int64_t k = 0; k < K; ++k) {
-    const Vector<T> b0 = load(b), b1 = load(b + kLanes<T>);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows<T>; ++r) {
-      low[r] += a[r] * b0;
-      high[r] += a[r] * b1;
-    }
-    a += kPanel<T>;
-    b += kPanel<T>;
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows<T>; ++r) {
-    T row[kPanel<T>];
-    store(row, low[r]);
-    store(row + kLanes<T>, high[r]);
-    Tile* out = tile + r * kPanel<T>;
-    for (int c = 0; c < kPanel<T>; ++c) out[c] = Accumulate ? out[c] + Tile(row[c]) : Tile(row[c]);
-  }
-}
-
-// tile = A B' (or tile += A B') for one panel of each, K reduction steps.
-template <class T, class Tile, bool Accumulate>
-inline void panel_product(int64_t K, const T* a, const T* b, Tile* tile) {
-  for (int r = 0; r < kPanel<T>; r += kRows<T>) {
-    micro_kernel<T, Tile, Accumulate>(K, a + r, b, tile + r * kPanel<T>);
-  }
-}
-
-// Reduction steps between two additions to a wider tile: bounds the f32 rounding of long sums, and
-// the two panels of a block fit a 32 KB first-level cache.
+// Steps of K between two additions to C: bounds the rounding of long f32 sums, and a panel of B (16
+// KB with AVX-512) stays in a 32 KB first-level cache while rows pass by.
 constexpr int64_t kBlockK = 128;
 
-// tile += A B', the products in T and the sums over blocks of kBlockK in Tile.
-template <class T, class Tile>
-inline void blocked_panel_product(int64_t K, const T* a, const T* b, Tile* tile) {
-  for (int64_t k = 0; k < K; k += kBlockK) {
-    const int64_t block = smaller(kBlockK, K - k);
-    panel_product<T, Tile, true>(block, a + k * kPanel<T>, b + k * kPanel<T>, tile);
+template <class T>
+inline int64_t column_panels(int64_t columns) {
+  return divide_up(columns, kColumns<T>);
+}
+
+// A: `count` rows, padded.
+template <class T>
+struct RowBlocks {
+  int64_t count;
+  T* data;
+
+  static int64_t padded(int64_t rows) { return round_up(rows, kRows<T>); }
+  static int64_t elements(int64_t rows, int64_t K) { return padded(rows) * round_up(K, kBlockK); }
+
+  T* row(int64_t r, int64_t block) const { return data + (block * count + r) * kBlockK; }
+  // Element (r, k) for writers that don't walk along k.
+  T& at(int64_t r, int64_t k) const { return row(r, k / kBlockK)[k % kBlockK]; }
+};
+
+// c[i * stride + j] += sum_k rows[i * kBlockK + k] columns[k * kColumns + j] for i < kRows, j <
+// kColumns, k < K <= kBlockK. A function of its own, so that the accumulators stay in registers.
+template <class T, class C>
+__attribute__((noinline)) void micro_kernel(int64_t K,
+                                            const T* __restrict rows,
+                                            const T* __restrict columns,
+                                            C* __restrict c,
+                                            int64_t stride) {
+  // C comes from a far cache: it has the whole loop to arrive.
+  for (int i = 0; i < kRows<T>; ++i) {
+    for (int j = 0; j < kColumns<T>; j += 64 / int(sizeof(C)))
+      __builtin_prefetch(c + i * stride + j);
+  }
+  Vector<T> low[kRows<T>] = {}, high[kRows<T>] = {};
+  for (int64_t k = 0; k < K; ++k) {
+    const Vector<T> b0 = load(columns), b1 = load(columns + kLanes<T>);
+#pragma GCC unroll 14
+    for (int i = 0; i < kRows<T>; ++i) {
+      low[i] += rows[i * kBlockK] * b0;
+      high[i] += rows[i * kBlockK] * b1;
+    }
+    ++rows;
+    columns += kColumns<T>;
+  }
+#pragma GCC unroll 14
+  for (int i = 0; i < kRows<T>; ++i) {
+    T sums[kColumns<T>];
+    store(sums, low[i]);
+    store(sums + kLanes<T>, high[i]);
+    for (int j = 0; j < kColumns<T>; ++j) c[i * stride + j] += C(sums[j]);
   }
 }
 
-// rows[r * stride + k], r < count <= kPanel, k < K  ->  one panel with zero rows behind.
-template <class T>
-inline void pack_panel(const T* rows, int64_t stride, int64_t count, int64_t K, T* panel) {
-  for (int64_t r = 0; r < kPanel<T>; ++r) {
-    if (r < count) {
-      for (int64_t k = 0; k < K; ++k) panel[k * kPanel<T> + r] = rows[r * stride + k];
-    } else {
-      for (int64_t k = 0; k < K; ++k) panel[k * kPanel<T> + r] = T(0);
-    }
+// The same for any K: kRows rows from `row` on, the columns of one panel.
+template <class T, class C>
+inline void add_product(
+    int64_t K, const RowBlocks<T>& rows, int64_t row, const T* columns, C* c, int64_t stride) {
+  for (int64_t k = 0; k < K; k += kBlockK) {
+    micro_kernel(smaller(kBlockK, K - k), rows.row(row, k / kBlockK), columns + k * kColumns<T>, c,
+                 stride);
   }
 }
 

@@ -15,22 +15,23 @@ namespace {
 
 template <class T>
 struct Plan {
-  static constexpr int64_t P = kPanel<T>;
+  static constexpr int64_t P = kColumns<T>;
 
   Rows<T> student, teacher;
   SimilarityMaps<T> maps;
   T* symmetric;    // per thread [padded M, P]: columns of U + U'
-  double* grads;   // [padded Cs, padded M]
+  double* grads;   // [Cs, padded for products, padded M]
   double* pixels;  // per thread [H * W]
 
   Plan(const GlobalStructuralArgs& args, int threads, Workspace& workspace)
       : student(args.student.C, args.max_samples, args.want_grad && !is_cross(args), workspace),
         teacher(args.teacher.C, args.max_samples, args.want_grad && is_cross(args), workspace),
-        maps(panels<T>(args.max_samples) * P, args.max_samples, threads, workspace) {
-    const int64_t padded = panels<T>(args.max_samples) * P;
+        maps(column_panels<T>(args.max_samples) * P, args.max_samples, threads, workspace) {
+    const int64_t padded = column_panels<T>(args.max_samples) * P;
     const int64_t pixels_per_image = args.student.H * args.student.W;
     symmetric = workspace.take<T>(args.want_grad ? threads * padded * P : 0);
-    grads = workspace.take<double>(args.want_grad ? panels<T>(args.student.C) * P * padded : 0);
+    grads =
+        workspace.take<double>(args.want_grad ? RowBlocks<T>::padded(args.student.C) * padded : 0);
     pixels = workspace.take<double>(args.want_grad ? threads * pixels_per_image : 0);
   }
 
@@ -39,21 +40,25 @@ struct Plan {
   }
 };
 
-// One tile of a map: rows of panel i of a against rows of panel j of b; mirrored if asked.
+// The columns of panel j of a map: products of all rows of `a` with those of `b` in the panel. A
+// symmetric map: of the rows from the panel's own on, the others are mirrored by their panels.
 template <class T>
-void map_tile(
-    const Rows<T>& a, const Rows<T>& b, int64_t i, int64_t j, bool mirror, int64_t stride, T* map) {
-  constexpr int64_t P = Rows<T>::P;
-  double tile[P * P] = {};
-  blocked_panel_product(a.C, a.nodes + i * a.C * P, b.nodes + j * b.C * P, tile);
-  for (int64_t r = 0; r < P; ++r) {
-    T* out = map + (i * P + r) * stride + j * P;
-    for (int64_t c = 0; c < P; ++c) out[c] = T(tile[r * P + c]);
-  }
-  if (!mirror) return;
-  for (int64_t r = 0; r < P; ++r) {
-    T* out = map + (j * P + r) * stride + i * P;
-    for (int64_t c = 0; c < P; ++c) out[c] = T(tile[c * P + r]);
+void map_columns(
+    const Rows<T>& a, const Rows<T>& b, int64_t j, bool symmetric, int64_t stride, T* map) {
+  constexpr int64_t P = Rows<T>::P, R = kRows<T>;
+  const int64_t own = symmetric ? j * P : 0, others = symmetric ? own + P : stride;
+  for (int64_t row = own / R * R; row < stride; row += R) {
+    double tile[R * P] = {};
+    add_product(a.C, a.samples, row, b.panel(j), tile, P);
+    const int64_t end = smaller(row + R, stride);
+    for (int64_t i = larger(row, own); i < end; ++i) {
+      T* out = map + i * stride + j * P;
+      for (int64_t c = 0; c < P; ++c) out[c] = T(tile[(i - row) * P + c]);
+    }
+    for (int64_t c = 0; c < P; ++c) {
+      T* out = map + (j * P + c) * stride;
+      for (int64_t i = larger(row, others); i < end; ++i) out[i] = T(tile[(i - row) * P + c]);
+    }
   }
 }
 
@@ -63,28 +68,25 @@ void fill_maps(const GlobalStructuralArgs& args,
                int64_t b,
                int threads,
                Plan<T>& plan) {
-  const int64_t M = groups.M, node_panels = panels<T>(M);
+  const int64_t M = groups.M, node_panels = column_panels<T>(M);
   const bool cross = Plan<T>::is_cross(args);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int64_t p = 0; p < node_panels; ++p) {
     gather_panel(args, args.student, b, M, p, plan.student);
     gather_panel(args, args.teacher, b, M, p, plan.teacher);
-    if (args.want_grad) transpose_panel(node_panels, p, cross ? plan.teacher : plan.student);
+    pack_rows(node_panels, p, plan.student);
+    pack_rows(node_panels, p, plan.teacher);
+    if (args.want_grad) pack_channels(p, cross ? plan.teacher : plan.student);
   }
-  // Dynamic: rows of the triangle differ in length, and every tile has one writer anyway.
+  // Dynamic: columns of the triangle differ in length, and every tile has one writer anyway.
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-  for (int64_t i = 0; i < node_panels; ++i) {
-    for (int64_t j = i; j < node_panels; ++j) {
-      map_tile(plan.teacher, plan.teacher, i, j, j > i, plan.maps.stride, plan.maps.teacher);
-      if (!cross) {
-        map_tile(plan.student, plan.student, i, j, j > i, plan.maps.stride, plan.maps.student);
-      }
-    }
-    for (int64_t j = 0; cross && j < node_panels; ++j) {
-      map_tile(plan.student, plan.teacher, i, j, false, plan.maps.stride, plan.maps.student);
-    }
-    const int64_t end = smaller((i + 1) * Plan<T>::P, M);
-    for (int64_t row = i * Plan<T>::P; row < end; ++row) {
+  for (int64_t j = 0; j < node_panels; ++j) {
+    const int64_t stride = plan.maps.stride;
+    map_columns(plan.teacher, plan.teacher, j, /*symmetric=*/true, stride, plan.maps.teacher);
+    map_columns(plan.student, cross ? plan.teacher : plan.student, j, /*symmetric=*/!cross, stride,
+                plan.maps.student);
+    const int64_t end = smaller((j + 1) * Plan<T>::P, M);
+    for (int64_t row = j * Plan<T>::P; row < end; ++row) {
       label_map_row(args, groups, b, row, plan.maps);
     }
   }
@@ -94,7 +96,7 @@ void fill_maps(const GlobalStructuralArgs& args,
 template <class T>
 void pack_derivative(const SimilarityMaps<T>& maps, int64_t i0, bool add_mirror, T* panel) {
   constexpr int64_t P = Plan<T>::P;
-  pack_panel(maps.student + i0 * maps.stride, maps.stride, P, maps.stride, panel);
+  transpose(P, maps.stride, maps.student + i0 * maps.stride, maps.stride, panel, P);
   if (!add_mirror) return;
   for (int64_t j = 0; j < maps.stride; ++j) {
     const T* mirror = maps.student + j * maps.stride + i0;
@@ -112,14 +114,17 @@ void rows_gradient(const GlobalStructuralArgs& args, int threads, const Plan<T>&
   for (int64_t i = 0; i < node_panels; ++i) {
     T* derivative = plan.symmetric + omp_get_thread_num() * padded * P;
     pack_derivative(plan.maps, i * P, !cross, derivative);
-    for (int64_t c = 0; c < panels<T>(factor.C); ++c) {
-      double tile[P * P] = {};
-      blocked_panel_product(padded, factor.channels + c * padded * P, derivative, tile);
-      for (int64_t r = 0; r < P; ++r) {
-        memcpy(plan.grads + (c * P + r) * padded + i * P, tile + r * P, P * sizeof(double));
+    double* grads = plan.grads + i * P;
+    for (int64_t c = 0; c < factor.channels.count; ++c) {
+      memset(grads + c * padded, 0, P * sizeof(double));
+    }
+    for (int64_t k = 0; k < padded; k += kBlockK) {
+      for (int64_t c = 0; c < factor.channels.count; c += kRows<T>) {
+        micro_kernel(smaller(kBlockK, padded - k), factor.channels.row(c, k / kBlockK),
+                     derivative + k * P, grads + c * padded, padded);
       }
     }
-    if (args.normalize) through_unit_length(plan.student, i, padded, plan.grads + i * P);
+    if (args.normalize) through_unit_length(plan.student, i, padded, grads);
   }
 }
 
@@ -129,7 +134,7 @@ double compare_image(
     const GlobalStructuralArgs& args, int64_t b, double weight, int threads, Plan<T>& plan) {
   const DescriptorGroups groups = make_groups(samples_of(args, b), classes_of(args, b),
                                               args.group_width, args.reduction, args.remainder);
-  plan.maps.stride = panels<T>(groups.M) * Plan<T>::P;
+  plan.maps.stride = column_panels<T>(groups.M) * Plan<T>::P;
   fill_maps(args, groups, b, threads, plan);
   const double loss =
       compare_maps(groups, plan.maps, args.temperature, weight, args.want_grad, threads);

@@ -9,27 +9,35 @@
 #include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/gemm.h"
+#include "cpu/transpose.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Rows of one net. T is the type of products: f64 for f64 inputs, else f32.
+// Rows of one net: the samples, in panels of P. T is the type of products: f64 for f64 inputs, else
+// f32.
 template <class T>
 struct Rows {
-  static constexpr int64_t P = kPanel<T>;
+  static constexpr int64_t P = kColumns<T>;
 
-  int64_t C;
-  T* nodes;         // [panels, C, P]: reduction over channels; zero rows fill the last panel
-  T* channels;      // [panels of C, padded M, P]: reduction over rows, or not taken
+  int64_t C, K;           // K: channels, padded for transpositions
+  T* columns;             // [panels, K, P]: reduction over channels; zero rows fill the last panel
+  RowBlocks<T> samples;   // over channels
+  RowBlocks<T> channels;  // over samples, or not taken
   double* inverse;  // [padded M] 1 / |f| of a scaled row, 0 of a zero row, 1 if rows stay as is
 
   Rows(int64_t channels_of_map, int64_t max_samples, bool want_channels, Workspace& workspace)
-      : C(channels_of_map) {
-    const int64_t node_panels = panels<T>(max_samples);
-    nodes = workspace.take<T>(node_panels * C * P);
-    channels = workspace.take<T>(want_channels ? panels<T>(C) * node_panels * P * P : 0);
-    inverse = workspace.take<double>(node_panels * P);
+      : C(channels_of_map), K(round_up(channels_of_map, kLanes<T>)) {
+    const int64_t padded = column_panels<T>(max_samples) * P;
+    columns = workspace.take<T>(padded * K);
+    samples.count = RowBlocks<T>::padded(padded);
+    samples.data = workspace.take<T>(RowBlocks<T>::elements(padded, C));
+    channels.count = RowBlocks<T>::padded(C);
+    channels.data = workspace.take<T>(want_channels ? RowBlocks<T>::elements(C, padded) : 0);
+    inverse = workspace.take<double>(padded);
   }
+
+  T* panel(int64_t p) const { return columns + p * K * P; }
 };
 
 template <class Stored, class T>
@@ -57,7 +65,7 @@ inline void gather_panel(const GlobalStructuralArgs& args,
     any_outside |= outside[i];
     if (n >= 0) offset[i] = n / map.W * map.stride_h + n % map.W * map.stride_w;
   }
-  T* packed = rows.nodes + p * rows.C * P;
+  T* packed = rows.panel(p);
   double squares[P] = {};
   for (int64_t c = 0; c < rows.C; ++c) {
     T* row = packed + c * P;
@@ -71,6 +79,7 @@ inline void gather_panel(const GlobalStructuralArgs& args,
     }
     for (int64_t i = 0; i < P; ++i) squares[i] += double(row[i]) * double(row[i]);
   }
+  memset(packed + rows.C * P, 0, size_t((rows.K - rows.C) * P) * sizeof(T));
   double* inverse = rows.inverse + p * P;
   for (int64_t i = 0; i < P; ++i) {
     const double norm = sqrt(squares[i]);
@@ -84,14 +93,30 @@ inline void gather_panel(const GlobalStructuralArgs& args,
   }
 }
 
-// The packed rows of panel p once more, now with the rows as the reduction index.
+// The columns of panel p as rows, too: samples over channels and, where taken, channels over
+// samples. The last panel fills up the last rows.
 template <class T>
-inline void transpose_panel(int64_t node_panels, int64_t p, const Rows<T>& rows) {
+inline void pack_rows(int64_t panels, int64_t p, const Rows<T>& rows) {
   constexpr int64_t P = Rows<T>::P;
-  const T* packed = rows.nodes + p * rows.C * P;
-  for (int64_t c = 0; c < panels<T>(rows.C); ++c) {
-    T* out = rows.channels + (c * node_panels + p) * P * P;
-    pack_panel(packed + c * P * P, P, smaller(P, rows.C - c * P), P, out);
+  for (int64_t k = 0; k < rows.K; k += kBlockK) {
+    T* block = rows.samples.row(p * P, k / kBlockK);
+    transpose(smaller(kBlockK, rows.K - k), P, rows.panel(p) + k * P, P, block, kBlockK);
+    if (p + 1 < panels) continue;
+    const int64_t missing = RowBlocks<T>::padded(panels * P) - panels * P;
+    memset(block + P * kBlockK, 0, size_t(missing * kBlockK) * sizeof(T));
+  }
+}
+
+template <class T>
+inline void pack_channels(int64_t p, const Rows<T>& rows) {
+  constexpr int64_t P = Rows<T>::P;
+  for (int64_t c = 0; c < rows.channels.count; ++c) {
+    T* row = &rows.channels.at(c, p * P);
+    if (c < rows.C) {
+      memcpy(row, rows.panel(p) + c * P, P * sizeof(T));
+    } else {
+      memset(row, 0, P * sizeof(T));
+    }
   }
 }
 
@@ -101,7 +126,7 @@ inline void transpose_panel(int64_t node_panels, int64_t p, const Rows<T>& rows)
 template <class T>
 inline void through_unit_length(const Rows<T>& rows, int64_t p, int64_t stride, double* grad) {
   constexpr int64_t P = Rows<T>::P;
-  const T* packed = rows.nodes + p * rows.C * P;
+  const T* packed = rows.panel(p);
   const double* inverse = rows.inverse + p * P;
   double along[P] = {};
   for (int64_t c = 0; c < rows.C; ++c) {

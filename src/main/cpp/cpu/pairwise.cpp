@@ -60,7 +60,7 @@ template <class T>
 Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace workspace) {
   const Gram<T> gram(group.args, group.N, group.threads, workspace);
   accumulate_matrices(group, gram, difference);
-  const PairSums sums = pair_sums(gram, difference);
+  const PairSums sums = pair_sums(group, gram, difference);
   const bool f32_products = sizeof(T) == sizeof(float);
   if (f32_products && !difference) {
     const double kappa_squared = sums.student / sums.gaps;

@@ -15,7 +15,9 @@
 #include <omp.h>
 
 #include "core/workspace.h"
+#include "cpu/lane_sums.h"
 #include "cpu/pairwise_nodes.h"
+#include "cpu/transpose.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -24,68 +26,91 @@ namespace {
 // that it must serve several panels.
 constexpr int64_t kGradPanels = 8;
 
+// Nodes that are packed at a time, in blocks of kBlockK.
+constexpr int64_t kChunkBlocks = 4;
+
+// Packed rows of one task: they stay in the second-level cache (half of 1 MB) while panels of
+// columns pass by.
+constexpr int64_t kGroupBytes = 512 << 10;
+
+// A C x C matrix of sums over nodes, panel by panel of columns, so that what a micro-kernel adds to
+// lies together; with room for whole micro-kernels.
+template <class T>
+struct SumMatrix {
+  static constexpr int64_t P = kColumns<T>;
+
+  int64_t rows;  // padded
+  double* data;  // [panels, rows, P]
+
+  SumMatrix(int64_t C, int64_t panels, Workspace& workspace)
+      : rows(RowBlocks<T>::padded(C)), data(workspace.take<double>(panels * rows * P)) {}
+
+  double* panel(int64_t p) const { return data + p * rows * P; }
+  double& at(int64_t i, int64_t j) const { return panel(j / P)[i * P + j % P]; }
+};
+
 template <class T>
 struct Gram {
-  int64_t Cs, Co;
-  int64_t student_panels, other_panels;
-  int64_t chunk;    // nodes that are packed at a time
-  T* packed;        // [student_panels + other_panels, chunk, kPanel]
-  double* ss;       // [student_panels, student_panels] tiles of [kPanel, kPanel]
-  double* os;       // [other_panels, student_panels] tiles: O'S
-  double* oo;       // [other_panels, other_panels] tiles
-  T* coefficients;  // [student_panels, Cs + Co, kPanel]
-  T* nodes;         // per thread [kGradPanels, Cs + Co, kPanel]
-  T* grads;         // per thread [kGradPanels, student_panels * kPanel, kPanel]
+  static constexpr int64_t P = kColumns<T>, R = kRows<T>;
 
-  static constexpr int64_t P = kPanel<T>;
+  int64_t Cs, Co;
+  int64_t student_panels, other_panels;  // of columns
+  int64_t chunk;                         // nodes that are packed at a time
+  RowBlocks<T> rows;                     // [channels of S, then of O] over the nodes of a chunk
+  T* columns;                            // [student_panels + other_panels, chunk, P]
+  SumMatrix<T> ss, os, oo;               // S'S, O'S, O'O
+  PairSums* panel_sums;                  // per panel of columns
+  RowBlocks<T> coefficients;             // [Cs] over Cs + Co
+  T* nodes;                              // per thread [kGradPanels, Cs + Co, P]
+  T* grads;                              // per thread [kGradPanels, padded Cs, P]
 
   Gram(const PairwiseArgs& args, int64_t N, int threads, Workspace& workspace)
       : Cs(args.student.C),
         Co(args.teacher.C),
-        student_panels(panels<T>(Cs)),
-        other_panels(panels<T>(Co)) {
-    // About 1 MB of packed rows, the second-level cache of a server core: long enough that the
-    // barriers between chunks do not count, whatever C.
-    constexpr int64_t kPackedBytes = 1 << 20;
-    const int64_t fitting = kPackedBytes / (P * (student_panels + other_panels) * sizeof(T));
-    chunk = smaller(larger(fitting / kBlockK, int64_t(1)), int64_t(8)) * kBlockK;
-    chunk = smaller(chunk, round_up(N, kBlockK));
-    packed = workspace.take<T>((student_panels + other_panels) * chunk * P);
-    ss = workspace.take<double>(student_panels * student_panels * P * P);
-    os = workspace.take<double>(other_panels * student_panels * P * P);
-    oo = workspace.take<double>(other_panels * other_panels * P * P);
-    coefficients = nodes = grads = nullptr;
+        student_panels(column_panels<T>(Cs)),
+        other_panels(column_panels<T>(Co)),
+        ss(Cs, student_panels, workspace),
+        os(Co, student_panels, workspace),
+        oo(Co, other_panels, workspace) {
+    chunk = smaller(kChunkBlocks * kBlockK, round_up(N, kBlockK));
+    columns = workspace.take<T>((student_panels + other_panels) * chunk * P);
+    rows.count = other_row() + padded_rows(Co);
+    rows.data = workspace.take<T>(rows.count * chunk);
+    panel_sums = workspace.take<PairSums>(larger(student_panels, other_panels));
+    coefficients = {RowBlocks<T>::padded(Cs), nullptr};
+    nodes = grads = nullptr;
     if (!args.want_grad) return;
-    coefficients = workspace.take<T>(student_panels * (Cs + Co) * P);
+    coefficients.data = workspace.take<T>(RowBlocks<T>::elements(Cs, Cs + Co));
     nodes = workspace.take<T>(threads * node_elements());
     grads = workspace.take<T>(threads * grad_elements());
   }
 
+  // Rows are packed by panels of columns and multiplied by micro-kernels: room for both.
+  static int64_t padded_rows(int64_t C) { return larger(round_up(C, R), round_up(C, P)); }
+  int64_t other_row() const { return padded_rows(Cs); }
+
   int64_t node_elements() const { return kGradPanels * (Cs + Co) * P; }
-  int64_t grad_elements() const { return kGradPanels * student_panels * P * P; }
+  int64_t grad_elements() const { return kGradPanels * coefficients.count * P; }
 };
 
-// Element (i, j) of a matrix stored in tiles.
-inline double& tiled(double* tiles, int64_t tile_columns, int64_t P, int64_t i, int64_t j) {
-  return tiles[((i / P) * tile_columns + j / P) * P * P + i % P * P + j % P];
-}
-
-// Row c of O: of T, or of D = S - T, formed in f64 so that close values keep all their bits.
+// Row c of O: of T, or of D = S - T.
+template <class T>
 inline void load_other(const NodeGroup& group,
                        bool difference,
                        int64_t image,
                        int64_t c,
                        int64_t n0,
                        int64_t count,
-                       double* row) {
-  load_teacher(group, image, c, n0, count, row);
-  if (!difference) return;
-  double s[kStrip];
-  load_student(group, image, c, n0, count, s);
-  for (int64_t i = 0; i < count; ++i) row[i] = s[i] - row[i];
+                       T* row) {
+  if (difference) {
+    load_difference(group, image, c, n0, count, row);
+  } else {
+    load_teacher(group, image, c, n0, count, row);
+  }
 }
 
-// Packs one panel of channels for kBlockK nodes from n0 + k0 on; nodes past the image become zero.
+// Packs one panel of channels for a block of kBlockK nodes, as rows and as columns; nodes past the
+// image and channels past the last become zero.
 template <class T>
 inline void pack_channels(const NodeGroup& group,
                           const Gram<T>& gram,
@@ -93,113 +118,191 @@ inline void pack_channels(const NodeGroup& group,
                           int64_t image,
                           int64_t panel,
                           int64_t n0,
-                          int64_t k0) {
-  constexpr int64_t P = kPanel<T>;
+                          int64_t block) {
+  constexpr int64_t P = kColumns<T>;
   const bool student = panel < gram.student_panels;
+  const int64_t C = student ? gram.Cs : gram.Co;
   const int64_t c0 = (student ? panel : panel - gram.student_panels) * P;
-  const int64_t channels = smaller(P, (student ? gram.Cs : gram.Co) - c0);
-  const int64_t count = smaller(kBlockK, group.N - n0 - k0);
-  T rows[P * kBlockK];
-  for (int64_t r = 0; r < channels; ++r) {
-    double row[kBlockK] = {};
-    if (count > 0 && student) load_student(group, image, c0 + r, n0 + k0, count, row);
-    if (count > 0 && !student) load_other(group, difference, image, c0 + r, n0 + k0, count, row);
-    for (int64_t k = 0; k < kBlockK; ++k) rows[r * kBlockK + k] = T(row[k]);
+  const int64_t end = c0 + P < C ? c0 + P : gram.padded_rows(C);
+  const int64_t n = n0 + block * kBlockK;
+  const int64_t count = larger(int64_t(0), smaller(kBlockK, group.N - n));
+  T* rows = gram.rows.row(student ? 0 : gram.other_row(), block);
+  for (int64_t c = c0; c < end; ++c) {
+    T* row = rows + c * kBlockK;
+    const int64_t filled = c < C ? count : 0;
+    memset(row + filled, 0, size_t(kBlockK - filled) * sizeof(T));
+    if (filled == 0) continue;
+    if (student) {
+      load_student(group, image, c, n, filled, row);
+    } else {
+      load_other(group, difference, image, c, n, filled, row);
+    }
   }
-  pack_panel(rows, kBlockK, channels, kBlockK, gram.packed + (panel * gram.chunk + k0) * P);
+  transpose(P, kBlockK, rows + c0 * kBlockK, kBlockK,
+            gram.columns + (panel * gram.chunk + block * kBlockK) * P, P);
+}
+
+// matrix += rows' columns over the first `blocks` blocks of the packed chunk.
+template <class T>
+struct Product {
+  SumMatrix<T> matrix;
+  int64_t row0, rows;      // channels
+  int64_t panel0, panels;  // of columns
+  bool symmetric;          // only the upper triangle is computed
+};
+
+// Rows per task: as many as the cache takes, fewer where threads would have nothing to do.
+template <class T>
+inline int64_t group_rows(const Product<T>& product, int threads) {
+  constexpr int64_t R = kRows<T>,
+                    kFitting = kGroupBytes / (kChunkBlocks * kBlockK * int64_t(sizeof(T)));
+  const int64_t enough_groups = divide_up(4 * threads, product.panels);
+  return larger(smaller(kFitting / R, divide_up(product.rows, R * enough_groups)), int64_t(1)) * R;
+}
+
+// One task of a product: `rows` rows from `first` on, one panel of columns.
+template <class T>
+inline void add_block(const Gram<T>& gram,
+                      const Product<T>& product,
+                      int64_t blocks,
+                      int64_t first,
+                      int64_t rows,
+                      int64_t panel) {
+  constexpr int64_t P = kColumns<T>, R = kRows<T>;
+  int64_t end = smaller(first + rows, product.rows);
+  if (product.symmetric) end = smaller(end, (panel + 1) * P);
+  const T* columns = gram.columns + (product.panel0 + panel) * gram.chunk * P;
+  for (int64_t block = 0; block < blocks; ++block) {
+    for (int64_t row = first; row < end; row += R) {
+      micro_kernel(kBlockK, gram.rows.row(product.row0 + row, block), columns + block * kBlockK * P,
+                   product.matrix.panel(panel) + row * P, P);
+    }
+  }
+}
+
+// matrix = its upper triangle on both sides. Eight rows at a time: what is read by columns is read
+// by whole cache lines. Called by all threads of a team.
+template <class T>
+inline void mirror(const SumMatrix<T>& matrix, int64_t C) {
+#pragma omp for schedule(static)
+  for (int64_t i0 = 0; i0 < C; i0 += 8) {
+    for (int64_t j = 0; j < smaller(i0 + 8, C); ++j) {
+      for (int64_t i = larger(i0, j + 1); i < smaller(i0 + 8, C); ++i) {
+        matrix.at(i, j) = matrix.at(j, i);
+      }
+    }
+  }
 }
 
 // Second pass: the three matrices.
 template <class T>
 inline void accumulate_matrices(const NodeGroup& group, const Gram<T>& gram, bool difference) {
-  constexpr int64_t P = kPanel<T>;
+  constexpr int64_t P = kColumns<T>;
   const int64_t sp = gram.student_panels, op = gram.other_panels;
-  const int64_t ss_tiles = sp * sp, os_tiles = op * sp, oo_tiles = op * op;
-  memset(gram.ss, 0, size_t(ss_tiles * P * P) * sizeof(double));
-  memset(gram.os, 0, size_t(os_tiles * P * P) * sizeof(double));
-  memset(gram.oo, 0, size_t(oo_tiles * P * P) * sizeof(double));
+  const Product<T> products[] = {{gram.ss, 0, gram.Cs, 0, sp, true},
+                                 {gram.os, gram.other_row(), gram.Co, 0, sp, false},
+                                 {gram.oo, gram.other_row(), gram.Co, sp, op, true}};
+  for (const Product<T>& product : products) {
+    memset(product.matrix.data, 0,
+           size_t(product.panels * product.matrix.rows * P) * sizeof(double));
+  }
 #pragma omp parallel num_threads(group.threads)
-  for (int64_t image = 0; image < group.images; ++image) {
-    for (int64_t n0 = 0; n0 < group.N; n0 += gram.chunk) {
-      const int64_t blocks = divide_up(smaller(gram.chunk, group.N - n0), kBlockK);
+  {
+    for (int64_t image = 0; image < group.images; ++image) {
+      for (int64_t n0 = 0; n0 < group.N; n0 += gram.chunk) {
+        const int64_t blocks = divide_up(smaller(gram.chunk, group.N - n0), kBlockK);
 #pragma omp for schedule(static)
-      for (int64_t task = 0; task < (sp + op) * blocks; ++task) {
-        pack_channels(group, gram, difference, image, task / blocks, n0, task % blocks * kBlockK);
-      }
-      // Interleaved by 2, since only the upper triangles of the square matrices are computed.
-#pragma omp for schedule(static, 2)
-      for (int64_t task = 0; task < ss_tiles + os_tiles + oo_tiles; ++task) {
-        double* matrix = gram.ss;
-        int64_t tile = task, row_panels = 0, column_panels = 0, columns = sp;
-        bool symmetric = true;
-        if (task >= ss_tiles + os_tiles) {
-          matrix = gram.oo;
-          tile = task - ss_tiles - os_tiles;
-          row_panels = column_panels = sp;
-          columns = op;
-        } else if (task >= ss_tiles) {
-          matrix = gram.os;
-          tile = task - ss_tiles;
-          row_panels = sp;
-          symmetric = false;
+        for (int64_t task = 0; task < (sp + op) * blocks; ++task) {
+          pack_channels(group, gram, difference, image, task / blocks, n0, task % blocks);
         }
-        const int64_t row = tile / columns, column = tile % columns;
-        if (symmetric && row > column) continue;
-        blocked_panel_product(blocks * kBlockK, gram.packed + (row_panels + row) * gram.chunk * P,
-                              gram.packed + (column_panels + column) * gram.chunk * P,
-                              matrix + tile * P * P);
+        // Dynamic: half of the blocks of a symmetric product are empty. Every block has one writer,
+        // whoever it is.
+        for (const Product<T>& product : products) {
+          const int64_t rows = group_rows<T>(product, group.threads);
+          const int64_t groups = divide_up(product.rows, rows);
+#pragma omp for schedule(dynamic) nowait
+          for (int64_t task = 0; task < groups * product.panels; ++task) {
+            add_block(gram, product, blocks, task / product.panels * rows, rows,
+                      task % product.panels);
+          }
+        }
+#pragma omp barrier
       }
     }
-  }
-  for (int64_t i = 0; i < sp * P; ++i) {
-    for (int64_t j = 0; j < i; ++j) tiled(gram.ss, sp, P, i, j) = tiled(gram.ss, sp, P, j, i);
-  }
-  for (int64_t i = 0; i < op * P; ++i) {
-    for (int64_t j = 0; j < i; ++j) tiled(gram.oo, op, P, i, j) = tiled(gram.oo, op, P, j, i);
+    mirror(gram.ss, gram.Cs);
+    mirror(gram.oo, gram.Co);
   }
 }
 
-inline double sum_of_squares(const double* values, int64_t count) {
-  double sum = 0.0;
-  for (int64_t i = 0; i < count; ++i) sum += values[i] * values[i];
-  return sum;
+// Of one panel of a matrix; its padding is zero.
+template <class T>
+inline double sum_of_squares(const SumMatrix<T>& matrix, int64_t panel) {
+  const double* values = matrix.panel(panel);
+  Vector<double> sums = {};
+  for (int64_t i = 0; i < matrix.rows * matrix.P; i += kLanes<double>) {
+    const Vector<double> v = load(values + i);
+    sums += v * v;
+  }
+  return sum_of_lanes<double>(sums);
 }
 
 template <class T>
-inline PairSums pair_sums(const Gram<T>& gram, bool difference) {
-  constexpr int64_t P = kPanel<T>;
-  const int64_t sp = gram.student_panels, op = gram.other_panels;
-  const double student = sum_of_squares(gram.ss, sp * sp * P * P);
-  if (!difference) {
-    const double sum = student - 2.0 * sum_of_squares(gram.os, op * sp * P * P) +
-                       sum_of_squares(gram.oo, op * op * P * P);
-    return {sum < 0.0 ? 0.0 : sum, student};  // rounding of the norms; a NaN stays
-  }
+inline double difference_sum(const Gram<T>& gram, int64_t panel) {
   double sum = 0.0;
+  const int64_t first = panel * gram.P, end = smaller(first + gram.P, gram.Cs);
   for (int64_t i = 0; i < gram.Cs; ++i) {
-    for (int64_t j = 0; j < gram.Cs; ++j) {
-      const double ss = tiled(gram.ss, sp, P, i, j), dd = tiled(gram.oo, sp, P, i, j);
-      const double ds = tiled(gram.os, sp, P, i, j), sd = tiled(gram.os, sp, P, j, i);
+    for (int64_t j = first; j < end; ++j) {
+      const double ss = gram.ss.at(i, j), dd = gram.oo.at(i, j);
+      const double ds = gram.os.at(i, j), sd = gram.os.at(j, i);
       sum += (4.0 * ss - 2.0 * ds - 2.0 * sd + dd) * dd + (2.0 * sd - dd) * (2.0 * ds - dd);
     }
   }
-  return {sum < 0.0 ? 0.0 : 0.5 * sum, student};
+  return 0.5 * sum;
+}
+
+// Panel by panel of columns, added in their order.
+template <class T>
+inline PairSums pair_sums(const NodeGroup& group, const Gram<T>& gram, bool difference) {
+  const int64_t count = larger(gram.student_panels, gram.other_panels);
+#pragma omp parallel for num_threads(group.threads) schedule(static)
+  for (int64_t p = 0; p < count; ++p) {
+    PairSums sums = {0.0, 0.0};
+    if (p < gram.student_panels) {
+      sums.student = sum_of_squares(gram.ss, p);
+      sums.gaps =
+          difference ? difference_sum(gram, p) : sums.student - 2.0 * sum_of_squares(gram.os, p);
+    }
+    if (p < gram.other_panels && !difference) sums.gaps += sum_of_squares(gram.oo, p);
+    gram.panel_sums[p] = sums;
+  }
+  PairSums sums = {0.0, 0.0};
+  for (int64_t p = 0; p < count; ++p) {
+    sums.gaps += gram.panel_sums[p].gaps;
+    sums.student += gram.panel_sums[p].student;
+  }
+  if (sums.gaps < 0.0) sums.gaps = 0.0;  // rounding of the norms; a NaN stays
+  return sums;
 }
 
 // The matrix that takes [s; o] of a node to its gradient.
 template <class T>
-inline void set_coefficients(const Gram<T>& gram, bool difference) {
-  constexpr int64_t P = kPanel<T>;
-  const int64_t sp = gram.student_panels, K = gram.Cs + gram.Co;
-  for (int64_t c = 0; c < sp * P; ++c) {
-    T* column = gram.coefficients + c / P * K * P + c % P;
-    for (int64_t k = 0; k < gram.Cs; ++k) {
-      column[k * P] = c >= gram.Cs ? T(0) : T(tiled(difference ? gram.os : gram.ss, sp, P, k, c));
-    }
-    for (int64_t k = 0; k < gram.Co; ++k) {
-      const double os = c >= gram.Cs ? 0.0 : tiled(gram.os, sp, P, k, c);
-      const double ss = c >= gram.Cs || !difference ? 0.0 : tiled(gram.ss, sp, P, k, c);
-      column[(gram.Cs + k) * P] = T(difference ? ss - os : -os);
+inline void set_coefficients(const NodeGroup& group, const Gram<T>& gram, bool difference) {
+  constexpr int64_t R = kRows<T>;
+  const RowBlocks<T>& out = gram.coefficients;
+#pragma omp parallel for num_threads(group.threads) schedule(static)
+  for (int64_t c0 = 0; c0 < out.count; c0 += R) {
+    for (int64_t k = 0; k < gram.Cs + gram.Co; ++k) {
+      const bool student = k < gram.Cs;
+      const int64_t o = k - gram.Cs;
+      for (int64_t c = c0; c < c0 + R; ++c) {
+        double coefficient = 0.0;
+        if (c < gram.Cs) {
+          coefficient = difference
+                            ? (student ? gram.os.at(k, c) : gram.ss.at(o, c) - gram.os.at(o, c))
+                            : (student ? gram.ss.at(k, c) : -gram.os.at(o, c));
+        }
+        out.at(c, k) = T(coefficient);
+      }
     }
   }
 }
@@ -210,11 +313,11 @@ inline void write_grad(const NodeGroup& group,
                        const Gram<T>& gram,
                        bool difference,
                        double factor) {
-  constexpr int64_t P = kPanel<T>;
+  constexpr int64_t P = kColumns<T>, R = kRows<T>;
   constexpr int64_t kStep = kGradPanels * P;
   static_assert(kStep <= kStrip, "a row of one step must fit the row buffers");
   const int64_t K = gram.Cs + gram.Co, steps = divide_up(group.N, kStep);
-  set_coefficients(gram, difference);
+  set_coefficients(group, gram, difference);
 #pragma omp parallel for num_threads(group.threads) schedule(static)
   for (int64_t task = 0; task < group.images * steps; ++task) {
     T* nodes = gram.nodes + omp_get_thread_num() * gram.node_elements();
@@ -222,26 +325,27 @@ inline void write_grad(const NodeGroup& group,
     const int64_t image = task / steps, n0 = task % steps * kStep;
     const int64_t count = smaller(kStep, group.N - n0), step_panels = divide_up(count, P);
     for (int64_t k = 0; k < K; ++k) {
-      double row[kStep] = {};
+      T row[kStep] = {};
       if (k < gram.Cs) {
         load_student(group, image, k, n0, count, row);
       } else {
         load_other(group, difference, image, k - gram.Cs, n0, count, row);
       }
-      for (int64_t i = 0; i < step_panels * P; ++i) {
-        nodes[(i / P * K + k) * P + i % P] = T(row[i]);
-      }
-    }
-    for (int64_t c = 0; c < gram.student_panels; ++c) {
       for (int64_t p = 0; p < step_panels; ++p) {
-        panel_product<T, T, false>(K, gram.coefficients + c * K * P, nodes + p * K * P,
-                                   grads + (p * gram.student_panels + c) * P * P);
+        memcpy(nodes + (p * K + k) * P, row + p * P, P * sizeof(T));
       }
     }
-    for (int64_t p = 0; p < step_panels; ++p) {
-      write_grad_panel(group, image, n0 + p * P, smaller(P, count - p * P), nodes + p * K * P,
-                       grads + p * gram.student_panels * P * P, factor);
+    const int64_t rows = gram.coefficients.count;
+    memset(grads, 0, size_t(step_panels * rows * P) * sizeof(T));
+    for (int64_t k = 0; k < K; k += kBlockK) {
+      for (int64_t c = 0; c < rows; c += R) {
+        for (int64_t p = 0; p < step_panels; ++p) {
+          micro_kernel(smaller(kBlockK, K - k), gram.coefficients.row(c, k / kBlockK),
+                       nodes + (p * K + k) * P, grads + (p * rows + c) * P, P);
+        }
+      }
     }
+    write_grad_nodes<T>(group, image, n0, count, {nodes, K * P}, {grads, rows * P}, factor);
   }
 }
 

@@ -108,48 +108,91 @@ inline bool is_aligned(const NodeGroup& group) {
   return group.args.student.C == group.args.teacher.C && group.gap < 0.25 * group.total_weight;
 }
 
-// rows[0 .. count) of unit channel c, from node n0 of an image of the group.
-inline void load_student(
-    const NodeGroup& group, int64_t image, int64_t c, int64_t n0, int64_t count, double* row) {
-  load_row(group.args.student, group.first_image + image, c, n0, count, row);
-  const double* scale = group.student_scale + image * group.N + n0;
-  // Not 0 * f: a zero node stays zero even if a feature of it is huge.
-  for (int64_t i = 0; i < count; ++i) row[i] *= scale[i];
+// row[i], i < count: channel c of the scaled vectors from node n0 of an image of the group on,
+// computed in f64 and rounded once.
+template <class T>
+inline void load_student(const NodeGroup& group,
+                         int64_t image,
+                         int64_t c,
+                         int64_t n0,
+                         int64_t count,
+                         T* __restrict row) {
+  const double* __restrict scale = group.student_scale + image * group.N + n0;
+  for_each_element(group.args.student, group.first_image + image, c, n0, count,
+                   [=](int64_t i, auto x) { row[i] = T(double(x) * scale[i]); });
 }
 
-inline void load_teacher(
-    const NodeGroup& group, int64_t image, int64_t c, int64_t n0, int64_t count, double* row) {
-  load_row(group.args.teacher, group.first_image + image, c, n0, count, row);
-  const double* scale = group.teacher_scale + image * group.N + n0;
-  for (int64_t i = 0; i < count; ++i) row[i] *= scale[i];
+template <class T>
+inline void load_teacher(const NodeGroup& group,
+                         int64_t image,
+                         int64_t c,
+                         int64_t n0,
+                         int64_t count,
+                         T* __restrict row) {
+  const double* __restrict scale = group.teacher_scale + image * group.N + n0;
+  for_each_element(group.args.teacher, group.first_image + image, c, n0, count,
+                   [=](int64_t i, auto x) { row[i] = T(double(x) * scale[i]); });
 }
 
-// Writes the feature gradient of up to kPanel nodes.
-//   s  [Cs, kPanel] scaled student vectors   h  [Cs, kPanel] sum_j w_j gap_ij s_j, times sqrt(w_i)
+// Student minus teacher, each rounded to f64 first: equal ones give 0. count <= kStrip.
+template <class T>
+inline void load_difference(const NodeGroup& group,
+                            int64_t image,
+                            int64_t c,
+                            int64_t n0,
+                            int64_t count,
+                            T* __restrict row) {
+  double s[kStrip], t[kStrip];
+  load_student(group, image, c, n0, count, s);
+  load_teacher(group, image, c, n0, count, t);
+  for (int64_t i = 0; i < count; ++i) row[i] = T(s[i] - t[i]);
+}
+
+// Panels of kColumns nodes, one after the other, `stride` apart; each [channels, kColumns].
+template <class T>
+struct NodePanels {
+  const T* data;
+  int64_t stride;
+};
+
+// Writes the feature gradient of `count` nodes from n0 on, at most kStrip.
+//   s  scaled student vectors   h  sum_j w_j gap_ij s_j, times sqrt(w_i)
 //   g = factor * (h - s <s, h>) / length, the second term only if the norm is differentiable
 template <class T>
-inline void write_grad_panel(const NodeGroup& group,
+inline void write_grad_nodes(const NodeGroup& group,
                              int64_t image,
                              int64_t n0,
                              int64_t count,
-                             const T* s,
-                             const T* h,
+                             NodePanels<T> s,
+                             NodePanels<T> h,
                              double factor) {
   const PairwiseArgs& args = group.args;
-  constexpr int64_t P = kPanel<T>;
-  double stretch[P] = {};
-  const double* scale = group.student_scale + image * group.N + n0;
+  constexpr int64_t P = kColumns<T>;
+  const int64_t panels = divide_up(count, P);
+  double stretch[kStrip] = {}, scale[kStrip] = {};  // zero past the last node
+  memcpy(scale, group.student_scale + image * group.N + n0, size_t(count) * sizeof(double));
   if (args.norm == STRUCTKD_NORM_DIFFERENTIABLE) {
-    for (int64_t c = 0; c < args.student.C; ++c) {
-      for (int64_t i = 0; i < P; ++i) stretch[i] += double(s[c * P + i]) * double(h[c * P + i]);
+    for (int64_t p = 0; p < panels; ++p) {
+      double sums[P] = {};
+      for (int64_t c = 0; c < args.student.C; ++c) {
+        const T *vectors = s.data + p * s.stride + c * P, *sum = h.data + p * h.stride + c * P;
+        for (int64_t i = 0; i < P; ++i) sums[i] += double(vectors[i]) * double(sum[i]);
+      }
+      memcpy(stretch + p * P, sums, sizeof(sums));
     }
     const double* along = group.along + image * group.N + n0;
     for (int64_t i = 0; i < count; ++i) stretch[i] *= along[i];
   }
+  // A channel at a time: pieces of a row that are too short cost more than their bytes.
   for (int64_t c = 0; c < args.student.C; ++c) {
-    double row[P];
-    for (int64_t i = 0; i < count; ++i) {
-      row[i] = factor * (scale[i] * double(h[c * P + i]) - stretch[i] * double(s[c * P + i]));
+    double row[kStrip];
+    for (int64_t p = 0; p < panels; ++p) {
+      const T *vectors = s.data + p * s.stride + c * P, *sum = h.data + p * h.stride + c * P;
+      const double *r = scale + p * P, *q = stretch + p * P;
+      double* out = row + p * P;
+      for (int64_t i = 0; i < P; ++i) {
+        out[i] = factor * (r[i] * double(sum[i]) - q[i] * double(vectors[i]));
+      }
     }
     store_row(args.grad, group.first_image + image, c, n0, count, row);
   }

@@ -13,26 +13,30 @@
 #include <omp.h>
 
 #include "core/workspace.h"
+#include "cpu/lane_sums.h"
 #include "cpu/pairwise_nodes.h"
+#include "cpu/transpose.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
 template <class T>
 struct PairTiles {
-  static constexpr int64_t P = kPanel<T>;
+  static constexpr int64_t P = kColumns<T>, R = kRows<T>;
 
   int64_t Cs, Ct;
   bool close;            // nodes are [V | D], else [S | T]
   int64_t image_panels;  // panels of nodes per image; the last one is filled up with zero nodes
   int64_t node_panels;   // of the group
-  int64_t channel_panels;
-  T* nodes;        // [node_panels, Cs + Ct, P]: reduction over channels
-  T* channels;     // S as [channel_panels, node_panels * P, P]: reduction over nodes
-  T* gaps;         // [node_panels, node_panels * P, P]
-  PairSums* sums;  // per node panel, added in panel order
-  T* students;     // per thread [Cs, P]
-  T* grads;        // per thread [channel_panels * P, P]
+  int64_t nodes;         // node_panels * P
+  int64_t Ks, Kt;        // Cs and Ct, padded for transpositions
+  RowBlocks<T> first_rows, second_rows;  // nodes over Cs and over Ct
+  T* columns;                            // [node_panels, Ks + Kt, P]
+  RowBlocks<T> channels;                 // of S, over nodes
+  T* gaps;                               // [node_panels, nodes, P]
+  PairSums* sums;                        // per node panel, added in panel order
+  T* students;                           // per thread [Cs, P]
+  T* grads;                              // per thread [padded Cs, P]
 
   PairTiles(const PairwiseArgs& args,
             bool nearly_equal,
@@ -45,28 +49,50 @@ struct PairTiles {
         close(nearly_equal),
         image_panels(divide_up(N, P)),
         node_panels(images * image_panels),
-        channel_panels(divide_up(Cs, P)) {
+        nodes(node_panels * P),
+        Ks(round_up(Cs, kLanes<T>)),
+        Kt(round_up(Ct, kLanes<T>)) {
     const int64_t with_grad = args.want_grad ? 1 : 0;
-    nodes = workspace.take<T>(node_panels * (Cs + Ct) * P);
+    first_rows.count = second_rows.count = RowBlocks<T>::padded(nodes);
+    first_rows.data = workspace.take<T>(RowBlocks<T>::elements(nodes, Cs));
+    second_rows.data = workspace.take<T>(RowBlocks<T>::elements(nodes, Ct));
+    columns = workspace.take<T>(node_panels * (Ks + Kt) * P);
     sums = workspace.take<PairSums>(node_panels);
-    channels = workspace.take<T>(with_grad * channel_panels * node_panels * P * P);
-    gaps = workspace.take<T>(with_grad * node_panels * node_panels * P * P);
+    channels.count = RowBlocks<T>::padded(Cs);
+    channels.data = workspace.take<T>(with_grad * RowBlocks<T>::elements(Cs, nodes));
+    gaps = workspace.take<T>(with_grad * node_panels * nodes * P);
     students = workspace.take<T>(with_grad * threads * Cs * P);
-    grads = workspace.take<T>(with_grad * threads * channel_panels * P * P);
+    grads = workspace.take<T>(with_grad * threads * channels.count * P);
   }
 
-  const T* panel(int64_t i) const { return nodes + i * (Cs + Ct) * P; }
+  T* first_columns(int64_t panel) const { return columns + panel * (Ks + Kt) * P; }
+  T* second_columns(int64_t panel) const { return first_columns(panel) + Ks * P; }
 };
 
 // A panel's student vectors, [Cs, P].
 template <class T>
 inline const T* student_vectors(const PairTiles<T>& tiles, int64_t panel, T* buffer) {
-  constexpr int64_t P = PairTiles<T>::P;
-  const T* packed = tiles.panel(panel);
-  if (!tiles.close) return packed;
-  const T* differences = packed + tiles.Cs * P;
-  for (int64_t e = 0; e < tiles.Cs * P; ++e) buffer[e] = packed[e] + T(0.5) * differences[e];
+  const T* first = tiles.first_columns(panel);
+  if (!tiles.close) return first;
+  const T* differences = tiles.second_columns(panel);
+  for (int64_t e = 0; e < tiles.Cs * tiles.P; ++e) buffer[e] = first[e] + T(0.5) * differences[e];
   return buffer;
+}
+
+// The nodes of a panel from [K, P] to rows; the last panel fills up the last rows.
+template <class T>
+inline void pack_rows(const PairTiles<T>& tiles,
+                      int64_t panel,
+                      int64_t K,
+                      const T* columns,
+                      const RowBlocks<T>& rows) {
+  constexpr int64_t P = PairTiles<T>::P;
+  for (int64_t k = 0; k < K; k += kBlockK) {
+    T* block = rows.row(panel * P, k / kBlockK);
+    transpose(smaller(kBlockK, K - k), P, columns + k * P, P, block, kBlockK);
+    if (panel + 1 < tiles.node_panels) continue;
+    memset(block + P * kBlockK, 0, size_t((rows.count - tiles.nodes) * kBlockK) * sizeof(T));
+  }
 }
 
 template <class T>
@@ -74,71 +100,68 @@ inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_
   constexpr int64_t P = PairTiles<T>::P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
   const int64_t count = smaller(P, group.N - n0);
-  T* s_rows = tiles.nodes + panel * (tiles.Cs + tiles.Ct) * P;
-  T* t_rows = s_rows + tiles.Cs * P;
-  for (int64_t c = 0; c < larger(tiles.Cs, tiles.Ct); ++c) {
+  T *first = tiles.first_columns(panel), *second = tiles.second_columns(panel);
+  for (int64_t c = 0; c < larger(tiles.Ks, tiles.Kt); ++c) {
     double s[P] = {}, t[P] = {};
     if (c < tiles.Cs) load_student(group, image, c, n0, count, s);
     if (c < tiles.Ct) load_teacher(group, image, c, n0, count, t);
     if (tiles.close) {
       for (int64_t i = 0; i < P; ++i) {
-        s_rows[c * P + i] = T(0.5 * (s[i] + t[i]));
-        t_rows[c * P + i] = T(s[i] - t[i]);
+        first[c * P + i] = T(0.5 * (s[i] + t[i]));
+        second[c * P + i] = T(s[i] - t[i]);
       }
       continue;
     }
-    for (int64_t i = 0; c < tiles.Cs && i < P; ++i) s_rows[c * P + i] = T(s[i]);
-    for (int64_t i = 0; c < tiles.Ct && i < P; ++i) t_rows[c * P + i] = T(t[i]);
+    for (int64_t i = 0; c < tiles.Ks && i < P; ++i) first[c * P + i] = T(s[i]);
+    for (int64_t i = 0; c < tiles.Kt && i < P; ++i) second[c * P + i] = T(t[i]);
   }
+  pack_rows(tiles, panel, tiles.Ks, first, tiles.first_rows);
+  pack_rows(tiles, panel, tiles.Kt, second, tiles.second_rows);
   if (!group.args.want_grad) return;
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const T* students = student_vectors(tiles, panel, buffer);
-  for (int64_t c = 0; c < tiles.channel_panels; ++c) {
-    T* out = tiles.channels + (c * tiles.node_panels + panel) * P * P;
-    pack_panel(students + c * P * P, P, smaller(P, tiles.Cs - c * P), P, out);
-  }
-}
-
-// tile[r, c] = gap of node r of panel j and node c of panel i; returns its sums.
-template <class T>
-inline PairSums gap_tile(const PairTiles<T>& tiles, int64_t j, int64_t i, T* tile) {
-  constexpr int64_t P = PairTiles<T>::P;
-  const T *rows = tiles.panel(j), *columns = tiles.panel(i);
-  const T *rows_t = rows + tiles.Cs * P, *columns_t = columns + tiles.Cs * P;
-  T second[P * P] = {};
-  for (int64_t e = 0; e < P * P; ++e) tile[e] = T(0);
-  blocked_panel_product(tiles.Cs, rows, tiles.close ? columns_t : columns, tile);
-  blocked_panel_product(tiles.Ct, rows_t, tiles.close ? columns : columns_t, second);
-  PairSums sums = {0.0, 0.0};
-  for (int64_t r = 0; r < P; ++r) {
-    T row_gaps = T(0), row_students = T(0);  // few terms of one sign: no bits to lose
-    for (int64_t c = 0; c < P; ++c) {
-      const T student = tile[r * P + c], other = second[r * P + c];
-      const T gap = tiles.close ? student + other : student - other;
-      tile[r * P + c] = gap;
-      row_gaps += gap * gap;
-      row_students += student * student;
+  for (int64_t c = 0; c < tiles.channels.count; ++c) {
+    T* row = &tiles.channels.at(c, panel * P);
+    if (c < tiles.Cs) {
+      memcpy(row, students + c * P, P * sizeof(T));
+    } else {
+      memset(row, 0, P * sizeof(T));
     }
-    sums.gaps += double(row_gaps);
-    sums.student += double(row_students);
   }
-  return sums;
 }
 
-// The gaps of panel i to the panels from i on, and their sums; tiles off the diagonal count twice.
+// The gaps of panel i to the nodes from its own on, and their sums; pairs of two panels count
+// twice.
 template <class T>
 inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
-  constexpr int64_t P = PairTiles<T>::P;
+  constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R, L = kLanes<T>;
+  const T *first = tiles.first_columns(i), *second = tiles.second_columns(i);
+  const int64_t own = i * P, others = own + P;
   PairSums sums = {0.0, 0.0};
-  for (int64_t j = i; j < tiles.node_panels; ++j) {
-    T tile[P * P];
-    const PairSums part = gap_tile(tiles, j, i, tile);
-    const double times = j == i ? 1.0 : 2.0;
-    sums.gaps += times * part.gaps;
-    sums.student += times * part.student;
-    if (!keep) continue;
-    memcpy(tiles.gaps + (i * tiles.node_panels + j) * P * P, tile, sizeof(tile));
-    if (j > i) pack_panel(tile, P, P, P, tiles.gaps + (j * tiles.node_panels + i) * P * P);
+  for (int64_t row = own / R * R; row < tiles.nodes; row += R) {
+    T a[R * P] = {}, b[R * P] = {};
+    add_product(tiles.Cs, tiles.first_rows, row, tiles.close ? second : first, a, P);
+    add_product(tiles.Ct, tiles.second_rows, row, tiles.close ? first : second, b, P);
+    // Few terms of one sign per lane: no bits to lose. [0]: pairs within the panel.
+    Vector<T> gap_sums[2] = {}, student_sums[2] = {};
+    for (int64_t j = larger(row, own); j < smaller(row + R, tiles.nodes); ++j) {
+      T gaps[P];
+      for (int64_t c = 0; c < P; c += L) {
+        const Vector<T> student = load(a + (j - row) * P + c), other = load(b + (j - row) * P + c);
+        const Vector<T> gap = tiles.close ? student + other : student - other;
+        gap_sums[j >= others] += gap * gap;
+        student_sums[j >= others] += student * student;
+        store(gaps + c, gap);
+      }
+      if (!keep) continue;
+      memcpy(tiles.gaps + (i * tiles.nodes + j) * P, gaps, sizeof(gaps));
+      if (j < others) continue;
+      T* mirrored = tiles.gaps + (j / P * tiles.nodes + own) * P + j % P;
+      for (int64_t c = 0; c < P; ++c) mirrored[c * P] = gaps[c];
+    }
+    sums.gaps += double(sum_of_lanes<T>(gap_sums[0])) + 2.0 * double(sum_of_lanes<T>(gap_sums[1]));
+    sums.student +=
+        double(sum_of_lanes<T>(student_sums[0])) + 2.0 * double(sum_of_lanes<T>(student_sums[1]));
   }
   return sums;
 }
@@ -148,18 +171,21 @@ inline void write_panel_grad(const NodeGroup& group,
                              const PairTiles<T>& tiles,
                              int64_t panel,
                              double factor) {
-  constexpr int64_t P = PairTiles<T>::P;
-  const int64_t nodes = tiles.node_panels * P;
-  T* grads = tiles.grads + omp_get_thread_num() * tiles.channel_panels * P * P;
-  memset(grads, 0, size_t(tiles.channel_panels * P * P) * sizeof(T));
-  for (int64_t c = 0; c < tiles.channel_panels; ++c) {
-    blocked_panel_product(nodes, tiles.channels + c * nodes * P, tiles.gaps + panel * nodes * P,
-                          grads + c * P * P);
+  constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R;
+  const int64_t channels = tiles.channels.count;
+  T* grads = tiles.grads + omp_get_thread_num() * channels * P;
+  memset(grads, 0, size_t(channels * P) * sizeof(T));
+  const T* gaps = tiles.gaps + panel * tiles.nodes * P;
+  for (int64_t k = 0; k < tiles.nodes; k += kBlockK) {
+    for (int64_t c = 0; c < channels; c += R) {
+      micro_kernel(smaller(kBlockK, tiles.nodes - k), tiles.channels.row(c, k / kBlockK),
+                   gaps + k * P, grads + c * P, P);
+    }
   }
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
-  write_grad_panel(group, image, n0, smaller(P, group.N - n0),
-                   student_vectors(tiles, panel, buffer), grads, factor);
+  write_grad_nodes<T>(group, image, n0, smaller(P, group.N - n0),
+                      {student_vectors(tiles, panel, buffer), 0}, {grads, 0}, factor);
 }
 
 // Both passes of the tile form; the gradient is written if wanted.
