@@ -27,7 +27,7 @@ namespace {
 constexpr int64_t kGradPanels = 8;
 
 // Nodes that are packed at a time, in blocks of kBlockK.
-constexpr int64_t kChunkBlocks = 4;
+constexpr int64_t kChunkBlocks = 2;
 
 // Packed rows of one task: they stay in the second-level cache (half of 1 MB) while panels of
 // columns pass by.
@@ -72,17 +72,20 @@ struct Gram {
         ss(Cs, student_panels, workspace),
         os(Co, student_panels, workspace),
         oo(Co, other_panels, workspace) {
-    chunk = smaller(kChunkBlocks * kBlockK, round_up(N, kBlockK));
-    columns = workspace.take<T>((student_panels + other_panels) * chunk * P);
-    rows.count = other_row() + padded_rows(Co);
-    rows.data = workspace.take<T>(rows.count * chunk);
     panel_sums = workspace.take<PairSums>(larger(student_panels, other_panels));
-    coefficients = {RowBlocks<T>::padded(Cs), nullptr};
-    nodes = grads = nullptr;
-    if (!args.want_grad) return;
-    coefficients.data = workspace.take<T>(RowBlocks<T>::elements(Cs, Cs + Co));
-    nodes = workspace.take<T>(threads * node_elements());
-    grads = workspace.take<T>(threads * grad_elements());
+    // The two passes use the same memory one after the other.
+    Workspace sums_pass = workspace, grad_pass = workspace;
+    chunk = smaller(kChunkBlocks * kBlockK, round_up(N, kBlockK));
+    columns = sums_pass.take<T>((student_panels + other_panels) * chunk * P);
+    rows.count = other_row() + padded_rows(Co);
+    rows.data = sums_pass.take<T>(rows.count * chunk);
+    if (args.want_grad) {
+      coefficients.count = RowBlocks<T>::padded(Cs);
+      coefficients.data = grad_pass.take<T>(RowBlocks<T>::elements(Cs, Cs + Co));
+      nodes = grad_pass.take<T>(threads * node_elements());
+      grads = grad_pass.take<T>(threads * grad_elements());
+    }
+    workspace = sums_pass.bytes() < grad_pass.bytes() ? grad_pass : sums_pass;
   }
 
   // Rows are packed by panels of columns and multiplied by micro-kernels: room for both.
