@@ -9,14 +9,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 . tools/nvcc.sh
 
-# Prints docs/cuda-launches.csv: what the cases launch on GPUs with fast and with slow f64.
+# Prints docs/cuda-launches.csv: what the cases launch on an H100, whose f64 is fast, on an L4, whose f64 is
+# slow, and on a T4, which also has less shared memory.
 list_launches() {
-  local build=target/emulated f64
+  local build=target/emulated device
   cmake -S src/main/cpp -B $build -G Ninja -DSTRUCTKD_CUDA_EMULATED=ON >$build.log &&
     cmake --build $build --target structkd_launch_list >>$build.log || { cat $build.log >&2; return 1; }
-  echo "f64;loss;case;kernel;grid;threads;dynamic_shared"
-  for f64 in fast slow; do
-    STRUCTKD_CUDA_F64=$f64 $build/lib/structkd_launch_list | sed "s/^/$f64;/; s/structkd::{anonymous}:://g"
+  echo "device;loss;case;kernel;grid;threads;dynamic_shared"
+  for device in 90 89 75; do
+    STRUCTKD_SIMT_DEVICE=$device $build/lib/structkd_launch_list | sed "s/^/sm_$device;/; s/structkd::{anonymous}:://g"
   done
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Registers, shared memory and occupancy of every kernel, and what its inner loops consist of.
+"""Registers, shared memory and occupancy of every kernel, and what its main loop consists of.
 
   tools/cuda_resources.py check   LIBRARY    compares the architectures in LIBRARY with the committed tables
   tools/cuda_resources.py update  LIBRARY    writes the tables; LIBRARY must hold all architectures
@@ -27,7 +27,7 @@ LAUNCHES = ROOT / "docs/cuda-launches.csv"
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
 LOOP_ARCHITECTURES = [80, 89, 90]  # of the GPUs that tools/cuda_model.py knows
 INSTRUCTION_BYTES = 16  # of every architecture since sm_70
-SYSTEM_SHARED = 1024  # bytes of every block since sm_80 that cuobjdump counts and cuda_occupancy.h adds
+SYSTEM_SHARED = 1024  # bytes of every block that cuobjdump counts since sm_90, and cuda_occupancy.h adds
 
 # Classes of instructions, first match wins. What computes: f32, f64, tensor, special.
 CLASSES = [
@@ -52,7 +52,7 @@ COMPUTING = ("tensor", "f64", "f32", "special")
 WARP_FLOPS = [
     (r"FFMA|DFMA|FFMA2", 2 * 32),
     (r"FADD|FMUL|DADD|DMUL", 32),
-    (r"DMMA\.8x8x4", 2 * 8 * 8 * 4),
+    (r"DMMA\.(8x8x4|884)", 2 * 8 * 8 * 4),
     (r"DMMA\.16x8x4", 2 * 16 * 8 * 4),
     (r"DMMA\.16x8x8", 2 * 16 * 8 * 8),
     (r"DMMA\.16x8x16", 2 * 16 * 8 * 16),
@@ -66,7 +66,7 @@ WARP_FLOPS = [
 # Instructions", and the data sheets' rates of tensor cores (dense). First match wins; one instruction per
 # cycle is issued, whatever it is. Shared memory: one pass per access.
 PIPES = [
-    ("tensor", r"DMMA\.8x8x4", (16, 256, 8)),
+    ("tensor", r"DMMA\.(8x8x4|884)", (16, 256, 8)),
     ("tensor", r"DMMA\.16x8x4", (32, 512, 16)),
     ("tensor", r"DMMA\.16x8x8", (64, 1024, 32)),
     ("tensor", r"DMMA\.16x8x16", (128, 2048, 64)),
@@ -133,7 +133,7 @@ def resources_of(cubin, capability):
     text = run(tool("cuobjdump"), "-res-usage", str(cubin))
     pattern = r"Function (\S+):\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)"
     for name, registers, stack, shared, local in re.findall(pattern, text):
-        own_shared = int(shared) - (SYSTEM_SHARED if capability >= 80 else 0)
+        own_shared = int(shared) - (SYSTEM_SHARED if capability >= 90 else 0)
         usage[name] = [int(registers), own_shared, int(stack) + int(local), 1024]
     section = None  # .nv.info of a kernel with __launch_bounds__ tells its most threads
     lines = iter(run(tool("cuobjdump"), "-elf", str(cubin)).splitlines())
@@ -176,12 +176,21 @@ def launches():
 
 
 def blocks_launched():
-    """{kernel: (threads, most dynamic shared bytes)} of the bench's cases."""
+    """{(capability, kernel): (threads, most dynamic shared bytes)} of the bench's cases."""
     largest = {}
     for row in launches():
         block = (int(row["threads"]), int(row["dynamic_shared"]))
-        largest[row["kernel"]] = max(block, largest.get(row["kernel"], (0, 0)))
+        for capability in (c for c in ARCHITECTURES if launched_like(c) == row["device"]):
+            key = capability, row["kernel"]
+            largest[key] = max(block, largest.get(key, (0, 0)))
     return largest
+
+
+def launched_like(capability):
+    """The device of docs/cuda-launches.csv that chooses forms as this architecture does: by the rate of f64."""
+    if capability < 80:
+        return "sm_75"
+    return "sm_90" if capability in (80, 90, 100) else "sm_89"
 
 
 def resource_rows(found):
@@ -191,13 +200,14 @@ def resource_rows(found):
         for path in paths:
             usage = resources_of(path, capability)
             names = demangled(list(usage))
-            for name, (registers, shared, stack, threads) in usage.items():
-                threads, dynamic = blocks.get(names[name], (threads, 0))
+            for name, (registers, shared, stack, most_threads) in usage.items():
+                threads, dynamic = blocks.get((capability, names[name]), (most_threads, "-"))
                 rows.append([names[name], capability, threads, registers, shared, dynamic, stack])
-    asked = [(row[1], row[3], row[4], row[5], row[2]) for row in rows]
-    for row, resident in zip(rows, occupancies(asked)):
-        row += [resident, f"{100 * resident * row[2] // MOST_THREADS[row[1]]}%"]
-    return sorted(rows)
+    launched = [row for row in rows if row[5] != "-"]
+    resident = occupancies([(row[1], row[3], row[4], row[5], row[2]) for row in launched])
+    for row, count in zip(launched, resident):
+        row += [count, f"{100 * count * row[2] // MOST_THREADS[row[1]]}%"]
+    return sorted((row + ["-", "-"] if row[5] == "-" else row for row in rows), key=lambda row: row[:2])
 
 
 def class_of(opcode):
@@ -211,21 +221,62 @@ def computing_in(instructions):
     return sum(class_of(i["opcode"]) in COMPUTING for i in instructions)
 
 
-def inner_loop(instructions):
-    """(first, last, True) of the innermost loop that computes most; where the compiler unrolled it, so that
-    what computes stands outside of loops, all instructions: (0, last, False)."""
-    loops = []
+def loops_of(instructions):
+    """{first: last} of its loops: jumps back, of those to one place the farthest."""
+    loops = {}
     for i, instruction in enumerate(instructions):
         target = re.search(r"0x([0-9a-f]+)$", instruction.get("operands", ""))
         if instruction["opcode"].startswith("BRA") and target:
             first = int(target.group(1), 16) // INSTRUCTION_BYTES
             if first < i:  # a jump to itself ends every kernel
-                loops.append((first, i))
-    innermost = [a for a in loops if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in loops)]
-    best = max(innermost, key=lambda loop: computing_in(instructions[loop[0]:loop[1] + 1]), default=(0, 0))
-    if 4 * computing_in(instructions[best[0]:best[1] + 1]) < computing_in(instructions) or not innermost:
-        return 0, len(instructions) - 1, False
-    return (*best, True)
+                loops[first] = i
+    return loops
+
+
+NESTED = 4  # times that a loop within another is taken to run: for comparing loops, nothing else
+
+
+def main_part(instructions):
+    """(instructions, shortest way, True) of the loop that computes most, without loops in it; where the compiler
+    unrolled it, so that what computes stands outside of loops, (all, all, False)."""
+    loops = loops_of(instructions)
+
+    def within(i, loop):
+        return loop[0] <= i <= loop[1]
+
+    def own(loop, indices):
+        inner = [other for other in loops.items() if other != loop and within(other[0], loop) and within(other[1], loop)]
+        return [instructions[i] for i in indices if not any(within(i, other) for other in inner)]
+
+    def weight(loop):
+        depth = sum(within(loop[0], other) and within(loop[1], other) for other in loops.items())
+        return NESTED ** depth * warp_flops(executed(own(loop, range(loop[0], loop[1] + 1))))
+
+    best = max(loops.items(), key=weight, default=None)
+    part = own(best, range(best[0], best[1] + 1)) if best else []
+    if 4 * NESTED * computing_in(part) < computing_in(instructions):
+        return instructions, instructions, False
+    return part, own(best, shortest_way(instructions, *best)), True
+
+
+def shortest_way(instructions, first, last):
+    """Indices of the fewest instructions that lead from `first` to `last`: branches of other element types, the end of
+    a map and the like left out. Loops within are passed once."""
+    lengths, following = {last: 1}, {}
+    for i in range(last - 1, first - 1, -1):
+        opcode, always = instructions[i]["opcode"], "predicate" not in instructions[i]
+        ways = [] if always and re.match("BRA|BRX|EXIT|RET", opcode) else [i + 1]
+        target = re.search(r"0x([0-9a-f]+)$", instructions[i].get("operands", ""))
+        if opcode.startswith("BRA") and target:
+            ways.append(int(target.group(1), 16) // INSTRUCTION_BYTES)
+        ways = [j for j in ways if j > i and j in lengths]
+        if ways:
+            following[i] = min(ways, key=lengths.get)
+            lengths[i] = 1 + lengths[following[i]]
+    way = [first]
+    while way[-1] in following:
+        way.append(following[way[-1]])
+    return way
 
 
 def warp_flops(opcodes):
@@ -259,17 +310,22 @@ def loop_rows(found):
     return sorted(rows)
 
 
-def loop_row(name, architecture, instructions):
-    first, last, is_loop = inner_loop(instructions)
-    live = collections.Counter(i["opcode"] for i in instructions[first:last + 1]
+def executed(instructions):
+    """{opcode: count}"""
+    return collections.Counter(i["opcode"] for i in instructions
                                if i.get("predicate") not in ("@!PT", "@!UPT") and i["opcode"] != "NOP")
+
+
+def loop_row(name, architecture, instructions):
+    part, way, is_loop = main_part(instructions)
+    opcodes = executed(part)
     counts = collections.Counter()
-    for opcode, count in live.items():
+    for opcode, count in opcodes.items():
         counts[class_of(opcode)] += count
     computing = sum(counts[kind] for kind in COMPUTING)
-    size = max(sum(live.values()), 1)
+    size = max(sum(opcodes.values()), 1)
     return [name, architecture, len(instructions), "loop" if is_loop else "all", size, f"{100 * computing // size}%",
-            warp_flops(live), least_cycles(live, architecture)] + [counts[kind] for kind, _ in CLASSES]
+            warp_flops(executed(way)), least_cycles(executed(way), architecture)] + [counts[kind] for kind, _ in CLASSES]
 
 
 RESOURCE_COLUMNS = ["kernel", "sm", "threads", "registers", "shared", "dynamic", "stack", "blocks", "occupancy"]
@@ -292,27 +348,38 @@ def compiler_of(cubin):
     return re.search(r"V([0-9.]+)", header[".note.nv.tkinfo"]["tki_toolVersion"]).group(1)
 
 
-def tables(library, folder):
+def tables(found, compiler):
+    resources = text_of(f"ptxas {compiler}. threads, dynamic: of a block in the bench's cases, shared: static bytes; stack:"
+                        " bytes, none of them spills; blocks: per multiprocessor, - where no case launches the kernel on such a"
+                        " device",
+                        RESOURCE_COLUMNS, resource_rows(found))
+    loops = text_of(f"ptxas {compiler}. Instructions of the loop that computes most, without loops in it, or of the whole kernel where"
+                    " that is unrolled; floating-point operations of a warp, and cycles that it takes at least, on the shortest"
+                    " way through it",
+                    LOOP_COLUMNS, loop_rows(found))
+    return resources, loops
+
+
+def code_of(library, folder):
+    """The cubins by capability, and the ptxas that made them."""
     found = cubins(library, folder)
     if not found:
         sys.exit(f"structkd: {library} holds no device code")
-    compiler = compiler_of(next(iter(found.values()))[0])
-    resources = text_of(f"ptxas {compiler}. threads, dynamic: of a block in the bench's cases (0 where none launches the"
-                        " kernel), shared: static bytes; stack: bytes, none of them spills; blocks: per multiprocessor",
-                        RESOURCE_COLUMNS, resource_rows(found))
-    loops = text_of(f"ptxas {compiler}. Instructions of the innermost loop that computes most, or of the whole kernel where"
-                    " that is unrolled; floating-point operations of a warp in it, and cycles that it takes at least",
-                    LOOP_COLUMNS, loop_rows(found))
-    return found, compiler, resources, loops
+    return found, compiler_of(next(iter(found.values()))[0])
 
 
 def check(library):
     with tempfile.TemporaryDirectory() as folder:
-        found, compiler, resources, loops = tables(library, folder)
-    failures = []
-    same_compiler = RESOURCES.exists() and f"ptxas {compiler}." in RESOURCES.read_text().splitlines()[0]
-    if same_compiler:
-        for path, built in ((RESOURCES, resources), (LOOPS, loops)):
+        found, compiler = code_of(library, folder)
+        if f"ptxas {compiler}." not in RESOURCES.read_text().splitlines()[0]:
+            print(f"structkd: registers and inner loops not compared: ptxas {compiler} built the kernels, the tables in docs/"
+                  " are of another one")
+            return
+        for capability in sorted(set(found) - set(ARCHITECTURES)):
+            print(f"structkd: kernels of sm_{capability} not compared: the tables in docs/ do not have it")
+            del found[capability]
+        failures = []
+        for path, built in zip((RESOURCES, LOOPS), tables(found, compiler)):
             committed = [line for line in path.read_text().splitlines()[2:]
                          if int(next(csv.reader([line]))[1]) in found]
             failures += differences(committed, built.splitlines()[2:])
@@ -320,8 +387,7 @@ def check(library):
         print(failure)
     if failures:
         sys.exit("structkd: the tables in docs/ do not fit the kernels; tools/cuda-resources.sh update writes them")
-    what = "as committed" if same_compiler else f"not compared, ptxas {compiler} is not that of the committed tables"
-    print(f"kernels of sm_{', sm_'.join(map(str, sorted(found)))}: {what}")
+    print(f"kernels of sm_{', sm_'.join(map(str, sorted(found)))}: as committed")
 
 
 def differences(committed, built):
@@ -331,11 +397,11 @@ def differences(committed, built):
 
 def update(library):
     with tempfile.TemporaryDirectory() as folder:
-        found, _, resources, loops = tables(library, folder)
-    if sorted(found) != ARCHITECTURES:
-        sys.exit(f"structkd: {library} holds {sorted(found)}, expected all of {ARCHITECTURES}")
-    RESOURCES.write_text(resources)
-    LOOPS.write_text(loops)
+        found, compiler = code_of(library, folder)
+        if sorted(found) != ARCHITECTURES:
+            sys.exit(f"structkd: {library} holds {sorted(found)}, expected all of {ARCHITECTURES}")
+        for path, text in zip((RESOURCES, LOOPS), tables(found, compiler)):
+            path.write_text(text)
 
 
 def main():

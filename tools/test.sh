@@ -59,10 +59,11 @@ native_tests() {
 }
 
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
-# them. Warnings and spills are errors.
+# them. Warnings and spills are errors, and so are other registers and loops than docs/ has.
 cuda_from_source() {
   ./cppbuild.sh --gpu-check &&
-    ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open
+    ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open &&
+    tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
 }
 
 cuda_for_all_architectures() { ./cppbuild.sh --cuda target/cuda; }

@@ -97,7 +97,7 @@ struct Fma {
 struct F64Mma {
   using Operand = double;
   using Sum = double;
-  // m16n8k8 (sm_80: four of m8n8k4). With 16, m16n8k16: half the instructions, up to 30 more
+  // m16n8k8 (four of m8n8k4 but on sm_90). With 16, m16n8k16: half the instructions, up to 30 more
   // registers.
   static constexpr int kDepth = 8;
 

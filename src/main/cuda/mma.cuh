@@ -29,6 +29,14 @@
 #define STRUCTKD_MMA(statement) statement
 #endif
 
+// Where the wide instructions of f64 exist. Elsewhere they are written out as m8n8k4: ptxas, which
+// would do the same for sm_100 and sm_120, takes so many registers for it that kernels spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900 && __CUDA_ARCH__ < 1000
+#define STRUCTKD_WIDE_F64_MMA true
+#else
+#define STRUCTKD_WIDE_F64_MMA false
+#endif
+
 namespace structkd::cuda {
 namespace {
 
@@ -38,11 +46,11 @@ __device__ __forceinline__ void mma_f64_m8n8k4(double (&c)[2], double a, double 
       "+d"(c[1]) : "d"(a), "d"(b)));
 }
 
-// One instruction from sm_90 on; the same products by four of m8n8k4 before.
+// One instruction on sm_90; the same products by four of m8n8k4 elsewhere.
 __device__ __forceinline__ void mma_f64_m16n8k8(double (&c)[4],
                                                 const double (&a)[4],
                                                 const double (&b)[2]) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#if !STRUCTKD_WIDE_F64_MMA
   double (&upper)[2] = reinterpret_cast<double (&)[2]>(c[0]);
   double (&lower)[2] = reinterpret_cast<double (&)[2]>(c[2]);
   for (int k = 0; k < 2; ++k) {
@@ -61,7 +69,7 @@ __device__ __forceinline__ void mma_f64_m16n8k8(double (&c)[4],
 __device__ __forceinline__ void mma_f64_m16n8k16(double (&c)[4],
                                                  const double (&a)[8],
                                                  const double (&b)[4]) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#if !STRUCTKD_WIDE_F64_MMA
   for (int k = 0; k < 2; ++k) {
     mma_f64_m16n8k8(c, reinterpret_cast<const double (&)[4]>(a[4 * k]),
                     reinterpret_cast<const double (&)[2]>(b[2 * k]));
@@ -117,6 +125,7 @@ __device__ __forceinline__ void mma_bf16_m16n8k16(float (&c)[4],
 }  // namespace structkd::cuda
 
 #undef STRUCTKD_MMA
+#undef STRUCTKD_WIDE_F64_MMA
 
 #else  // g++
 

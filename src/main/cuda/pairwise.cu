@@ -64,6 +64,7 @@ __global__ void __launch_bounds__(kLossWarps* kWarp) pairwise_loss_kernel(
 }
 
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
+// The 64 KB of shared memory of sm_75 do not hold 128 channels of a tile in f64.
 using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
 // A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers
 // allow it where an operand is f32 and a sum one number.
@@ -82,7 +83,9 @@ struct WideTileOf<float, Tf32Mma> {
 template <class Real, class Math>
 using WideTile = typename WideTileOf<Real, Math>::type;
 
-int64_t grad_channels(const PairwiseArgs& args) { return args.student.C <= 64 ? 64 : 128; }
+int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
+  return args.student.C <= NarrowTile::kM || !traits.has_async_copy ? NarrowTile::kM : 128;
+}
 
 template <class Math, class A, class B, class Tile>
 constexpr size_t grad_shared_bytes() {
@@ -99,7 +102,7 @@ class PairwiseCall {
         stream_(stream_of(launch)),
         traits_(device_traits()),
         nodes_(args, workspace),
-        out_(args, grad_channels(args), workspace) {}
+        out_(args, grad_channels(args, traits_), workspace) {}
 
   bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
 
@@ -181,7 +184,7 @@ class PairwiseCall {
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
         kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, args_.want_grad, when);
     if (!args_.grad.data) return;
-    if (grad_channels(args_) == NarrowTile::kM) {
+    if (grad_channels(args_, traits_) == NarrowTile::kM) {
       gram_grad<Math, NarrowTile>(gram, when);
     } else {
       gram_grad<Math, WideTile<Real, Math>>(gram, when);
@@ -239,7 +242,7 @@ class PairwiseCall {
         kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, args_.kappa != nullptr,
         args_.want_grad);
     if (!args_.grad.data) return;
-    if (grad_channels(args_) == NarrowTile::kM) {
+    if (grad_channels(args_, traits_) == NarrowTile::kM) {
       pairs_grad<Math, NarrowTile>(pairs);
     } else {
       pairs_grad<Math, WideTile<Real, Math>>(pairs);

@@ -163,9 +163,10 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
                                             Sum& ss,
                                             Sum& tt,
                                             Sum& st) {
-  const int64_t Cs = nodes.student.C, Ct = nodes.teacher.C, common = Cs < Ct ? Cs : Ct;
+  // In 64 bits they would spill on sm_100 and sm_120.
+  const int Cs = int(nodes.student.C), Ct = int(nodes.teacher.C), common = Cs < Ct ? Cs : Ct;
   const int64_t s_step = step * nodes.student.stride_c, t_step = step * nodes.teacher.stride_c;
-  int64_t c = first;
+  int c = first;
 #pragma unroll 4
   for (; c < common; c += step, s += s_step, t += t_step) {
     const auto x = widen(*s), y = widen(*t);
@@ -174,9 +175,9 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
     add_product(st, x, y);
   }
 #pragma unroll 1
-  for (int64_t k = c; k < Cs; k += step, s += s_step) add_product(ss, widen(*s), widen(*s));
+  for (int k = c; k < Cs; k += step, s += s_step) add_product(ss, widen(*s), widen(*s));
 #pragma unroll 1
-  for (int64_t k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
+  for (int k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
 }
 
 // Scale and 1/|f| of one node, from the sum of its squares. A NaN is not a zero node: it must show.

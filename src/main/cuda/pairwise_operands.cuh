@@ -17,8 +17,8 @@ __device__ __forceinline__ int lane_row(int lane) { return lane % 4 + lane / 16 
 __device__ __forceinline__ int lane_column(int lane) { return lane / 4 % 4; }
 
 // A thread's way along the nodes of a group, one chunk after the other, and its place in a chunk.
-//   threads  maps with neighbouring nodes: 16 threads on the 16 nodes of a chunk; channels-last: 8
-//            threads on 8 channels
+//   threads  maps with neighbouring nodes: half a warp on the 16 nodes of a chunk, the other half
+//            four rows on, where f32 has the other 16 banks; channels-last: 8 threads on 8 channels
 template <class Real>
 class NodeCursor {
  public:
@@ -27,8 +27,8 @@ class NodeCursor {
       : nodes(nodes) {
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     const bool by_channel = nodes.student.channels_innermost();
-    row = by_channel ? lane_row(lane) + warp / 4 * 8 : threadIdx.x / kChunk;
-    k = by_channel ? lane_column(lane) + warp % 4 * 4 : threadIdx.x % kChunk;
+    row = (by_channel ? lane_row(lane) : warp % 4 + lane / kChunk * 4) + warp / 4 * 8;
+    k = by_channel ? lane_column(lane) + warp % 4 * 4 : lane % kChunk;
     const int64_t i = first * kChunk + k;
     left_ = nodes.group_nodes() - i;
     b = group * nodes.images + i / nodes.N;
@@ -56,6 +56,15 @@ class NodeCursor {
   int64_t left_, chunk_ = -1;
 };
 
+// How many of the channels c, c + Step, .. c + (Passes - 1) Step a map of C has. Counted once: a
+// loop that compares channel after channel keeps numbers of 64 bits in registers.
+template <int Step, int Passes>
+__device__ __forceinline__ int given_passes(int64_t C, int64_t c) {
+  if (c >= C) return 0;
+  const int64_t given = divide_up(C - c, int64_t(Step));
+  return given < Passes ? int(given) : Passes;
+}
+
 // Operand of Rows channels; the reduction runs over nodes.
 template <class Real, class T, int Rows, int Threads, bool WithDifference>
 class ChannelRows {
@@ -64,7 +73,12 @@ class ChannelRows {
 
   // Channels c0 .. c0 + Rows - 1.
   __device__ __forceinline__ ChannelRows(NodeCursor<Real>& cursor, Source source, int64_t c0)
-      : cursor_(cursor), source_(source), c_(c0 + cursor.row) {}
+      : cursor_(cursor), source_(source), c_(c0 + cursor.row) {
+    // A difference has as many channels in both maps.
+    const Nodes<Real>& nodes = cursor.nodes;
+    const int64_t C = source == Source::kTeacher ? nodes.teacher.C : nodes.student.C;
+    passes_ = given_passes<kRowsPerPass, kPasses>(C, c_);
+  }
 
   __device__ __forceinline__ void fetch(int64_t q, T*) {
     cursor_.move_to(q);
@@ -103,8 +117,7 @@ class ChannelRows {
       element += offset;
 #pragma unroll
       for (int i = 0; i < kPasses; ++i) {
-        const bool given = cursor_.inside() && c_ + i * kRowsPerPass < map.C;
-        values[i] = given ? widen(element[i * step]) : Real(0);
+        values[i] = cursor_.inside() && i < passes_ ? widen(element[i * step]) : Real(0);
       }
     });
   }
@@ -112,6 +125,7 @@ class ChannelRows {
   NodeCursor<Real>& cursor_;
   Source source_;
   int64_t c_;
+  int passes_;  // in which this thread has a channel
   Scale<T> student_scale_ = {}, teacher_scale_ = {};
   Real first_[kPasses];
   Real second_[WithDifference ? kPasses : 1];
@@ -126,9 +140,8 @@ class RawChannelRows {
 
   __device__ __forceinline__ RawChannelRows(NodeCursor<Real>& cursor, Source source, int64_t c0)
       : cursor_(cursor), student_(source == Source::kStudent), c_(c0 + cursor.row) {
-    const int64_t left = divide_up((student_ ? cursor.nodes.student : cursor.nodes.teacher).C - c_,
-                                   int64_t(kRowsPerPass));
-    passes_ = left < kPasses ? int(left) : kPasses;
+    const int64_t C = (student_ ? cursor.nodes.student : cursor.nodes.teacher).C;
+    passes_ = given_passes<kRowsPerPass, kPasses>(C, c_);
   }
 
   __device__ __forceinline__ void fetch(int64_t q, double* shared) {
@@ -178,7 +191,7 @@ class RawChannelRows {
   NodeCursor<Real>& cursor_;
   bool student_;
   int64_t c_;
-  int passes_;  // in which this thread has a channel
+  int passes_;  // as in ChannelRows
 };
 
 // Nodes of a tile: where they are in memory and how long.

@@ -390,6 +390,12 @@ TEST_F(PairwiseArguments, RefusesShapesBeyond64Bits) {
   expect_error(STRUCTKD_ERR_SHAPE, "does not fit a 64-bit address space");
 }
 
+TEST_F(PairwiseArguments, RefusesChannelsBeyond32Bits) {
+  student_.view()->sizes[1] = int64_t(1) << 31;
+  expect_error(STRUCTKD_ERR_SHAPE,
+               "student has 2147483648 channels and teacher 6, expected at most 2^31 - 1 of each");
+}
+
 TEST_F(PairwiseArguments, RefusesNullData) {
   student_.view()->data = nullptr;
   expect_error(STRUCTKD_ERR_NULL, "student->data is NULL");

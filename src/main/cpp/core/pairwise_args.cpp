@@ -1,6 +1,8 @@
 // core/pairwise_args.cpp: checks and C entries of the pair-wise loss.
 #include "core/pairwise_args.h"
 
+#include <cinttypes>
+
 #include "core/backend.h"
 #include "core/check.h"
 #include "core/error.h"
@@ -17,6 +19,13 @@ PairwiseArgs checked(const structkd_tensor* student,
   args.student = require_map(kLoss, "student", student);
   args.teacher = require_map(kLoss, "teacher", teacher);
   require_same_maps(kLoss, *student, *teacher, /*same_channels=*/false);
+  // Channels are counted in 32 bits, and one node of more would take 4 GB of f16.
+  if (args.student.C > INT32_MAX || args.teacher.C > INT32_MAX) {
+    fail(STRUCTKD_ERR_SHAPE,
+         "%s: student has %" PRId64 " channels and teacher %" PRId64
+         ", expected at most 2^31 - 1 of each",
+         kLoss, args.student.C, args.teacher.C);
+  }
   require_given(kLoss, "params", params);
   require_struct_size(kLoss, params->struct_size, sizeof(*params));
   require_enum(kLoss, "params->norm", params->norm, 2);

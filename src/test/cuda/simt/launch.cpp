@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "simt/block.h"
+#include "simt/device.h"
 #include "simt/order.h"
 #include "simt/report.h"
 #include "simt/runtime_api.h"
@@ -22,7 +23,7 @@ cudaError_t check(dim3 grid, dim3 block, size_t shared_bytes) {
                     block.y <= kMaxBlockThreads && block.z >= 1 && block.z <= kMaxBlockDepth &&
                     uint64_t(block.x) * block.y * block.z <= kMaxBlockThreads;
   if (!runs) return cudaErrorInvalidConfiguration;
-  return shared_bytes <= kMaxShared ? cudaSuccess : cudaErrorInvalidValue;
+  return shared_bytes <= device().max_shared ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 // With STRUCTKD_SIMT_LAUNCHES=FILE nothing runs: launches are written to the end of that file, as

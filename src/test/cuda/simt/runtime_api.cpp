@@ -1,5 +1,7 @@
 #include "simt/runtime_api.h"
 
+#include "simt/device.h"
+
 namespace simt {
 namespace {
 
@@ -53,16 +55,16 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = 132;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
-      *value = 9;
+      *value = simt::device().capability / 10;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor:
-      *value = 0;
+      *value = simt::device().capability % 10;
       return cudaSuccess;
     case cudaDevAttrSingleToDoublePrecisionPerfRatio:
-      *value = 2;
+      *value = simt::device().f64_ratio;
       return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = int(simt::kMaxShared);
+      *value = int(simt::device().max_shared);
       return cudaSuccess;
   }
   return cudaErrorInvalidValue;
@@ -77,5 +79,6 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   (void)function;
   (void)attribute;
-  return value >= 0 && size_t(value) <= simt::kMaxShared ? cudaSuccess : cudaErrorInvalidValue;
+  return value >= 0 && size_t(value) <= simt::device().max_shared ? cudaSuccess
+                                                                  : cudaErrorInvalidValue;
 }

@@ -46,7 +46,7 @@ constexpr unsigned kMaxBlockDepth = 64;
 constexpr unsigned kMaxGridWidth = 0x7fffffff;
 constexpr unsigned kMaxGridHeight = 65535;  // and depth
 constexpr size_t kMaxStaticShared = 48 << 10;
-constexpr size_t kMaxShared = 227 << 10;
+constexpr size_t kMaxShared = 227 << 10;  // others have less: device.h
 
 // What the next cudaGetLastError tells. Per host thread.
 void set_last_error(cudaError_t error);

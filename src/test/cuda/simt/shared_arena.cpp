@@ -1,6 +1,7 @@
 #include "simt/shared_arena.h"
 
 #include "simt/block.h"
+#include "simt/device.h"
 #include "simt/report.h"
 #include "simt/runtime_api.h"
 #include "simt/shared_memory.h"
@@ -53,11 +54,11 @@ void* SharedArena::array(const void* tag, size_t bytes, size_t alignment, Site s
     if (arrays_[i].tag == tag) return arrays_[i].begin;
   }
   static_bytes_ += bytes;
-  if (static_bytes_ > kMaxStaticShared || static_bytes_ + dynamic_bytes_ > kMaxShared) {
+  if (static_bytes_ > kMaxStaticShared || static_bytes_ + dynamic_bytes_ > device().max_shared) {
     fail(
         "%zu bytes of static and %zu of dynamic shared memory at %s:%d; at most %zu static, %zu in "
         "all",
-        static_bytes_, dynamic_bytes_, site.file, site.line, kMaxStaticShared, kMaxShared);
+        static_bytes_, dynamic_bytes_, site.file, site.line, kMaxStaticShared, device().max_shared);
   }
   if (count_ == kMostArrays) fail("more than %u shared arrays", kMostArrays);
   arrays_[count_] = {tag, take(bytes, alignment), bytes};

@@ -15,6 +15,9 @@
 // STRUCTKD_SIMT_ORDER is the order in which threads and blocks run: forward, reverse, or
 // random:SEED. A kernel whose result depends on it lacks a barrier.
 //
+// STRUCTKD_SIMT_DEVICE is the GPU by which forms are chosen, with its shared memory: 75, 89 or 90
+// (device.h).
+//
 // STRUCTKD_SIMT_LAUNCHES=FILE writes launches to a file instead of running them (launch.cpp).
 //
 // Misuse that would hang or be undefined on a device ends the process with status 77 and a report.
