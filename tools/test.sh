@@ -2,10 +2,8 @@
 # Everything a change must pass. Exit status 0 only if all of it did.
 #
 #   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, packaging, speed
-#   ./structkd test --quick      the same without sanitizers, CUDA, g++ 11, the second build of the jars and
-#                                the bench's floors
-#   ./structkd test --full       also the emulated kernels under sanitizers and race detection, their memory
-#                                counts, and CUDA for all architectures
+#   ./structkd test --quick      the same without sanitizers, races, memory counts, CUDA, g++ 11, the second build
+#                                of the jars and the bench's floors
 #   ./structkd test --all-archs  CUDA for all architectures instead of two
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,14 +13,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/libtorch.sh
 
 quick=false
-full=false
 all_archs=false
 case ${1:-} in
   "") ;;
   --quick) quick=true ;;
-  --full) full=true all_archs=true ;;
   --all-archs) all_archs=true ;;
-  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
   *) fail "test: unknown option $1" ;;
 esac
 
@@ -75,12 +71,9 @@ emulated_tests() {
     -DSTRUCTKD_CUDA_EMULATED=ON "$@" && run_tests target/emulated -L emulat
 }
 
-# The emulator finds what it must under sanitizers, and they find nothing in the kernels.
-emulated_sanitized() {
-  ./cppbuild.sh target/emulated-sanitize -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON \
-    -DSTRUCTKD_CUDA_EMULATED=ON -DSTRUCTKD_SANITIZE=address,undefined,bounds-strict &&
-    run_tests target/emulated-sanitize -L emulator
-}
+# The emulator finds what it must under sanitizers, and they find nothing in the kernels. In the build of
+# the sanitized C++ tests, so that what both need is compiled once.
+emulated_sanitized() { run_tests target/native-sanitize -L emulator --parallel 2; }
 
 # What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
 java_tests_emulated() {
@@ -142,10 +135,8 @@ step "C++ format" tools/format.sh --check
 step "C++ tests, release" native_tests target/native
 if ! $quick; then
   step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
-    -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_SANITIZE=address,undefined
-  if $full; then
-    step "CUDA kernels emulated: ASan and UBSan" emulated_sanitized
-  fi
+    -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON -DSTRUCTKD_SANITIZE=address,undefined,bounds-strict
+  step "CUDA kernels emulated: ASan and UBSan" emulated_sanitized
   step "CUDA: build from source, GPU check" cuda_from_source
   if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
   if have_gcc11; then
@@ -154,12 +145,12 @@ if ! $quick; then
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
   fi
 fi
-if $full; then
+if $quick; then
+  step "CUDA kernels emulated: C++ tests" emulated_tests
+else
   step "CUDA kernels emulated: C++ tests" emulated_tests -DSTRUCTKD_CUDA_INSTRUMENTED=ON
   step "CUDA kernels emulated: races" run_tests target/emulated -L races --parallel 2
   step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
-else
-  step "CUDA kernels emulated: C++ tests" emulated_tests
 fi
 step "Java tests, format, jars" java_tests
 step "CUDA kernels emulated: Java tests" java_tests_emulated

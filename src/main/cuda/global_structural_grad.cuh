@@ -45,8 +45,10 @@ struct MapsAndSlopes {
 };
 
 // One block per 16 rows i (x) of an image (y). W is written transposed, [B, M, pitch] by j and i,
-// as the product reads it; zero for rows that own no pixel. Reads both maps and the groups twice
-// (once transposed, by way of shared memory), 16 bytes per entry; writes 4.
+// as the product reads it; zero for rows that own no pixel. Reads both maps and the groups, 12
+// bytes per entry of f32 maps, and the groups once more transposed, by way of shared memory;
+// writes 4. Two rows of a tile that a warp copies meet in one bank, and so do two rows of the sums:
+// any other order takes registers, and spills on sm_75 or sm_120.
 template <class T>
 __global__ void __launch_bounds__(WeightTile<T>::kThreads) entry_weights_rows_per_block_kernel(
     GlobalStructuralArgs args, MapsAndSlopes<T> maps, T* weights, double* along) {
@@ -141,15 +143,15 @@ __device__ void copy_tile(const T* first,
     if (row < rows && column < columns) {
       async_copy<16>(target, first + row * pitch + column);
     } else {
-#pragma unroll
-      for (int i = 0; i < kPer16Bytes; ++i) target[i] = T(0);
+      *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
     }
   }
 }
 
 // Grid (tile of channels, tile of rows, image): H = W X by cp.async, then the way back through the
 // unit length, and each owner's row to its pixel. Reads M (rows + channels) numbers per tile from
-// L2; shared memory 24 KB (f32), reads of it broadcast or free of conflicts.
+// L2, in all 4 M^2 + 4 M C bytes (f32); writes an element of M C planes each, a sector of its own.
+// Shared memory 24 KB (f32), broadcast or free of bank conflicts.
 template <class T, class Gradient>
 __global__ void __launch_bounds__(kGradThreads)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,

@@ -114,7 +114,8 @@ struct GroupParts {
 
 // Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
 // their sums are merged in thread order. Per entry: a walk through the permutation network and a
-// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient.
+// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient: of f32
+// maps 8 M^2 bytes are read and 4 M^2 written, and 40 for each part of a group.
 // 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120, and
 // spills.
 template <class T>
@@ -243,7 +244,8 @@ constexpr int kTotalThreads = 512;
 
 // One block: the loss, and every group's slope [B, M]. First a warp per group merges its parts,
 // into the place of the first part; then a thread per group. Groups of one number of all images are
-// side by side, and threads' sums are added in that order.
+// side by side, and threads' sums are added in that order. Reads 40 bytes per part of a group,
+// writes 72 per group (f32).
 template <class T>
 __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kernel(
     GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
@@ -276,7 +278,7 @@ __global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kerne
 
 // A table of permutations as columns by position, entries that name no column left out, and no
 // group for columns that no entry names. A warp per row; the row's bit set of seen columns is in
-// shared memory.
+// shared memory. Per entry of the map 4 bytes are read and 8 written.
 __global__ void __launch_bounds__(kWarp)
     read_table_warp_per_row_kernel(GlobalStructuralArgs args, Shuffle shuffle, int64_t pitch) {
   STRUCTKD_DYNAMIC_SHARED(uint32_t, seen);

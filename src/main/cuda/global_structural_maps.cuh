@@ -11,9 +11,10 @@ constexpr int kMapDepth = 16;  // channels per step
 
 // A block makes Tile x Tile entries of a map. Split groups of threads take every Split-th step of
 // the channels: where M is small there are few tiles, and their steps wait for memory one by one.
-template <class T, int Tile, int Split>
+// RowLanes neighbouring lanes read neighbouring channels of a row, the next lanes the next row.
+template <class T, int Tile, int Split, int RowLanes>
 struct MapTile {
-  static constexpr int kTile = Tile, kSplit = Split;
+  static constexpr int kTile = Tile, kSplit = Split, kRowLanes = RowLanes;
   static constexpr int kGroup = Tile / 8 * (Tile / 4);  // threads of 8 x 4 entries
   static constexpr int kThreads = Split * kGroup;
   static constexpr int kLoads = Tile * kMapDepth / 4 / kGroup;  // of four channels, per operand
@@ -26,31 +27,39 @@ struct MapTile {
 // Up to this many samples the small tile has the shorter way (H200: 152 samples).
 constexpr int64_t kSmallMap = 320;
 template <class T>
-using SmallMapTile = MapTile<T, 32, 16 / int(sizeof(T))>;
+using SmallMapTile = MapTile<T, 32, 16 / int(sizeof(T)), 8 / int(sizeof(T))>;
 template <class T>
-using LargeMapTile = MapTile<T, 64, 1>;
+using LargeMapTile = MapTile<T, 64, 1, 4>;
 
 // Four neighbouring channels of each of a thread's rows, on their way from memory to a stage.
 template <class Shape, class T>
 struct RowsInFlight {
   FourOf<T> channels[Shape::kLoads];
 
+  __device__ static int row_of(int e) { return e / Shape::kRowLanes % Shape::kTile; }
+  __device__ static int channel_of(int e) {
+    constexpr int kLanes = Shape::kRowLanes;
+    return (e % kLanes + e / (kLanes * Shape::kTile) * kLanes) * 4;
+  }
+
   __device__ void fetch(const Rows<T>& rows, int64_t b, int64_t first, int64_t M, int64_t k0) {
     const int t = threadIdx.x % Shape::kGroup;
 #pragma unroll
     for (int l = 0; l < Shape::kLoads; ++l) {
-      const int e = l * Shape::kGroup + t, row = e / 4, k = e % 4 * 4;
+      const int e = l * Shape::kGroup + t, row = row_of(e), k = channel_of(e);
       const bool inside = first + row < M && k0 + k < rows.stride;
       channels[l] = inside ? load_four(rows.row(b, first + row) + k0 + k) : FourOf<T>{};
     }
   }
 
-  // stage[k][row]; lanes of a warp write 8 rows of 4 channels, two to a bank.
+  // stage[k][row]. Four channels on, a row is 16 banks on. Small tiles: a sector of each row, no
+  // bank conflicts. Large ones: lanes of two sectors, two to a bank (f64: four); otherwise it would
+  // take registers that a sixth block on a multiprocessor needs (sm_80, sm_90).
   __device__ void put(T (&stage)[kMapDepth][Shape::kPitch]) const {
     const int t = threadIdx.x % Shape::kGroup;
 #pragma unroll
     for (int l = 0; l < Shape::kLoads; ++l) {
-      const int e = l * Shape::kGroup + t, row = e / 4, k = e % 4 * 4;
+      const int e = l * Shape::kGroup + t, row = row_of(e), k = channel_of(e);
 #pragma unroll
       for (int i = 0; i < 4; ++i) stage[k + i][row] = channels[l].value[i];
     }
@@ -103,7 +112,8 @@ __device__ void add_groups(T* shared, T (&entries)[8][4]) {
 }
 
 // Grid (tile pair, net, image), net 0 the student. Tiles below the diagonal of a symmetric map are
-// left to their mirror images. Reads 2 M C numbers per row of tiles, from L2; writes 2 M^2. Steps
+// left to their mirror images. Reads the rows of both nets, once per row of tiles, from L2; writes
+// 2 M^2 numbers. Steps
 // are read one ahead, into registers; two stages of shared memory, so that a step has one barrier.
 template <class T, class Shape>
 __global__ void __launch_bounds__(Shape::kThreads)

@@ -148,7 +148,9 @@ __device__ inline void draw_row(const GlobalStructuralArgs& args,
 }
 
 // Warp w of the grid takes row w of 2 B M: first the student's, then the teacher's. Then all
-// threads clear the gradient, if there is one.
+// threads clear the gradient, if there is one. Per image of f32 maps with C channels each: reads 64
+// M C bytes (planes) and the rows to scale them, 8 M C from the first cache; writes the rows and,
+// cleared, 4 C bytes per pixel.
 template <class Element, class Gradient>
 __global__ void __launch_bounds__(kRowThreads)
     gather_rows_warp_per_row_kernel(GlobalStructuralArgs args,

@@ -63,7 +63,8 @@ __device__ int64_t teacher_class(const MapOf<const Element>& logits, int64_t b, 
   return best;
 }
 
-// Grid-stride over all pixels of the batch. 4 K bytes read per pixel for f32 logits.
+// Grid-stride over all pixels of the batch. Per pixel 4 K bytes of f32 logits (where the teacher
+// must be right) and its label are read, 4 bytes written.
 template <class Element>
 __global__ void __launch_bounds__(256)
     classify_thread_per_pixel_kernel(GlobalStructuralSampleArgs args,
@@ -99,7 +100,9 @@ struct Candidates {
   }
 };
 
-// One block per image and stratum. Shared memory: kSharedRanks ranks (16 KB) and a histogram.
+// One block per image and stratum. Reads 4 bytes per pixel several times, from L2 all but the
+// first; writes 4 per sample. Shared memory: kSharedRanks ranks (16 KB) and a histogram; bank
+// conflicts of two where ranks are sorted and atomics where a digit repeats, nowhere else.
 __global__ void __launch_bounds__(kSelectThreads)
     select_block_per_stratum_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
   STRUCTKD_SHARED(uint64_t, shared_ranks, [kSharedRanks]);
@@ -154,8 +157,9 @@ __device__ int64_t classes_present(const int32_t* classes,
   return block_sum<kSelectThreads>(count);
 }
 
-// One block per image: strata behind each other, -1 behind the last, and the counts. Shared memory:
-// where each stratum begins, and a bit per class.
+// One block per image: strata behind each other, -1 behind the last, and the counts. Reads and
+// writes 4 bytes per sample (4 more per pixel where strata are not classes). Shared memory: where
+// each stratum begins, and a bit per class.
 __global__ void __launch_bounds__(kSelectThreads)
     assemble_block_per_image_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
   STRUCTKD_DYNAMIC_SHARED(uint32_t, shared);

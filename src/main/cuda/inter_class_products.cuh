@@ -12,9 +12,10 @@
 //           chunk of V pixels: few classes make many slices, so that they need no padding to 32.
 // result    per part: f64 products, mass, top, shift. f32 within kChain pixels, f64 across.
 // traffic   4 bytes per f32 logit and output tile (its second read hits the second cache);
-//           8 (K + 3) K bytes of sums per part.
-// shared    at most 48 KB: R-padded rows and C-padded columns of a tile. Lanes have neighbouring
-//           chunks of a row, or rows that are as many banks apart as their chunks are wide.
+//           8 (K + 2) K bytes of sums per part and net (f32).
+// shared    at most 48 KB: R-padded rows and C-padded columns of a tile, each a chunk's banks from
+//           the next. Lanes have one chunk of neighbouring rows and columns: no bank conflicts but
+//           where a warp goes on from the last row to the first of the next slice.
 // limits    192 threads and two blocks per multiprocessor: 168 registers.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
@@ -70,13 +71,18 @@ struct alignas(sizeof(T) * V) Chunk {
   T at[V];
 };
 
-template <class T>
-__host__ __device__ inline size_t product_shared_bytes(const ProductShape& shape, int C) {
-  // The tile; or the sums of one row of all threads, when slices are added.
+// Numbers in shared memory: the tile; or the sums of one row of all threads, when slices are added.
+__host__ __device__ inline size_t product_tile_numbers(const ProductShape& shape, int C) {
   const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
-  const size_t sums = size_t(C) * (kProductThreads + 2);
+  const size_t sums = size_t(C) * (kProductThreads + kWarp);
+  return tile > sums ? tile : sums;
+}
+
+// And behind them, per class: shift and top, a factor, the shift of a column.
+template <class T>
+size_t product_shared_bytes(const ProductShape& shape, int C) {
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
-  return ((tile > sums ? tile : sums) + classes) * sizeof(T);
+  return (product_tile_numbers(shape, C) + classes) * sizeof(T);
 }
 
 template <class Element, int R, int C, int V, int Batch>
@@ -106,9 +112,7 @@ class ProductBlock {
     shared_ = shared;
     e_ = shared;
     u_ = e_ + shape_.row_slots * shape_.stride;
-    const size_t tile = size_t(shape_.row_slots + shape_.column_slots) * shape_.stride;
-    const size_t sums = size_t(C) * (kProductThreads + 2);
-    T* behind = shared + (tile > sums ? tile : sums);
+    T* behind = shared + product_tile_numbers(shape_, C);
     row_ = reinterpret_cast<Chunk<T, 2>*>(behind);
     factor_ = behind + 2 * shape_.row_slots;
     column_shift_ = factor_ + shape_.row_slots;
@@ -172,8 +176,8 @@ class ProductBlock {
     }
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
-      row_[i].at[0] = T(0);
-      row_[i].at[1] = i < rows_ ? T(-INFINITY) : T(0);
+      const Chunk<T, 2> shift_top = {{T(0), i < rows_ ? T(-INFINITY) : T(0)}};
+      row_[i] = shift_top;
     }
 #pragma unroll
     for (int r = 0; r < R; ++r) {
@@ -319,10 +323,11 @@ class ProductBlock {
     __syncthreads();
   }
 
-  // Threads per row, each for a share of its pixels.
+  // Threads per row, each for a share of its pixels. Neighbouring lanes have neighbouring rows.
   __device__ __forceinline__ int mass_threads() const { return kProductThreads / rows_; }
-  __device__ __forceinline__ int mass_row() const { return int(threadIdx.x) / mass_threads(); }
-  __device__ __forceinline__ bool has_mass() const { return mass_row() < rows_; }
+  __device__ __forceinline__ int mass_row() const { return int(threadIdx.x) % rows_; }
+  __device__ __forceinline__ int mass_share() const { return int(threadIdx.x) / rows_; }
+  __device__ __forceinline__ bool has_mass() const { return mass_share() < mass_threads(); }
 
   __device__ __forceinline__ void add_mass() {
     if (!has_mass()) return;
@@ -330,7 +335,7 @@ class ProductBlock {
     const T* row = e_ + mass_row() * shape_.stride;
     T sum = T(0);
 #pragma unroll 1
-    for (int x = int(threadIdx.x) % threads * V; x < shape_.pixels; x += threads * V) {
+    for (int x = mass_share() * V; x < shape_.pixels; x += threads * V) {
       const Chunk<T, V> e = *reinterpret_cast<const Chunk<T, V>*>(row + x);
 #pragma unroll
       for (int v = 0; v < V; ++v) sum += e.at[v];
@@ -338,11 +343,14 @@ class ProductBlock {
     mass_ += double(sum);
   }
 
-  // Output rows thread_row() + r * thread_rows, columns likewise.
-  __device__ __forceinline__ int pair() const { return int(threadIdx.x) / shape_.slices; }
-  __device__ __forceinline__ bool multiplies() const {
-    return pair() < shape_.thread_rows * shape_.thread_columns;
+  // Output rows thread_row() + r * thread_rows, columns likewise. Neighbouring lanes have
+  // neighbouring columns and rows, of one slice.
+  __device__ __forceinline__ int pairs() const {
+    return shape_.thread_rows * shape_.thread_columns;
   }
+  __device__ __forceinline__ int pair() const { return int(threadIdx.x) % pairs(); }
+  __device__ __forceinline__ int slice() const { return int(threadIdx.x) / pairs(); }
+  __device__ __forceinline__ bool multiplies() const { return slice() < shape_.slices; }
 
   __device__ __forceinline__ void multiply() {
     if (multiplies()) {
@@ -351,8 +359,7 @@ class ProductBlock {
       const int e_step = shape_.thread_rows * shape_.stride;
       const int u_step = shape_.thread_columns * shape_.stride;
 #pragma unroll 1
-      for (int x = int(threadIdx.x) % shape_.slices * V; x < shape_.pixels;
-           x += shape_.slices * V) {
+      for (int x = slice() * V; x < shape_.pixels; x += shape_.slices * V) {
         Chunk<T, V> left[R];
 #pragma unroll
         for (int r = 0; r < R; ++r) {
@@ -381,14 +388,13 @@ class ProductBlock {
   // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
   // barrier.
   __device__ __forceinline__ void flush() {
-    constexpr int kStride = kProductThreads + 1;  // [C][kStride]: no bank conflicts either way
-    const int across = shape_.thread_columns * C;
+    const int stride = kProductThreads + pairs() % kWarp;  // [C][stride]: item i is in bank i
 #pragma unroll 1
     for (int r = 0; r < R; ++r) {
       __syncthreads();
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        shared_[c * kStride + int(threadIdx.x)] = sum_[0][c];
+        shared_[c * stride + int(threadIdx.x)] = sum_[0][c];
         // The next row moves up, zeros behind the last: registers have no index that is not a
         // constant.
 #pragma unroll
@@ -396,13 +402,14 @@ class ProductBlock {
       }
       __syncthreads();
 #pragma unroll 1
-      for (int i = int(threadIdx.x); i < shape_.thread_rows * across; i += kProductThreads) {
-        const int row = i / across + r * shape_.thread_rows, column = i % across;
+      for (int i = int(threadIdx.x); i < C * pairs(); i += kProductThreads) {
+        const int c = i / pairs(), of = i % pairs();
+        const int row = of / shape_.thread_columns + r * shape_.thread_rows;
+        const int column = of % shape_.thread_columns + c * shape_.thread_columns;
         if (row >= rows_ || column >= columns_) continue;
-        const int of = i / across * shape_.thread_columns + column % shape_.thread_columns;
-        const T* from = shared_ + column / shape_.thread_columns * kStride + of * shape_.slices;
+        const T* from = shared_ + c * stride + of;
         double sum = 0.0;
-        for (int s = 0; s < shape_.slices; ++s) sum += double(from[s]);
+        for (int s = 0; s < shape_.slices; ++s) sum += double(from[s * pairs()]);
         double* product = output() + int64_t(row) * K_ + column;
         *product = flushed_ ? *product + sum : sum;
       }
@@ -429,11 +436,12 @@ class ProductBlock {
 #pragma unroll 1
       for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
         double sum = 0.0;
-        for (int i = 0; i < mass_threads(); ++i) sum += mass[row * mass_threads() + i];
+        for (int i = 0; i < mass_threads(); ++i) sum += mass[i * rows_ + row];
         const int64_t at = int64_t(part_) * K_ + row0_ + row;
         to.mass[at] = sum;
-        to.top[at] = row_[row].at[1];
-        to.shift[at] = row_[row].at[0];
+        const Chunk<T, 2> shift_top = row_[row];
+        to.top[at] = shift_top.at[1];
+        to.shift[at] = shift_top.at[0];
       }
     }
     if (column0_ == 0 && row0_ == 0 && is_student_ && threadIdx.x == 0) {

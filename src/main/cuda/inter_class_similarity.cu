@@ -65,9 +65,7 @@ ProductShape product_shape(int K, double* cost) {
         if (square && shape.column_slots < stored) shape.column_slots = stored;
         const int chunks = shape.pixels / Form::V;
         shape.slices = kProductThreads / threads < chunks ? kProductThreads / threads : chunks;
-        // Neighbouring lanes take neighbouring slices and then the next row: as many banks further
-        // on.
-        shape.stride = shape.pixels + Form::V * (shape.slices < 8 ? shape.slices : 1);
+        shape.stride = shape.pixels + Form::V;  // neighbouring rows start a chunk's banks apart
         if (product_shared_bytes<T>(shape, Form::C) > kSharedBytes) continue;
         const double products =
             double(divide_up(chunks, shape.slices)) * Form::V * Form::R * Form::C;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,27 +33,29 @@ class MemoryCount : public testing::Test {
   }
 };
 
-void run_pairwise(const TestTensor& student, const TestTensor& teacher, bool want_grad = true) {
+// The plan, which tells how the work was cut.
+std::string run_pairwise(const TestTensor& student, const TestTensor& teacher) {
   structkd_pairwise_params params{};
   params.struct_size = sizeof(params);
   params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
   params.eps_mode = STRUCTKD_EPS_MAX;
   params.eps = 1e-8;
-  How how;
-  how.want_grad = want_grad;
-  run_loss(
-      kEmulated, student, how,
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, want_grad,
-                                           bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                 grad);
-      });
+  return run_loss(
+             kEmulated, student, {},
+             [&](const structkd_ctx* ctx, size_t* bytes) {
+               return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
+                                                  bytes);
+             },
+             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+               return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace,
+                                        loss, grad);
+             })
+      .plan;
 }
 
-void run_pixelwise(const TestTensor& student, const TestTensor& teacher) {
+void run_pixelwise(const TestTensor& student,
+                   const TestTensor& teacher,
+                   const TestTensor* mask = nullptr) {
   How how;
   const bool channels_last = student.view()->strides[1] == 1;
   how.grad_layout = channels_last ? Layout::kChannelsLast : Layout::kContiguous;
@@ -61,6 +64,7 @@ void run_pixelwise(const TestTensor& student, const TestTensor& teacher) {
   params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
   params.divisor = STRUCTKD_DIVISOR_PIXELS;
   params.temperature = 1.0;
+  if (mask != nullptr) params.mask = mask->view();
   run_loss(
       kEmulated, student, how,
       [&](const structkd_ctx* ctx, size_t* bytes) {
@@ -72,26 +76,34 @@ void run_pixelwise(const TestTensor& student, const TestTensor& teacher) {
       });
 }
 
-void run_inter_class_similarity(const TestTensor& student, const TestTensor& teacher) {
+std::string run_inter_class_similarity(const TestTensor& student, const TestTensor& teacher) {
   structkd_inter_class_similarity_params params{};
   params.struct_size = sizeof(params);
   params.temperature = 1.0;
-  run_loss(
-      kEmulated, student, {},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
-                                                         &params, 1, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
-                                               workspace, loss, grad);
-      });
+  return run_loss(
+             kEmulated, student, {},
+             [&](const structkd_ctx* ctx, size_t* bytes) {
+               return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
+                                                                &params, 1, bytes);
+             },
+             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
+               return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
+                                                      workspace, loss, grad);
+             })
+      .plan;
 }
 
-void run_global_structural(const TestTensor& student, const TestTensor& teacher, int64_t samples) {
-  const Sampled sampled(student.view()->sizes[0], samples,
-                        student.view()->sizes[2] * student.view()->sizes[3]);
+// Samples in sectors of their own, so that no two share what is read of a plane.
+void run_global_structural(const TestTensor& student,
+                           const TestTensor& teacher,
+                           int64_t samples,
+                           const TestTensor* permutation = nullptr) {
+  const int64_t pixels = student.view()->sizes[2] * student.view()->sizes[3];
+  Sampled sampled(1, samples, pixels);
+  sampled.indices.fill([&](int64_t m) { return double(8 * m); });
+  ASSERT_LE(8 * samples, pixels);
   structkd_global_structural_params params = params_of(-2);
+  if (permutation != nullptr) params.permutation = permutation->view();
   run_loss(
       kEmulated, student, {},
       [&](const structkd_ctx* ctx, size_t* bytes) {
@@ -121,46 +133,61 @@ struct Maps {
   }
 };
 
-// All sites of a kernel, of which there must be some.
-std::vector<Site> sites_that_ran(const std::string& kernel) {
-  std::vector<Site> sites = sites_of(kernel);
-  EXPECT_FALSE(sites.empty()) << "no kernel of this name ran: " << kernel;
-  return sites;
+// The number in front of `what` in a plan.
+double number_before(const std::string& plan, const std::string& what) {
+  const size_t end = plan.find(" " + what), begin = plan.rfind(' ', end - 1) + 1;
+  EXPECT_NE(end, std::string::npos) << plan;
+  return end == std::string::npos ? 0.0 : std::stod(plan.substr(begin, end - begin));
 }
 
-// Bank conflicts of all requests to shared memory, or of reads alone.
-uint64_t bank_conflicts(const std::string& kernel, bool with_writes = true) {
-  uint64_t requests = 0, conflicts = 0;
-  for (const Site& site : sites_that_ran(kernel)) {
-    if (!site.is_shared || (site.is_write && !with_writes)) continue;
-    requests += site.requests;
-    conflicts += site.bank_conflicts;
-  }
-  EXPECT_GT(requests, 0u) << kernel << " does not use shared memory";
-  return conflicts;
+// What the comment of a kernel says of memory, in numbers of one case.
+struct Promise {
+  std::string kernel;           // without template arguments
+  double reads, writes;         // bytes at least, of a memory behind perfect caches
+  double sectors = 4.0;         // per request of a warp for 32 f32; kNoStream: it makes none
+  uint64_t bank_conflicts = 0;  // of all requests to shared memory together
+};
+constexpr double kNoStream = 0.0;
+
+// Sectors that may be moved for less than they hold: the ends of arrays, and single numbers.
+constexpr double kEdges = 16 * memory_tracer::kSectorBytes;
+
+void expect_within_a_tenth(double bytes, double minimum) {
+  EXPECT_GE(bytes, minimum);
+  EXPECT_LE(bytes, 1.1 * minimum + kEdges);
 }
 
-// Whole warps that stream `bytes` per lane: 4.0 sectors per request for f32, 16.0 for 16 bytes.
-void expect_whole_sectors(const std::string& kernel, unsigned bytes, bool is_write) {
-  uint64_t requests = 0;
-  for (const Site& site : sites_that_ran(kernel)) {
+// Requests of whole warps for as many different f32: reads, and writes where there are any.
+void expect_sectors(const std::string& kernel, double sectors) {
+  uint64_t reads = 0;
+  for (const Site& site : sites_of(kernel)) {
     const bool streams =
-        site.lanes == 32 * site.requests && site.fewest_sectors == site.requests * bytes;
-    if (site.is_shared || site.is_write != is_write || site.bytes != bytes || !streams) continue;
-    requests += site.requests;
-    EXPECT_EQ(double(site.sectors) / double(site.requests), double(bytes)) << site.kernel;
+        site.lanes == 32 * site.requests && site.fewest_sectors == 4 * site.requests;
+    if (site.is_shared || site.is_atomic || site.bytes != 4 || !streams) continue;
+    if (!site.is_write) reads += site.requests;
+    EXPECT_EQ(double(site.sectors) / double(site.requests), sectors)
+        << (site.is_write ? "writes" : "reads");
   }
-  EXPECT_GT(requests, 0u) << kernel << " does not stream " << bytes << " bytes per lane";
+  EXPECT_GT(reads, 0u) << "no warp reads 32 f32 at once";
 }
 
-// `minimum` as the kernel's comment states it. No sector may be moved that is not needed: by
-// distinct sectors, of a memory behind perfect caches.
-void expect_bytes(const std::string& kernel, double read_minimum, double write_minimum) {
-  const Traffic traffic = traffic_of(kernel);
-  EXPECT_GE(double(traffic.reads.distinct_bytes()), read_minimum) << kernel;
-  EXPECT_LE(double(traffic.reads.distinct_bytes()), 1.1 * read_minimum) << kernel;
-  EXPECT_GE(double(traffic.writes.distinct_bytes()), write_minimum) << kernel;
-  EXPECT_LE(double(traffic.writes.distinct_bytes()), 1.1 * write_minimum) << kernel;
+// Every kernel that ran is in the table, and nothing else; none has atomics in global memory.
+void expect_counts(const std::vector<Promise>& promises) {
+  std::set<std::string> ran, named;
+  for (const Site& site : sites_of("")) {
+    ran.insert(site.kernel.substr(0, site.kernel.find('<')));
+    EXPECT_TRUE(site.is_shared || !site.is_atomic) << site.kernel;
+  }
+  for (const Promise& promise : promises) {
+    SCOPED_TRACE(promise.kernel);
+    named.insert(promise.kernel);
+    const Traffic traffic = traffic_of(promise.kernel);
+    expect_within_a_tenth(double(traffic.reads.distinct_bytes()), promise.reads);
+    expect_within_a_tenth(double(traffic.writes.distinct_bytes()), promise.writes);
+    if (promise.sectors != kNoStream) expect_sectors(promise.kernel, promise.sectors);
+    EXPECT_EQ(traffic.shared.bank_conflicts, promise.bank_conflicts);
+  }
+  EXPECT_EQ(ran, named);
 }
 
 // And without any cache: each byte is asked for once.
@@ -171,93 +198,210 @@ void expect_bytes_once(const std::string& kernel, double minimum) {
       << kernel;
 }
 
+// Per node, of both nets: scales of 16 bytes; 1 / |f| of the student.
+constexpr double kScales = 32, kAlong = 8;
+constexpr double kPairSums = 16, kStripSums = 16;
+
+// Conflicts of blocks that put channels x 64 nodes of a gradient into shared memory, rows of 65
+// f64: two for each request of a warp.
+uint64_t grad_tile_conflicts(double blocks, double channels) {
+  return uint64_t(2 * blocks * channels * 64 / 32);
+}
+
+// Of tiles of the matrices: features are copied two rows to a request, which share 4 banks.
+uint64_t gram_tile_conflicts(double tiles, double nodes) {
+  return uint64_t(tiles * (64 + 64) * nodes / 32);
+}
+
 TEST_F(MemoryCount, PairwiseMatrices) {
   const double N = 32 * 32, C = 64;
   const Maps maps(64, 64, 32, 32);
-  run_pairwise(maps.student, maps.teacher);
-
-  EXPECT_EQ(bank_conflicts("measure_nodes_strip_per_block_kernel"), 0u);
-  expect_whole_sectors("measure_nodes_strip_per_block_kernel", 4, false);
-  expect_bytes("measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, 40 * N);
+  const double splits = number_before(run_pairwise(maps.student, maps.teacher), "splits");
+  const double tiles = 3;  // of 64 x 64 f64, per split
+  const double partial = splits * tiles * 64 * 64 * 8, coefficients = 2 * C * C * 8;
+  const double parts = C * C / 32, strips = N / 32;
+  expect_counts({
+      {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
+      {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N, partial, 4.0,
+       gram_tile_conflicts(tiles, N)},
+      {"pairwise_gram_reduce_kernel", partial, coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_grad_tile_per_block_kernel",
+       (4 * 2 * C + kScales + kAlong) * N + coefficients, 4 * N * C, 4.0,
+       grad_tile_conflicts(N / 64, C)},
+      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
+  });
   expect_bytes_once("measure_nodes_strip_per_block_kernel", 4 * N * 2 * C + 40 * N);
+}
 
-  // Features are copied two rows to a warp, which share 4 banks; products read without conflicts.
-  const Traffic gram = traffic_of("pairwise_gram_tile_per_block_kernel");
-  EXPECT_EQ(bank_conflicts("pairwise_gram_tile_per_block_kernel", false), 0u);
-  EXPECT_LE(gram.shared.bank_conflicts, 4 * N * 3 * C / 64);
-  expect_whole_sectors("pairwise_gram_tile_per_block_kernel", 4, false);
-  EXPECT_LE(double(gram.reads.distinct_bytes()), 1.1 * (4 * N * 2 * C));
-
-  EXPECT_EQ(bank_conflicts("pairwise_gram_reduce_kernel"), 0u);
-  expect_whole_sectors("pairwise_gram_reduce_kernel", 8, false);
-
-  EXPECT_EQ(bank_conflicts("pairwise_gram_grad_tile_per_block_kernel", false), 0u);
-  expect_whole_sectors("pairwise_gram_grad_tile_per_block_kernel", 4, false);
-  expect_whole_sectors("pairwise_gram_grad_tile_per_block_kernel", 4, true);
-  EXPECT_EQ(traffic_of("pairwise_gram_grad_tile_per_block_kernel").writes.distinct_bytes(),
-            4 * N * C);
+// More channels than a block of the gradient holds: it takes a second step.
+TEST_F(MemoryCount, PairwiseManyChannels) {
+  const double N = 16 * 18, C = 136;
+  const Maps maps(136, 136, 16, 18);
+  const double splits = number_before(run_pairwise(maps.student, maps.teacher), "splits");
+  const double tiles = 21;  // 3 of 64 x 64 for each net, those that touch the upper triangle
+  // A symmetric C x C matrix in its upper tiles, of 64, 64 and 8 channels.
+  const double symmetric = 3 * 64 * 64 + 2 * 64 * 8 + 8 * 8;
+  const double pitch = 160, coefficients = 2 * C * pitch * 8, channel_tiles = 2, node_tiles = 5;
+  const double parts = pitch * pitch / 32, strips = N / 32;
+  expect_counts({
+      {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
+      {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N,
+       splits * tiles * 64 * 64 * 8, 4.0, gram_tile_conflicts(tiles, N)},
+      {"pairwise_gram_reduce_kernel", splits * (2 * symmetric + C * C) * 8,
+       coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_grad_tile_per_block_kernel", (4 * 2 * C + kScales) * N + coefficients,
+       4 * N * C + 8 * N * channel_tiles, 4.0,
+       grad_tile_conflicts(channel_tiles * node_tiles, 128)},
+      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
+      {"pairwise_grad_finish_kernel", (4 * 2 * C + kScales + kAlong + 8 * channel_tiles) * N,
+       4 * N * C},
+  });
 }
 
 TEST_F(MemoryCount, PairwisePairs) {
-  const Maps maps(96, 96, 8, 8);
+  const double N = 8 * 16, C = 96;
+  const Maps maps(96, 96, 8, 16);
   run_pairwise(maps.student, maps.teacher);
-  EXPECT_EQ(bank_conflicts("pairwise_pairs_tile_per_block_kernel"), 0u);
-  expect_whole_sectors("pairwise_pairs_tile_per_block_kernel", 4, false);
-  EXPECT_EQ(bank_conflicts("pairwise_pairs_grad_tile_per_block_kernel", false), 0u);
-  expect_whole_sectors("pairwise_pairs_grad_tile_per_block_kernel", 4, true);
+  const double tiles = 3;  // of 64 x 64 pairs, on and above the diagonal
+  expect_counts({
+      {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
+      {"pairwise_pairs_tile_per_block_kernel", (4 * 2 * C + kScales) * N,
+       8 * N * N + kPairSums * tiles},
+      {"pairwise_pairs_grad_tile_per_block_kernel", (4 * C + kScales + kAlong) * N + 8 * N * N,
+       4 * N * C, 4.0, grad_tile_conflicts(N / 64, 128)},
+      {"pairwise_loss_kernel", kPairSums * tiles + kStripSums * N / 32, 4, kNoStream},
+  });
 }
 
-void expect_one_pass(const Maps& maps) {
+// Two reads and a write of every logit, without caches, too, and 8 bytes per block.
+void expect_one_pass(const Maps& maps, double pixels_per_block) {
   const double logits = double(maps.student.elements());
+  const double sums = 8 * logits / double(maps.student.view()->sizes[1]) / pixels_per_block;
   run_pixelwise(maps.student, maps.teacher);
-  expect_whole_sectors("pixelwise_registers_kernel", 4, false);
-  expect_whole_sectors("pixelwise_registers_kernel", 4, true);
-  EXPECT_EQ(bank_conflicts("pixelwise_registers_kernel"), 0u);
-  expect_bytes("pixelwise_registers_kernel", 8 * logits, 4 * logits);
+  expect_counts({{"pixelwise_registers_kernel", 8 * logits, 4 * logits + sums},
+                 {"pixelwise_sum_kernel", sums, 4, kNoStream}});
   expect_bytes_once("pixelwise_registers_kernel", 12 * logits);
 }
 
-TEST_F(MemoryCount, PixelwiseThreadPerPixel) { expect_one_pass(Maps(19, 19, 32, 64)); }
+TEST_F(MemoryCount, PixelwiseThreadPerPixel) { expect_one_pass(Maps(19, 19, 32, 64), 128); }
 
-TEST_F(MemoryCount, PixelwiseWarpsPerPixels) { expect_one_pass(Maps(100, 100, 32, 32)); }
+TEST_F(MemoryCount, PixelwiseWarpsPerPixels) { expect_one_pass(Maps(100, 100, 32, 32), 32); }
 
 TEST_F(MemoryCount, PixelwiseChannelsLast) {
-  expect_one_pass(Maps(24, 24, 32, 32, STRUCTKD_F32, Layout::kChannelsLast));
+  expect_one_pass(Maps(24, 24, 32, 32, STRUCTKD_F32, Layout::kChannelsLast), 16);
 }
 
-// Both kernels read their maps once; the factors of the gradient, 8 K^2 bytes and 8 K, stay small.
-void expect_similarity_streams(const Maps& maps) {
+// Four passes, three of which find the logits in the second cache.
+TEST_F(MemoryCount, PixelwiseManyClasses) {
+  const Maps maps(200, 200, 16, 32);
+  const double logits = double(maps.student.elements()), sums = 8 * (16 * 32) / 32.0;
+  run_pixelwise(maps.student, maps.teacher);
+  expect_counts({{"pixelwise_reread_kernel", 8 * logits, 4 * logits + sums},
+                 {"pixelwise_sum_kernel", sums, 4, kNoStream}});
+}
+
+TEST_F(MemoryCount, PixelwiseMasked) {
+  const Maps maps(19, 19, 32, 64);
+  TestTensor mask({1, 32, 64}, STRUCTKD_U8);
+  mask.fill([](int64_t i) { return double(i % 5 != 0); });
+  const double N = 32 * 64, logits = 19 * N, counts = 8 * 128, sums = 8 * N / 128;
+  run_pixelwise(maps.student, maps.teacher, &mask);
+  expect_counts({{"count_valid_pixels_kernel", N, counts, kNoStream},
+                 {"pixelwise_registers_kernel", 8 * logits + N + counts, 4 * logits + sums},
+                 {"pixelwise_sum_kernel", sums + counts, 4, kNoStream}});
+}
+
+void expect_similarity(const Maps& maps, uint64_t product_conflicts) {
   const double logits = double(maps.student.elements());
   const double K = double(maps.student.view()->sizes[1]);
-  run_inter_class_similarity(maps.student, maps.teacher);
-  expect_whole_sectors("class_products_kernel", 4, false);
-  EXPECT_LE(double(traffic_of("class_products_kernel").reads.distinct_bytes()), 1.1 * 8 * logits);
-
-  expect_whole_sectors("class_grad_kernel", 4, false);
-  expect_whole_sectors("class_grad_kernel", 4, true);
-  EXPECT_EQ(bank_conflicts("class_grad_kernel"), 0u);
-  expect_bytes("class_grad_kernel", 4 * logits + 8 * K * K, 4 * logits);
+  const std::string plan = run_inter_class_similarity(maps.student, maps.teacher);
+  // Of each part and net: products and masses in f64, top and shift in f32.
+  const double sums = 2 * number_before(plan, "parts") * (8 * K * K + 16 * K);
+  const double matrices = 3 * 8 * K * K, factors = 2 * 4 * K * K;
+  expect_counts({
+      {"class_products_kernel", 8 * logits, sums, 4.0, product_conflicts},
+      {"divergence_rows_kernel", sums + matrices, matrices + factors, kNoStream},
+      {"divergence_columns_kernel", 8 * K * K, 4 * K, kNoStream},
+      {"class_grad_kernel", 4 * logits + factors, 4 * logits},
+  });
 }
 
-TEST_F(MemoryCount, InterClassSimilarityOf19) { expect_similarity_streams(Maps(19, 19, 32, 64)); }
+TEST_F(MemoryCount, InterClassSimilarityOf19) { expect_similarity(Maps(19, 19, 32, 64), 858); }
+TEST_F(MemoryCount, InterClassSimilarityOf21) { expect_similarity(Maps(21, 21, 32, 64), 2162); }
+TEST_F(MemoryCount, InterClassSimilarityOf70) { expect_similarity(Maps(70, 70, 32, 32), 4608); }
+TEST_F(MemoryCount, InterClassSimilarityOf150) { expect_similarity(Maps(150, 150, 16, 32), 0); }
 
-TEST_F(MemoryCount, InterClassSimilarityOf70) { expect_similarity_streams(Maps(70, 70, 32, 32)); }
+// Planes: a sampled element is a sector of its own, of both nets, and so is an element of the
+// gradient.
+void expect_global_structural(double C, double M, bool table) {
+  const int64_t channels = int64_t(C);
+  const Maps maps(channels, channels, 64, 64);
+  const double N = 64 * 64, rows = 4 * M * C, map = 4 * M * M;
+  TestTensor permutation({1, int64_t(M), int64_t(M)}, STRUCTKD_I32);
+  permutation.fill([&](int64_t i) {
+    const int64_t m = int64_t(M);
+    return double((i / m + i % m * 7) % m);
+  });
+  run_global_structural(maps.student, maps.teacher, int64_t(M), table ? &permutation : nullptr);
+  const double groups = std::ceil(M / 6), parts = std::ceil(M / 16);
+  const double sums = 40 * parts * groups, slopes = 32 * groups, totals = 40 * groups;
+  // More than 320 samples: tiles of 64 x 64, whose rows and columns are put two to a bank.
+  const double tiles = std::ceil(M / 64) * (std::ceil(M / 64) + 1) / 2;
+  const uint64_t put_conflicts = M > 320 ? uint64_t(2 * tiles * (64 + 64) * C / 32) : 0;
+  // Weights go to and groups come from memory transposed, two rows of 16 to a request: the first
+  // element of the one and the last of the other share a bank. Two of a block's sums do.
+  const double row_blocks = std::ceil(M / 16), column_blocks = std::ceil(M / 64);
+  const uint64_t weight_conflicts =
+      uint64_t(row_blocks * (column_blocks * 32 + 2) + std::floor(M / 16) * M / 2);
+  std::vector<Promise> promises = {
+      // Rows are written, read and scaled.
+      {"gather_rows_warp_per_row_kernel", 2 * (32 * M * C + rows), 2 * rows + 4 * C * N, kNoStream},
+      {"similarity_map_tile_per_block_kernel", 2 * rows, 2 * map, kNoStream, put_conflicts},
+      {"group_sums_part_per_block_kernel", (table ? 3 : 2) * map, map + sums, kNoStream},
+      {"group_totals_single_block_kernel", sums, slopes + totals, kNoStream},
+      {"entry_weights_rows_per_block_kernel", 3 * map, map + 8 * M, kNoStream, weight_conflicts},
+      {"row_gradient_tile_per_block_kernel", map + rows, 32 * M * C, kNoStream},
+  };
+  if (table) promises.push_back({"read_table_warp_per_row_kernel", map, 2 * map, kNoStream});
+  expect_counts(promises);
+}
 
-TEST_F(MemoryCount, GlobalStructural) {
-  const int64_t C = 64, M = 200;
-  const Maps maps(C, C, 16, 16);
-  run_global_structural(maps.student, maps.teacher, M);
+TEST_F(MemoryCount, GlobalStructuralFewSamples) { expect_global_structural(64, 200, false); }
+TEST_F(MemoryCount, GlobalStructuralManySamples) { expect_global_structural(16, 352, false); }
+TEST_F(MemoryCount, GlobalStructuralTable) { expect_global_structural(16, 64, true); }
 
-  // In NCHW a sampled element is a sector of its own, read once for the student and the teacher.
-  uint64_t single_elements = 0;
-  for (const Site& site : sites_that_ran("gather_rows_warp_per_row_kernel")) {
-    if (!site.is_write && site.sectors == site.lanes) single_elements += site.sectors;
-  }
-  EXPECT_GE(single_elements, uint64_t(2 * M * C));
-  EXPECT_LE(double(single_elements), 1.1 * 2 * M * C);
-  EXPECT_EQ(bank_conflicts("similarity_map_tile_per_block_kernel", false), 0u);
-  EXPECT_EQ(bank_conflicts("row_gradient_tile_per_block_kernel", false), 0u);
-  for (const Site& site : sites_of("kernel")) EXPECT_FALSE(site.is_atomic) << site.kernel;
+// Samples of three classes where the teacher is right: logits and labels once, classes per stratum.
+TEST_F(MemoryCount, GlobalStructuralSample) {
+  const double K = 3, N = 64 * 64, drawn = 3 * 50;
+  TestTensor logits({1, 3, 64, 64}, STRUCTKD_F32), labels({1, 64, 64}, STRUCTKD_U8);
+  logits.fill([](int64_t i) { return gaussian(1, uint64_t(i)); });
+  labels.fill([](int64_t i) { return std::floor(3 * uniform(2, uint64_t(i))); });
+  structkd_global_structural_sample_params params{};
+  params.struct_size = sizeof(params);
+  params.sampling = STRUCTKD_SAMPLING_CLASS_BALANCED;
+  params.teacher_correct_only = 1;
+  params.samples = 50;
+  params.min_candidates = 1;
+  params.num_classes = 3;
+  params.ignore_index = 255;
+  params.seed = 42;
+  params.step = default_step();
+  const structkd_ctx ctx{kEmulated, nullptr, 1};
+  size_t bytes = 0;
+  ASSERT_EQ(structkd_global_structural_sample_workspace(&ctx, logits.view(), labels.view(), &params,
+                                                        &bytes),
+            STRUCTKD_OK);
+  AlignedBytes workspace(bytes);
+  TestTensor indices({1, int64_t(drawn)}, STRUCTKD_I32), counts({1, 2}, STRUCTKD_I32);
+  ASSERT_EQ(structkd_global_structural_sample(&ctx, logits.view(), labels.view(), &params,
+                                              workspace.data(), indices.view(), counts.view()),
+            STRUCTKD_OK)
+      << structkd_last_error();
+  expect_counts({
+      {"classify_thread_per_pixel_kernel", (4 * K + 1) * N, 4 * N},
+      {"select_block_per_stratum_kernel", 4 * N, 4 * drawn, 4.0, 374},
+      {"assemble_block_per_image_kernel", 4 * drawn, 4 * drawn, kNoStream},
+  });
 }
 
 }  // namespace
