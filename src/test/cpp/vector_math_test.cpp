@@ -106,6 +106,39 @@ TEST(VectorMath, ExpIsRightAtTheEnds) {
   expect_exp_at_the_ends<double>();
 }
 
+template <class T>
+void expect_exp2_within_its_bound(double normal_range) {
+  const T infinity = std::numeric_limits<T>::infinity();
+  const T lowest = T(std::numeric_limits<T>::min_exponent - std::numeric_limits<T>::digits);
+  std::vector<T> x = {T(-1e-9), lowest, lowest - 2, T(-1e30), T(1e30), -infinity, infinity};
+  for (uint64_t i = 0; i < 400000; ++i) {
+    const double scale = i % 3 == 0 ? 1.0 : i % 3 == 1 ? 30.0 : normal_range;
+    x.push_back(T(scale * (2.0 * uniform(3, i) - 1.0)));
+  }
+  for (int whole = -20; whole <= 20; ++whole) {
+    x.push_back(T(whole));
+    x.push_back(std::nextafter(T(whole), -infinity));
+  }
+  x.resize((x.size() + kLanes<T> - 1) / kLanes<T> * kLanes<T>);
+  double worst = 0.0;
+  for (size_t i = 0; i < x.size(); i += size_t(kLanes<T>)) {
+    T y[kLanes<T>];
+    store(y, vector_exp2<T>(load(x.data() + i)));
+    for (size_t lane = 0; lane < size_t(kLanes<T>); ++lane) {
+      worst = std::max(worst, ulps(y[lane], std::exp2((long double)(x[i + lane]))));
+    }
+  }
+  EXPECT_LE(worst, 1.8);
+  T nan[kLanes<T>];
+  store(nan, vector_exp2<T>(broadcast(std::numeric_limits<T>::quiet_NaN())));
+  EXPECT_TRUE(std::isnan(nan[0]));
+}
+
+TEST(VectorMath, Exp2IsWithinItsBound) {
+  expect_exp2_within_its_bound<float>(150.0);
+  expect_exp2_within_its_bound<double>(1080.0);
+}
+
 TEST(VectorMath, LogIsWithinItsBound) {
   std::vector<double> x, y;
   for (uint64_t i = 0; i < 400000; ++i) {

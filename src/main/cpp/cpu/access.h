@@ -101,6 +101,22 @@ inline void store_row(
   });
 }
 
+// As store_row, past the caches where the row is one piece of T. Ends with finish_streams().
+template <class T>
+inline void stream_row(
+    const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
+  const bool dense = map.stride_w == 1 && (map.stride_h == map.W || map.H == 1);
+  if (map.dtype != (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32) || !dense) {
+    store_row(map, b, c, n0, count, in);
+    return;
+  }
+  T* out = static_cast<T*>(map.data) + b * map.stride_b + c * map.stride_c + n0;
+  int64_t i = 0;
+  for (; i < count && uintptr_t(out + i) % kVectorBytes != 0; ++i) out[i] = in[i];
+  for (; i + kLanes<T> <= count; i += kLanes<T>) stream(out + i, load(in + i));
+  for (; i < count; ++i) out[i] = in[i];
+}
+
 // plane[b, n] as T, for a map of width W. Planes are small beside maps: element by element.
 template <class T>
 inline T plane_at(const Plane& plane, int64_t b, int64_t n, int64_t W) {

@@ -7,6 +7,9 @@
 #ifndef STRUCTKD_CPU_ISA_H
 #define STRUCTKD_CPU_ISA_H
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #include <stdint.h>
 #include <string.h>
 
@@ -46,6 +49,27 @@ inline Vector<T> load(const T* p) {
 template <class T>
 inline void store(T* p, Vector<T> v) {
   memcpy(p, &v, sizeof(v));
+}
+
+// Past the caches, which saves reading what is overwritten: for results too large to stay there.
+// p is aligned to a vector. Other threads see them after finish_streams().
+template <class T>
+inline void stream(T* p, Vector<T> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512((__m512i*)p, (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_stream_si256((__m256i*)p, (__m256i)v);
+#elif defined(__x86_64__)
+  _mm_stream_si128((__m128i*)p, (__m128i)v);
+#else
+  store(p, v);
+#endif
+}
+
+inline void finish_streams() {
+#ifdef __x86_64__
+  _mm_sfence();
+#endif
 }
 
 template <class T>

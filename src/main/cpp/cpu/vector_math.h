@@ -1,5 +1,9 @@
-// cpu/vector_math.h: exp for f32 and f64 and log for f64, a vector at a time.
+// cpu/vector_math.h: exp and exp2 for f32 and f64 and log for f64, a vector at a time.
 //
+//   exp2 at most 1.8 ulp (f32: every 17th float was tried, worst 1.78, with fused
+//   multiply-add 1.38;
+//        f64: sampled, worst 1.35 and 1.01). Two thirds of the operations of exp, whose x / ln 2
+//        needs more digits than x has. Ends as exp.
 //   exp  at most 1.1 ulp (f32: every float was tried, worst 1.009; f64: sampled, worst 0.997).
 //        Right at the ends: gradual underflow to 0, +inf above the range, NaN stays NaN.
 //   log  at most 1.0 ulp (sampled, worst 0.79). log(0) = -inf, log(+inf) = +inf, NaN below 0;
@@ -9,10 +13,6 @@
 // wait for each other. Polynomials: our own minimax fits (Remez exchange in 50 digits).
 #ifndef STRUCTKD_CPU_VECTOR_MATH_H
 #define STRUCTKD_CPU_VECTOR_MATH_H
-
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
 
 #include "cpu/isa.h"
 
@@ -47,6 +47,19 @@ inline Vector<T> broadcast(T x) {
 template <class T>
 inline Vector<T> choose(Integers<T> mask, Vector<T> a, Vector<T> b) {
   return mask ? a : b;
+}
+
+// Whether mask is set in any lane.
+template <class T>
+inline bool any(Integers<T> mask) {
+#ifdef __AVX512F__
+  return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0;
+#else
+  uint64_t words[kVectorBytes / 8], all = 0;
+  memcpy(words, &mask, sizeof(words));
+  for (uint64_t word : words) all |= word;
+  return all != 0;
+#endif
 }
 
 // The larger (smaller) one; the second if either is NaN. One instruction of AVX-512, which g++ does
@@ -128,6 +141,17 @@ struct ExpOf<double> {
 
 // x * 2^n, n a whole number in the range of exp, rounded once: also where the result is subnormal.
 #ifdef __AVX512F__
+// x less the next whole number below.
+template <class T>
+inline Vector<T> above_floor(Vector<T> x) {
+  constexpr int kDown = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return (Vector<T>)_mm512_maskz_reduce_ps(kAllLanes, (__m512)x, kDown);
+  } else {
+    return (Vector<T>)_mm512_maskz_reduce_pd(uint8_t(kAllLanes), (__m512d)x, kDown);
+  }
+}
+
 template <class T>
 inline Vector<T> times_power_of_two(Vector<T> x, Vector<T> n) {
   if constexpr (sizeof(T) == sizeof(float)) {
@@ -153,6 +177,57 @@ inline Vector<T> times_power_of_two(Vector<T> x, Vector<T> n) {
   return x * power_of_two<T>(half) * power_of_two<T>(whole - half);
 }
 #endif
+
+// What exp2 needs of a type. 2^f = 1 + f p(f) for 0 <= f <= 1.
+template <class T>
+struct Exp2Of;
+
+template <>
+struct Exp2Of<float> {
+  static constexpr float kHighest = 129.0f, kLowest = -151.0f;  // overflows; rounds to 0
+  static inline Vector<float> p(Vector<float> f) {              // 2.0e-9 of 2^f
+    Vector<float> p = broadcast(0x1.c54176p-13f);
+    p = p * f + 0x1.46d64cp-10f;
+    p = p * f + 0x1.3d0b92p-7f;
+    p = p * f + 0x1.c68912p-5f;
+    p = p * f + 0x1.ebfd58p-3f;
+    return p * f + 0x1.62e42cp-1f;
+  }
+};
+
+template <>
+struct Exp2Of<double> {
+  static constexpr double kHighest = 1025.0, kLowest = -1076.0;
+  static inline Vector<double> p(Vector<double> f) {  // 3.2e-18 of 2^f
+    Vector<double> p = broadcast(0x1.5856763ae3ae2p-31);
+    p = p * f + 0x1.c2c473aa966bcp-28;
+    p = p * f + 0x1.b85f439feef69p-24;
+    p = p * f + 0x1.628f3571abdaep-20;
+    p = p * f + 0x1.ffcfc6abb1717p-17;
+    p = p * f + 0x1.4308fa1dbfa69p-13;
+    p = p * f + 0x1.5d87ff4d2331bp-10;
+    p = p * f + 0x1.3b2ab6f734110p-7;
+    p = p * f + 0x1.c6b08d706583bp-5;
+    p = p * f + 0x1.ebfbdff82c04bp-3;
+    return p * f + 0x1.62e42fefa39f5p-1;
+  }
+};
+
+template <class T>
+inline Vector<T> vector_exp2(Vector<T> x) {
+#ifdef __AVX512F__
+  // The instruction that scales rounds its power down by itself, and ends need no care.
+  const Vector<T> f = above_floor<T>(x);
+  return times_power_of_two<T>(f * Exp2Of<T>::p(f) + T(1), x);
+#else
+  x = vector_min<T>(broadcast(Exp2Of<T>::kHighest), x);
+  x = vector_max<T>(broadcast(Exp2Of<T>::kLowest), x);
+  // At a whole number f may be 1 as well as 0.
+  const Vector<T> whole = (x - T(0.5) + ExpOf<T>::kRound) - ExpOf<T>::kRound;
+  const Vector<T> f = x - whole;
+  return times_power_of_two<T>(f * Exp2Of<T>::p(f) + T(1), whole);
+#endif
+}
 
 template <class T>
 inline Vector<T> vector_exp(Vector<T> x) {
