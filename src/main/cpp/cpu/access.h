@@ -101,20 +101,24 @@ inline void store_row(
   });
 }
 
-// As store_row, past the caches where the row is one piece of T. Ends with finish_streams().
+// As store_row, past the caches where runs of the row are contiguous and of T. Ends with
+// finish_streams().
 template <class T>
 inline void stream_row(
     const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
-  const bool dense = map.stride_w == 1 && (map.stride_h == map.W || map.H == 1);
-  if (map.dtype != (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32) || !dense) {
+  if (map.dtype != (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32) ||
+      map.stride_w != 1) {
     store_row(map, b, c, n0, count, in);
     return;
   }
-  T* out = static_cast<T*>(map.data) + b * map.stride_b + c * map.stride_c + n0;
-  int64_t i = 0;
-  for (; i < count && uintptr_t(out + i) % kVectorBytes != 0; ++i) out[i] = in[i];
-  for (; i + kLanes<T> <= count; i += kLanes<T>) stream(out + i, load(in + i));
-  for (; i < count; ++i) out[i] = in[i];
+  for_each_run(map, b, c, n0, count, [&](int64_t offset, int64_t first, int64_t run) {
+    T* out = static_cast<T*>(map.data) + offset;
+    const T* from = in + first;
+    int64_t i = 0;
+    for (; i < run && uintptr_t(out + i) % kVectorBytes != 0; ++i) out[i] = from[i];
+    for (; i + kLanes<T> <= run; i += kLanes<T>) stream(out + i, load(from + i));
+    for (; i < run; ++i) out[i] = from[i];
+  });
 }
 
 // plane[b, n] as T, for a map of width W. Planes are small beside maps: element by element.

@@ -67,7 +67,7 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
   Vector<T> low[kRows<T>] = {}, high[kRows<T>] = {};
   for (int64_t k = 0; k < K; ++k) {
     const Vector<T> b0 = load(columns), b1 = load(columns + kLanes<T>);
-#pragma GCC unroll 14
+#pragma GCC unroll 12
     for (int i = 0; i < kRows<T>; ++i) {
       low[i] += rows[i * kBlockK] * b0;
       high[i] += rows[i * kBlockK] * b1;
@@ -75,7 +75,7 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
     ++rows;
     columns += kColumns<T>;
   }
-#pragma GCC unroll 14
+#pragma GCC unroll 12
   for (int i = 0; i < kRows<T>; ++i) {
     T sums[kColumns<T>];
     store(sums, low[i]);
@@ -91,6 +91,19 @@ inline void add_product(
   for (int64_t k = 0; k < K; k += kBlockK) {
     micro_kernel(smaller(kBlockK, K - k), rows.row(row, k / kBlockK), columns + k * kColumns<T>, c,
                  stride);
+  }
+}
+
+// The same for all rows, block by block of K, so that the block of the panel stays in the first
+// cache.
+template <class T, class C>
+inline void add_all_rows(
+    int64_t K, const RowBlocks<T>& rows, const T* columns, C* c, int64_t stride) {
+  for (int64_t k = 0; k < K; k += kBlockK) {
+    for (int64_t row = 0; row < rows.count; row += kRows<T>) {
+      micro_kernel(smaller(kBlockK, K - k), rows.row(row, k / kBlockK), columns + k * kColumns<T>,
+                   c + row * stride, stride);
+    }
   }
 }
 

@@ -74,9 +74,11 @@ void fill_maps(const GlobalStructuralArgs& args,
   for (int64_t p = 0; p < node_panels; ++p) {
     gather_panel(args, args.student, b, M, p, plan.student);
     gather_panel(args, args.teacher, b, M, p, plan.teacher);
-    pack_rows(node_panels, p, plan.student);
-    pack_rows(node_panels, p, plan.teacher);
-    if (args.want_grad) pack_channels(p, cross ? plan.teacher : plan.student);
+    const Rows<T>& factor = cross ? plan.teacher : plan.student;
+    const bool last = p + 1 == node_panels;
+    panel_to_rows(p, last, plan.student.K, plan.student.panel(p), plan.student.samples);
+    panel_to_rows(p, last, plan.teacher.K, plan.teacher.panel(p), plan.teacher.samples);
+    if (args.want_grad) panel_to_channels(p, factor.C, factor.panel(p), factor.channels);
   }
   // Dynamic: columns of the triangle differ in length, and every tile has one writer anyway.
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
@@ -118,12 +120,7 @@ void rows_gradient(const GlobalStructuralArgs& args, int threads, const Plan<T>&
     for (int64_t c = 0; c < factor.channels.count; ++c) {
       memset(grads + c * padded, 0, P * sizeof(double));
     }
-    for (int64_t k = 0; k < padded; k += kBlockK) {
-      for (int64_t c = 0; c < factor.channels.count; c += kRows<T>) {
-        micro_kernel(smaller(kBlockK, padded - k), factor.channels.row(c, k / kBlockK),
-                     derivative + k * P, grads + c * padded, padded);
-      }
-    }
+    add_all_rows(padded, factor.channels, derivative, grads, padded);
     if (args.normalize) through_unit_length(plan.student, i, padded, grads);
   }
 }

@@ -9,7 +9,7 @@
 #include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/gemm.h"
-#include "cpu/transpose.h"
+#include "cpu/panel_rows.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -90,33 +90,6 @@ inline void gather_panel(const GlobalStructuralArgs& args,
   for (int64_t c = 0; c < rows.C; ++c) {
     T* row = packed + c * P;
     for (int64_t i = 0; i < P; ++i) row[i] = T(row[i] * inverse[i]);
-  }
-}
-
-// The columns of panel p as rows, too: samples over channels and, where taken, channels over
-// samples. The last panel fills up the last rows.
-template <class T>
-inline void pack_rows(int64_t panels, int64_t p, const Rows<T>& rows) {
-  constexpr int64_t P = Rows<T>::P;
-  for (int64_t k = 0; k < rows.K; k += kBlockK) {
-    T* block = rows.samples.row(p * P, k / kBlockK);
-    transpose(smaller(kBlockK, rows.K - k), P, rows.panel(p) + k * P, P, block, kBlockK);
-    if (p + 1 < panels) continue;
-    const int64_t missing = RowBlocks<T>::padded(panels * P) - panels * P;
-    memset(block + P * kBlockK, 0, size_t(missing * kBlockK) * sizeof(T));
-  }
-}
-
-template <class T>
-inline void pack_channels(int64_t p, const Rows<T>& rows) {
-  constexpr int64_t P = Rows<T>::P;
-  for (int64_t c = 0; c < rows.channels.count; ++c) {
-    T* row = &rows.channels.at(c, p * P);
-    if (c < rows.C) {
-      memcpy(row, rows.panel(p) + c * P, P * sizeof(T));
-    } else {
-      memset(row, 0, P * sizeof(T));
-    }
   }
 }
 

@@ -108,30 +108,32 @@ inline bool is_aligned(const NodeGroup& group) {
   return group.args.student.C == group.args.teacher.C && group.gap < 0.25 * group.total_weight;
 }
 
-// row[i], i < count: channel c of the scaled vectors from node n0 of an image of the group on,
-// computed in f64 and rounded once.
+// row[i] = map[b, c, n0 + i] * scale[i] for i < count, computed in f64 and rounded once.
 template <class T>
-inline void load_student(const NodeGroup& group,
-                         int64_t image,
-                         int64_t c,
-                         int64_t n0,
-                         int64_t count,
-                         T* __restrict row) {
-  const double* __restrict scale = group.student_scale + image * group.N + n0;
-  for_each_element(group.args.student, group.first_image + image, c, n0, count,
+inline void load_scaled(const Map& map,
+                        const double* __restrict scale,
+                        int64_t b,
+                        int64_t c,
+                        int64_t n0,
+                        int64_t count,
+                        T* __restrict row) {
+  for_each_element(map, b, c, n0, count,
                    [=](int64_t i, auto x) { row[i] = T(double(x) * scale[i]); });
 }
 
+// Channel c of the scaled vectors from node n0 of an image of the group on.
 template <class T>
-inline void load_teacher(const NodeGroup& group,
-                         int64_t image,
-                         int64_t c,
-                         int64_t n0,
-                         int64_t count,
-                         T* __restrict row) {
-  const double* __restrict scale = group.teacher_scale + image * group.N + n0;
-  for_each_element(group.args.teacher, group.first_image + image, c, n0, count,
-                   [=](int64_t i, auto x) { row[i] = T(double(x) * scale[i]); });
+inline void load_student(
+    const NodeGroup& group, int64_t image, int64_t c, int64_t n0, int64_t count, T* row) {
+  load_scaled(group.args.student, group.student_scale + image * group.N + n0,
+              group.first_image + image, c, n0, count, row);
+}
+
+template <class T>
+inline void load_teacher(
+    const NodeGroup& group, int64_t image, int64_t c, int64_t n0, int64_t count, T* row) {
+  load_scaled(group.args.teacher, group.teacher_scale + image * group.N + n0,
+              group.first_image + image, c, n0, count, row);
 }
 
 // Student minus teacher, each rounded to f64 first: equal ones give 0. count <= kStrip.

@@ -15,7 +15,7 @@
 #include "core/workspace.h"
 #include "cpu/lane_sums.h"
 #include "cpu/pairwise_nodes.h"
-#include "cpu/transpose.h"
+#include "cpu/panel_rows.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -79,22 +79,6 @@ inline const T* student_vectors(const PairTiles<T>& tiles, int64_t panel, T* buf
   return buffer;
 }
 
-// The nodes of a panel from [K, P] to rows; the last panel fills up the last rows.
-template <class T>
-inline void pack_rows(const PairTiles<T>& tiles,
-                      int64_t panel,
-                      int64_t K,
-                      const T* columns,
-                      const RowBlocks<T>& rows) {
-  constexpr int64_t P = PairTiles<T>::P;
-  for (int64_t k = 0; k < K; k += kBlockK) {
-    T* block = rows.row(panel * P, k / kBlockK);
-    transpose(smaller(kBlockK, K - k), P, columns + k * P, P, block, kBlockK);
-    if (panel + 1 < tiles.node_panels) continue;
-    memset(block + P * kBlockK, 0, size_t((rows.count - tiles.nodes) * kBlockK) * sizeof(T));
-  }
-}
-
 template <class T>
 inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_t panel) {
   constexpr int64_t P = PairTiles<T>::P;
@@ -115,19 +99,12 @@ inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_
     for (int64_t i = 0; c < tiles.Ks && i < P; ++i) first[c * P + i] = T(s[i]);
     for (int64_t i = 0; c < tiles.Kt && i < P; ++i) second[c * P + i] = T(t[i]);
   }
-  pack_rows(tiles, panel, tiles.Ks, first, tiles.first_rows);
-  pack_rows(tiles, panel, tiles.Kt, second, tiles.second_rows);
+  const bool last = panel + 1 == tiles.node_panels;
+  panel_to_rows(panel, last, tiles.Ks, first, tiles.first_rows);
+  panel_to_rows(panel, last, tiles.Kt, second, tiles.second_rows);
   if (!group.args.want_grad) return;
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
-  const T* students = student_vectors(tiles, panel, buffer);
-  for (int64_t c = 0; c < tiles.channels.count; ++c) {
-    T* row = &tiles.channels.at(c, panel * P);
-    if (c < tiles.Cs) {
-      memcpy(row, students + c * P, P * sizeof(T));
-    } else {
-      memset(row, 0, P * sizeof(T));
-    }
-  }
+  panel_to_channels(panel, tiles.Cs, student_vectors(tiles, panel, buffer), tiles.channels);
 }
 
 // The gaps of panel i to the nodes from its own on, and their sums; pairs of two panels count
@@ -171,17 +148,11 @@ inline void write_panel_grad(const NodeGroup& group,
                              const PairTiles<T>& tiles,
                              int64_t panel,
                              double factor) {
-  constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R;
+  constexpr int64_t P = PairTiles<T>::P;
   const int64_t channels = tiles.channels.count;
   T* grads = tiles.grads + omp_get_thread_num() * channels * P;
   memset(grads, 0, size_t(channels * P) * sizeof(T));
-  const T* gaps = tiles.gaps + panel * tiles.nodes * P;
-  for (int64_t k = 0; k < tiles.nodes; k += kBlockK) {
-    for (int64_t c = 0; c < channels; c += R) {
-      micro_kernel(smaller(kBlockK, tiles.nodes - k), tiles.channels.row(c, k / kBlockK),
-                   gaps + k * P, grads + c * P, P);
-    }
-  }
+  add_all_rows(tiles.nodes, tiles.channels, tiles.gaps + panel * tiles.nodes * P, grads, P);
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
   write_grad_nodes<T>(group, image, n0, smaller(P, group.N - n0),
