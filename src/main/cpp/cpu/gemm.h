@@ -64,6 +64,7 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
     for (int j = 0; j < kColumns<T>; j += 64 / int(sizeof(C)))
       __builtin_prefetch(c + i * stride + j);
   }
+  const T* next_rows = rows + kRows<T> * kBlockK;  // what most callers multiply next
   Vector<T> low[kRows<T>] = {}, high[kRows<T>] = {};
   for (int64_t k = 0; k < K; ++k) {
     const Vector<T> b0 = load(columns), b1 = load(columns + kLanes<T>);
@@ -72,6 +73,8 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
       low[i] += rows[i * kBlockK] * b0;
       high[i] += rows[i * kBlockK] * b1;
     }
+    __builtin_prefetch(next_rows);
+    next_rows += kRows<T>;
     ++rows;
     columns += kColumns<T>;
   }
@@ -84,25 +87,32 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
   }
 }
 
-// The same for any K: kRows rows from `row` on, the columns of one panel.
-template <class T, class C>
-inline void add_product(
-    int64_t K, const RowBlocks<T>& rows, int64_t row, const T* columns, C* c, int64_t stride) {
-  for (int64_t k = 0; k < K; k += kBlockK) {
-    micro_kernel(smaller(kBlockK, K - k), rows.row(row, k / kBlockK), columns + k * kColumns<T>, c,
-                 stride);
-  }
-}
+// Rows of one pass: a block of them, 48 KB with AVX-512, stays in the second-level cache for all
+// panels, and a block of a panel in the first for all rows.
+template <class T>
+constexpr int64_t kPassRows = 8 * kRows<T>;
 
-// The same for all rows, block by block of K, so that the block of the panel stays in the first
-// cache.
+// tiles[p] = rows [first, first + count) of A, at most kPassRows, times panel p of `panels`, which
+// lie `stride` apart. A tile is [kPassRows, kColumns], and written up to a whole micro-kernel.
 template <class T, class C>
-inline void add_all_rows(
-    int64_t K, const RowBlocks<T>& rows, const T* columns, C* c, int64_t stride) {
+inline void multiply_pass(int64_t K,
+                          const RowBlocks<T>& rows,
+                          int64_t first,
+                          int64_t count,
+                          const T* columns,
+                          int64_t stride,
+                          int64_t panels,
+                          C* tiles) {
+  constexpr int64_t P = kColumns<T>, R = kRows<T>, kTile = kPassRows<T> * P;
+  for (int64_t p = 0; p < panels; ++p) {
+    memset(tiles + p * kTile, 0, size_t(round_up(count, R) * P) * sizeof(C));
+  }
   for (int64_t k = 0; k < K; k += kBlockK) {
-    for (int64_t row = 0; row < rows.count; row += kRows<T>) {
-      micro_kernel(smaller(kBlockK, K - k), rows.row(row, k / kBlockK), columns + k * kColumns<T>,
-                   c + row * stride, stride);
+    for (int64_t p = 0; p < panels; ++p) {
+      for (int64_t r = 0; r < count; r += R) {
+        micro_kernel(smaller(kBlockK, K - k), rows.row(first + r, k / kBlockK),
+                     columns + p * stride + k * P, tiles + p * kTile + r * P, P);
+      }
     }
   }
 }

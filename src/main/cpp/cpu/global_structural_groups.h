@@ -149,13 +149,18 @@ inline void row_derivative(const DescriptorGroups& groups,
                            int64_t i) {
   double* rows = maps.thread_rows();
   shifted_exponentials(groups, maps, tau, i, rows);
+  double* row_t = rows + maps.stride;
   T* out = maps.student + i * maps.stride;
   const int32_t* group = maps.group + i * maps.stride;
   for (int64_t j = 0; j < groups.M; ++j) {
+    // The sums are used up: by now they hold weight * factor * tau of the group over themselves.
     const GroupSums& total = maps.total[group[j]];
-    // total.gap is used up: it holds weight * factor * tau of the group by now.
-    out[j] = T(total.gap * (rows[j] / total.sum_s - rows[maps.stride + j] / total.sum_t));
+    rows[j] *= total.sum_s;
+    row_t[j] *= total.sum_t;
   }
+  // Not in the loop above: fused, one product would keep more bits than the other, and equal maps
+  // would have a derivative.
+  for (int64_t j = 0; j < groups.M; ++j) out[j] = T(rows[j] - row_t[j]);
 }
 
 // Compares the maps: the image's loss; and, with want_grad, the derivative by each entry, times
@@ -187,7 +192,10 @@ inline double compare_maps(const DescriptorGroups& groups,
   const double loss = group_losses(groups, maps.total, tau);
   if (!want_grad) return loss;
   for (int64_t g = 0; g <= count; ++g) {
-    maps.total[g].gap = g < count ? weight * factor_of(groups, g) * tau : 0.0;
+    GroupSums& total = maps.total[g];
+    const double slope = g < count ? weight * factor_of(groups, g) * tau : 0.0;
+    total.sum_s = slope == 0.0 ? 0.0 : slope / total.sum_s;
+    total.sum_t = slope == 0.0 ? 0.0 : slope / total.sum_t;
   }
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int64_t i = 0; i < groups.M; ++i) row_derivative(groups, maps, tau, i);

@@ -19,38 +19,32 @@ inline Words mix32(Words x) {
   return x ^ (x >> 16);
 }
 
+// Vectors that go through the network side by side: a round of one of them waits for each of its
+// own steps.
+constexpr int kAbreast = 4;
+
 // One pass of the network; a result beyond the permutation's size has to go through it again.
-inline Words feistel(const Permutation& pi, Words j) {
+inline void feistel(const Permutation& pi, uint32_t* numbers) {
+  Words j[kAbreast];
+  for (int v = 0; v < kAbreast; ++v) j[v] = load(numbers + v * kLanes<uint32_t>);
   int high_bits = pi.high_bits, low_bits = pi.low_bits;
   for (int round = 0; round < kFeistelRounds; ++round) {
-    const Words low = j & low_mask(low_bits);
-    const Words mixed = ((j >> low_bits) ^ mix32(low + pi.round_keys[round])) & low_mask(high_bits);
-    j = low << high_bits | mixed;
+#pragma GCC unroll 4
+    for (int v = 0; v < kAbreast; ++v) {
+      const Words low = j[v] & low_mask(low_bits);
+      const Words mixed = (j[v] >> low_bits) ^ mix32(low + pi.round_keys[round]);
+      j[v] = low << high_bits | (mixed & low_mask(high_bits));
+    }
     const int swapped = high_bits;
     high_bits = low_bits;
     low_bits = swapped;
   }
-  return j;
+  for (int v = 0; v < kAbreast; ++v) store(numbers + v * kLanes<uint32_t>, j[v]);
 }
 
-// Columns at a time: two small buffers on the stack.
-constexpr int64_t kWalkers = 256;
-
-// Calls keep(k, x[k]) for those of `count` numbers that lie inside the permutation, and moves the
-// others, with their names, to the front. Returns how many there are.
-template <class Keep>
-inline int64_t leave_the_walk(
-    const Permutation& pi, int64_t count, uint32_t* x, uint32_t* names, Keep&& keep) {
-  int64_t left = 0;
-  for (int64_t k = 0; k < count; ++k) {
-    const uint32_t number = x[k], name = names[k];
-    keep(name, number);  // overwritten by a later step if it is still outside
-    x[left] = number;
-    names[left] = name;
-    left += number >= pi.size;
-  }
-  return left;
-}
+// Columns at a time: enough that few places of a pass are empty.
+constexpr int64_t kWalkers = 1024;
+static_assert(kWalkers % (kAbreast * kLanes<uint32_t>) == 0, "whole passes");
 
 // position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely:
 // the passes of one column depend on each other, those of different columns do not.
@@ -61,9 +55,16 @@ inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint3
     names[k] = uint32_t(k);
   }
   for (int64_t walking = count; walking > 0;) {
-    for (int64_t k = 0; k < walking; k += kLanes<uint32_t>) store(x + k, feistel(pi, load(x + k)));
-    walking = leave_the_walk(pi, walking, x, names,
-                             [&](uint32_t name, uint32_t number) { positions[name] = number; });
+    for (int64_t k = 0; k < walking; k += kAbreast * kLanes<uint32_t>) feistel(pi, x + k);
+    int64_t left = 0;
+    for (int64_t k = 0; k < walking; ++k) {
+      const uint32_t number = x[k], name = names[k];
+      positions[name] = number;  // overwritten by a later pass if it is still outside
+      x[left] = number;
+      names[left] = name;
+      left += number >= pi.size;
+    }
+    walking = left;
   }
 }
 

@@ -35,6 +35,7 @@ struct PairTiles {
   RowBlocks<T> channels;                 // of S, over nodes
   T* gaps;                               // [node_panels, nodes, P]
   PairSums* sums;                        // per node panel, added in panel order
+  T* products;                           // per thread [2, kPassRows, P]
   T* students;                           // per thread [Cs, P]
   T* grads;                              // per thread [padded Cs, P]
 
@@ -58,6 +59,7 @@ struct PairTiles {
     second_rows.data = workspace.take<T>(RowBlocks<T>::elements(nodes, Ct));
     columns = workspace.take<T>(node_panels * (Ks + Kt) * P);
     sums = workspace.take<PairSums>(node_panels);
+    products = workspace.take<T>(threads * 2 * kPassRows<T> * P);
     channels.count = RowBlocks<T>::padded(Cs);
     channels.data = workspace.take<T>(with_grad * RowBlocks<T>::elements(Cs, nodes));
     gaps = workspace.take<T>(with_grad * node_panels * nodes * P);
@@ -66,6 +68,7 @@ struct PairTiles {
   }
 
   T* first_columns(int64_t panel) const { return columns + panel * (Ks + Kt) * P; }
+  T* thread_products() const { return products + omp_get_thread_num() * 2 * kPassRows<T> * P; }
   T* second_columns(int64_t panel) const { return first_columns(panel) + Ks * P; }
 };
 
@@ -115,13 +118,14 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
   const T *first = tiles.first_columns(i), *second = tiles.second_columns(i);
   const int64_t own = i * P, others = own + P;
   PairSums sums = {0.0, 0.0};
-  for (int64_t row = own / R * R; row < tiles.nodes; row += R) {
-    T a[R * P] = {}, b[R * P] = {};
-    add_product(tiles.Cs, tiles.first_rows, row, tiles.close ? second : first, a, P);
-    add_product(tiles.Ct, tiles.second_rows, row, tiles.close ? first : second, b, P);
+  T *a = tiles.thread_products(), *b = a + kPassRows<T> * P;
+  for (int64_t row = own / R * R; row < tiles.nodes; row += kPassRows<T>) {
+    const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
+    multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a);
+    multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b);
     // Few terms of one sign per lane: no bits to lose. [0]: pairs within the panel.
     Vector<T> gap_sums[2] = {}, student_sums[2] = {};
-    for (int64_t j = larger(row, own); j < smaller(row + R, tiles.nodes); ++j) {
+    for (int64_t j = larger(row, own); j < row + rows; ++j) {
       T gaps[P];
       for (int64_t c = 0; c < P; c += L) {
         const Vector<T> student = load(a + (j - row) * P + c), other = load(b + (j - row) * P + c);
@@ -151,8 +155,10 @@ inline void write_panel_grad(const NodeGroup& group,
   constexpr int64_t P = PairTiles<T>::P;
   const int64_t channels = tiles.channels.count;
   T* grads = tiles.grads + omp_get_thread_num() * channels * P;
-  memset(grads, 0, size_t(channels * P) * sizeof(T));
-  add_all_rows(tiles.nodes, tiles.channels, tiles.gaps + panel * tiles.nodes * P, grads, P);
+  for (int64_t c = 0; c < channels; c += kPassRows<T>) {
+    multiply_pass(tiles.nodes, tiles.channels, c, smaller(kPassRows<T>, channels - c),
+                  tiles.gaps + panel * tiles.nodes * P, 0, 1, grads + c * P);
+  }
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
   write_grad_nodes<T>(group, image, n0, smaller(P, group.N - n0),
