@@ -9,7 +9,6 @@
 #include "cpu/global_structural_groups.h"
 #include "cpu/global_structural_rows.h"
 #include "cpu/kernels.h"
-#include "cpu/threads.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -190,25 +189,18 @@ double compare_image(
   return loss;
 }
 
-// Multiply-adds of an image; an entry of its maps costs as much as 200 of them beside its products.
-double operations(const GlobalStructuralArgs& args) {
-  const double M = double(args.max_samples);
-  return M * M * (double(args.student.C + args.teacher.C) + 200.0);
-}
-
 template <class T>
 void over_images(const Launch& launch, const GlobalStructuralArgs& args, void* memory) {
   Workspace workspace(memory);
   Plan<T> plan(args, launch.threads, workspace);
-  const int threads = useful_threads(launch.threads, operations(args));
   const int64_t N = args.student.H * args.student.W;
   double loss = 0.0;
   for (int64_t b = 0; b < args.student.B; ++b) {
     const double weight = image_weight(args, b);
     const int64_t M = weight == 0.0 ? 0 : samples_of(args, b);
-    if (M > 0) loss += weight * compare_image(args, b, weight, threads, plan);
+    if (M > 0) loss += weight * compare_image(args, b, weight, launch.threads, plan);
     if (!args.want_grad) continue;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(launch.threads) schedule(static)
     for (int64_t c = 0; c < args.student.C; ++c) {
       scatter_channel(args, b, c, M, plan.grads + c * plan.maps.stride,
                       plan.pixels + omp_get_thread_num() * N);
@@ -218,8 +210,8 @@ void over_images(const Launch& launch, const GlobalStructuralArgs& args, void* m
   set_plan(
       "global_structural: cpu, %s products, f64 sums, %d threads, %lld images of at most %lld "
       "samples",
-      sizeof(T) == sizeof(float) ? "f32" : "f64", threads, static_cast<long long>(args.student.B),
-      static_cast<long long>(args.max_samples));
+      sizeof(T) == sizeof(float) ? "f32" : "f64", launch.threads,
+      static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }
 
 }  // namespace

@@ -23,14 +23,16 @@ inline Words mix32(Words x) {
 // own steps.
 constexpr int kAbreast = 4;
 
-// One pass of the network; a result beyond the permutation's size has to go through it again.
+// One pass of the network for `vectors` vectors of numbers; a result beyond the permutation's size
+// has to go through it again.
+template <int vectors>
 inline void feistel(const Permutation& pi, uint32_t* numbers) {
-  Words j[kAbreast];
-  for (int v = 0; v < kAbreast; ++v) j[v] = load(numbers + v * kLanes<uint32_t>);
+  Words j[vectors];
+  for (int v = 0; v < vectors; ++v) j[v] = load(numbers + v * kLanes<uint32_t>);
   int high_bits = pi.high_bits, low_bits = pi.low_bits;
   for (int round = 0; round < kFeistelRounds; ++round) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kAbreast; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       const Words low = j[v] & low_mask(low_bits);
       const Words mixed = (j[v] >> low_bits) ^ mix32(low + pi.round_keys[round]);
       j[v] = low << high_bits | (mixed & low_mask(high_bits));
@@ -39,23 +41,27 @@ inline void feistel(const Permutation& pi, uint32_t* numbers) {
     high_bits = low_bits;
     low_bits = swapped;
   }
-  for (int v = 0; v < kAbreast; ++v) store(numbers + v * kLanes<uint32_t>, j[v]);
+  for (int v = 0; v < vectors; ++v) store(numbers + v * kLanes<uint32_t>, j[v]);
 }
 
 // Columns at a time: enough that few places of a pass are empty.
 constexpr int64_t kWalkers = 1024;
-static_assert(kWalkers % (kAbreast * kLanes<uint32_t>) == 0, "whole passes");
 
 // position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely:
 // the passes of one column depend on each other, those of different columns do not.
 inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint32_t* positions) {
   uint32_t x[kWalkers], names[kWalkers];
-  for (int64_t k = 0; k < kWalkers; ++k) {
+  constexpr int64_t L = kLanes<uint32_t>;
+  for (int64_t k = 0; k < round_up(count, L); ++k) {
     x[k] = uint32_t(j0 + (k < count ? k : 0));
     names[k] = uint32_t(k);
   }
   for (int64_t walking = count; walking > 0;) {
-    for (int64_t k = 0; k < walking; k += kAbreast * kLanes<uint32_t>) feistel(pi, x + k);
+    int64_t passed = 0;
+    for (; passed + kAbreast * L <= walking; passed += kAbreast * L) {
+      feistel<kAbreast>(pi, x + passed);
+    }
+    for (; passed < walking; passed += L) feistel<1>(pi, x + passed);
     int64_t left = 0;
     for (int64_t k = 0; k < walking; ++k) {
       const uint32_t number = x[k], name = names[k];
@@ -70,6 +76,10 @@ inline void positions_of(const Permutation& pi, int64_t j0, int64_t count, uint3
 
 // labels[0 .. M) of a row under a drawn permutation.
 inline void label_row_by_walk(const DescriptorGroups& groups, RandomKey stream, int32_t* labels) {
+  if (groups.M == groups.width) {  // one group, in whatever order
+    for (int64_t j = 0; j < groups.M; ++j) labels[j] = 0;
+    return;
+  }
   const Permutation pi = make_permutation(stream, uint32_t(groups.M));
   const float width = float(groups.width);
   for (int64_t j = 0; j < groups.M; j += kWalkers) {

@@ -9,7 +9,6 @@
 #include "cpu/kernels.h"
 #include "cpu/pairwise_gram.h"
 #include "cpu/pairwise_tile.h"
-#include "cpu/threads.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -29,12 +28,6 @@ bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32
   const double gram = N * ((Cs + Ct) * (Cs + Ct) + (args.want_grad ? 2.0 * Cs * (Cs + Ct) : 0.0));
   const double tile = N * N * (Cs + Ct + (args.want_grad ? 2.0 * Cs : 0.0));
   return (f32_gram ? gram : 2.0 * gram) < (f32_tile ? tile : 2.0 * tile);
-}
-
-// Of one group, in the cheaper form.
-double multiply_adds(const PairwiseArgs& args, int64_t nodes) {
-  const double Cs = double(args.student.C), Ct = double(args.teacher.C), N = double(nodes);
-  return N * smaller(N, Cs + Ct) * (3.0 * Cs + Ct);
 }
 
 // Up to here a call is all overhead, and the exact way costs nothing.
@@ -138,7 +131,6 @@ size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
 void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
   Workspace workspace(memory);
   NodeGroup group = make_group(args, launch.threads, workspace);
-  group.threads = useful_threads(launch.threads, multiply_adds(args, group.images * group.N));
   const int64_t groups = args.student.B / group.images;
   double loss = 0.0, kappa = 0.0;
   const char* form = "";
@@ -156,7 +148,7 @@ void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
   }
   store_loss(args.loss, args.student.dtype, loss);
   if (args.kappa) *args.kappa = kappa;
-  set_plan("pairwise: cpu, %s, %d threads, %lld groups of %lld nodes", form, group.threads,
+  set_plan("pairwise: cpu, %s, %d threads, %lld groups of %lld nodes", form, launch.threads,
            static_cast<long long>(groups), static_cast<long long>(group.images * group.N));
 }
 

@@ -79,6 +79,10 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     return Scopes.resultOf(
         () -> {
           Tensor number = NativeOps.numberBeside(teacher, step);
+          if (takesEveryPixel(teacher, labels)) {
+            TensorOptional none = new TensorOptional();
+            return compare(student, teacher, none, none, null, true, 1, number);
+          }
           Tensor table = draw(teacher, teacherLogits, labels, number);
           return compare(student, teacher, indices(table), counts(table), null, true, 1, number);
         });
@@ -195,6 +199,14 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
           Tensor number = NativeOps.numberBeside(s, step);
           return compare(s, t, none, none, permutation, false, classes, number);
         });
+  }
+
+  /** All pixels in their order: the operator takes them where no indices are given. */
+  private boolean takesEveryPixel(Tensor map, @Nullable Tensor labels) {
+    SamplingConfig sampling = config.sampling();
+    return sampling.strategy() == Sampling.ALL
+        && labels == null
+        && sampling.minCandidates() <= map.size(2) * map.size(3);
   }
 
   private void requireMaps(Tensor student, Tensor teacher) {
