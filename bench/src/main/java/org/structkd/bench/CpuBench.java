@@ -109,7 +109,7 @@ final class CpuBench {
         : String.format(Locale.ROOT, "%.0f min", seconds / 60);
   }
 
-  /** Alone, the value is measured of eager and ours, and aligned maps would add nothing to it. */
+  /** The value alone: other settings and the authors' way, and aligned maps, would add nothing. */
   private Case plan(Loss loss, String text) {
     CaseShape shape = CaseShape.parse(text);
     List<CpuCell> cells = new ArrayList<>();
@@ -120,7 +120,7 @@ final class CpuBench {
     }
     if (!quick && !shape.aligned()) {
       loss.formulas.providers(shape).stream()
-          .filter(CpuBench::isMain)
+          .filter(provider -> isMain(provider) || provider.matches("eager-best|structkd-fast"))
           .forEach(provider -> cells.add(CpuCell.plan(loss, text, provider, Pass.FORWARD)));
     }
     return new Case(loss, text, cells);
