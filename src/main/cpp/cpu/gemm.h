@@ -92,8 +92,9 @@ __attribute__((noinline)) void micro_kernel(int64_t K,
 template <class T>
 constexpr int64_t kPassRows = 8 * kRows<T>;
 
-// tiles[p] = rows [first, first + count) of A, at most kPassRows, times panel p of `panels`, which
-// lie `stride` apart. A tile is [kPassRows, kColumns], and written up to a whole micro-kernel.
+// Rows [first, first + count) of A, at most kPassRows, times `panels` panels that lie `stride`
+// apart. The result of panel p, [count, kColumns], goes to out + p * out_stride; what pads the last
+// micro-kernel is written, too.
 template <class T, class C>
 inline void multiply_pass(int64_t K,
                           const RowBlocks<T>& rows,
@@ -102,16 +103,17 @@ inline void multiply_pass(int64_t K,
                           const T* columns,
                           int64_t stride,
                           int64_t panels,
-                          C* tiles) {
-  constexpr int64_t P = kColumns<T>, R = kRows<T>, kTile = kPassRows<T> * P;
+                          C* out,
+                          int64_t out_stride) {
+  constexpr int64_t P = kColumns<T>, R = kRows<T>;
   for (int64_t p = 0; p < panels; ++p) {
-    memset(tiles + p * kTile, 0, size_t(round_up(count, R) * P) * sizeof(C));
+    memset(out + p * out_stride, 0, size_t(round_up(count, R) * P) * sizeof(C));
   }
   for (int64_t k = 0; k < K; k += kBlockK) {
     for (int64_t p = 0; p < panels; ++p) {
       for (int64_t r = 0; r < count; r += R) {
         micro_kernel(smaller(kBlockK, K - k), rows.row(first + r, k / kBlockK),
-                     columns + p * stride + k * P, tiles + p * kTile + r * P, P);
+                     columns + p * stride + k * P, out + p * out_stride + r * P, P);
       }
     }
   }

@@ -86,7 +86,8 @@ void map_columns(const Rows<T>& a,
   constexpr int64_t P = kColumns<T>, R = kRows<T>;
   for (int64_t row = symmetric ? first * P / R * R : 0; row < stride; row += kPassRows<T>) {
     const int64_t rows = smaller(kPassRows<T>, stride - row);
-    multiply_pass(a.C, a.samples, row, rows, b.panel(first), b.K * P, end - first, tiles);
+    multiply_pass(a.C, a.samples, row, rows, b.panel(first), b.K * P, end - first, tiles,
+                  kPassRows<T> * P);
     for (int64_t j = first; j < end; ++j) {
       keep_tile(tiles + (j - first) * kPassRows<T> * P, row, rows, j, symmetric, stride, map);
     }
@@ -161,7 +162,8 @@ void rows_gradient(const GlobalStructuralArgs& args, int threads, const Plan<T>&
     }
     for (int64_t c = 0; c < factor.C; c += kPassRows<T>) {
       const int64_t channels = smaller(kPassRows<T>, factor.C - c);
-      multiply_pass(padded, factor.channels, c, channels, derivative, padded * P, end - i, tiles);
+      multiply_pass(padded, factor.channels, c, channels, derivative, padded * P, end - i, tiles,
+                    kPassRows<T> * P);
       for (int64_t p = i; p < end; ++p) {
         const double* tile = tiles + (p - i) * kPassRows<T> * P;
         for (int64_t r = 0; r < channels; ++r) {

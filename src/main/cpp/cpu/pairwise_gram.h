@@ -316,7 +316,7 @@ inline void write_grad(const NodeGroup& group,
                        const Gram<T>& gram,
                        bool difference,
                        double factor) {
-  constexpr int64_t P = kColumns<T>, R = kRows<T>;
+  constexpr int64_t P = kColumns<T>;
   constexpr int64_t kStep = kGradPanels * P;
   static_assert(kStep <= kStrip, "a row of one step must fit the row buffers");
   const int64_t K = gram.Cs + gram.Co, steps = divide_up(group.N, kStep);
@@ -339,14 +339,9 @@ inline void write_grad(const NodeGroup& group,
       }
     }
     const int64_t rows = gram.coefficients.count;
-    memset(grads, 0, size_t(step_panels * rows * P) * sizeof(T));
-    for (int64_t k = 0; k < K; k += kBlockK) {
-      for (int64_t c = 0; c < rows; c += R) {
-        for (int64_t p = 0; p < step_panels; ++p) {
-          micro_kernel(smaller(kBlockK, K - k), gram.coefficients.row(c, k / kBlockK),
-                       nodes + (p * K + k) * P, grads + (p * rows + c) * P, P);
-        }
-      }
+    for (int64_t c = 0; c < rows; c += kPassRows<T>) {
+      multiply_pass(K, gram.coefficients, c, smaller(kPassRows<T>, rows - c), nodes, K * P,
+                    step_panels, grads + c * P, rows * P);
     }
     write_grad_nodes<T>(group, image, n0, count, {nodes, K * P}, {grads, rows * P}, factor);
   }

@@ -121,8 +121,8 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
   T *a = tiles.thread_products(), *b = a + kPassRows<T> * P;
   for (int64_t row = own / R * R; row < tiles.nodes; row += kPassRows<T>) {
     const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
-    multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a);
-    multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b);
+    multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a, 0);
+    multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b, 0);
     // Few terms of one sign per lane: no bits to lose. [0]: pairs within the panel.
     Vector<T> gap_sums[2] = {}, student_sums[2] = {};
     for (int64_t j = larger(row, own); j < row + rows; ++j) {
@@ -157,7 +157,7 @@ inline void write_panel_grad(const NodeGroup& group,
   T* grads = tiles.grads + omp_get_thread_num() * channels * P;
   for (int64_t c = 0; c < channels; c += kPassRows<T>) {
     multiply_pass(tiles.nodes, tiles.channels, c, smaller(kPassRows<T>, channels - c),
-                  tiles.gaps + panel * tiles.nodes * P, 0, 1, grads + c * P);
+                  tiles.gaps + panel * tiles.nodes * P, 0, 1, grads + c * P, 0);
   }
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
