@@ -1,9 +1,11 @@
 // cpu/inter_class_grad.h: from the derivative G by the divergences of an image to the gradient of
 // its logits, in one pass over the student.
 //
-//   dz_k = 1/temperature ( p_k (sum_j V_kj u_j + v_k) - sum_j G_jk p_j )
+//   dz_k = 1/temperature ( p_k (sum_j V_kj u_j ln 2 + v_k) - sum_j G_jk p_j ),   p_k = e_k / l_k
 //   V_kj = -G_kj, V_kk = g_k = sum_j G_kj   (G_kk = 0: M_kk is always 0)
-//   v_k  = sum_j G_kj lse_j - g_k lse_k - sum_j G_kj M_kj + sum_j G_jk
+//   v_k  = sum_j G_kj lse_j ln 2 - g_k lse_k ln 2 - sum_j G_kj M_kj + sum_j G_jk
+//
+// All factors that do not depend on the pixel are in the coefficients.
 #ifndef STRUCTKD_CPU_INTER_CLASS_GRAD_H
 #define STRUCTKD_CPU_INTER_CLASS_GRAD_H
 
@@ -14,16 +16,17 @@ namespace {
 
 template <class T>
 struct ClassGrad {
-  double* G;        // [K, K] d loss / d M
-  T* coefficients;  // [class_rows / 4, K, 8]: 4 of V, then 4 of G', divided by the temperature
-  T* constants;     // [class_rows] v / temperature
-  T* inverse_mass;  // [K] p = e^{u - maximum} * inverse_mass
+  double* G;  // [K, K] d loss / d M
+  // Of each group of classes in turn, with the class innermost: [K, size].
+  T* slopes;     // V ln 2 / l_k / temperature
+  T* inflows;    // -G' / l_j / temperature
+  T* constants;  // [K] v / l_k / temperature
 
   ClassGrad(int64_t K, Workspace& workspace)
       : G(workspace.take<double>(K * K)),
-        coefficients(workspace.take<T>(class_rows(K) * K * 2)),
-        constants(workspace.take<T>(class_rows(K))),
-        inverse_mass(workspace.take<T>(class_rows(K))) {}
+        slopes(workspace.take<T>(K * K)),
+        inflows(workspace.take<T>(K * K)),
+        constants(workspace.take<T>(K)) {}
 };
 
 template <class T>
@@ -32,62 +35,95 @@ inline void set_coefficients(const ClassGrad<T>& grad,
                              double temperature) {
   const int64_t K = student.map->C;
   double* G = grad.G;
+  const double *lse = student.lse, *mass = student.image.mass;
   for (int64_t k = 0; k < K; ++k) G[k * K + k] = 0.0;
-  for (int64_t k = 0; k < class_rows(K); ++k) {
-    T* block = grad.coefficients + k / kClassBlock * K * 2 * kClassBlock + k % kClassBlock;
-    double row_sum = 0.0, constant = 0.0;
-    for (int64_t j = 0; j < K && k < K; ++j) {
-      row_sum += G[k * K + j];
-      constant += G[k * K + j] * (student.lse[j] - student.lse[k] - student.M[k * K + j]);
-      constant += G[j * K + k];
+  const Groups groups(K, kRows<T>);
+  groups.for_each([&](int64_t first, int64_t size) {
+    for (int64_t k = first; k < first + size; ++k) {
+      T* slopes = grad.slopes + first * K + k - first;
+      T* inflows = grad.inflows + first * K + k - first;
+      const double scale = 1.0 / (mass[k] * temperature);
+      double row_sum = 0.0, constant = 0.0;
+      for (int64_t j = 0; j < K; ++j) {
+        row_sum += G[k * K + j];
+        constant += G[k * K + j] * (kLn2 * (lse[j] - lse[k]) - student.M[k * K + j]);
+        constant += G[j * K + k];
+      }
+      for (int64_t j = 0; j < K; ++j) {
+        slopes[j * size] = T((j == k ? row_sum : -G[k * K + j]) * kLn2 * scale);
+        inflows[j * size] = T(-G[j * K + k] / (mass[j] * temperature));
+      }
+      grad.constants[k] = T(constant * scale);
     }
-    for (int64_t j = 0; j < K; ++j) {
-      T* pair = block + j * 2 * kClassBlock;
-      pair[0] = k >= K ? T(0) : T((j == k ? row_sum : -G[k * K + j]) / temperature);
-      pair[kClassBlock] = k >= K ? T(0) : T(G[j * K + k] / temperature);
-    }
-    grad.constants[k] = T(constant / temperature);
-  }
-  for (int64_t k = 0; k < K; ++k) grad.inverse_mass[k] = T(1.0 / student.image.mass[k]);
+  });
 }
 
-// step[k + r, 0 .. kStepPixels) = gradients of the 4 classes from k on at the pixels from x on.
+// A thread's buffers.
 template <class T>
-inline void grad_block(
-    const ClassGrad<T>& grad, const Tile<T>& tile, int64_t K, int64_t k, int64_t x) {
-  constexpr int kVectors = kStepPixels<T> / kLanes<T>;
-  const T* pair = grad.coefficients + k * K * 2;
-  const T* u = tile.u + x;
-  const T* p = tile.e + x;
-  Vector<T> slope[kClassBlock][kVectors] = {}, inflow[kClassBlock][kVectors] = {};
+struct GradTile {
+  int64_t stride;
+  T* rows;  // [K, stride] a copy of the logits, where one is needed, then the gradients
+  // [K, kColumns] of a few pixels with all their classes
+  T* u;
+  T* e;
+
+  GradTile(int64_t K, Workspace& workspace)
+      : stride(tile_stride<T>(K)),
+        rows(workspace.take<T>(K * stride)),
+        u(workspace.take<T>(K * kColumns<T>)),
+        e(workspace.take<T>(K * kColumns<T>)) {}
+};
+
+// out[r, 0 .. kColumns) = gradients of `rows` classes. A function of its own, so that the sums
+// stay in registers.
+template <class T, int rows>
+__attribute__((noinline)) void write_gradients(int64_t K,
+                                               const T* __restrict slopes,
+                                               const T* __restrict inflows,
+                                               const T* __restrict constants,
+                                               const T* __restrict u,
+                                               const T* __restrict e,
+                                               const T* __restrict own_e,
+                                               T* __restrict out,
+                                               int64_t out_stride) {
+  Vector<T> low[rows] = {}, high[rows] = {};
   for (int64_t j = 0; j < K; ++j) {
-    Vector<T> uj[kVectors], pj[kVectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      uj[v] = load(u + v * kLanes<T>);
-      pj[v] = load(p + v * kLanes<T>);
+    const Vector<T> u0 = load(u), u1 = load(u + kLanes<T>);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      low[r] += slopes[r] * u0;
+      high[r] += slopes[r] * u1;
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < kClassBlock; ++r) {
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        slope[r][v] += pair[r] * uj[v];
-        inflow[r][v] += pair[kClassBlock + r] * pj[v];
-      }
-    }
-    pair += 2 * kClassBlock;
-    u += tile.stride;
-    p += tile.stride;
+    slopes += rows;
+    u += kColumns<T>;
   }
-#pragma GCC unroll 4
-  for (int r = 0; r < kClassBlock; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      const Vector<T> pk = load(tile.e + (k + r) * tile.stride + x + v * kLanes<T>);
-      store(tile.step + (k + r) * kStepPixels<T> + v * kLanes<T>,
-            Vector<T>(pk * (slope[r][v] + grad.constants[k + r]) - inflow[r][v]));
-    }
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r) {
+    low[r] = (low[r] + constants[r]) * load(own_e + r * kColumns<T>);
+    high[r] = (high[r] + constants[r]) * load(own_e + r * kColumns<T> + kLanes<T>);
   }
+  for (int64_t j = 0; j < K; ++j) {
+    const Vector<T> e0 = load(e), e1 = load(e + kLanes<T>);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      low[r] += inflows[r] * e0;
+      high[r] += inflows[r] * e1;
+    }
+    inflows += rows;
+    e += kColumns<T>;
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r) {
+    store(out + r * out_stride, low[r]);
+    store(out + r * out_stride + kLanes<T>, high[r]);
+  }
+}
+
+// Whether the gradient goes past the caches.
+template <class T>
+inline bool streams(const Map& grad) {
+  constexpr int64_t kBytes = 4 << 20;  // as of the pixel-wise loss
+  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
 }
 
 // Gradient of one tile; ignored pixels get 0.
@@ -95,36 +131,50 @@ template <class T>
 inline void write_grad_tile(const InterClassSimilarityArgs& args,
                             const ClassNet<T>& student,
                             const ClassGrad<T>& grad,
-                            const Tile<T>& tile,
+                            const GradTile<T>& tile,
+                            T scale,
                             int64_t b,
                             const Pixels& pixels) {
   const int64_t K = args.student.C;
-  const T inverse_temperature = T(1.0 / args.temperature);
-  const int64_t columns = padded_columns<T>(pixels.count);
-  for (int64_t k = 0; k < K && pixels.count > 0; ++k) {
-    T* u = tile.u + k * tile.stride;
-    T* p = tile.e + k * tile.stride;
-    load_shifted(args.student, b, k, pixels, student.shift[k], inverse_temperature, u);
-    exponentials(u, T(student.image.maximum[k]), pixels.count, p);
-    for (int64_t x = 0; x < columns; ++x) p[x] *= grad.inverse_mass[k];
-  }
-  // All classes of a few pixels before the next pixels: their columns stay in the first cache. The
-  // gradients then take the place of u.
-  for (int64_t x = 0; x < columns; x += kStepPixels<T>) {
-    for (int64_t k = 0; k < K; k += kClassBlock) grad_block(grad, tile, K, k, x);
+  const Groups groups(K, kRows<T>);
+  const Logits<T> logits =
+      logits_of_tile(args.student, student.shift, b, pixels, tile.rows, tile.stride);
+  for (int64_t x = 0; x < pixels.count; x += kColumns<T>) {
     for (int64_t k = 0; k < K; ++k) {
-      memcpy(tile.u + k * tile.stride + x, tile.step + k * kStepPixels<T>,
-             sizeof(T) * kStepPixels<T>);
+      const T* z = logits.row(k) + x;
+      const T shift = student.shift[k], reference = T(student.image.reference[k]);
+      T *u = tile.u + k * kColumns<T>, *e = tile.e + k * kColumns<T>;
+#pragma GCC unroll 2
+      for (int l = 0; l < kColumns<T>; l += kLanes<T>) {
+        if (logits.in_place) __builtin_prefetch(z + pixels.span + l, 0, 2);
+        const Vector<T> shifted = (load(z + l) - shift) * scale;
+        store(u + l, shifted);
+        store(e + l, vector_exp2<T>(shifted - reference));
+      }
     }
+    groups.for_each([&](int64_t first, int64_t size) {
+      with_size<kRows<T>>(size, [&](auto count) {
+        write_gradients<T, decltype(count)::value>(
+            K, grad.slopes + first * K, grad.inflows + first * K, grad.constants + first, tile.u,
+            tile.e, tile.e + first * kColumns<T>, tile.rows + first * tile.stride + x,
+            tile.stride);
+      });
+    });
   }
   for (int64_t k = 0; k < K; ++k) {
-    const T* row = tile.u + k * tile.stride;
+    T* row = tile.rows + k * tile.stride;
     if (pixels.index != nullptr) {
-      memset(tile.expanded, 0, size_t(pixels.span) * sizeof(T));
-      for (int64_t i = 0; i < pixels.count; ++i) tile.expanded[pixels.index[i]] = row[i];
-      row = tile.expanded;
+      // Back to their places, the last one first: index[i] >= i.
+      int64_t i = pixels.count;
+      for (int64_t x = pixels.span - 1; x >= 0; --x) {
+        row[x] = i > 0 && pixels.index[i - 1] == x ? row[--i] : T(0);
+      }
     }
-    store_row(args.grad, b, k, pixels.first, pixels.span, row);
+    if (streams<T>(args.grad)) {
+      stream_row(args.grad, b, k, pixels.first, pixels.span, row);
+    } else {
+      store_row(args.grad, b, k, pixels.first, pixels.span, row);
+    }
   }
 }
 

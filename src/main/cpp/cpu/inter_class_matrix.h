@@ -1,32 +1,31 @@
 // cpu/inter_class_matrix.h: the K x K divergences of one image and net in one pass over its logits.
 //
-//   M_ij = A_ii - A_ij - lse_i + lse_j,   A_ij = sum_x p_i(x) u_j(x),   lse_i = log sum_x
-//   e^{u_i(x)}
+//   M_ij / ln 2 = (A_ii - A_ij) / l_i - lse_i + lse_j,   lse_i = m_i + log2 l_i
+//   l_i = sum_x e_i(x),   A_ij = sum_x e_i(x) u_j(x),    e_i = 2^(u_i - m_i)
 //
-// Each part of the image keeps a running maximum m_i per class, l_i = sum e^{u_i - m_i} and
-// A_ij = sum e^{u_i - m_i} u_j; when m_i grows, row i is rescaled. Parts are merged in order. Sums
-// are T within a tile and f64 across tiles.
+// m_i is 0 until an exponential gets out of hand: then it becomes the largest u_i of that tile, and
+// row i is rescaled. Parts of the image keep sums of their own, which are merged in order. Sums are
+// T within a tile and f64 across tiles.
 #ifndef STRUCTKD_CPU_INTER_CLASS_MATRIX_H
 #define STRUCTKD_CPU_INTER_CLASS_MATRIX_H
 
+#include "cpu/groups.h"
 #include "cpu/inter_class_tile.h"
 #include "cpu/lane_sums.h"
-#include "cpu/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
 // Sums over pixels, of one part or of the image.
 struct ClassSums {
-  double* maximum;   // [K] of u; -inf before the first pixel
-  double* mass;      // [K] l
-  double* products;  // [class_rows, class_rows] A
+  double* reference;  // [K] m
+  double* mass;       // [K] l
+  double* products;   // [K, K] A
 
-  ClassSums(int64_t K, Workspace& workspace) {
-    maximum = workspace.take<double>(class_rows(K));
-    mass = workspace.take<double>(class_rows(K));
-    products = workspace.take<double>(class_rows(K) * class_rows(K));
-  }
+  ClassSums(int64_t K, Workspace& workspace)
+      : reference(workspace.take<double>(K)),
+        mass(workspace.take<double>(K)),
+        products(workspace.take<double>(K * K)) {}
 };
 
 // One net of one image.
@@ -34,7 +33,7 @@ template <class T>
 struct ClassNet {
   const Map* map;
   T* shift;         // [K]
-  double* lse;      // [K] of u
+  double* lse;      // [K] in bits
   double* M;        // [K, K]
   ClassSums image;  // merged sums
   void* parts;      // ClassSums of each part, one after the other
@@ -58,118 +57,193 @@ struct ClassNet {
   }
 };
 
-// Columns of a block of products: with 4 rows, 16 of the 32 registers of AVX-512, 8 of 16 else.
-constexpr int kDotColumns = kVectorBytes == 64 ? 4 : 2;
+// Rows and columns of a block of products: 16 sums of the 32 registers of AVX-512, 12 or 8 of 16
+// else, where SSE2 needs one more for each product.
+constexpr int kDotRows = 4;
+constexpr int kDotColumns = kVectorBytes == 64 ? 4 : kVectorBytes == 32 ? 3 : 2;
 
-// sums[r, c] += sum_x e[r, x] u[c, x] for 4 rows of e and kDotColumns rows of u.
+// Rows of u that stay in a first-level cache of 32 KB, with room for kDotRows rows of e.
 template <class T>
-inline void dot_block(const T* __restrict e,
-                      const T* __restrict u,
-                      int64_t stride,
-                      int64_t columns,
-                      double* __restrict sums,
-                      int64_t sums_stride) {
-  constexpr int kSums = int(kClassBlock) * kDotColumns;
-  Vector<T> sum[kSums] = {};
+inline int64_t cached_rows(int64_t stride) {
+  constexpr int64_t kBytes = 24 << 10;
+  return kBytes / (stride * int64_t(sizeof(T)));
+}
+
+// A thread's buffers.
+template <class T>
+struct SumTile {
+  int64_t stride;
+  T* logits;     // [K, stride] a copy of them, where one is needed
+  T* u;          // [K, stride]
+  T* e;          // [K, stride], or [kDotRows, stride] if all rows of u stay in the first cache
+  double* mass;  // [K, kLanes]
+
+  SumTile(int64_t K, Workspace& workspace) : stride(tile_stride<T>(K)) {
+    u = workspace.take<T>(K * stride);
+    logits = u;
+    e = workspace.take<T>((K <= cached_rows<T>(stride) ? kDotRows : K) * stride);
+    mass = workspace.take<double>(K * kLanes<T>);
+  }
+};
+
+// sums[r, c] += sum_x e[r, x] u[c, x]. A function of its own, so that the sums stay in registers.
+template <class T, int rows, int cols>
+__attribute__((noinline)) void add_products(const T* __restrict e,
+                                            const T* __restrict u,
+                                            int64_t stride,
+                                            int64_t columns,
+                                            double* __restrict sums,
+                                            int64_t sums_stride) {
+  Vector<T> sum[rows * cols] = {};
   for (int64_t x = 0; x < columns; x += kLanes<T>) {
-    Vector<T> right[kDotColumns];
+    Vector<T> right[cols];
 #pragma GCC unroll 4
-    for (int c = 0; c < kDotColumns; ++c) right[c] = load(u + c * stride + x);
+    for (int c = 0; c < cols; ++c) right[c] = in_register<T>(load(u + c * stride + x));
 #pragma GCC unroll 4
-    for (int r = 0; r < kClassBlock; ++r) {
-      const Vector<T> left = load(e + r * stride + x);
+    for (int r = 0; r < rows; ++r) {
+      const Vector<T> left = in_register<T>(load(e + r * stride + x));
 #pragma GCC unroll 4
-      for (int c = 0; c < kDotColumns; ++c) sum[r * kDotColumns + c] += left * right[c];
+      for (int c = 0; c < cols; ++c) sum[r * cols + c] += left * right[c];
     }
   }
-  T totals[kSums];
-  sum_lanes_of<T, kSums>(sum, totals);
-  for (int r = 0; r < kClassBlock; ++r) {
-    for (int c = 0; c < kDotColumns; ++c) {
-      sums[r * sums_stride + c] += double(totals[r * kDotColumns + c]);
-    }
+  T totals[rows * cols + kLanes<T>];
+  sum_lanes_of<T, rows * cols>(sum, totals);
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < cols; ++c) sums[r * sums_stride + c] += double(totals[r * cols + c]);
   }
 }
 
-// e[x] = exp(u[x] - maximum) for x < count, 0 behind; returns their sum.
 template <class T>
-inline T exponentials(const T* u, T maximum, int64_t count, T* e) {
-  const int64_t columns = padded_columns<T>(count);
+inline void shift_row(const T* logits, T shift, T scale, int64_t columns, T* u) {
+  for (int64_t x = 0; x < columns; x += kLanes<T>) {
+    store(u + x, Vector<T>((load(logits + x) - shift) * scale));
+  }
+}
+
+// e = 2^(u - reference), 0 behind `count`; returns the sums of the lanes.
+template <class T>
+inline Vector<T> exponentials(const T* u, T reference, int64_t count, T* e, const T* ahead) {
   Vector<T> sum = {};
-  for (int64_t x = 0; x < columns; x += kLanes<T>) {
-    store(e + x, vector_exp<T>(load(u + x) - maximum));
+  int64_t x = 0;
+  for (; x + kLanes<T> <= count; x += kLanes<T>) {
+    const Vector<T> power = vector_exp2<T>(load(u + x) - reference);
+    sum += power;
+    store(e + x, power);
+    __builtin_prefetch(ahead + x);
   }
-  for (int64_t x = count; x < columns; ++x) e[x] = T(0);
-  for (int64_t x = 0; x < columns; x += kLanes<T>) sum += load(e + x);
-  return sum_of_lanes<T>(sum);
+  for (; x < padded_columns<T>(count); x += kLanes<T>) {
+    T powers[kLanes<T>];
+    store(powers, vector_exp2<T>(load(u + x) - reference));
+    for (int l = 0; l < kLanes<T>; ++l) {
+      if (x + l >= count) powers[l] = T(0);
+    }
+    sum += load(powers);
+    store(e + x, load(powers));
+  }
+  return sum;
 }
 
-inline void start_sums(const ClassSums& sums, int64_t K) {
-  const int64_t rows = class_rows(K);
-  for (int64_t i = 0; i < K; ++i) {
-    sums.maximum[i] = -HUGE_VAL;
-    sums.mass[i] = 0.0;
+// The exponentials of class i in a tile.
+template <class T>
+inline void add_exponentials(
+    const SumTile<T>& tile, int64_t K, int64_t i, int64_t count, T* e, const T* ahead, const ClassSums& sums) {
+  // Far from the largest number of f32, also if all pixels of a tile come close.
+  constexpr T kLimit = T(0x1p32);
+  T* u = tile.u + i * tile.stride;
+  double* mass = tile.mass + i * kLanes<T>;
+  Vector<T> sum = exponentials(u, T(sums.reference[i]), count, e, ahead);
+  if (any<T>(~(sum < kLimit))) {  // or NaN
+    const double largest = double(largest_of(u, count));
+    const double shrink = exp2(sums.reference[i] - largest);
+    for (int l = 0; l < kLanes<T>; ++l) mass[l] *= shrink;
+    for (int64_t j = 0; j < K; ++j) sums.products[i * K + j] *= shrink;
+    sums.reference[i] = largest;
+    sum = exponentials(u, T(largest), count, e, ahead);
   }
-  memset(sums.products, 0, size_t(rows * rows) * sizeof(double));
+  T lanes[kLanes<T>];
+  store(lanes, sum);
+  for (int l = 0; l < kLanes<T>; ++l) mass[l] += double(lanes[l]);
+}
+
+template <class T>
+inline void start_sums(const SumTile<T>& tile, const ClassSums& sums, int64_t K) {
+  memset(sums.reference, 0, size_t(K) * sizeof(double));
+  memset(sums.products, 0, size_t(K * K) * sizeof(double));
+  memset(tile.mass, 0, size_t(K * kLanes<T>) * sizeof(double));
+}
+
+template <class T>
+inline void finish_sums(const SumTile<T>& tile, const ClassSums& sums, int64_t K) {
+  for (int64_t i = 0; i < K; ++i) {
+    sums.mass[i] = 0.0;
+    for (int l = 0; l < kLanes<T>; ++l) sums.mass[i] += tile.mass[i * kLanes<T> + l];
+  }
 }
 
 // Adds the pixels of one tile.
 template <class T>
 inline void add_tile(const ClassNet<T>& net,
-                     const Tile<T>& tile,
+                     const SumTile<T>& tile,
                      int64_t b,
                      const Pixels& pixels,
-                     T inverse_temperature,
+                     T scale,
                      const ClassSums& sums) {
-  const int64_t K = net.map->C, rows = class_rows(K);
-  for (int64_t i = 0; i < K; ++i) {
-    T* u = tile.u + i * tile.stride;
-    load_shifted(*net.map, b, i, pixels, net.shift[i], inverse_temperature, u);
-    const double maximum = double(largest_of(u, pixels.count));
-    if (maximum > sums.maximum[i]) {
-      const double shrink = exp(sums.maximum[i] - maximum);
-      sums.mass[i] *= shrink;
-      for (int64_t j = 0; j < K; ++j) sums.products[i * rows + j] *= shrink;
-      sums.maximum[i] = maximum;
-    }
-    sums.mass[i] +=
-        double(exponentials(u, T(sums.maximum[i]), pixels.count, tile.e + i * tile.stride));
-  }
+  const int64_t K = net.map->C, stride = tile.stride;
   const int64_t columns = padded_columns<T>(pixels.count);
-  for (int64_t i = 0; i < rows; i += kClassBlock) {
-    for (int64_t j = 0; j < rows; j += kDotColumns) {
-      dot_block(tile.e + i * tile.stride, tile.u + j * tile.stride, tile.stride, columns,
-                sums.products + i * rows + j, rows);
-    }
+  const Logits<T> logits = logits_of_tile(*net.map, net.shift, b, pixels, tile.logits, stride);
+  for (int64_t i = 0; i < K; ++i) {
+    shift_row(logits.row(i), net.shift[i], scale, columns, tile.u + i * stride);
   }
+  const Groups row_groups(K, kDotRows), panels(K, cached_rows<T>(stride));
+  const bool all_cached = panels.count == 1;
+  panels.for_each([&](int64_t panel, int64_t panel_rows) {
+    const Groups column_groups(panel_rows, kDotColumns);
+    row_groups.for_each([&](int64_t first, int64_t rows) {
+      T* e = tile.e + (all_cached ? 0 : first * stride);
+      for (int64_t r = 0; r < rows && panel == 0; ++r) {
+        // The next tile's logits, for the next tile
+        const T* ahead = logits.in_place ? logits.row(first + r) + columns : tile.u;
+        add_exponentials(tile, K, first + r, pixels.count, e + r * stride, ahead, sums);
+      }
+      with_size<kDotRows>(rows, [&](auto row_count) {
+        column_groups.for_each([&](int64_t begin, int64_t cols) {
+          const int64_t j = panel + begin;
+          with_size<kDotColumns>(cols, [&](auto column_count) {
+            add_products<T, decltype(row_count)::value, decltype(column_count)::value>(
+                e, tile.u + j * stride, stride, columns, sums.products + first * K + j, K);
+          });
+        });
+      });
+    });
+  });
 }
 
 // Merges the parts in order and forms M. Not inlined: student and teacher must take the same
 // instructions, or equal logits would give different matrices.
 template <class T>
 __attribute__((noinline)) void finish_matrix(const ClassNet<T>& net, int64_t part_count) {
-  const int64_t K = net.map->C, rows = class_rows(K);
+  const int64_t K = net.map->C;
   const ClassSums& image = net.image;
-  start_sums(image, K);
-  for (int64_t p = 0; p < part_count; ++p) {
-    const ClassSums part = net.part(p);
-    for (int64_t i = 0; i < K; ++i) image.maximum[i] = larger(image.maximum[i], part.maximum[i]);
-  }
-  for (int64_t p = 0; p < part_count; ++p) {
-    const ClassSums part = net.part(p);
-    for (int64_t i = 0; i < K; ++i) {
-      const double factor = exp(part.maximum[i] - image.maximum[i]);
-      image.mass[i] += factor * part.mass[i];
-      for (int64_t j = 0; j < K; ++j) {
-        image.products[i * rows + j] += factor * part.products[i * rows + j];
-      }
-    }
-  }
-  for (int64_t i = 0; i < K; ++i) net.lse[i] = image.maximum[i] + log(image.mass[i]);
   for (int64_t i = 0; i < K; ++i) {
-    const double* A = image.products + i * rows;
+    double* A = image.products + i * K;
+    image.reference[i] = net.part(0).reference[i];
+    for (int64_t p = 1; p < part_count; ++p) {
+      image.reference[i] = larger(image.reference[i], net.part(p).reference[i]);
+    }
+    image.mass[i] = 0.0;
+    for (int64_t j = 0; j < K; ++j) A[j] = 0.0;
+    for (int64_t p = 0; p < part_count; ++p) {
+      const ClassSums part = net.part(p);
+      const double factor = exp2(part.reference[i] - image.reference[i]);
+      image.mass[i] += factor * part.mass[i];
+      for (int64_t j = 0; j < K; ++j) A[j] += factor * part.products[i * K + j];
+    }
+    net.lse[i] = image.reference[i] + log2(image.mass[i]);
+  }
+  for (int64_t i = 0; i < K; ++i) {
+    const double* A = image.products + i * K;
     for (int64_t j = 0; j < K; ++j) {
-      net.M[i * K + j] = (A[i] - A[j]) / image.mass[i] - net.lse[i] + net.lse[j];
+      net.M[i * K + j] = kLn2 * ((A[i] - A[j]) / image.mass[i] - net.lse[i] + net.lse[j]);
     }
   }
 }

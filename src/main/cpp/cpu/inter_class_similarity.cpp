@@ -19,21 +19,25 @@ namespace {
 template <class T>
 int64_t parts_of(int64_t K, int64_t N) {
   constexpr int64_t kSumBytes = 3 << 19;
-  const int64_t fitting = kSumBytes / (class_rows(K) * class_rows(K) * int64_t(sizeof(double)));
+  const int64_t fitting = kSumBytes / (K * K * int64_t(sizeof(double)));
   const int64_t most = larger(int64_t(4), smaller(int64_t(64), fitting));
   const int64_t tiles = divide_up(N, tile_pixels<T>(K));
   return larger(int64_t(1), smaller(most, tiles / 8));
 }
 
+// Pixels from which the shift of a class is taken: runs spread over the image.
+constexpr int64_t kSamples = 8, kSamplePixels = 64;
+
 template <class T>
 struct Plan {
   const InterClassSimilarityArgs& args;
   int64_t B, K, N, tile, tiles, parts;
+  T scale;  // of logits, to those of powers of two
   ClassNet<T> student, teacher;
   ClassGrad<T> grad;
   int64_t* valid_pixels;  // [B]
-  int64_t* first_tile;    // [B] the first one with a valid pixel
-  void* buffers;          // one Tile per thread
+  int64_t* first_valid;   // [B] a pixel
+  void* buffers;          // of each thread, one after the other
   size_t buffer_bytes;
 
   Plan(const InterClassSimilarityArgs& a, int threads, Workspace& workspace)
@@ -44,83 +48,96 @@ struct Plan {
         tile(tile_pixels<T>(K)),
         tiles(divide_up(N, tile)),
         parts(parts_of<T>(K, N)),
+        scale(T(kLog2E / a.temperature)),
         student(a.student, parts, workspace),
         teacher(a.teacher, parts, workspace),
         grad(K, workspace),
         valid_pixels(workspace.take<int64_t>(B)),
-        first_tile(workspace.take<int64_t>(B)) {
-    Workspace one(nullptr);
-    Tile<T>(K, one);
-    buffer_bytes = one.bytes();
+        first_valid(workspace.take<int64_t>(B)) {
+    Workspace sums(nullptr), gradients(nullptr);
+    buffer_of<SumTile<T>>(sums);
+    buffer_of<GradTile<T>>(gradients);
+    buffer_bytes = sums.bytes() > gradients.bytes() ? sums.bytes() : gradients.bytes();
     buffers = workspace.take<char>(threads * int64_t(buffer_bytes));
   }
 
-  Tile<T> tile_of_thread() const {
-    Workspace memory(static_cast<char*>(buffers) + omp_get_thread_num() * int64_t(buffer_bytes));
-    Tile<T> mine(K, memory);
-    mine.clear_rows_beyond(K);
-    return mine;
+  // What a thread works on, and the positions of the valid pixels of its tile.
+  template <class Tile>
+  struct Buffer {
+    int32_t* index;
+    Tile tile;
+  };
+
+  template <class Tile>
+  Buffer<Tile> buffer_of(Workspace& memory) const {
+    int32_t* index = memory.take<int32_t>(tile + 1);
+    return {index, Tile(K, memory)};
   }
 
-  Pixels pixels(int64_t b, int64_t t, const Tile<T>& mine) const {
-    return pixels_of_tile(args.mask, args.student.W, b, t * tile, smaller(tile, N - t * tile),
-                          mine.index);
+  template <class Tile>
+  Buffer<Tile> buffer() const {
+    Workspace memory(static_cast<char*>(buffers) + omp_get_thread_num() * int64_t(buffer_bytes));
+    return buffer_of<Tile>(memory);
+  }
+
+  Pixels pixels(int64_t b, int64_t first, int64_t most, int32_t* index) const {
+    return pixels_of_tile(args.mask, args.student.W, b, first, smaller(most, N - first), index);
   }
 };
 
 template <class T>
 void measure_image(const Plan<T>& plan, int64_t b) {
-  const Tile<T> mine = plan.tile_of_thread();
-  int64_t count = 0, first = plan.tiles;
-  for (int64_t t = 0; t < plan.tiles; ++t) {
-    const int64_t valid = plan.pixels(b, t, mine).count;
-    if (valid > 0) first = smaller(first, t);
-    count += valid;
+  int32_t* index = plan.template buffer<SumTile<T>>().index;
+  int64_t count = 0, first_valid = 0;
+  for (int64_t first = 0; first < plan.N; first += plan.tile) {
+    const Pixels pixels = plan.pixels(b, first, plan.tile, index);
+    if (count == 0 && pixels.count > 0 && pixels.index) first_valid = first + pixels.index[0];
+    if (count == 0 && pixels.count > 0 && !pixels.index) first_valid = first;
+    count += pixels.count;
   }
   plan.valid_pixels[b] = count;
-  plan.first_tile[b] = first;
+  plan.first_valid[b] = first_valid;
 }
 
-// The mean of a channel under its own softmax, over up to 8 tiles spread over the image: M_ij is
-// then formed of u_j that are small wherever M_ij is. Constant channels give exactly their
-// constant.
+// The mean of a channel under its own softmax, over a sample of the image: M_ij is then formed of
+// u_j that are small wherever M_ij is. Constant channels give exactly their constant.
 template <class T>
-void set_shift(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t k) {
-  const Tile<T> mine = plan.tile_of_thread();
-  const T inverse_temperature = T(1.0 / plan.args.temperature);
-  double maximum = -HUGE_VAL, mass = 0.0, moment = 0.0;  // moment: sum of e (z - maximum)
-  for (int64_t t = plan.first_tile[b]; t < plan.tiles; t += divide_up(plan.tiles, 8)) {
-    const Pixels pixels = plan.pixels(b, t, mine);
-    if (pixels.count == 0) continue;
-    load_logits(*net.map, b, k, pixels, mine.e);
-    const double largest = double(largest_of(mine.e, pixels.count));
-    if (largest > maximum) {
-      const double shrink = exp((maximum - largest) / plan.args.temperature);
-      if (mass > 0.0) moment = shrink * (moment + (maximum - largest) * mass);
-      mass *= shrink;
-      maximum = largest;
-    }
-    load_shifted(*net.map, b, k, pixels, T(maximum), inverse_temperature, mine.u);
-    mass += double(exponentials(mine.u, T(0), pixels.count, mine.e));
-    Vector<T> products = {};  // both rows are 0 behind the last pixel
-    for (int64_t i = 0; i < padded_columns<T>(pixels.count); i += kLanes<T>) {
-      products += load(mine.e + i) * load(mine.u + i);
-    }
-    moment += double(sum_of_lanes<T>(products)) * plan.args.temperature;
+T sample_shift(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t k) {
+  int32_t* index = plan.template buffer<SumTile<T>>().index;
+  T logits[kSamples * kSamplePixels], e[kSamples * kSamplePixels];
+  int64_t count = 0;
+  for (int64_t first = plan.first_valid[b]; first < plan.N;
+       first += larger(kSamplePixels, divide_up(plan.N, kSamples))) {
+    const Pixels pixels = plan.pixels(b, first, kSamplePixels, index);
+    load_logits(*net.map, b, k, pixels, logits + count);
+    count += pixels.count;
   }
-  net.shift[k] = T(maximum + moment / mass);
+  const int64_t columns = round_up(count, kLanes<T>);
+  const T largest = largest_of(logits, count);
+  for (int64_t i = count; i < columns; ++i) logits[i] = largest;
+  for (int64_t i = 0; i < columns; i += kLanes<T>) {
+    store(e + i, vector_exp2<T>((load(logits + i) - largest) * plan.scale));
+  }
+  for (int64_t i = count; i < columns; ++i) e[i] = T(0);
+  Vector<T> mass = {}, moment = {};
+  for (int64_t i = 0; i < columns; i += kLanes<T>) {
+    mass += load(e + i);
+    moment += load(e + i) * (load(logits + i) - largest);
+  }
+  return largest + sum_of_lanes<T>(moment) / sum_of_lanes<T>(mass);
 }
 
 template <class T>
 void sum_part(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t part) {
-  const Tile<T> mine = plan.tile_of_thread();
+  const auto mine = plan.template buffer<SumTile<T>>();
   const ClassSums sums = net.part(part);
-  start_sums(sums, plan.K);
+  start_sums(mine.tile, sums, plan.K);
   const int64_t end = (part + 1) * plan.tiles / plan.parts;
   for (int64_t t = part * plan.tiles / plan.parts; t < end; ++t) {
-    const Pixels pixels = plan.pixels(b, t, mine);
-    if (pixels.count > 0) add_tile(net, mine, b, pixels, T(1.0 / plan.args.temperature), sums);
+    const Pixels pixels = plan.pixels(b, t * plan.tile, plan.tile, mine.index);
+    if (pixels.count > 0) add_tile(net, mine.tile, b, pixels, plan.scale, sums);
   }
+  finish_sums(mine.tile, sums, plan.K);
 }
 
 double row_length(const double* row, int64_t K) {
@@ -166,10 +183,10 @@ double compare_matrices(const Plan<T>& plan, double scale) {
 
 template <class T>
 void clear_grad_row(const Plan<T>& plan, int64_t b, int64_t k) {
-  const Tile<T> mine = plan.tile_of_thread();
-  memset(mine.expanded, 0, size_t(plan.tile) * sizeof(T));
+  T* zeros = plan.template buffer<GradTile<T>>().tile.rows;
+  memset(zeros, 0, size_t(plan.tile) * sizeof(T));
   for (int64_t n0 = 0; n0 < plan.N; n0 += plan.tile) {
-    store_row(plan.args.grad, b, k, n0, smaller(plan.tile, plan.N - n0), mine.expanded);
+    store_row(plan.args.grad, b, k, n0, smaller(plan.tile, plan.N - n0), zeros);
   }
 }
 
@@ -195,7 +212,8 @@ void compute(const InterClassSimilarityArgs& args, int threads, void* memory) {
       }
 #pragma omp for schedule(static)
       for (int64_t row = 0; row < 2 * K; ++row) {
-        set_shift(plan, row < K ? plan.student : plan.teacher, b, row % K);
+        const ClassNet<T>& net = row < K ? plan.student : plan.teacher;
+        net.shift[row % K] = sample_shift(plan, net, b, row % K);
       }
       // Dynamic: masked tiles cost less. Who takes a part does not show in the result.
 #pragma omp for schedule(dynamic)
@@ -211,10 +229,12 @@ void compute(const InterClassSimilarityArgs& args, int threads, void* memory) {
       }
 #pragma omp for schedule(dynamic, 4)
       for (int64_t t = 0; t < (want_grad ? plan.tiles : 0); ++t) {
-        const Tile<T> mine = plan.tile_of_thread();
-        write_grad_tile(args, plan.student, plan.grad, mine, b, plan.pixels(b, t, mine));
+        const auto mine = plan.template buffer<GradTile<T>>();
+        write_grad_tile(args, plan.student, plan.grad, mine.tile, plan.scale, b,
+                        plan.pixels(b, t * plan.tile, plan.tile, mine.index));
       }
     }
+    finish_streams();
   }
   store_loss(args.loss, args.student.dtype, loss);
   set_plan("inter_class_similarity: cpu, %s, %d threads, %lld parts of tiles of %lld pixels",

@@ -1,11 +1,9 @@
-// cpu/inter_class_tile.h: a tile of pixels with all classes, as the inter-class similarity kernels
-// work on it.
+// cpu/inter_class_tile.h: the valid pixels of a tile with all classes, as the inter-class
+// similarity kernels read them.
 //
-// Rows are classes, columns the valid pixels of the tile, close together: ignored pixels are left
-// out while loading, so no kernel behind has a mask. Logits are shifted by a fixed value per class
-// and divided by the temperature: u = (z - shift) / temperature. Divergences do not depend on the
-// shift, but rounding does: u should be small where p is large (set_shift in
-// inter_class_similarity.cpp).
+// Kernels work on u = (z - shift) / (temperature ln 2), so that e^{z / temperature} is a power of
+// two. Divergences do not depend on the shift, which is fixed per class, but rounding does: u
+// should be small where p is large (sample_shift in inter_class_similarity.cpp).
 #ifndef STRUCTKD_CPU_INTER_CLASS_TILE_H
 #define STRUCTKD_CPU_INTER_CLASS_TILE_H
 
@@ -14,22 +12,22 @@
 #include "core/inter_class_similarity_args.h"
 #include "core/workspace.h"
 #include "cpu/access.h"
+#include "cpu/gemm.h"
+#include "cpu/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Classes are taken in blocks of 4; rows of the last block beyond K are zero.
-constexpr int64_t kClassBlock = 4;
+constexpr double kLog2E = 0x1.71547652b82fep+0, kLn2 = 0x1.62e42fefa39efp-1;
 
-inline int64_t class_rows(int64_t K) { return round_up(K, kClassBlock); }
-
-// Pixels per tile: 512, so that the horizontal sums at the end of a tile do not count, or as many
-// as keep both buffers of a tile within half of a 1 MB second-level cache.
+// Pixels per tile: 256, so that u of 19 or 21 classes stays in a first-level cache of 32 KB while
+// the exponentials of a few classes pass by, or as many as keep both within half of a second-level
+// cache of 1 MB.
 template <class T>
 inline int64_t tile_pixels(int64_t K) {
-  constexpr int64_t kBytes = 512 << 10, kStep = 64;
-  const int64_t fitting = kBytes / (2 * class_rows(K) * int64_t(sizeof(T))) / kStep * kStep;
-  return larger(kStep, smaller(int64_t(512), fitting));
+  constexpr int64_t kBytes = 512 << 10, kMost = 1024 / int64_t(sizeof(T)), kStep = 64;
+  const int64_t fitting = kBytes / (2 * K * int64_t(sizeof(T))) / kStep * kStep;
+  return larger(kStep, smaller(kMost, fitting));
 }
 
 // An odd number of cache lines: a column of a tile then spreads over all sets of the first cache.
@@ -37,36 +35,6 @@ template <class T>
 inline int64_t tile_stride(int64_t K) {
   return tile_pixels<T>(K) + 64 / int64_t(sizeof(T));
 }
-
-// Pixels per step of the gradient: with 4 classes and two sums, 16 of the 32 registers of AVX-512,
-// 8 of 16 else.
-template <class T>
-constexpr int kStepPixels = (kVectorBytes == 64 ? 2 : 1) * kLanes<T>;
-
-// One thread's buffers.
-template <class T>
-struct Tile {
-  int64_t stride;
-  T* u;            // [class_rows, stride] shifted, scaled logits
-  T* e;            // [class_rows, stride] exponentials or probabilities
-  T* step;         // [class_rows, kStepPixels] gradients of a few pixels
-  T* expanded;     // [stride] a row with the ignored pixels back in
-  int32_t* index;  // [stride] positions of the valid pixels in the tile
-
-  Tile(int64_t K, Workspace& workspace) : stride(tile_stride<T>(K)) {
-    u = workspace.take<T>(class_rows(K) * stride);
-    e = workspace.take<T>(class_rows(K) * stride);
-    step = workspace.take<T>(class_rows(K) * kStepPixels<T>);
-    expanded = workspace.take<T>(stride);
-    index = workspace.take<int32_t>(stride);
-  }
-
-  void clear_rows_beyond(int64_t K) {
-    const size_t bytes = size_t((class_rows(K) - K) * stride) * sizeof(T);
-    memset(u + K * stride, 0, bytes);
-    memset(e + K * stride, 0, bytes);
-  }
-};
 
 // The pixels of one tile.
 struct Pixels {
@@ -92,7 +60,7 @@ inline Pixels pixels_of_tile(
   return {first, span, count, count == span ? nullptr : index};
 }
 
-// The valid logits of one class, as they are.
+// The valid logits of one class, close together.
 template <class T>
 inline void load_logits(const Map& map, int64_t b, int64_t k, const Pixels& pixels, T* row) {
   load_row(map, b, k, pixels.first, pixels.span, row);
@@ -100,42 +68,53 @@ inline void load_logits(const Map& map, int64_t b, int64_t k, const Pixels& pixe
   for (int64_t i = 0; i < pixels.count; ++i) row[i] = row[pixels.index[i]];  // index[i] >= i
 }
 
-template <class T>
-inline T largest_of(const T* row, int64_t count) {
-  T lanes[kLanes<T>];
-  int64_t x = 0;
-  T result = row[0];
-  if (count >= kLanes<T>) {
-    Vector<T> most = load(row);
-    for (x = kLanes<T>; x + kLanes<T> <= count; x += kLanes<T>) {
-      const Vector<T> v = load(row + x);
-      most = v > most ? v : most;
-    }
-    store(lanes, most);
-    for (int l = 0; l < kLanes<T>; ++l) result = larger(result, lanes[l]);
-  }
-  for (; x < count; ++x) result = larger(result, row[x]);
-  return result;
-}
-
-// Columns of the tile that kernels walk over: count rounded up to whole steps.
+// Columns that kernels walk over: count rounded up to whole steps of the gradient.
 template <class T>
 inline int64_t padded_columns(int64_t count) {
-  return round_up(count, kStepPixels<T>);
+  return round_up(count, kColumns<T>);
 }
 
-// Row k of u, with zeros in the columns behind count.
+// The valid logits of a tile, a row per class: in the map itself, or a copy of them.
 template <class T>
-inline void load_shifted(const Map& map,
-                         int64_t b,
-                         int64_t k,
-                         const Pixels& pixels,
-                         T shift,
-                         T inverse_temperature,
-                         T* row) {
-  load_logits(map, b, k, pixels, row);
-  for (int64_t i = 0; i < pixels.count; ++i) row[i] = (row[i] - shift) * inverse_temperature;
-  for (int64_t i = pixels.count; i < padded_columns<T>(pixels.count); ++i) row[i] = T(0);
+struct Logits {
+  const T* data;
+  int64_t stride;
+  bool in_place;
+
+  const T* row(int64_t k) const { return data + k * stride; }
+};
+
+// Copies only what the kernels cannot read as it lies. A copy is padded by the shift, where u is 0.
+template <class T>
+inline Logits<T> logits_of_tile(
+    const Map& map, const T* shift, int64_t b, const Pixels& pixels, T* copy, int64_t stride) {
+  const bool adjacent = map.stride_w == 1 && (map.stride_h == map.W || map.H == 1);
+  const bool same_type = map.dtype == (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32);
+  const int64_t columns = padded_columns<T>(pixels.count);
+  if (adjacent && same_type && pixels.index == nullptr && columns == pixels.count) {
+    const T* data = static_cast<const T*>(map.data) + b * map.stride_b + pixels.first;
+    return {data, map.stride_c, true};
+  }
+  for (int64_t k = 0; k < map.C; ++k) {
+    T* row = copy + k * stride;
+    load_logits(map, b, k, pixels, row);
+    for (int64_t i = pixels.count; i < columns; ++i) row[i] = shift[k];
+  }
+  return {copy, stride, false};
+}
+
+// The largest of `count` numbers in room for whole vectors; not NaN unless all are.
+template <class T>
+inline T largest_of(T* row, int64_t count) {
+  for (int64_t i = count; i < round_up(count, kLanes<T>); ++i) row[i] = row[0];
+  Vector<T> largest = load(row);
+  for (int64_t i = kLanes<T>; i < count; i += kLanes<T>) {
+    largest = vector_max<T>(load(row + i), largest);
+  }
+  T lanes[kLanes<T>];
+  store(lanes, largest);
+  for (int l = 1; l < kLanes<T>; ++l) lanes[0] = larger(lanes[0], lanes[l]);
+  return lanes[0];
 }
 
 }  // namespace

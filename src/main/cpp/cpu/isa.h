@@ -51,6 +51,17 @@ inline void store(T* p, Vector<T> v) {
   memcpy(p, &v, sizeof(v));
 }
 
+// v, which g++ shall not load anew for every use of it.
+template <class T>
+inline Vector<T> in_register(Vector<T> v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
 // Past the caches, which saves reading what is overwritten: for results too large to stay there.
 // p is aligned to a vector. Other threads see them after finish_streams().
 template <class T>

@@ -24,7 +24,7 @@ inline T sum_of_lanes(Vector<T> v) {
 // Halves every segment of `segment` lanes of a and b: lane by lane the lower half of a segment plus
 // its upper half, those of a before those of b.
 template <class T, int segment>
-inline Vector<T> fold(Vector<T> a, Vector<T> b) {
+__attribute__((always_inline)) inline Vector<T> fold(Vector<T> a, Vector<T> b) {
   constexpr int half = segment / 2;
   Integers<T> low = {}, high = {};
 #pragma GCC unroll 16
@@ -35,19 +35,22 @@ inline Vector<T> fold(Vector<T> a, Vector<T> b) {
   return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
 }
 
-// sums[i] = the sum over the lanes of v[i]; count is a power of two, at least kLanes. Pairs of
-// vectors are folded until a segment is one lane: 16 vectors of 16 lanes take 45 vector operations,
-// where one after the other takes 240 additions.
+// sums[i] = the sum over the lanes of v[i], for sums of room for `count` rounded up to whole
+// vectors. Pairs of vectors are folded until a segment is one lane: 16 vectors of 16 lanes take 45
+// vector operations, where one after the other takes 240 additions.
 template <class T, int count, int segment = kLanes<T>>
-inline void sum_lanes_of(const Vector<T>* v, T* sums) {
+__attribute__((always_inline)) inline void sum_lanes_of(const Vector<T>* v, T* sums) {
   if constexpr (segment == 1) {
 #pragma GCC unroll 4
     for (int i = 0; i < count; ++i) store(sums + i * kLanes<T>, v[i]);
   } else {
-    Vector<T> folded[count / 2];
+    constexpr int kPairs = (count + 1) / 2;
+    Vector<T> folded[kPairs];
 #pragma GCC unroll 8
-    for (int i = 0; i < count / 2; ++i) folded[i] = fold<T, segment>(v[2 * i], v[2 * i + 1]);
-    sum_lanes_of<T, count / 2, segment / 2>(folded, sums);
+    for (int i = 0; i < kPairs; ++i) {
+      folded[i] = fold<T, segment>(v[2 * i], v[2 * i + 1 < count ? 2 * i + 1 : 2 * i]);
+    }
+    sum_lanes_of<T, kPairs, segment / 2>(folded, sums);
   }
 }
 
