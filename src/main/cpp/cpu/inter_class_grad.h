@@ -74,18 +74,43 @@ struct GradTile {
         e(workspace.take<T>(K * kColumns<T>)) {}
 };
 
-// out[r, 0 .. kColumns) = gradients of `rows` classes. A function of its own, so that the sums
-// stay in registers.
+// Whether the gradient goes past the caches.
+template <class T>
+inline bool streams(const Map& grad) {
+  constexpr int64_t kBytes = 4 << 20;  // as of the pixel-wise loss
+  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
+}
+
+// Where the gradients of a tile go, a row per class.
+template <class T>
+struct Gradients {
+  T* data;
+  int64_t stride;
+  bool in_place;
+  bool past_caches;  // whole, aligned vectors that are not read again
+
+  Gradients(const Map& map, int64_t b, const Pixels& pixels, const GradTile<T>& tile) {
+    T* const place = tile_in_place<T>(map, b, pixels);
+    const bool aligned = uintptr_t(place) % kVectorBytes == 0 && map.stride_c % kLanes<T> == 0;
+    in_place = place != nullptr && (aligned || !streams<T>(map));
+    past_caches = in_place && streams<T>(map);
+    data = in_place ? place : tile.rows;
+    stride = in_place ? map.stride_c : tile.stride;
+  }
+};
+
+// Gradients of `rows` classes from `first` on for kColumns pixels from x on. A function of its own,
+// so that the sums stay in registers.
 template <class T, int rows>
 __attribute__((noinline)) void write_gradients(int64_t K,
-                                               const T* __restrict slopes,
-                                               const T* __restrict inflows,
-                                               const T* __restrict constants,
-                                               const T* __restrict u,
-                                               const T* __restrict e,
-                                               const T* __restrict own_e,
-                                               T* __restrict out,
-                                               int64_t out_stride) {
+                                               int64_t first,
+                                               const ClassGrad<T>& grad,
+                                               const GradTile<T>& tile,
+                                               const Gradients<T>& gradients,
+                                               int64_t x) {
+  const T *u = tile.u, *e = tile.e, *own_e = tile.e + first * kColumns<T>;
+  const T *slopes = grad.slopes + first * K, *inflows = grad.inflows + first * K;
+  const T* constants = grad.constants + first;
   Vector<T> low[rows] = {}, high[rows] = {};
   for (int64_t j = 0; j < K; ++j) {
     const Vector<T> u0 = load(u), u1 = load(u + kLanes<T>);
@@ -112,18 +137,18 @@ __attribute__((noinline)) void write_gradients(int64_t K,
     inflows += rows;
     e += kColumns<T>;
   }
+  T* out = gradients.data + first * gradients.stride + x;
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
-    store(out + r * out_stride, low[r]);
-    store(out + r * out_stride + kLanes<T>, high[r]);
+    if (gradients.past_caches) {
+      stream(out, low[r]);
+      stream(out + kLanes<T>, high[r]);
+    } else {
+      store(out, low[r]);
+      store(out + kLanes<T>, high[r]);
+    }
+    out += gradients.stride;
   }
-}
-
-// Whether the gradient goes past the caches.
-template <class T>
-inline bool streams(const Map& grad) {
-  constexpr int64_t kBytes = 4 << 20;  // as of the pixel-wise loss
-  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
 }
 
 // Gradient of one tile; ignored pixels get 0.
@@ -139,6 +164,7 @@ inline void write_grad_tile(const InterClassSimilarityArgs& args,
   const Groups groups(K, kRows<T>);
   const Logits<T> logits =
       logits_of_tile(args.student, student.shift, b, pixels, tile.rows, tile.stride);
+  const Gradients<T> gradients(args.grad, b, pixels, tile);
   for (int64_t x = 0; x < pixels.count; x += kColumns<T>) {
     for (int64_t k = 0; k < K; ++k) {
       const T* z = logits.row(k) + x;
@@ -154,13 +180,11 @@ inline void write_grad_tile(const InterClassSimilarityArgs& args,
     }
     groups.for_each([&](int64_t first, int64_t size) {
       with_size<kRows<T>>(size, [&](auto count) {
-        write_gradients<T, decltype(count)::value>(
-            K, grad.slopes + first * K, grad.inflows + first * K, grad.constants + first, tile.u,
-            tile.e, tile.e + first * kColumns<T>, tile.rows + first * tile.stride + x,
-            tile.stride);
+        write_gradients<T, decltype(count)::value>(K, first, grad, tile, gradients, x);
       });
     });
   }
+  if (gradients.in_place) return;
   for (int64_t k = 0; k < K; ++k) {
     T* row = tile.rows + k * tile.stride;
     if (pixels.index != nullptr) {

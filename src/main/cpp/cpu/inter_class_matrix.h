@@ -57,17 +57,10 @@ struct ClassNet {
   }
 };
 
-// Rows and columns of a block of products: 16 sums of the 32 registers of AVX-512, 12 or 8 of 16
-// else, where SSE2 needs one more for each product.
-constexpr int kDotRows = 4;
+// Rows and columns of a block of products: 24 sums, and 4 columns of the 32 registers of AVX-512,
+// 12 and 3 of 16 with AVX2, 8 and 2 with SSE2, which needs one more for each product.
+constexpr int kDotRows = kVectorBytes == 64 ? 6 : 4;
 constexpr int kDotColumns = kVectorBytes == 64 ? 4 : kVectorBytes == 32 ? 3 : 2;
-
-// Rows of u that stay in a first-level cache of 32 KB, with room for kDotRows rows of e.
-template <class T>
-inline int64_t cached_rows(int64_t stride) {
-  constexpr int64_t kBytes = 24 << 10;
-  return kBytes / (stride * int64_t(sizeof(T)));
-}
 
 // A thread's buffers.
 template <class T>
@@ -75,13 +68,13 @@ struct SumTile {
   int64_t stride;
   T* logits;     // [K, stride] a copy of them, where one is needed
   T* u;          // [K, stride]
-  T* e;          // [K, stride], or [kDotRows, stride] if all rows of u stay in the first cache
+  T* e;          // [kDotRows, stride] of the classes at work
   double* mass;  // [K, kLanes]
 
   SumTile(int64_t K, Workspace& workspace) : stride(tile_stride<T>(K)) {
     u = workspace.take<T>(K * stride);
     logits = u;
-    e = workspace.take<T>((K <= cached_rows<T>(stride) ? kDotRows : K) * stride);
+    e = workspace.take<T>(kDotRows * stride);
     mass = workspace.take<double>(K * kLanes<T>);
   }
 };
@@ -99,7 +92,7 @@ __attribute__((noinline)) void add_products(const T* __restrict e,
     Vector<T> right[cols];
 #pragma GCC unroll 4
     for (int c = 0; c < cols; ++c) right[c] = in_register<T>(load(u + c * stride + x));
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
       const Vector<T> left = in_register<T>(load(e + r * stride + x));
 #pragma GCC unroll 4
@@ -129,7 +122,7 @@ inline Vector<T> exponentials(const T* u, T reference, int64_t count, T* e, cons
     const Vector<T> power = vector_exp2<T>(load(u + x) - reference);
     sum += power;
     store(e + x, power);
-    __builtin_prefetch(ahead + x);
+    if (ahead != nullptr) __builtin_prefetch(ahead + x, 0, 2);
   }
   for (; x < padded_columns<T>(count); x += kLanes<T>) {
     T powers[kLanes<T>];
@@ -145,8 +138,13 @@ inline Vector<T> exponentials(const T* u, T reference, int64_t count, T* e, cons
 
 // The exponentials of class i in a tile.
 template <class T>
-inline void add_exponentials(
-    const SumTile<T>& tile, int64_t K, int64_t i, int64_t count, T* e, const T* ahead, const ClassSums& sums) {
+inline void add_exponentials(const SumTile<T>& tile,
+                             int64_t K,
+                             int64_t i,
+                             int64_t count,
+                             T* e,
+                             const T* ahead,
+                             const ClassSums& sums) {
   // Far from the largest number of f32, also if all pixels of a tile come close.
   constexpr T kLimit = T(0x1p32);
   T* u = tile.u + i * tile.stride;
@@ -194,24 +192,17 @@ inline void add_tile(const ClassNet<T>& net,
   for (int64_t i = 0; i < K; ++i) {
     shift_row(logits.row(i), net.shift[i], scale, columns, tile.u + i * stride);
   }
-  const Groups row_groups(K, kDotRows), panels(K, cached_rows<T>(stride));
-  const bool all_cached = panels.count == 1;
-  panels.for_each([&](int64_t panel, int64_t panel_rows) {
-    const Groups column_groups(panel_rows, kDotColumns);
-    row_groups.for_each([&](int64_t first, int64_t rows) {
-      T* e = tile.e + (all_cached ? 0 : first * stride);
-      for (int64_t r = 0; r < rows && panel == 0; ++r) {
-        // The next tile's logits, for the next tile
-        const T* ahead = logits.in_place ? logits.row(first + r) + columns : tile.u;
-        add_exponentials(tile, K, first + r, pixels.count, e + r * stride, ahead, sums);
-      }
-      with_size<kDotRows>(rows, [&](auto row_count) {
-        column_groups.for_each([&](int64_t begin, int64_t cols) {
-          const int64_t j = panel + begin;
-          with_size<kDotColumns>(cols, [&](auto column_count) {
-            add_products<T, decltype(row_count)::value, decltype(column_count)::value>(
-                e, tile.u + j * stride, stride, columns, sums.products + first * K + j, K);
-          });
+  const Groups row_groups(K, kDotRows), column_groups(K, kDotColumns);
+  row_groups.for_each([&](int64_t i, int64_t rows) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* ahead = logits.in_place ? logits.row(i + r) + columns : nullptr;
+      add_exponentials(tile, K, i + r, pixels.count, tile.e + r * stride, ahead, sums);
+    }
+    with_size<kDotRows>(rows, [&](auto row_count) {
+      column_groups.for_each([&](int64_t j, int64_t cols) {
+        with_size<kDotColumns>(cols, [&](auto column_count) {
+          add_products<T, decltype(row_count)::value, decltype(column_count)::value>(
+              tile.e, tile.u + j * stride, stride, columns, sums.products + i * K + j, K);
         });
       });
     });

@@ -104,7 +104,7 @@ void measure_image(const Plan<T>& plan, int64_t b) {
 template <class T>
 T sample_shift(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t k) {
   int32_t* index = plan.template buffer<SumTile<T>>().index;
-  T logits[kSamples * kSamplePixels], e[kSamples * kSamplePixels];
+  T logits[kSamples * kSamplePixels] = {}, e[kSamples * kSamplePixels];
   int64_t count = 0;
   for (int64_t first = plan.first_valid[b]; first < plan.N;
        first += larger(kSamplePixels, divide_up(plan.N, kSamples))) {
@@ -114,7 +114,6 @@ T sample_shift(const Plan<T>& plan, const ClassNet<T>& net, int64_t b, int64_t k
   }
   const int64_t columns = round_up(count, kLanes<T>);
   const T largest = largest_of(logits, count);
-  for (int64_t i = count; i < columns; ++i) logits[i] = largest;
   for (int64_t i = 0; i < columns; i += kLanes<T>) {
     store(e + i, vector_exp2<T>((load(logits + i) - largest) * plan.scale));
   }

@@ -46,7 +46,7 @@ __attribute__((always_inline)) inline void sum_lanes_of(const Vector<T>* v, T* s
   } else {
     constexpr int kPairs = (count + 1) / 2;
     Vector<T> folded[kPairs];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < kPairs; ++i) {
       folded[i] = fold<T, segment>(v[2 * i], v[2 * i + 1 < count ? 2 * i + 1 : 2 * i]);
     }
