@@ -62,10 +62,9 @@ inline void set_coefficients(const ClassGrad<T>& grad,
 template <class T>
 struct GradTile {
   int64_t stride;
-  T* rows;  // [K, stride] a copy of the logits, where one is needed, then the gradients
-  // [K, kColumns] of a few pixels with all their classes
-  T* u;
-  T* e;
+  T* rows;  // [K, stride] logits, then gradients that do not lie in place
+  T* u;     // [K, kColumns] of a few pixels with all their classes
+  T* e;     // [K, kColumns]
 
   GradTile(int64_t K, Workspace& workspace)
       : stride(tile_stride<T>(K)),
@@ -77,7 +76,7 @@ struct GradTile {
 // Whether the gradient goes past the caches.
 template <class T>
 inline bool streams(const Map& grad) {
-  constexpr int64_t kBytes = 4 << 20;  // as of the pixel-wise loss
+  constexpr int64_t kBytes = 4 << 20;  // as measured for the pixel-wise loss
   return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
 }
 
@@ -87,7 +86,8 @@ struct Gradients {
   T* data;
   int64_t stride;
   bool in_place;
-  bool past_caches;  // whole, aligned vectors that are not read again
+  bool past_caches;  // by aligned vectors, straight from the sums: they leave while others are
+                     // formed
 
   Gradients(const Map& map, int64_t b, const Pixels& pixels, const GradTile<T>& tile) {
     T* const place = tile_in_place<T>(map, b, pixels);
@@ -172,7 +172,7 @@ inline void write_grad_tile(const InterClassSimilarityArgs& args,
       T *u = tile.u + k * kColumns<T>, *e = tile.e + k * kColumns<T>;
 #pragma GCC unroll 2
       for (int l = 0; l < kColumns<T>; l += kLanes<T>) {
-        if (logits.in_place) __builtin_prefetch(z + pixels.span + l, 0, 2);
+        if (logits.in_place) __builtin_prefetch(z + pixels.span + l, 0, 2);  // the next tile
         const Vector<T> shifted = (load(z + l) - shift) * scale;
         store(u + l, shifted);
         store(e + l, vector_exp2<T>(shifted - reference));

@@ -66,14 +66,12 @@ constexpr int kDotColumns = kVectorBytes == 64 ? 4 : kVectorBytes == 32 ? 3 : 2;
 template <class T>
 struct SumTile {
   int64_t stride;
-  T* logits;     // [K, stride] a copy of them, where one is needed
-  T* u;          // [K, stride]
+  T* u;          // [K, stride]; first a copy of the logits, where one is needed
   T* e;          // [kDotRows, stride] of the classes at work
   double* mass;  // [K, kLanes]
 
   SumTile(int64_t K, Workspace& workspace) : stride(tile_stride<T>(K)) {
     u = workspace.take<T>(K * stride);
-    logits = u;
     e = workspace.take<T>(kDotRows * stride);
     mass = workspace.take<double>(K * kLanes<T>);
   }
@@ -106,6 +104,7 @@ __attribute__((noinline)) void add_products(const T* __restrict e,
   }
 }
 
+// From logits to u; both may be the same buffer.
 template <class T>
 inline void shift_row(const T* logits, T shift, T scale, int64_t columns, T* u) {
   for (int64_t x = 0; x < columns; x += kLanes<T>) {
@@ -113,7 +112,8 @@ inline void shift_row(const T* logits, T shift, T scale, int64_t columns, T* u) 
   }
 }
 
-// e = 2^(u - reference), 0 behind `count`; returns the sums of the lanes.
+// e = 2^(u - reference), 0 behind `count`; returns the sums of the lanes. Fetches the class's row
+// of the next tile, if `ahead` is one: hardware does not foresee so many planes.
 template <class T>
 inline Vector<T> exponentials(const T* u, T reference, int64_t count, T* e, const T* ahead) {
   Vector<T> sum = {};
@@ -136,7 +136,7 @@ inline Vector<T> exponentials(const T* u, T reference, int64_t count, T* e, cons
   return sum;
 }
 
-// The exponentials of class i in a tile.
+// The exponentials of class i in a tile, and their sum.
 template <class T>
 inline void add_exponentials(const SumTile<T>& tile,
                              int64_t K,
@@ -188,7 +188,7 @@ inline void add_tile(const ClassNet<T>& net,
                      const ClassSums& sums) {
   const int64_t K = net.map->C, stride = tile.stride;
   const int64_t columns = padded_columns<T>(pixels.count);
-  const Logits<T> logits = logits_of_tile(*net.map, net.shift, b, pixels, tile.logits, stride);
+  const Logits<T> logits = logits_of_tile(*net.map, net.shift, b, pixels, tile.u, stride);
   for (int64_t i = 0; i < K; ++i) {
     shift_row(logits.row(i), net.shift[i], scale, columns, tile.u + i * stride);
   }

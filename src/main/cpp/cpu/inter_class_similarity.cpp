@@ -15,18 +15,18 @@ namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
 // At least 8 tiles, so that starting and merging a part does not count; at most 1.5 MB of sums per
-// net, and 64 parts, but never fewer than 4.
+// net, and 32 parts, but never fewer than 4.
 template <class T>
 int64_t parts_of(int64_t K, int64_t N) {
   constexpr int64_t kSumBytes = 3 << 19;
   const int64_t fitting = kSumBytes / (K * K * int64_t(sizeof(double)));
-  const int64_t most = larger(int64_t(4), smaller(int64_t(64), fitting));
+  const int64_t most = larger(int64_t(4), smaller(int64_t(32), fitting));
   const int64_t tiles = divide_up(N, tile_pixels<T>(K));
   return larger(int64_t(1), smaller(most, tiles / 8));
 }
 
 // Pixels from which the shift of a class is taken: runs spread over the image.
-constexpr int64_t kSamples = 8, kSamplePixels = 64;
+constexpr int64_t kSamples = 8, kSamplePixels = 32;
 
 template <class T>
 struct Plan {
@@ -91,8 +91,9 @@ void measure_image(const Plan<T>& plan, int64_t b) {
   int64_t count = 0, first_valid = 0;
   for (int64_t first = 0; first < plan.N; first += plan.tile) {
     const Pixels pixels = plan.pixels(b, first, plan.tile, index);
-    if (count == 0 && pixels.count > 0 && pixels.index) first_valid = first + pixels.index[0];
-    if (count == 0 && pixels.count > 0 && !pixels.index) first_valid = first;
+    if (count == 0 && pixels.count > 0) {
+      first_valid = first + (pixels.index == nullptr ? 0 : pixels.index[0]);
+    }
     count += pixels.count;
   }
   plan.valid_pixels[b] = count;
@@ -226,7 +227,8 @@ void compute(const InterClassSimilarityArgs& args, int threads, void* memory) {
         loss += scale * compare_matrices(plan, scale);
         if (want_grad) set_coefficients(plan.grad, plan.student, args.temperature);
       }
-#pragma omp for schedule(dynamic, 4)
+      // Guided: long runs of tiles, since each fetches the next one's logits.
+#pragma omp for schedule(guided)
       for (int64_t t = 0; t < (want_grad ? plan.tiles : 0); ++t) {
         const auto mine = plan.template buffer<GradTile<T>>();
         write_grad_tile(args, plan.student, plan.grad, mine.tile, plan.scale, b,

@@ -51,7 +51,7 @@ inline void store(T* p, Vector<T> v) {
   memcpy(p, &v, sizeof(v));
 }
 
-// v, which g++ shall not load anew for every use of it.
+// v, loaded once. Else g++ 12 makes a load of each use of it, and loads bound the kernel.
 template <class T>
 inline Vector<T> in_register(Vector<T> v) {
 #if defined(__AVX512F__)
