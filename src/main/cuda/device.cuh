@@ -62,6 +62,17 @@ __device__ __forceinline__ void async_copy_wait() {
 #endif
 }
 
+// Adds 1 to a counter in global memory and returns what was there. What this thread, and by way of
+// barriers its block, wrote before is seen after the call by whoever counts later. The fences are
+// of the whole device: the first completes the block's writes, the second drops what the
+// first-level cache holds (PTX ISA, "memory consistency model": fence.acq_rel is cumulative).
+__device__ __forceinline__ uint32_t count_arrival(uint32_t* counter) {
+  __threadfence();
+  const uint32_t earlier = atomicAdd(counter, 1u);
+  __threadfence();
+  return earlier;
+}
+
 }  // namespace
 }  // namespace structkd::cuda
 

@@ -1,15 +1,14 @@
-// cuda/global_structural.cu: the global structural loss of a ragged batch in six launches (four for
-// the value alone). Truth: reference/global_structural.cpp.
+// cuda/global_structural.cu: the global structural loss of a ragged batch in four launches (three
+// for the value alone). Truth: reference/global_structural.cpp.
 //
-//   gather    a warp per row         unit rows, permutations; the gradient cleared
-//   maps      a block per tile       V_S and V_T
-//   groups    a block per part       softmax sums of each group in so many rows
-//   totals    one block              the loss, and what the gradient needs of each group
-//   weights   a block per 16 rows    slopes of the map entries
-//   gradient  a block per tile       weights times rows, back through the unit length
+//   gather    a warp per row     unit rows, permutations; the gradient cleared
+//   maps      a block per tile   V_S and V_T
+//   groups    a block per part   softmax sums of each group in so many rows; in the blocks that end
+//                                last the loss, and what the gradient needs of each group
+//   gradient  a block per tile   slopes of the map entries times rows, back through the unit length
 //
 // Blocks of images and samples that counts leave out return at once: nothing is read by the host.
-// Maps, groups and weights live in the workspace, 16 M^2 bytes per image in f32.
+// Maps and groups live in the workspace, 12 M^2 bytes per image in f32.
 #include "core/error.h"
 #include "global_structural_grad.cuh"
 #include "global_structural_groups.cuh"
@@ -27,12 +26,12 @@ struct Plan {
   Shuffle shuffle;
   PixelChains chains;
   GroupParts parts;
+  Arrivals arrivals;
   int64_t pitch;   // of maps: M, up to a multiple of 4, so that rows start at 16 bytes
   T* student_map;  // [B, M, pitch]
   T* teacher_map;
   GroupSlope<T>* slopes;  // [B, M], or nullptr
-  T* weights;             // [B, M, pitch]
-  double* along;          // [B, M]
+  double* losses;         // [B]
 
   Plan(const GlobalStructuralArgs& args, Workspace& workspace)
       : student(args.student.B, args.max_samples, args.student.C, workspace),
@@ -40,14 +39,14 @@ struct Plan {
         images(workspace.take<ImageGroups>(args.student.B)),
         shuffle{},
         chains(args.student.B, args.want_grad ? args.max_samples : 0, workspace),
-        parts(args.student.B, args.max_samples, workspace) {
+        parts(args.student.B, args.max_samples, workspace),
+        arrivals(args.student.B, workspace) {
     const int64_t B = args.student.B, M = args.max_samples, grads = args.want_grad ? 1 : 0;
     pitch = divide_up(M, 4) * 4;
     student_map = workspace.take<T>(B * M * pitch);
     teacher_map = workspace.take<T>(B * M * pitch);
     slopes = workspace.take<GroupSlope<T>>(grads * B * M);
-    weights = workspace.take<T>(grads * B * M * pitch);
-    along = workspace.take<double>(grads * B * M);
+    losses = workspace.take<double>(B);
     const bool table = reads_table(args), drawn = !table && args.shuffle != STRUCTKD_SHUFFLE_NONE;
     if (drawn) shuffle.permutations = workspace.take<Permutation>(B * M);
     if (table) shuffle.columns = workspace.take<int32_t>(B * M * M);
@@ -87,33 +86,23 @@ void compare_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStr
   launch<group_sums_part_per_block_kernel<T>>(
       "group_sums_part_per_block", dim3(unsigned(tasks < kGroupBlocks ? tasks : kGroupBlocks), B),
       dim3(kGroupThreads), 0, stream, args, plan.images, plan.shuffle, plan.pitch, plan.student_map,
-      plan.teacher_map, plan.parts);
-  launch<group_totals_single_block_kernel<T>>("group_totals_single_block", dim3(1),
-                                              dim3(kTotalThreads), 0, stream, args, plan.images,
-                                              plan.parts, plan.slopes);
+      plan.teacher_map, plan.parts, plan.slopes, plan.losses, plan.arrivals);
 }
 
-template <class T, class Gradient>
+template <class T, class Gradient, class Tile>
 void write_grad(const GlobalStructuralArgs& args,
                 const Plan<T>& plan,
                 const MapOf<Gradient>& grad,
                 cudaStream_t stream) {
-  const unsigned B = unsigned(args.student.B);
-  const int64_t M = args.max_samples;
-  const MapsAndSlopes<T> maps = {
-      plan.student_map,      plan.teacher_map,  plan.shuffle.groups, plan.slopes,
-      plan.chains.next,      plan.chains.owner, plan.pitch,          M,
-      1.0 / args.temperature};
-  launch<entry_weights_rows_per_block_kernel<T>>(
-      "entry_weights_rows_per_block", dim3(unsigned(divide_up(M, WeightTile<T>::kRows)), B),
-      dim3(WeightTile<T>::kThreads), 0, stream, args, maps, plan.weights, plan.along);
+  const MapsAndSlopes<T> maps = {plan.student_map, plan.teacher_map, plan.shuffle.groups,
+                                 plan.slopes,      plan.chains.next, plan.chains.owner,
+                                 plan.pitch,       args.max_samples, 1.0 / args.temperature};
+  const dim3 grid(unsigned(divide_up(args.student.C, Tile::kChannels)),
+                  unsigned(divide_up(args.max_samples, Tile::kRows)), unsigned(args.student.B));
   const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
-  launch<row_gradient_tile_per_block_kernel<T, Gradient>>(
-      "row_gradient_tile_per_block",
-      dim3(unsigned(divide_up(args.student.C, kGradTile)), unsigned(divide_up(M, kGradTile)), B),
-      dim3(kGradThreads), kGradStages * sizeof(GradStage<T>), stream, args, plan.weights,
-      plan.pitch, plan.along, plan.chains.owner, plan.student, cross ? plan.teacher : plan.student,
-      grad);
+  launch<row_gradient_tile_per_block_kernel<T, Gradient, Tile>>(
+      "row_gradient_tile_per_block", grid, dim3(Tile::kThreads), sizeof(typename Tile::Shared),
+      stream, args, maps, plan.student, cross ? plan.teacher : plan.student, grad);
 }
 
 // Blocks of the gather, which also clears the gradient: 8 for each of 132 multiprocessors, if the
@@ -135,9 +124,14 @@ void run_typed(const GlobalStructuralArgs& args, cudaStream_t stream, void* memo
       "gather_rows_warp_per_row", dim3(unsigned(rows > clear_blocks ? rows : clear_blocks)),
       dim3(kRowThreads), 0, stream, args, MapOf<const Element>(args.student),
       MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images,
-      plan.shuffle.permutations, plan.chains, grad);
+      plan.shuffle.permutations, plan.chains, plan.arrivals, grad);
   compare_maps(args, plan, stream);
-  if (grad.data != nullptr) write_grad(args, plan, grad, stream);
+  if (grad.data == nullptr) return;
+  if (args.max_samples <= kSmallMap) {
+    write_grad<T, Gradient, SmallGradTile<T>>(args, plan, grad, stream);
+  } else {
+    write_grad<T, Gradient, LargeGradTile<T>>(args, plan, grad, stream);
+  }
 }
 
 }  // namespace
@@ -167,7 +161,7 @@ void global_structural(const Launch& launch_settings,
   set_plan(
       "global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld "
       "samples",
-      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 6 : 4,
+      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 4 : 3,
       static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }
 

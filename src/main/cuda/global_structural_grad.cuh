@@ -6,6 +6,7 @@
 //   length <x_i, h_i> = sum_j W_ij V_S[i, j]                                   known before the
 //   product
 //
+// W never leaves the chip: a block makes it for its rows, some columns at a time, and multiplies.
 // Rows of one pixel are equal, so the pixel's gradient is that of the sum of their U: the first row
 // of the chain adds the U of all, in row order, and alone writes.
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GRAD_CUH
@@ -16,14 +17,35 @@
 namespace structkd::cuda {
 namespace {
 
-// A block's entries per step: 16 rows i, and as many columns j as registers allow exponentials at
-// once.
-template <class T>
-struct WeightTile {
-  static constexpr int kThreads = 256, kRows = 16, kColumns = sizeof(T) == sizeof(float) ? 64 : 32;
-  static constexpr int kRowsPerPass = kThreads / kColumns, kPasses = kRows / kRowsPerPass;
+// A block's rows i and channels of the gradient, with 8 rows x 4 channels for each thread.
+template <class T, int Rows>
+struct GradTile {
+  static constexpr int kRows = Rows, kChannels = 256, kThreads = Rows * kChannels / 32;
+  static constexpr int kDepth = 64 / int(sizeof(T));  // rows j per step of the product
+  // Entries of W that are made at once: each thread has a column j and some rows i of it, in fours.
+  static constexpr int kColumns = sizeof(T) == sizeof(float) ? 64 : 32;
+  static constexpr int kRowsPerThread = Rows * kColumns / kThreads;
   static constexpr int kWarpsPerRow = kColumns / kWarp;
+  static constexpr int kStepsPerColumns = kColumns / kDepth;
+  // On a multiprocessor at least: left alone the compiler saves registers for more of them on
+  // sm_120, and spills.
+  static constexpr int kBlocks = Rows == 16 ? 3 : sizeof(T) == sizeof(float) ? 2 : 1;
+  static_assert(kRowsPerThread % 4 == 0, "weights are put in fours");
+
+  struct alignas(16) Shared {
+    T factors[2][kDepth][kChannels];  // by j and channel; one step on its way, one in use
+    T weights[kColumns][kRows + 4];   // by j and i: fours of neighbouring j in different banks
+    int32_t groups_ji[kColumns][kRows + 1];
+    double along[kWarpsPerRow][kRows];
+  };
+  static_assert(sizeof(Shared) <= 64 << 10, "what a block of sm_75 may have");
 };
+
+// Up to kSmallMap samples many small blocks, above it fewer reads of the rows from L2.
+template <class T>
+using SmallGradTile = GradTile<T, 16>;
+template <class T>
+using LargeGradTile = GradTile<T, 32>;
 
 // What the slopes are made of.
 template <class T>
@@ -44,153 +66,138 @@ struct MapsAndSlopes {
   }
 };
 
-// One block per 16 rows i (x) of an image (y). W is written transposed, [B, M, pitch] by j and i,
-// as the product reads it; zero for rows that own no pixel. Reads both maps and the groups, 12
-// bytes per entry of f32 maps, and the groups once more transposed, by way of shared memory;
-// writes 4. Two rows of a tile that a warp copies meet in one bank, and so do two rows of the sums:
-// any other order takes registers, and spills on sm_75 or sm_120.
-template <class T>
-__global__ void __launch_bounds__(WeightTile<T>::kThreads) entry_weights_rows_per_block_kernel(
-    GlobalStructuralArgs args, MapsAndSlopes<T> maps, T* weights, double* along) {
-  using Tile = WeightTile<T>;
-  STRUCTKD_SHARED(int32_t, groups_ji, [Tile::kColumns][Tile::kRows + 1]);
-  STRUCTKD_SHARED(T, tile, [Tile::kColumns][Tile::kRows + 1]);
-  STRUCTKD_SHARED(double, sums, [Tile::kThreads / kWarp][Tile::kPasses]);
-  const int64_t b = blockIdx.y, M = samples_of(args, b), i0 = int64_t(blockIdx.x) * Tile::kRows;
-  if (i0 >= M) return;
-  const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
-  const int64_t image = b * args.max_samples;
-  const int s = threadIdx.x % Tile::kColumns, r0 = threadIdx.x / Tile::kColumns;
-  double along_i[Tile::kPasses] = {};
-
-  for (int64_t j0 = 0; j0 < M; j0 += Tile::kColumns) {
-    __syncthreads();  // the tiles of the last step have been read
-    for (int e = threadIdx.x; e < Tile::kRows * Tile::kColumns && !cross; e += Tile::kThreads) {
-      const int64_t j = j0 + e / Tile::kRows, i = i0 + e % Tile::kRows;
-      const bool inside = i < M && j < M;
-      groups_ji[e / Tile::kRows][e % Tile::kRows] =
-          inside ? maps.groups[(image + j) * maps.pitch + i] : -1;
-    }
-    __syncthreads();
+// Begins to copy kDepth rows of kChannels numbers; what lies outside becomes 0. Rows start at 16
+// bytes.
+template <class Tile, class T>
+__device__ __forceinline__ void copy_factors(const T* first,
+                                             int64_t pitch,
+                                             int64_t rows,
+                                             int64_t channels,
+                                             T (&stage)[Tile::kDepth][Tile::kChannels]) {
+  constexpr int kPer16Bytes = 16 / int(sizeof(T)), kPerRow = Tile::kChannels / kPer16Bytes;
 #pragma unroll
-    for (int q = 0; q < Tile::kPasses; ++q) {
-      const int r = r0 + Tile::kRowsPerPass * q;
-      const int64_t i = i0 + r, j = j0 + s;
-      T weight = T(0);
-      if (i < M && j < M && maps.owner[image + i] != 0) {
-        const int64_t entry = (image + i) * maps.pitch + j;
-        const T v_s = maps.student_map[entry], v_t = maps.teacher_map[entry];
-        weight = maps.slope(b, maps.groups[entry], v_s, v_t);
-        if (!cross) weight += maps.slope(b, groups_ji[s][r], v_s, v_t);
-        for (int64_t m = maps.next[image + i]; m >= 0; m = maps.next[image + m]) {
-          // Equal rows have equal entries; their groups differ.
-          weight += maps.slope(b, maps.groups[(image + m) * maps.pitch + j], v_s, v_t);
-          if (!cross) {
-            weight += maps.slope(b, maps.groups[(image + j) * maps.pitch + m], v_s, v_t);
-          }
-        }
-        along_i[q] += double(weight) * double(v_s);
-      }
-      tile[s][r] = weight;
-    }
-    __syncthreads();
-    for (int e = threadIdx.x; e < Tile::kRows * Tile::kColumns; e += Tile::kThreads) {
-      const int64_t j = j0 + e / Tile::kRows, i = i0 + e % Tile::kRows;
-      if (i >= M || j >= M) continue;
-      weights[(image + j) * maps.pitch + i] = tile[e / Tile::kRows][e % Tile::kRows];
-    }
-  }
-
-  // The threads of a row are whole warps.
-#pragma unroll
-  for (int q = 0; q < Tile::kPasses; ++q) {
-    const double sum = warp_sum(along_i[q]);
-    if (threadIdx.x % kWarp == 0) sums[threadIdx.x / kWarp][q] = sum;
-  }
-  __syncthreads();
-  if (threadIdx.x >= Tile::kRows || i0 + threadIdx.x >= M) return;
-  const int pass = int(threadIdx.x) / Tile::kRowsPerPass;
-  const int first_warp = int(threadIdx.x) % Tile::kRowsPerPass * Tile::kWarpsPerRow;
-  double sum = 0.0;
-  for (int w = 0; w < Tile::kWarpsPerRow; ++w) sum += sums[first_warp + w][pass];
-  along[image + i0 + threadIdx.x] = sum;
-}
-
-constexpr int kGradTile = 64;      // rows and channels of a block
-constexpr int kGradThreads = 128;  // 8 rows x 4 channels each
-constexpr int kGradDepth = 16;     // rows j per step
-constexpr int kGradStages = 3;     // steps in shared memory: two on their way while one is used
-
-template <class T>
-struct alignas(16) GradStage {
-  T weights[kGradDepth][kGradTile];  // by j and i
-  T factors[kGradDepth][kGradTile];  // by j and channel
-};
-
-// Begins to copy 16 rows of 64 numbers; what lies outside becomes 0. Rows start at 16 bytes, as do
-// the 64-byte parts that a thread takes.
-template <class T>
-__device__ void copy_tile(const T* first,
-                          int64_t pitch,
-                          int64_t rows,
-                          int64_t columns,
-                          T (&tile)[kGradDepth][kGradTile]) {
-  constexpr int kPer16Bytes = 16 / int(sizeof(T)), kPerRow = kGradTile / kPer16Bytes;
-#pragma unroll
-  for (int e = threadIdx.x; e < kGradDepth * kPerRow; e += kGradThreads) {
-    const int row = e / kPerRow, column = e % kPerRow * kPer16Bytes;
-    T* target = &tile[row][column];
-    if (row < rows && column < columns) {
-      async_copy<16>(target, first + row * pitch + column);
+  for (int e = threadIdx.x; e < Tile::kDepth * kPerRow; e += Tile::kThreads) {
+    const int row = e / kPerRow, channel = e % kPerRow * kPer16Bytes;
+    T* target = &stage[row][channel];
+    if (row < rows && channel < channels) {
+      async_copy<16>(target, first + row * pitch + channel);
     } else {
       *reinterpret_cast<uint4*>(target) = make_uint4(0, 0, 0, 0);
     }
   }
 }
 
-// Grid (tile of channels, tile of rows, image): H = W X by cp.async, then the way back through the
-// unit length, and each owner's row to its pixel. Reads M (rows + channels) numbers per tile from
-// L2, in all 4 M^2 + 4 M C bytes (f32); writes an element of M C planes each, a sector of its own.
-// Shared memory 24 KB (f32), broadcast or free of bank conflicts.
-template <class T, class Gradient>
-__global__ void __launch_bounds__(kGradThreads)
+// weights[j][i] of columns j0 .. j0 + kColumns; along[r] += the thread's part of <x_i, h_i>. All
+// threads have left the columns before once they pass the barrier in here; a barrier must follow.
+template <class Tile, class T>
+__device__ __forceinline__ void make_weights(const MapsAndSlopes<T>& maps,
+                                             bool cross,
+                                             int64_t image,
+                                             int64_t M,
+                                             int64_t b,
+                                             int64_t i0,
+                                             int64_t j0,
+                                             typename Tile::Shared& shared,
+                                             double (&along)[Tile::kRowsPerThread]) {
+  // U_ji is needed as well: its groups, transposed. A warp takes a row j, or the halves of two that
+  // are 16 apart, so that their banks differ.
+#pragma unroll 4
+  for (int e = threadIdx.x; e < Tile::kRows * Tile::kColumns && !cross; e += Tile::kThreads) {
+    const int c = Tile::kRows == kWarp ? e / kWarp : e / 512 * 32 + e / 16 % 2 * 16 + e / 32 % 16;
+    const int64_t j = j0 + c, i = i0 + e % Tile::kRows;
+    const bool inside = i < M && j < M;
+    shared.groups_ji[c][e % Tile::kRows] = inside ? maps.groups[(image + j) * maps.pitch + i] : -1;
+  }
+  __syncthreads();
+  const int s = threadIdx.x % Tile::kColumns;
+  const int r0 = threadIdx.x / Tile::kColumns * Tile::kRowsPerThread;
+  const int64_t j = j0 + s;
+#pragma unroll
+  for (int q = 0; q < Tile::kRowsPerThread; q += 4) {
+    FourOf<T> four{};
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int64_t i = i0 + r0 + q + k;
+      if (i >= M || j >= M || maps.owner[image + i] == 0) continue;
+      const int64_t entry = (image + i) * maps.pitch + j;
+      const T v_s = maps.student_map[entry], v_t = maps.teacher_map[entry];
+      T weight = maps.slope(b, maps.groups[entry], v_s, v_t);
+      if (!cross) weight += maps.slope(b, shared.groups_ji[s][r0 + q + k], v_s, v_t);
+      for (int64_t m = maps.next[image + i]; m >= 0; m = maps.next[image + m]) {
+        // Equal rows have equal entries; their groups differ.
+        weight += maps.slope(b, maps.groups[(image + m) * maps.pitch + j], v_s, v_t);
+        if (!cross) weight += maps.slope(b, maps.groups[(image + j) * maps.pitch + m], v_s, v_t);
+      }
+      along[q + k] += double(weight) * double(v_s);
+      four.value[k] = weight;
+    }
+    *reinterpret_cast<FourOf<T>*>(&shared.weights[s][r0 + q]) = four;
+  }
+}
+
+// Adds the threads' parts; the threads of a row are whole warps. A barrier must follow.
+template <class Tile>
+__device__ __forceinline__ void add_along(const double (&along)[Tile::kRowsPerThread],
+                                          typename Tile::Shared& shared) {
+  const int r0 = threadIdx.x / Tile::kColumns * Tile::kRowsPerThread;
+#pragma unroll
+  for (int q = 0; q < Tile::kRowsPerThread; ++q) {
+    const double sum = warp_sum(along[q]);
+    if (threadIdx.x % kWarp == 0) {
+      shared.along[threadIdx.x / kWarp % Tile::kWarpsPerRow][r0 + q] = sum;
+    }
+  }
+}
+
+// Grid (tile of channels, tile of rows, image). H = W X with rows of X by cp.async, then the way
+// back through the unit length, and each owner's row to its pixel. Reads both maps and the groups,
+// 12 bytes per entry of f32 maps, once per tile of channels, the groups once more transposed, and M
+// rows of X per tile of rows, from L2; writes an element of M C planes each, a sector of its own.
+// Shared memory: 41 to 58 KB, broadcast or free of bank conflicts.
+template <class T, class Gradient, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,
-                                       const T* weights,
-                                       int64_t pitch,
-                                       const double* along,
-                                       const int32_t* owner,
+                                       MapsAndSlopes<T> maps,
                                        Rows<T> student,
                                        Rows<T> factors,
                                        MapOf<Gradient> grad) {
-  STRUCTKD_DYNAMIC_SHARED(GradStage<T>, stages);
+  STRUCTKD_DYNAMIC_SHARED(typename Tile::Shared, shared);
   const int64_t b = blockIdx.z, M = samples_of(args, b), image = b * args.max_samples;
-  const int64_t i0 = int64_t(blockIdx.y) * kGradTile, c0 = int64_t(blockIdx.x) * kGradTile;
+  const int64_t i0 = int64_t(blockIdx.y) * Tile::kRows;
+  const int64_t c0 = int64_t(blockIdx.x) * Tile::kChannels;
   if (i0 >= M) return;
-  const int row0 = threadIdx.x / 16 * 8, channel0 = threadIdx.x % 16 * 4;
-  const int64_t steps = divide_up(M, kGradDepth);
+  const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
+  constexpr int kChannelThreads = Tile::kChannels / 4;
+  const int row0 = threadIdx.x / kChannelThreads * 8;
+  const int channel0 = threadIdx.x % kChannelThreads * 4;
+  const int64_t steps = divide_up(M, Tile::kDepth);
 
   const auto copy_step = [&](int64_t step) {
-    const int64_t j = step * kGradDepth;
+    const int64_t j = step * Tile::kDepth;
     if (step < steps) {
-      GradStage<T>& stage = stages[step % kGradStages];
-      copy_tile(weights + (image + j) * pitch + i0, pitch, M - j, pitch - i0, stage.weights);
-      copy_tile(factors.row(b, j) + c0, factors.stride, M - j, factors.stride - c0, stage.factors);
+      copy_factors<Tile>(factors.row(b, j) + c0, factors.stride, M - j, factors.stride - c0,
+                         shared->factors[step % 2]);
     }
     async_copy_commit();  // an empty group keeps the count
   };
-  for (int64_t step = 0; step < kGradStages - 1; ++step) copy_step(step);
-
+  copy_step(0);
+  double along[Tile::kRowsPerThread] = {};
   T h[8][4] = {};
   for (int64_t step = 0; step < steps; ++step) {
-    async_copy_wait<kGradStages - 2>();
-    __syncthreads();
-    copy_step(step + kGradStages - 1);
-    const GradStage<T>& stage = stages[step % kGradStages];
+    if (step % Tile::kStepsPerColumns == 0) {
+      make_weights<Tile>(maps, cross, image, M, b, i0, step * Tile::kDepth, *shared, along);
+    }
+    async_copy_wait<0>();
+    __syncthreads();  // weights and factors of this step are there, those of the last one are free
+    copy_step(step + 1);
+    if (c0 + channel0 >= factors.C) continue;
+    const auto& stage = shared->factors[step % 2];
+    const auto* weights = shared->weights + step % Tile::kStepsPerColumns * Tile::kDepth;
 #pragma unroll
-    for (int k = 0; k < kGradDepth; ++k) {
-      const FourOf<T> upper = load_four(&stage.weights[k][row0]);
-      const FourOf<T> lower = load_four(&stage.weights[k][row0 + 4]);
-      const FourOf<T> right = load_four(&stage.factors[k][channel0]);
+    for (int k = 0; k < Tile::kDepth; ++k) {
+      const FourOf<T> upper = load_four(&weights[k][row0]);
+      const FourOf<T> lower = load_four(&weights[k][row0 + 4]);
+      const FourOf<T> right = load_four(&stage[k][channel0]);
 #pragma unroll
       for (int c = 0; c < 4; ++c) {
 #pragma unroll
@@ -202,11 +209,15 @@ __global__ void __launch_bounds__(kGradThreads)
     }
   }
   async_copy_wait<0>();
+  add_along<Tile>(along, *shared);
+  __syncthreads();
 
   for (int r = 0; r < 8; ++r) {
     const int64_t i = i0 + row0 + r;
-    if (i >= M || owner[image + i] == 0) continue;
-    const double dot = args.normalize ? along[image + i] : 0.0;
+    if (i >= M || maps.owner[image + i] == 0) continue;
+    double dot = 0.0;
+    for (int w = 0; w < Tile::kWarpsPerRow && args.normalize; ++w)
+      dot += shared->along[w][row0 + r];
     const double inverse = student.inverse[image + i];
     const T* x = student.row(b, i);
     Gradient* out = grad.at(b, 0, pixel_of(args, b, i));

@@ -9,6 +9,7 @@
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
+#include "arrival.cuh"
 #include "global_structural_rows.cuh"
 
 namespace structkd::cuda {
@@ -112,61 +113,6 @@ struct GroupParts {
   }
 };
 
-// Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
-// their sums are merged in thread order. Per entry: a walk through the permutation network and a
-// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient: of f32
-// maps 8 M^2 bytes are read and 4 M^2 written, and 40 for each part of a group.
-// 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120, and
-// spills.
-template <class T>
-__global__ void __launch_bounds__(kGroupThreads, 4)
-    group_sums_part_per_block_kernel(GlobalStructuralArgs args,
-                                     const ImageGroups* images,
-                                     Shuffle shuffle,
-                                     int64_t pitch,
-                                     const T* student_map,
-                                     const T* teacher_map,
-                                     GroupParts parts) {
-  STRUCTKD_SHARED(GroupSums, warp_sums, [kGroupThreads / kWarp]);
-  // M <= 2^20, and the rows of a batch, whose maps fit in memory: 32 bits. Divisions of 64 bits are
-  // calls.
-  const uint32_t b = blockIdx.y, stride = uint32_t(args.max_samples);
-  const DescriptorGroups groups = images[b].groups;
-  const uint32_t columns = uint32_t(groups.M), group_width = uint32_t(groups.width);
-  if (columns == 0) return;
-  const uint32_t part_count = (columns + parts.rows - 1) / parts.rows;
-  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most 32 M
-  const double inverse_tau = images[b].inverse_tau;
-  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
-    const uint32_t group = task / part_count, part = task % part_count;
-    const uint32_t row0 = part * parts.rows, position0 = group * group_width;
-    const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
-    const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
-    GroupSums sums;
-    sums.clear();
-    for (uint32_t e = threadIdx.x; e < rows * width; e += kGroupThreads) {
-      const uint32_t row = b * stride + row0 + e / width;
-      const int32_t column = shuffle.column(row, position0 + e % width, stride);
-      if (column < 0) continue;
-      const int64_t entry = row * pitch + column;
-      sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
-      if (shuffle.groups != nullptr) shuffle.groups[entry] = int32_t(group);
-    }
-#pragma unroll 1
-    for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
-      sums.merge(shuffled_down(sums, lanes), inverse_tau);
-    }
-    __syncthreads();  // the sums of the last task have been read
-    if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = sums;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-#pragma unroll 1
-      for (int w = 1; w < kGroupThreads / kWarp; ++w) sums.merge(warp_sums[w], inverse_tau);
-      parts.at(b, part, group) = sums;
-    }
-  }
-}
-
 // What the gradient needs of a group. With q the softmax of the group,
 //   d loss / d v_S = scale (q_S - q_T) = scale q_T expm1(log q_S - log q_T)
 template <class T>
@@ -240,39 +186,95 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
-constexpr int kTotalThreads = 512;
-
-// One block: the loss, and every group's slope [B, M]. First a warp per group merges its parts,
-// into the place of the first part; then a thread per group. Groups of one number of all images are
-// side by side, and threads' sums are added in that order. Reads 40 bytes per part of a group,
-// writes 72 per group (f32).
+// The loss of an image, and every group's slope, by one block: first a warp per group merges its
+// parts, into the place of the first part; then a thread per group. Right in thread 0.
 template <class T>
-__global__ void __launch_bounds__(kTotalThreads) group_totals_single_block_kernel(
-    GlobalStructuralArgs args, const ImageGroups* images, GroupParts parts, GroupSlope<T>* slopes) {
-  const uint32_t B = uint32_t(args.student.B);
-  uint32_t most_groups = 0;  // of an image; far fewer than samples, as a rule
-  for (uint32_t b = threadIdx.x % kWarp; b < B; b += kWarp) {
-    const uint32_t count = uint32_t(images[b].groups.count);
-    most_groups = count > most_groups ? count : most_groups;
-  }
-  most_groups = warp_max(most_groups);
-  const uint32_t tasks =
-      most_groups * B;  // their maps fit in memory, so the product fits in 32 bits
-  for (uint32_t task = threadIdx.x / kWarp; task < tasks; task += kTotalThreads / kWarp) {
-    const uint32_t group = task / B, b = task % B;
-    if (group >= images[b].groups.count) continue;
-    const GroupSums total = group_total(images[b], parts, b, group);
+__device__ double close_image(const GlobalStructuralArgs& args,
+                              const ImageGroups& image,
+                              const GroupParts& parts,
+                              int64_t b,
+                              GroupSlope<T>* slopes) {
+  const uint32_t count = uint32_t(image.groups.count);
+  for (uint32_t group = threadIdx.x / kWarp; group < count; group += kGroupThreads / kWarp) {
+    const GroupSums total = group_total(image, parts, b, group);
     if (threadIdx.x % kWarp == 0) parts.at(b, 0, group) = total;
   }
   __syncthreads();
   double loss = 0.0;
-  for (uint32_t task = threadIdx.x; task < tasks; task += kTotalThreads) {
-    const uint32_t group = task / B, b = task % B;
-    if (group >= images[b].groups.count) continue;
+  for (uint32_t group = threadIdx.x; group < count; group += kGroupThreads) {
     GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
-    loss += close_group(args, images[b], parts.at(b, 0, group), group, slope);
+    loss += close_group(args, image, parts.at(b, 0, group), group, slope);
   }
-  loss = block_sum<kTotalThreads>(loss);
+  return block_sum<kGroupThreads>(loss);
+}
+
+// Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
+// their sums are merged in thread order. Per entry: a walk through the permutation network and a
+// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient: of f32
+// maps 8 M^2 bytes are read and 4 M^2 written, and 40 for each part of a group.
+// The block that ends last of an image closes its groups: 40 bytes are read per part, 72 written
+// per group (f32); the one that closes the last image adds the losses of all, in the order of
+// images. 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120,
+// and spills.
+template <class T>
+__global__ void __launch_bounds__(kGroupThreads, 4)
+    group_sums_part_per_block_kernel(GlobalStructuralArgs args,
+                                     const ImageGroups* images,
+                                     Shuffle shuffle,
+                                     int64_t pitch,
+                                     const T* student_map,
+                                     const T* teacher_map,
+                                     GroupParts parts,
+                                     GroupSlope<T>* slopes,
+                                     double* losses,
+                                     Arrivals arrivals) {
+  STRUCTKD_SHARED(GroupSums, warp_sums, [kGroupThreads / kWarp]);
+  // M <= 2^20, and the rows of a batch, whose maps fit in memory: 32 bits. Divisions of 64 bits are
+  // calls.
+  const uint32_t b = blockIdx.y, stride = uint32_t(args.max_samples);
+  const DescriptorGroups groups = images[b].groups;  // none where the image has no samples
+  const uint32_t columns = uint32_t(groups.M), group_width = uint32_t(groups.width);
+  const uint32_t part_count = (columns + parts.rows - 1) / parts.rows;
+  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most 32 M
+  const double inverse_tau = images[b].inverse_tau;
+  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
+    const uint32_t group = task / part_count, part = task % part_count;
+    const uint32_t row0 = part * parts.rows, position0 = group * group_width;
+    const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
+    const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
+    GroupSums sums;
+    sums.clear();
+    for (uint32_t e = threadIdx.x; e < rows * width; e += kGroupThreads) {
+      const uint32_t row = b * stride + row0 + e / width;
+      const int32_t column = shuffle.column(row, position0 + e % width, stride);
+      if (column < 0) continue;
+      const int64_t entry = row * pitch + column;
+      sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
+      if (shuffle.groups != nullptr) shuffle.groups[entry] = int32_t(group);
+    }
+#pragma unroll 1
+    for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
+      sums.merge(shuffled_down(sums, lanes), inverse_tau);
+    }
+    __syncthreads();  // the sums of the last task have been read
+    if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = sums;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+#pragma unroll 1
+      for (int w = 1; w < kGroupThreads / kWarp; ++w) sums.merge(warp_sums[w], inverse_tau);
+      parts.at(b, part, group) = sums;
+    }
+  }
+
+  if (!arrives_last(&arrivals.images[b], gridDim.x)) return;
+  const double image_loss = close_image(args, images[b], parts, b, slopes);
+  if (threadIdx.x == 0) losses[b] = image_loss;
+  if (!arrives_last(arrivals.batch, gridDim.y)) return;
+  double loss = 0.0;
+  for (uint32_t image = threadIdx.x; image < gridDim.y; image += kGroupThreads) {
+    loss += losses[image];
+  }
+  loss = block_sum<kGroupThreads>(loss);
   if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
 }
 

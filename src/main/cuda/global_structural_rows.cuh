@@ -53,6 +53,15 @@ struct PixelChains {
       : next(workspace.take<int32_t>(B * M)), owner(workspace.take<int32_t>(B * M)) {}
 };
 
+// How many blocks have done their part of what the last of them goes on with (arrival.cuh).
+struct Arrivals {
+  uint32_t* images;  // [B] blocks that have added up an image's groups
+  uint32_t* batch;   // images whose groups are closed
+
+  Arrivals(int64_t B, Workspace& workspace)
+      : images(workspace.take<uint32_t>(B)), batch(workspace.take<uint32_t>(1)) {}
+};
+
 constexpr int kRowThreads = 256;
 
 // The chain through row m, by one warp: M / 32 comparisons per lane.
@@ -161,10 +170,13 @@ __global__ void __launch_bounds__(kRowThreads)
                                     ImageGroups* images,
                                     Permutation* permutations,
                                     PixelChains chains,
+                                    Arrivals arrivals,
                                     MapOf<Gradient> grad) {
   // 32 bits hold the rows of a batch, whose maps fit in memory.
   const uint32_t w = blockIdx.x * (kRowThreads / kWarp) + threadIdx.x / kWarp;
   const uint32_t M = uint32_t(args.max_samples), rows = uint32_t(args.student.B) * M;
+  if (w < args.student.B && threadIdx.x % kWarp == 0) arrivals.images[w] = 0;
+  if (w == 0 && threadIdx.x == 0) *arrivals.batch = 0;
   if (w < rows) {
     const uint32_t b = w / M, m = w % M;
     gather_row(args, student, student_rows, b, m);

@@ -84,6 +84,19 @@ TEST_P(GlobalStructuralOnBackend, MatchesReferenceForOddShapes) {
   }
 }
 
+// More samples and channels than the tiles of small maps have, pixels several times.
+TEST_P(GlobalStructuralOnBackend, MatchesReferenceForManySamplesAndChannels) {
+  const int64_t shapes[][3] = {{5, 330, 0}, {262, 37, 0}, {262, 37, 1}};  // C, M, f64
+  for (const auto& n : shapes) {
+    const structkd_dtype dtype = n[2] ? STRUCTKD_F64 : STRUCTKD_F32;
+    TestTensor student({2, n[0], 18, 19}, dtype), teacher({2, n[0], 18, 19}, dtype);
+    fill_pair(Input::kRandom, 4, student, teacher);
+    Sampled sampled(2, n[1], 18 * 19);
+    sampled.counts.set(2, double(n[1] / 2));
+    expect_equal_to_reference(GetParam(), student, teacher, &sampled, params_of());
+  }
+}
+
 TEST_P(GlobalStructuralOnBackend, MatchesReferenceInEveryMode) {
   TestTensor student({3, 6, 5, 7}, STRUCTKD_F64), teacher({3, 6, 5, 7}, STRUCTKD_F64);
   fill_pair(Input::kRandom, 2, student, teacher);
@@ -319,6 +332,39 @@ TEST_P(GlobalStructuralOnBackend, SameBitsForEveryThreadCountAndRun) {
       EXPECT_EQ(first.loss, again.loss) << threads;
       EXPECT_EQ(first.grad, again.grad) << threads;
     }
+  }
+}
+
+// As a captured graph calls: with what the last call left in the workspace.
+TEST_P(GlobalStructuralOnBackend, SameBitsAgainInTheSameWorkspace) {
+  TestTensor student({2, 9, 5, 9}, STRUCTKD_F32), teacher({2, 9, 5, 9}, STRUCTKD_F32);
+  fill_pair(Input::kRandom, 2, student, teacher);
+  const Sampled sampled(2, 41, 45);
+  const auto params = params_of();
+  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  size_t bytes = 0;
+  ASSERT_EQ(structkd_global_structural_workspace(&ctx, student.view(), teacher.view(),
+                                                 sampled.indices.view(), sampled.counts.view(),
+                                                 &params, true, &bytes),
+            STRUCTKD_OK);
+  AlignedBytes workspace(bytes);
+  double first_loss = 0.0;
+  std::vector<double> first_grad;
+  for (int call = 0; call < 3; ++call) {
+    TestTensor grad({2, 9, 5, 9}, STRUCTKD_F32);
+    Scalar<double> loss(std::numeric_limits<double>::quiet_NaN());
+    ASSERT_EQ(structkd_global_structural(&ctx, student.view(), teacher.view(),
+                                         sampled.indices.view(), sampled.counts.view(), &params,
+                                         workspace.data(), loss.get(), grad.view()),
+              STRUCTKD_OK)
+        << structkd_last_error();
+    finish_calls();
+    if (call == 0) {
+      first_loss = read_loss(loss.get(), STRUCTKD_F32);
+      first_grad = grad.values();
+    }
+    EXPECT_EQ(read_loss(loss.get(), STRUCTKD_F32), first_loss) << call;
+    EXPECT_EQ(grad.values(), first_grad) << call;
   }
 }
 

@@ -1,5 +1,5 @@
 // simt/atomics.h: CUDA's atomics, relaxed as on a device. Compiled into the kernels' units, so that
-// a race detector sees them as atomics.
+// a race detector sees them as atomics, and the order that count_arrival brings.
 #ifndef STRUCTKD_SIMT_ATOMICS_H
 #define STRUCTKD_SIMT_ATOMICS_H
 
@@ -12,7 +12,7 @@
 namespace simt {
 
 // Replaces *address by f(*address) in one step and returns the old value.
-template <class T, class F>
+template <int Order = __ATOMIC_RELAXED, class T, class F>
 T atomic_update(T* address, F f) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8, "atomics work on 4 or 8 bytes");
   using Bits = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
@@ -20,8 +20,8 @@ T atomic_update(T* address, F f) {
   Bits expected = __atomic_load_n(bits, __ATOMIC_RELAXED);
   for (;;) {
     const T old = bit_cast<T>(expected);
-    if (__atomic_compare_exchange_n(bits, &expected, bit_cast<Bits>(T(f(old))), true,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    if (__atomic_compare_exchange_n(bits, &expected, bit_cast<Bits>(T(f(old))), true, Order,
+                                    __ATOMIC_RELAXED)) {
       return old;
     }
   }
@@ -65,5 +65,16 @@ template <class T>
 T atomicCAS(T* address, simt::As<T> compare, simt::As<T> value) {
   return simt::atomic_update(address, [=](T old) { return old == compare ? value : old; });
 }
+
+namespace structkd::cuda {
+namespace {
+
+// Twin of device.cuh's, the one atomic that orders memory.
+inline uint32_t count_arrival(uint32_t* counter) {
+  return simt::atomic_update<__ATOMIC_ACQ_REL>(counter, [](uint32_t old) { return old + 1; });
+}
+
+}  // namespace
+}  // namespace structkd::cuda
 
 #endif  // STRUCTKD_SIMT_ATOMICS_H

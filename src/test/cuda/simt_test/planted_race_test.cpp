@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "arrival.cuh"
 #include "planted_kernels.h"
 #include "run.h"
 
@@ -107,6 +108,40 @@ void run_first_and_last() {
 
 TEST(PlantedRaceDeathTest, BlocksFarApart) {
   EXPECT_RACE(run_first_and_last(), "data race(.|\n)*first_and_last_kernel");
+}
+
+// The block that ends last reads what all others wrote: by a count that orders memory.
+enum class Count { kArrival, kRelaxed };
+
+template <Count C>
+__global__ void last_block_sums_kernel(float* parts, uint32_t* counter, float* sum) {
+  STRUCTKD_SHARED(uint32_t, relaxed, [1]);
+  if (threadIdx.x == 1) parts[blockIdx.x] = float(1 + blockIdx.x);
+  bool last;
+  if (C == Count::kArrival) {
+    last = arrives_last(counter, gridDim.x);
+  } else {
+    __syncthreads();
+    if (threadIdx.x == 0) relaxed[0] = atomicAdd(counter, 1u);
+    __syncthreads();
+    last = relaxed[0] == gridDim.x - 1;
+  }
+  if (!last || threadIdx.x != 2) return;
+  for (unsigned b = 0; b < gridDim.x; ++b) *sum += parts[b];
+}
+
+template <Count C>
+void run_last_block_sums() {
+  std::vector<float> parts(5);
+  uint32_t counter = 0;
+  float sum = 0;
+  run<last_block_sums_kernel<C>>(dim3(5), dim3(64), 0, parts.data(), &counter, &sum);
+  if (sum != 15.0f) exit(1);
+}
+
+TEST(PlantedRaceDeathTest, LastBlockReadsWhatOthersWrote) {
+  EXPECT_NO_RACE(run_last_block_sums<Count::kArrival>());
+  EXPECT_RACE(run_last_block_sums<Count::kRelaxed>(), "data race(.|\n)*last_block_sums_kernel");
 }
 
 // What one launch wrote, the next may read.
