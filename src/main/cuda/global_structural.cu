@@ -1,14 +1,14 @@
 // cuda/global_structural.cu: the global structural loss of a ragged batch in four launches (three
 // for the value alone). Truth: reference/global_structural.cpp.
 //
-//   gather    a warp per row     unit rows, permutations; the gradient cleared
+//   gather    a warp per row     unit rows; the order of columns; the gradient cleared
 //   maps      a block per tile   V_S and V_T
 //   groups    a block per part   softmax sums of each group in so many rows; in the blocks that end
 //                                last the loss, and what the gradient needs of each group
 //   gradient  a block per tile   slopes of the map entries times rows, back through the unit length
 //
 // Blocks of images and samples that counts leave out return at once: nothing is read by the host.
-// Maps and groups live in the workspace, 12 M^2 bytes per image in f32.
+// Maps, order and groups live in the workspace, 16 M^2 bytes per image in f32.
 #include "core/error.h"
 #include "global_structural_grad.cuh"
 #include "global_structural_groups.cuh"
@@ -47,15 +47,17 @@ struct Plan {
     teacher_map = workspace.take<T>(B * M * pitch);
     slopes = workspace.take<GroupSlope<T>>(grads * B * M);
     losses = workspace.take<double>(B);
-    const bool table = reads_table(args), drawn = !table && args.shuffle != STRUCTKD_SHUFFLE_NONE;
-    if (drawn) shuffle.permutations = workspace.take<Permutation>(B * M);
-    if (table) shuffle.columns = workspace.take<int32_t>(B * M * M);
-    if (args.want_grad) shuffle.groups = workspace.take<int32_t>(B * M * pitch);
+    const bool shuffled = args.shuffle != STRUCTKD_SHUFFLE_NONE;
+    shuffle.pitch = pitch;
+    if (shuffled) shuffle.columns = workspace.take<int32_t>(B * M * M);
+    // Reading a table needs them, too.
+    const bool groups = args.want_grad || (shuffled && args.permutation.data != nullptr);
+    if (groups) shuffle.groups = workspace.take<int32_t>(B * M * pitch);
     if (!args.want_grad) slopes = nullptr;
   }
 
-  static bool reads_table(const GlobalStructuralArgs& args) {
-    return args.permutation.data != nullptr && args.shuffle != STRUCTKD_SHUFFLE_NONE;
+  GroupWork<T> group_work() const {
+    return {images, shuffle, parts, student_map, teacher_map, slopes, losses, arrivals};
   }
 };
 
@@ -77,16 +79,10 @@ void compare_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStr
   } else {
     launch_maps<T, LargeMapTile<T>>(args, plan, stream);
   }
-  if (Plan<T>::reads_table(args)) {
-    launch<read_table_warp_per_row_kernel>("read_table_warp_per_row", dim3(unsigned(B * M)),
-                                           dim3(kWarp), size_t(divide_up(M, kWarp)) * 4, stream,
-                                           args, plan.shuffle, plan.pitch);
-  }
   const int64_t tasks = M * plan.parts.parts;
   launch<group_sums_part_per_block_kernel<T>>(
       "group_sums_part_per_block", dim3(unsigned(tasks < kGroupBlocks ? tasks : kGroupBlocks), B),
-      dim3(kGroupThreads), 0, stream, args, plan.images, plan.shuffle, plan.pitch, plan.student_map,
-      plan.teacher_map, plan.parts, plan.slopes, plan.losses, plan.arrivals);
+      dim3(kGroupThreads), 0, stream, args, plan.group_work());
 }
 
 template <class T, class Gradient, class Tile>
@@ -116,15 +112,15 @@ void run_typed(const GlobalStructuralArgs& args, cudaStream_t stream, void* memo
   const Plan<T> plan(args, workspace);
   const MapOf<Gradient> grad(args.grad);
   const Map& map = args.grad;
-  const int64_t rows = divide_up(2 * args.student.B * args.max_samples * kWarp, kRowThreads);
+  const int64_t rows = divide_up(3 * args.student.B * args.max_samples * kWarp, kRowThreads);
   const int64_t elements = map.data == nullptr ? 0 : map.B * map.C * map.H * map.W;
   const int64_t clears = divide_up(elements, kRowThreads * kClearedPerThread);
   const int64_t clear_blocks = clears < kClearBlocks ? clears : kClearBlocks;
   launch<gather_rows_warp_per_row_kernel<Element, Gradient>>(
       "gather_rows_warp_per_row", dim3(unsigned(rows > clear_blocks ? rows : clear_blocks)),
       dim3(kRowThreads), 0, stream, args, MapOf<const Element>(args.student),
-      MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images,
-      plan.shuffle.permutations, plan.chains, plan.arrivals, grad);
+      MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images, plan.shuffle,
+      plan.chains, plan.arrivals, grad);
   compare_maps(args, plan, stream);
   if (grad.data == nullptr) return;
   if (args.max_samples <= kSmallMap) {

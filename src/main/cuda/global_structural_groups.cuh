@@ -2,10 +2,9 @@
 //
 //   KL_g = E_T[(v_T - v_S) / tau] - log Z_T + log Z_S      E_T: mean under the teacher's softmax
 //
-// A group has `width` entries in every row, at positions g width .. of the row's permutation, which
-// the network of core/permutation.h turns into columns: entries are visited group by group, so no
-// sum has two writers. Exponentials and sums in f64: KL is the small difference of large terms when
-// student and teacher agree.
+// A group has `width` entries in every row, at positions g width .. of the row's permutation:
+// entries are visited group by group, so no sum has two writers. Exponentials and sums in f64: KL
+// is the small difference of large terms when student and teacher agree.
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
@@ -14,20 +13,6 @@
 
 namespace structkd::cuda {
 namespace {
-
-// Where the columns of each row stand, and the group of each entry.
-struct Shuffle {
-  Permutation* permutations;  // [B, M], or nullptr: not drawn
-  int32_t* columns;  // [B, M, M] by row and position, -1 behind the last; or nullptr: no table
-  int32_t* groups;   // [B, M, M] by row and column, -1: none; or nullptr: nobody asks
-
-  // Column at a position of a row, counted over the batch; -1: none.
-  __device__ int32_t column(uint32_t row, uint32_t position, uint32_t M) const {
-    if (columns != nullptr) return columns[uint64_t(row) * M + position];
-    if (permutations == nullptr) return int32_t(position);
-    return int32_t(column_at(permutations[row], position));
-  }
-};
 
 // Sums of a group, or of a part of one, shifted by the largest entries so far.
 struct GroupSums {
@@ -86,9 +71,6 @@ __device__ inline GroupSums shuffled_down(const GroupSums& sums, int lanes) {
           __shfl_down_sync(kFullWarp, sums.sum_t, lanes),
           __shfl_down_sync(kFullWarp, sums.gap, lanes)};
 }
-
-constexpr int kGroupThreads = 128;
-constexpr int kGroupBlocks = 264;  // per image at most, 2 for each of 132 multiprocessors
 
 // A part of a group: its entries in some rows. Small parts, so that all multiprocessors have one,
 // but no more parts than a warp has lanes to merge them.
@@ -186,136 +168,112 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
 }
 
-// The loss of an image, and every group's slope, by one block: first a warp per group merges its
-// parts, into the place of the first part; then a thread per group. Right in thread 0.
+// What adds up the groups of all images, by blocks of Threads.
 template <class T>
-__device__ double close_image(const GlobalStructuralArgs& args,
-                              const ImageGroups& image,
-                              const GroupParts& parts,
-                              int64_t b,
-                              GroupSlope<T>* slopes) {
-  const uint32_t count = uint32_t(image.groups.count);
-  for (uint32_t group = threadIdx.x / kWarp; group < count; group += kGroupThreads / kWarp) {
-    const GroupSums total = group_total(image, parts, b, group);
-    if (threadIdx.x % kWarp == 0) parts.at(b, 0, group) = total;
-  }
-  __syncthreads();
-  double loss = 0.0;
-  for (uint32_t group = threadIdx.x; group < count; group += kGroupThreads) {
-    GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
-    loss += close_group(args, image, parts.at(b, 0, group), group, slope);
-  }
-  return block_sum<kGroupThreads>(loss);
-}
+struct GroupWork {
+  const ImageGroups* images;  // [B]
+  Shuffle shuffle;
+  GroupParts parts;
+  const T* student_map;  // [B, M, pitch]
+  const T* teacher_map;
+  GroupSlope<T>* slopes;  // [B, M], or nullptr
+  double* losses;         // [B]
+  Arrivals arrivals;
 
-// Blocks (x) of an image (y) share its parts of groups. Threads take a part's entries in turn, and
-// their sums are merged in thread order. Per entry: a walk through the permutation network and a
-// gather of two numbers from a row that is in L2. Writes the entry's group for the gradient: of f32
-// maps 8 M^2 bytes are read and 4 M^2 written, and 40 for each part of a group.
-// The block that ends last of an image closes its groups: 40 bytes are read per part, 72 written
-// per group (f32); the one that closes the last image adds the losses of all, in the order of
-// images. 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100 and sm_120,
-// and spills.
-template <class T>
-__global__ void __launch_bounds__(kGroupThreads, 4)
-    group_sums_part_per_block_kernel(GlobalStructuralArgs args,
-                                     const ImageGroups* images,
-                                     Shuffle shuffle,
-                                     int64_t pitch,
-                                     const T* student_map,
-                                     const T* teacher_map,
-                                     GroupParts parts,
-                                     GroupSlope<T>* slopes,
-                                     double* losses,
-                                     Arrivals arrivals) {
-  STRUCTKD_SHARED(GroupSums, warp_sums, [kGroupThreads / kWarp]);
-  // M <= 2^20, and the rows of a batch, whose maps fit in memory: 32 bits. Divisions of 64 bits are
-  // calls.
-  const uint32_t b = blockIdx.y, stride = uint32_t(args.max_samples);
-  const DescriptorGroups groups = images[b].groups;  // none where the image has no samples
-  const uint32_t columns = uint32_t(groups.M), group_width = uint32_t(groups.width);
-  const uint32_t part_count = (columns + parts.rows - 1) / parts.rows;
-  const uint32_t tasks = part_count * uint32_t(groups.count);  // at most 32 M
-  const double inverse_tau = images[b].inverse_tau;
-  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
-    const uint32_t group = task / part_count, part = task % part_count;
+  __device__ uint32_t parts_of(uint32_t b) const {
+    return (uint32_t(images[b].groups.M) + parts.rows - 1) / parts.rows;
+  }
+
+  // One part of a group. Threads take its entries in turn, and their sums are merged in thread
+  // order.
+  template <int Threads>
+  __device__ void add_part(const GlobalStructuralArgs& args,
+                           uint32_t b,
+                           uint32_t part,
+                           uint32_t group) const {
+    STRUCTKD_SHARED(GroupSums, warp_sums, [Threads / kWarp]);
+    // M <= 2^20, and the rows of a batch, whose maps fit in memory: 32 bits. Divisions of 64 bits
+    // are calls.
+    const uint32_t stride = uint32_t(args.max_samples), columns = uint32_t(images[b].groups.M);
+    const uint32_t group_width = uint32_t(images[b].groups.width);
+    const double inverse_tau = images[b].inverse_tau;
     const uint32_t row0 = part * parts.rows, position0 = group * group_width;
     const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
     const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
     GroupSums sums;
     sums.clear();
-    for (uint32_t e = threadIdx.x; e < rows * width; e += kGroupThreads) {
+    for (uint32_t e = threadIdx.x; e < rows * width; e += Threads) {
       const uint32_t row = b * stride + row0 + e / width;
       const int32_t column = shuffle.column(row, position0 + e % width, stride);
       if (column < 0) continue;
-      const int64_t entry = row * pitch + column;
+      const int64_t entry = row * shuffle.pitch + column;
       sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
-      if (shuffle.groups != nullptr) shuffle.groups[entry] = int32_t(group);
     }
 #pragma unroll 1
     for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
       sums.merge(shuffled_down(sums, lanes), inverse_tau);
     }
-    __syncthreads();  // the sums of the last task have been read
+    __syncthreads();  // the sums of the last part have been read
     if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = sums;
     __syncthreads();
     if (threadIdx.x == 0) {
 #pragma unroll 1
-      for (int w = 1; w < kGroupThreads / kWarp; ++w) sums.merge(warp_sums[w], inverse_tau);
+      for (int w = 1; w < Threads / kWarp; ++w) sums.merge(warp_sums[w], inverse_tau);
       parts.at(b, part, group) = sums;
     }
   }
 
-  if (!arrives_last(&arrivals.images[b], gridDim.x)) return;
-  const double image_loss = close_image(args, images[b], parts, b, slopes);
-  if (threadIdx.x == 0) losses[b] = image_loss;
-  if (!arrives_last(arrivals.batch, gridDim.y)) return;
-  double loss = 0.0;
-  for (uint32_t image = threadIdx.x; image < gridDim.y; image += kGroupThreads) {
-    loss += losses[image];
+  // The loss of an image, and every group's slope: first a warp per group merges its parts, into
+  // the place of the first part; then a thread per group. Right in thread 0.
+  template <int Threads>
+  __device__ double close_image(const GlobalStructuralArgs& args, uint32_t b) const {
+    const uint32_t count = uint32_t(images[b].groups.count);
+    for (uint32_t group = threadIdx.x / kWarp; group < count; group += Threads / kWarp) {
+      const GroupSums total = group_total(images[b], parts, b, group);
+      if (threadIdx.x % kWarp == 0) parts.at(b, 0, group) = total;
+    }
+    __syncthreads();
+    double loss = 0.0;
+    for (uint32_t group = threadIdx.x; group < count; group += Threads) {
+      GroupSlope<T>* slope = slopes == nullptr ? nullptr : slopes + b * args.max_samples + group;
+      loss += close_group(args, images[b], parts.at(b, 0, group), group, slope);
+    }
+    return block_sum<Threads>(loss);
   }
-  loss = block_sum<kGroupThreads>(loss);
-  if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
-}
 
-// A table of permutations as columns by position, entries that name no column left out, and no
-// group for columns that no entry names. A warp per row; the row's bit set of seen columns is in
-// shared memory. Per entry of the map 4 bytes are read and 8 written.
-__global__ void __launch_bounds__(kWarp)
-    read_table_warp_per_row_kernel(GlobalStructuralArgs args, Shuffle shuffle, int64_t pitch) {
-  STRUCTKD_DYNAMIC_SHARED(uint32_t, seen);
-  const int64_t stride = args.max_samples, b = blockIdx.x / stride, row = blockIdx.x % stride;
-  const int64_t M = samples_of(args, b);
-  if (row >= M) return;
-  const unsigned lane = threadIdx.x;
-  for (int64_t w = lane; w < divide_up(M, kWarp); w += kWarp) seen[w] = 0;
-  int32_t* columns = shuffle.columns + (b * stride + row) * stride;
-  for (int64_t j = lane; j < M; j += kWarp) {
-    columns[j] = -1;
-    if (shuffle.groups != nullptr) shuffle.groups[(b * stride + row) * pitch + j] = -1;
+  // Ends one of the `blocks` that add parts of an image. The last of them closes its groups, and
+  // the one that closes the last image adds the losses of all, in the order of images.
+  template <int Threads>
+  __device__ void end_block(const GlobalStructuralArgs& args, uint32_t b, uint32_t blocks) const {
+    if (!arrives_last(&arrivals.images[b], blocks)) return;
+    const double image_loss = close_image<Threads>(args, b);
+    if (threadIdx.x == 0) losses[b] = image_loss;
+    const uint32_t B = uint32_t(args.student.B);
+    if (!arrives_last(arrivals.batch, B)) return;
+    double loss = 0.0;
+    for (uint32_t image = threadIdx.x; image < B; image += Threads) loss += losses[image];
+    loss = block_sum<Threads>(loss);
+    if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
   }
-  __syncwarp();
-  const IntTable& table = args.permutation;
-  const int64_t table_row = args.shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0 : row;
-  const int32_t* entries = table.data + b * table.stride_b + table_row * table.stride_r;
-  int64_t position = 0;
-  for (int64_t p0 = 0; p0 < table.columns && position < M; p0 += kWarp) {
-    const int64_t p = p0 + lane;
-    int64_t j = p < table.columns ? entries[p * table.stride_c] : -1;
-    if (j < 0 || j >= M || (seen[j / kWarp] >> (j % kWarp) & 1u)) j = -1;
-    // Of equal entries the first counts.
-    for (int earlier = 0; earlier < kWarp; ++earlier) {
-      const int64_t other = __shfl_sync(kFullWarp, j, earlier);
-      if (earlier < int(lane) && other == j) j = -1;
-    }
-    const unsigned named = __ballot_sync(kFullWarp, j >= 0);
-    if (j >= 0) {
-      atomicOr(&seen[j / kWarp], 1u << (j % kWarp));
-      columns[position + __popc(named & ((1u << lane) - 1))] = int32_t(j);
-    }
-    position += __popc(named);
-    __syncwarp();
+};
+
+constexpr int kGroupThreads = 128;
+constexpr int kGroupBlocks = 264;  // per image at most, 2 for each of 132 multiprocessors
+
+// Blocks (x) of an image (y) share its parts of groups. Per entry a column and two numbers of a row
+// that is in L2: 12 M^2 bytes are read of f32 maps; per part of a group 40 are written and read,
+// per group 72 written. 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100
+// and sm_120, and spills.
+template <class T>
+__global__ void __launch_bounds__(kGroupThreads, 4)
+    group_sums_part_per_block_kernel(GlobalStructuralArgs args, GroupWork<T> work) {
+  const uint32_t b = blockIdx.y, part_count = work.parts_of(b);
+  // At most 32 M; none where the image has no samples.
+  const uint32_t tasks = part_count * uint32_t(work.images[b].groups.count);
+  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
+    work.template add_part<kGroupThreads>(args, b, task % part_count, task / part_count);
   }
+  work.template end_block<kGroupThreads>(args, b, gridDim.x);
 }
 
 }  // namespace

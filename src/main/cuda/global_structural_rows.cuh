@@ -7,6 +7,7 @@
 #include "access.cuh"
 #include "core/global_structural_args.h"
 #include "core/workspace.h"
+#include "global_structural_shuffle.cuh"
 #include "reduce.cuh"
 
 namespace structkd::cuda {
@@ -144,35 +145,24 @@ __device__ void clear_map(const MapOf<Gradient>& map) {
   }
 }
 
-// The permutation of a row, where one is drawn: read once per entry of the map later.
-__device__ inline void draw_row(const GlobalStructuralArgs& args,
-                                Permutation* permutations,
-                                int64_t b,
-                                int64_t m) {
-  const int64_t M = samples_of(args, b);
-  if (m >= M || threadIdx.x % kWarp != 0) return;
-  const RandomKey image = image_key(args.seed, *args.step, b, kPurposeShuffle);
-  const RandomKey key = absorb(image, shuffle_stream(args.shuffle, m));
-  permutations[b * args.max_samples + m] = make_permutation(key, uint32_t(M));
-}
-
-// Warp w of the grid takes row w of 2 B M: first the student's, then the teacher's. Then all
-// threads clear the gradient, if there is one. Per image of f32 maps with C channels each: reads 64
-// M C bytes (planes) and the rows to scale them, 8 M C from the first cache; writes the rows and,
-// cleared, 4 C bytes per pixel.
+// Warp w of the grid takes row w of 3 B M: first the student's, then the teacher's, then the order
+// of columns. Then all threads clear the gradient, if there is one. Per image of f32 maps with C
+// channels each: reads 64 M C bytes (planes) and the rows to scale them, 8 M C from the first
+// cache; writes the rows, 8 M^2 bytes of order and groups and, cleared, 4 C bytes per pixel.
+// 4: the compiler may take 64 registers; left alone it aims at 48 for sm_100, and spills.
 template <class Element, class Gradient>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, 4)
     gather_rows_warp_per_row_kernel(GlobalStructuralArgs args,
                                     MapOf<const Element> student,
                                     MapOf<const Element> teacher,
                                     Rows<Widened<Element>> student_rows,
                                     Rows<Widened<Element>> teacher_rows,
                                     ImageGroups* images,
-                                    Permutation* permutations,
+                                    Shuffle shuffle,
                                     PixelChains chains,
                                     Arrivals arrivals,
                                     MapOf<Gradient> grad) {
-  // 32 bits hold the rows of a batch, whose maps fit in memory.
+  // 32 bits hold three rows for each of a batch, whose maps fit in memory.
   const uint32_t w = blockIdx.x * (kRowThreads / kWarp) + threadIdx.x / kWarp;
   const uint32_t M = uint32_t(args.max_samples), rows = uint32_t(args.student.B) * M;
   if (w < args.student.B && threadIdx.x % kWarp == 0) arrivals.images[w] = 0;
@@ -181,10 +171,11 @@ __global__ void __launch_bounds__(kRowThreads)
     const uint32_t b = w / M, m = w % M;
     gather_row(args, student, student_rows, b, m);
     if (m == 0 && threadIdx.x % kWarp == 0) images[b] = image_groups(args, b);
-    if (permutations != nullptr) draw_row(args, permutations, b, m);
     if (grad.data != nullptr) chain_row(args, chains, b, m);
   } else if (w < 2 * rows) {
     gather_row(args, teacher, teacher_rows, (w - rows) / M, (w - rows) % M);
+  } else if (w < 3 * rows) {
+    shuffle_row(args, shuffle, (w - 2 * rows) / M, (w - 2 * rows) % M);
   }
   if (grad.data != nullptr) clear_map(grad);
 }

@@ -35,19 +35,25 @@ STRUCTKD_HOST_DEVICE inline double reduction_factor(structkd_group_reduction red
   }
 }
 
-// group_width as in the params struct; classes = C_b. M >= 1.
-STRUCTKD_HOST_DEVICE inline DescriptorGroups make_groups(int64_t M,
-                                                         int64_t classes,
-                                                         int64_t group_width,
-                                                         structkd_group_reduction reduction,
-                                                         structkd_remainder remainder) {
+// Width of the full groups, group_width as in the params struct; classes = C_b. M >= 1. 0: there
+// are none.
+STRUCTKD_HOST_DEVICE inline int64_t full_width(int64_t M, int64_t classes, int64_t group_width) {
   int64_t width = group_width;
   if (group_width < 0) {
     // Cut to what exceeds M before it can overflow: all widths above M mean the same.
     const int64_t per_class = group_width < -M ? M + 1 : -group_width;
     width = classes <= 0 ? 0 : per_class * (classes < M ? classes : M);
   }
-  if (width <= 0 || width > M) {
+  return width <= 0 || width > M ? 0 : width;
+}
+
+STRUCTKD_HOST_DEVICE inline DescriptorGroups make_groups(int64_t M,
+                                                         int64_t classes,
+                                                         int64_t group_width,
+                                                         structkd_group_reduction reduction,
+                                                         structkd_remainder remainder) {
+  const int64_t width = full_width(M, classes, group_width);
+  if (width == 0) {
     // No full group: every shuffled column is a group of its own, and DIV_L is the M of one column.
     const bool sum = reduction == STRUCTKD_GROUP_REDUCTION_SUM;
     return DescriptorGroups{M, 1, M, M, sum ? 1.0 : 1.0 / double(M), 0.0};
