@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "cuda/structkd_cuda.h"
 #include "measure.h"
 #include "probes.h"
 #include "report.h"
-#include "structkd_cuda.h"
 
 namespace structkd::bench {
 namespace {

@@ -1,5 +1,5 @@
 // bench/cuda/problem.cu: the arrays of one case.
-#include "access.cuh"
+#include "cuda/access.cuh"
 #include "problem.h"
 
 namespace structkd::bench {

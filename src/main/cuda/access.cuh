@@ -4,7 +4,7 @@
 
 #include "core/element_type.h"
 #include "core/map.h"
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -5,7 +5,7 @@
 #ifndef STRUCTKD_CUDA_ARRIVAL_CUH
 #define STRUCTKD_CUDA_ARRIVAL_CUH
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <atomic>
 
-#include "kernels.h"
-#include "launch.cuh"
-#include "structkd_cuda.h"
+#include "cuda/kernels.h"
+#include "cuda/launch.cuh"
+#include "cuda/structkd_cuda.h"
 
 namespace structkd::cuda {
 namespace {

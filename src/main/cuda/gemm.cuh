@@ -7,8 +7,8 @@
 #ifndef STRUCTKD_CUDA_GEMM_CUH
 #define STRUCTKD_CUDA_GEMM_CUH
 
-#include "mma.cuh"
-#include "two_float.cuh"
+#include "cuda/mma.cuh"
+#include "cuda/two_float.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -10,11 +10,11 @@
 // Blocks of images and samples that counts leave out return at once: nothing is read by the host.
 // Maps, order and groups live in the workspace, 16 M^2 bytes per image in f32.
 #include "core/error.h"
-#include "global_structural_grad.cuh"
-#include "global_structural_groups.cuh"
-#include "global_structural_maps.cuh"
-#include "kernels.h"
-#include "launch.cuh"
+#include "cuda/global_structural_grad.cuh"
+#include "cuda/global_structural_groups.cuh"
+#include "cuda/global_structural_maps.cuh"
+#include "cuda/kernels.h"
+#include "cuda/launch.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -12,7 +12,7 @@
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GRAD_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GRAD_CUH
 
-#include "global_structural_groups.cuh"
+#include "cuda/global_structural_groups.cuh"
 
 namespace structkd::cuda {
 namespace {

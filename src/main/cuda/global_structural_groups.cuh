@@ -8,8 +8,8 @@
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
-#include "arrival.cuh"
-#include "global_structural_rows.cuh"
+#include "cuda/arrival.cuh"
+#include "cuda/global_structural_rows.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -2,7 +2,7 @@
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_MAPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_MAPS_CUH
 
-#include "global_structural_rows.cuh"
+#include "cuda/global_structural_rows.cuh"
 
 namespace structkd::cuda {
 namespace {

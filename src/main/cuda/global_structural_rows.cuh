@@ -4,11 +4,11 @@
 
 #include <math.h>
 
-#include "access.cuh"
 #include "core/global_structural_args.h"
 #include "core/workspace.h"
-#include "global_structural_shuffle.cuh"
-#include "reduce.cuh"
+#include "cuda/access.cuh"
+#include "cuda/global_structural_shuffle.cuh"
+#include "cuda/reduce.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -11,13 +11,13 @@
 // bytes per pixel, which stay in L2, per stratum and pass.
 #include <math.h>
 
-#include "access.cuh"
 #include "core/sampling.h"
 #include "core/workspace.h"
-#include "global_structural_select.cuh"
-#include "kernels.h"
-#include "launch.cuh"
-#include "reduce.cuh"
+#include "cuda/access.cuh"
+#include "cuda/global_structural_select.cuh"
+#include "cuda/kernels.h"
+#include "cuda/launch.cuh"
+#include "cuda/reduce.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -8,7 +8,7 @@
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_SELECT_CUH
 
 #include "core/sampling.h"
-#include "reduce.cuh"
+#include "cuda/reduce.cuh"
 
 namespace structkd::cuda {
 namespace {

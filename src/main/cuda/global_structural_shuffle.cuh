@@ -4,7 +4,7 @@
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_SHUFFLE_CUH
 
 #include "core/global_structural_args.h"
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

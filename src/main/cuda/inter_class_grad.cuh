@@ -14,7 +14,7 @@
 #ifndef STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 
-#include "inter_class_matrix.cuh"
+#include "cuda/inter_class_matrix.cuh"
 
 namespace structkd::cuda {
 namespace {

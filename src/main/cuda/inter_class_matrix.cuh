@@ -7,7 +7,7 @@
 #define STRUCTKD_CUDA_INTER_CLASS_MATRIX_CUH
 
 #include "core/inter_class_similarity_args.h"
-#include "inter_class_products.cuh"
+#include "cuda/inter_class_products.cuh"
 
 namespace structkd::cuda {
 namespace {

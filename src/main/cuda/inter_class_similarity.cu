@@ -12,11 +12,11 @@
 #include <type_traits>
 
 #include "core/workspace.h"
-#include "inter_class_grad.cuh"
-#include "inter_class_matrix.cuh"
-#include "inter_class_products.cuh"
-#include "kernels.h"
-#include "launch.cuh"
+#include "cuda/inter_class_grad.cuh"
+#include "cuda/inter_class_matrix.cuh"
+#include "cuda/inter_class_products.cuh"
+#include "cuda/kernels.h"
+#include "cuda/launch.cuh"
 
 namespace structkd::cuda {
 namespace {

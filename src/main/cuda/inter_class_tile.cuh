@@ -2,8 +2,8 @@
 #ifndef STRUCTKD_CUDA_INTER_CLASS_TILE_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_TILE_CUH
 
-#include "access.cuh"
-#include "reduce.cuh"
+#include "cuda/access.cuh"
+#include "cuda/reduce.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "core/backend.h"
 #include "core/error.h"
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -18,7 +18,7 @@
 #ifndef STRUCTKD_CUDA_MMA_CUH
 #define STRUCTKD_CUDA_MMA_CUH
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 #ifdef __CUDACC__
 

@@ -11,11 +11,11 @@
 //   FAST, matrices               TF32 for close features, else as above
 // Whether features are close is told by the first pass, on the device: both kernels are launched
 // and the blocks of one leave at once.
-#include "kernels.h"
-#include "launch.cuh"
-#include "pairwise_grad.cuh"
-#include "pairwise_gram.cuh"
-#include "pairwise_pairs.cuh"
+#include "cuda/kernels.h"
+#include "cuda/launch.cuh"
+#include "cuda/pairwise_grad.cuh"
+#include "cuda/pairwise_gram.cuh"
+#include "cuda/pairwise_pairs.cuh"
 
 namespace structkd::cuda {
 namespace {

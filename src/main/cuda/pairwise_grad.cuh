@@ -8,7 +8,7 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAD_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAD_CUH
 
-#include "pairwise_gram.cuh"
+#include "cuda/pairwise_gram.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -9,7 +9,7 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
-#include "pairwise_operands.cuh"
+#include "cuda/pairwise_operands.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -4,11 +4,11 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 #define STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 
-#include "access.cuh"
 #include "core/pairwise_args.h"
 #include "core/workspace.h"
-#include "reduce.cuh"
-#include "two_float.cuh"
+#include "cuda/access.cuh"
+#include "cuda/reduce.cuh"
+#include "cuda/two_float.cuh"
 
 namespace structkd::cuda {
 namespace {

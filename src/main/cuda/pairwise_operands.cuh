@@ -3,8 +3,8 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_OPERANDS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_OPERANDS_CUH
 
-#include "gemm.cuh"
-#include "pairwise_nodes.cuh"
+#include "cuda/gemm.cuh"
+#include "cuda/pairwise_nodes.cuh"
 
 namespace structkd::cuda {
 namespace {

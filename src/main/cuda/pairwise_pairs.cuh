@@ -4,7 +4,7 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
-#include "pairwise_grad.cuh"
+#include "cuda/pairwise_grad.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -8,7 +8,7 @@
 #define STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 
 #include "core/divergence.h"
-#include "math.cuh"
+#include "cuda/math.cuh"
 #include "structkd/pixelwise.h"
 
 namespace structkd::cuda {

@@ -3,7 +3,7 @@
 #ifndef STRUCTKD_CUDA_PIXELWISE_MAPPING_CUH
 #define STRUCTKD_CUDA_PIXELWISE_MAPPING_CUH
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

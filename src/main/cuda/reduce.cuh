@@ -2,7 +2,7 @@
 #ifndef STRUCTKD_CUDA_REDUCE_CUH
 #define STRUCTKD_CUDA_REDUCE_CUH
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -6,7 +6,7 @@
 #ifndef STRUCTKD_CUDA_TWO_FLOAT_CUH
 #define STRUCTKD_CUDA_TWO_FLOAT_CUH
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace structkd::cuda {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <cstdio>
 
+#include "cuda/structkd_cuda.h"
 #include "structkd/core.h"
-#include "structkd_cuda.h"
 
 namespace {
 

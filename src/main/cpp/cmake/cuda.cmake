@@ -31,7 +31,7 @@ set(cuda_compile_options
     -Xcompiler=-Wall,-Wextra,-Werror,-ffile-prefix-map=${root}/=)
 
 add_library(structkd_cuda SHARED ${cuda_sources})
-target_include_directories(structkd_cuda PRIVATE include . ${root}/src/main/cuda)
+target_include_directories(structkd_cuda PRIVATE include . ${root}/src/main)
 target_compile_options(structkd_cuda PRIVATE ${cuda_compile_options})
 target_link_libraries(structkd_cuda PRIVATE structkd)
 # libcudart is linked statically, by nvcc's default, and stays private. The C++ runtime is not: exceptions of

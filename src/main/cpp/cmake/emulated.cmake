@@ -3,7 +3,7 @@
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu)
 file(GLOB simt_sources CONFIGURE_DEPENDS ${root}/src/test/cuda/simt/*.cpp)
 set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-unknown-pragmas")
-set(cuda_includes include . ${root}/src/main/cuda ${root}/src/test/cuda)
+set(cuda_includes include . ${root}/src/main ${root}/src/test/cuda)
 
 # The emulator itself. Sanitizers look at kernels alone: it tells them what is a thread.
 add_library(structkd_simt OBJECT ${simt_sources})

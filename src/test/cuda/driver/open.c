@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "structkd/structkd.h"
-#include "structkd_cuda.h"
+#include "cuda/structkd_cuda.h"
 
 int main(int argc, char** argv) {
   const char* expected = argc > 1 ? argv[1] : "";

@@ -2,7 +2,7 @@
 #include <thread>
 #include <vector>
 
-#include "reduce.cuh"
+#include "cuda/reduce.cuh"
 #include "run.h"
 
 namespace simt_test {

@@ -4,7 +4,7 @@
 #ifndef STRUCTKD_SIMT_TEST_PLANTED_KERNELS_H
 #define STRUCTKD_SIMT_TEST_PLANTED_KERNELS_H
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 
 namespace simt_test {
 namespace {

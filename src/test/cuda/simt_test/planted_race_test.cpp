@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "arrival.cuh"
+#include "cuda/arrival.cuh"
 #include "planted_kernels.h"
 #include "run.h"
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "device.cuh"
+#include "cuda/device.cuh"
 #include "simt/report.h"
 
 namespace simt_test {
