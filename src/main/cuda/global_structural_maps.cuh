@@ -18,10 +18,16 @@ struct MapTile {
   static constexpr int kGroup = Tile / 8 * (Tile / 4);  // threads of 8 x 4 entries
   static constexpr int kThreads = Split * kGroup;
   static constexpr int kLoads = Tile * kMapDepth / 4 / kGroup;  // of four channels, per operand
-  static constexpr int kPitch = Tile + 4;  // rows of a stage stay 16-byte aligned
+  // Where lanes put channels of two sectors they would meet in one bank: the rows of the upper half
+  // of the channels stand eight places on.
+  static constexpr int kShift = RowLanes == 4 ? 8 : 0;
+  static constexpr int kPitch = Tile + kShift + 4;  // rows of a stage stay 16-byte aligned
   struct alignas(16) Stage {
-    T at[kMapDepth][kPitch];  // by channel and row
+    T at[kMapDepth][kPitch];  // by channel and place of the row
   };
+  __device__ static constexpr int place_of(int row, int channel) {
+    return channel < kMapDepth / 2 ? row : row + kShift;
+  }
 };
 
 // Up to this many samples the small tile has the shorter way (H200: 152 samples).
@@ -52,14 +58,13 @@ struct RowsInFlight {
     }
   }
 
-  // stage[k][row]. Four channels on, a row is 16 banks on. Small tiles: a sector of each row, no
-  // bank conflicts. Large ones: lanes of two sectors, two to a bank (f64: four); otherwise it would
-  // take registers that a sixth block on a multiprocessor needs (sm_80, sm_90).
+  // Four channels on, a row is 16 banks on: no bank conflicts. (f64: large tiles put two lanes to a
+  // bank.)
   __device__ void put(T (&stage)[kMapDepth][Shape::kPitch]) const {
     const int t = threadIdx.x % Shape::kGroup;
 #pragma unroll
     for (int l = 0; l < Shape::kLoads; ++l) {
-      const int e = l * Shape::kGroup + t, row = row_of(e), k = channel_of(e);
+      const int e = l * Shape::kGroup + t, k = channel_of(e), row = Shape::place_of(row_of(e), k);
 #pragma unroll
       for (int i = 0; i < 4; ++i) stage[k + i][row] = channels[l].value[i];
     }
@@ -75,8 +80,9 @@ __device__ __forceinline__ void multiply_stages(const T (&a)[kMapDepth][Shape::k
   const int row = t / (Shape::kTile / 4) * 8, column = t % (Shape::kTile / 4) * 4;
 #pragma unroll
   for (int k = 0; k < kMapDepth; ++k) {
-    const FourOf<T> upper = load_four(&a[k][row]), lower = load_four(&a[k][row + 4]);
-    const FourOf<T> right = load_four(&b[k][column]);
+    const FourOf<T> upper = load_four(&a[k][Shape::place_of(row, k)]);
+    const FourOf<T> lower = load_four(&a[k][Shape::place_of(row + 4, k)]);
+    const FourOf<T> right = load_four(&b[k][Shape::place_of(column, k)]);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
 #pragma unroll

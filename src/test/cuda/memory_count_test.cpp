@@ -350,14 +350,11 @@ void expect_global_structural(double C, double M, bool table) {
   const double groups = std::ceil(M / 6), parts = std::ceil(M / 16);
   const double sums = 40 * parts * groups, slopes = 32 * groups;
   const double blocks = std::min(264.0, M * parts);
-  // More than 320 samples: tiles of 64 x 64, whose rows and columns are put two to a bank.
-  const double tiles = std::ceil(M / 64) * (std::ceil(M / 64) + 1) / 2;
-  const uint64_t put_conflicts = M > 320 ? uint64_t(2 * tiles * (64 + 64) * C / 32) : 0;
   const std::vector<Promise> promises = {
       // Rows are written, read and scaled.
       {"gather_rows_warp_per_row_kernel", 2 * (32 * M * C + rows) + (table ? 2 * map : 0),
        2 * rows + 2 * map + 4 * C * N, kNoStream},
-      {"similarity_map_tile_per_block_kernel", 2 * rows, 2 * map, kNoStream, put_conflicts},
+      {"similarity_map_tile_per_block_kernel", 2 * rows, 2 * map, kNoStream},
       {"group_sums_part_per_block_kernel", 3 * map + sums, sums + slopes, kNoStream, 0,
        uint64_t(blocks) + 1},
       {"row_gradient_tile_per_block_kernel", 3 * map + rows, 32 * M * C, kNoStream},
