@@ -21,17 +21,26 @@ list_launches() {
   done
 }
 
-nvcc=$(find_nvcc)
-CUDA_BIN=$(dirname "$(find_cuda_tool cuobjdump "$nvcc")")
-CUDA_INCLUDE=$(dirname "$nvcc")/../include
-export CUDA_BIN CUDA_INCLUDE
+# Where tools/cuda_resources.py finds cuobjdump, nvdisasm and cuda_occupancy.h.
+export_cuda_tools() {
+  local nvcc
+  nvcc=$(find_nvcc)
+  CUDA_BIN=$(dirname "$(find_cuda_tool cuobjdump "$nvcc")")
+  CUDA_INCLUDE=$(dirname "$nvcc")/../include
+  export CUDA_BIN CUDA_INCLUDE
+}
+
 case ${1:-} in
-  check) exec python3 tools/cuda_resources.py check "${2:?a library}" ;;
+  check)
+    export_cuda_tools
+    exec python3 tools/cuda_resources.py check "${2:?a library}"
+    ;;
   check-launches)
     list_launches | diff docs/cuda-launches.csv - ||
       fail "docs/cuda-launches.csv is out of date; tools/cuda-resources.sh update writes it"
     ;;
   update)
+    export_cuda_tools
     list_launches >docs/cuda-launches.csv
     ./cppbuild.sh --cuda target/cuda -DSTRUCTKD_BUILD_BENCH=ON
     python3 tools/cuda_resources.py update target/cuda/lib/libstructkd_cuda.so

@@ -152,6 +152,7 @@ else
   step "CUDA kernels emulated: races" run_tests target/emulated -L races --parallel 2
   step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
 fi
+step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
 step "Java tests, format, jars" java_tests
 step "CUDA kernels emulated: Java tests" java_tests_emulated
 if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then

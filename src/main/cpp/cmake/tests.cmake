@@ -51,6 +51,13 @@ if(TARGET structkd_cuda_emulated)
   add_test(NAME structkd_emulated_tests COMMAND structkd_emulated_tests --gtest_brief=1
                                                 --gtest_filter=*/cuda_emulated)
   set_tests_properties(structkd_emulated_tests PROPERTIES LABELS emulated)
+  # Launches as on a T4, whose f64 is slow and whose blocks have the least shared memory: each loss in all
+  # dtypes, and where its tiles are largest.
+  add_test(NAME structkd_emulated_tests_sm_75
+           COMMAND structkd_emulated_tests --gtest_brief=1
+                   --gtest_filter=*EveryDtypeAndLayout/cuda_emulated:*ManySamplesAndChannels/cuda_emulated:*ManyChannels/cuda_emulated)
+  set_tests_properties(structkd_emulated_tests_sm_75 PROPERTIES LABELS emulated ENVIRONMENT
+                                                                STRUCTKD_SIMT_DEVICE=75)
 endif()
 
 # And on a GPU, where there is one: memory that it reaches, and a main that asks for it.
