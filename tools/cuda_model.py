@@ -179,11 +179,10 @@ wrong, and why (docs/gpu.md has the details):
   loaded, take the time and lie on loads that its shortest way leaves out.
 * pair-wise, exact: 2.5 times. Twelve warps a multiprocessor do not hide the latency of the products.
 * inter-class: 3 to 5 times. Loads and products do not overlap, which a roofline takes for granted.
-* global structural: 18 times for small maps, which are bound by launches, 4 times for large ones, whose walks through the
-  permutations are not in the model.
+* global structural: 18 times for small maps, which were bound by launches, six of them then and four now; 4 times for large
+  ones, whose walks through the permutations are not in the model.
 * pixel-wise: 1.1 to 1.3 times, with instructions as the limit, not memory: as measured.
 
-Of the inter-class loss on sm_80 and sm_89 the model does not count the products (their main loop is not recognised).
 "computing" is a share of all instructions of the loop, those of other element types and layouts with them. All times in ms,
 value and gradient, f32. "target" is what the design asks for, where it names that GPU.
 

@@ -234,6 +234,7 @@ def loops_of(instructions):
 
 
 NESTED = 4  # times that a loop within another is taken to run: for comparing loops, nothing else
+DEEPEST = 4  # beyond, jumps back lead to code that is rare and was moved behind the rest: no loops around it
 
 
 def main_part(instructions):
@@ -250,7 +251,7 @@ def main_part(instructions):
 
     def weight(loop):
         depth = sum(within(loop[0], other) and within(loop[1], other) for other in loops.items())
-        return NESTED ** depth * warp_flops(executed(own(loop, range(loop[0], loop[1] + 1))))
+        return NESTED ** min(depth, DEEPEST) * warp_flops(executed(own(loop, range(loop[0], loop[1] + 1))))
 
     best = max(loops.items(), key=weight, default=None)
     part = own(best, range(best[0], best[1] + 1)) if best else []
