@@ -35,12 +35,15 @@ class MemoryCount : public testing::Test {
 };
 
 // The plan, which tells how the work was cut.
-std::string run_pairwise(const TestTensor& student, const TestTensor& teacher) {
+std::string run_pairwise(const TestTensor& student,
+                         const TestTensor& teacher,
+                         structkd_precision precision = STRUCTKD_PRECISION_EXACT) {
   structkd_pairwise_params params{};
   params.struct_size = sizeof(params);
   params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
   params.eps_mode = STRUCTKD_EPS_MAX;
   params.eps = 1e-8;
+  params.precision = precision;
   return run_loss(
              kEmulated, student, {},
              [&](const structkd_ctx* ctx, size_t* bytes) {
@@ -127,10 +130,11 @@ struct Maps {
        int64_t height,
        int64_t width,
        structkd_dtype dtype = STRUCTKD_F32,
-       Layout layout = Layout::kContiguous)
+       Layout layout = Layout::kContiguous,
+       Input input = Input::kRandom)
       : student({1, student_channels, height, width}, dtype, layout),
         teacher({1, teacher_channels, height, width}, dtype, layout) {
-    fill_pair(Input::kRandom, 1, student, teacher);
+    fill_pair(input, 1, student, teacher);
   }
 };
 
@@ -212,10 +216,10 @@ void expect_bytes_once(const std::string& kernel, double minimum) {
 constexpr double kScales = 32, kAlong = 8;
 constexpr double kPairSums = 16, kStripSums = 16;
 
-// Conflicts of blocks that put channels x 64 nodes of a gradient into shared memory, rows of 65
-// f64: two for each request of a warp.
-uint64_t grad_tile_conflicts(double blocks, double channels) {
-  return uint64_t(2 * blocks * channels * 64 / 32);
+// Conflicts of blocks that put channels x 64 nodes of a gradient into shared memory, rows of 65:
+// for each request of a warp two, of f32 three.
+uint64_t grad_tile_conflicts(double blocks, double channels, uint64_t per_request = 2) {
+  return per_request * uint64_t(blocks * channels * 64 / 32);
 }
 
 TEST_F(MemoryCount, PairwiseMatrices) {
@@ -235,6 +239,55 @@ TEST_F(MemoryCount, PairwiseMatrices) {
       {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
   });
   expect_bytes_once("measure_nodes_strip_per_block_kernel", 4 * N * 2 * C + 40 * N);
+}
+
+// Two kinds of arithmetic, for close features and for others: kernels of both are launched, and
+// those of one leave when they have read how close the features are.
+void expect_one_of_two_cases(Input input,
+                             structkd_precision precision,
+                             double operand_bytes,
+                             uint64_t conflicts_per_request,
+                             double product_conflicts = 0) {  // of a tile, per node
+  const double N = 32 * 32, C = 64;
+  const Maps maps(64, 64, 32, 32, STRUCTKD_F32, Layout::kContiguous, input);
+  const double splits =
+      number_before(run_pairwise(maps.student, maps.teacher, precision), "splits");
+  const double partial = splits * 3 * 64 * 64 * 8, coefficients = 2 * C * C * operand_bytes;
+  const double parts = C * C / 32, strips = N / 32, close = 2 * kStripSums * strips;
+  expect_counts({
+      {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
+      {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N + close, partial, 4.0,
+       uint64_t(3 * N * product_conflicts)},
+      {"pairwise_gram_reduce_kernel", partial + close, coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_grad_tile_per_block_kernel",
+       (4 * 2 * C + kScales + kAlong) * N + coefficients + close, 4 * N * C, 4.0,
+       grad_tile_conflicts(N / 64, C, conflicts_per_request)},
+      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
+  });
+}
+
+// Differences in TF32.
+TEST_F(MemoryCount, PairwiseFast) {
+  expect_one_of_two_cases(Input::kNearlyEqual, STRUCTKD_PRECISION_FAST, 4, 3);
+}
+
+// The forms of GPUs whose f64 is slow; devices are asked once, so these run in a process of their
+// own.
+class MemoryCountOfSlowF64 : public MemoryCount {
+ protected:
+  void SetUp() override {
+    MemoryCount::SetUp();
+    const char* f64 = getenv("STRUCTKD_CUDA_F64");
+    if (f64 == nullptr || std::string(f64) != "slow") GTEST_SKIP() << "STRUCTKD_CUDA_F64=slow asks";
+  }
+};
+
+TEST_F(MemoryCountOfSlowF64, PairwiseTwoFloat) {
+  expect_one_of_two_cases(Input::kRandom, STRUCTKD_PRECISION_EXACT, 8, 2, 64);
+}
+
+TEST_F(MemoryCountOfSlowF64, PairwiseDifferences) {
+  expect_one_of_two_cases(Input::kNearlyEqual, STRUCTKD_PRECISION_EXACT, 4, 3);
 }
 
 // More channels than a block of the gradient holds: it takes a second step.

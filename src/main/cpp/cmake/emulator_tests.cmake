@@ -107,7 +107,11 @@ add_executable(
   $<TARGET_OBJECTS:structkd_cuda_instrumented> $<TARGET_OBJECTS:structkd_simt>)
 target_link_libraries(structkd_memory_count_tests PRIVATE structkd GTest::gtest_main ${CMAKE_DL_LIBS})
 
-foreach(program structkd_memory_tracer_tests structkd_memory_count_tests)
-  add_test(NAME ${program} COMMAND ${program} --gtest_brief=1)
-  set_tests_properties(${program} PROPERTIES LABELS memory)
-endforeach()
+add_test(NAME structkd_memory_tracer_tests COMMAND structkd_memory_tracer_tests --gtest_brief=1)
+add_test(NAME structkd_memory_count_tests COMMAND structkd_memory_count_tests --gtest_brief=1
+                                                  --gtest_filter=-*SlowF64*)
+add_test(NAME structkd_memory_count_tests_slow_f64 COMMAND structkd_memory_count_tests --gtest_brief=1
+                                                           --gtest_filter=*SlowF64*)
+set_tests_properties(structkd_memory_tracer_tests structkd_memory_count_tests
+                     structkd_memory_count_tests_slow_f64 PROPERTIES LABELS memory)
+set_tests_properties(structkd_memory_count_tests_slow_f64 PROPERTIES ENVIRONMENT STRUCTKD_CUDA_F64=slow)
