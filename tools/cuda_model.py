@@ -179,8 +179,9 @@ wrong, and why (docs/gpu.md has the details):
   loaded, take the time and lie on loads that its shortest way leaves out.
 * pair-wise, exact: 2.5 times. Twelve warps a multiprocessor do not hide the latency of the products.
 * inter-class: 3 to 5 times. Loads and products do not overlap, which a roofline takes for granted.
-* global structural: 18 times for small maps, which were bound by launches, six of them then and four now; 4 times for large
-  ones, whose walks through the permutations are not in the model.
+* global structural: 5 times, measured with earlier kernels, of six launches instead of four. Small maps are bound by launches
+  and latency. The model leaves out the gradient's product (the shortest way through its loop is that of channels that do not
+  exist) and counts for each warp of the gather what rows and the order of columns take together.
 * pixel-wise: 1.1 to 1.3 times, with instructions as the limit, not memory: as measured.
 
 "computing" is a share of all instructions of the loop, those of other element types and layouts with them. All times in ms,
