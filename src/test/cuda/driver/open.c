@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "structkd/structkd.h"
 #include "cuda/structkd_cuda.h"
+#include "structkd/structkd.h"
 
 int main(int argc, char** argv) {
   const char* expected = argc > 1 ? argv[1] : "";

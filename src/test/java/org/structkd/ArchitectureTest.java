@@ -26,7 +26,7 @@ class ArchitectureTest {
           "cpp/core", "core/.*|structkd/.*|" + Cpp.STANDARD,
           "cpp/reference", "reference/.*|core/.*|structkd/.*|" + Cpp.STANDARD,
           "cpp/cpu", "cpu/.*|core/.*|structkd/.*|omp\\.h|immintrin\\.h|" + Cpp.STANDARD,
-          "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|[a-z_]+\\.cuh|simt/.*|" + Cpp.STANDARD,
+          "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|simt/.*|" + Cpp.STANDARD,
           "cpp/torch",
               "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(half|permutation)\\.h|" + Cpp.STANDARD,
           "cpp/torch_cuda", "c10/.*|structkd/core\\.h|" + Cpp.STANDARD);
