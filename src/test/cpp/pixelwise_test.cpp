@@ -73,14 +73,15 @@ void expect_equal_to_reference(const std::string& backend,
 }
 
 TEST_P(PixelwiseOnBackend, MatchesReferenceOnOddShapes) {
-  // K, H, W: one class, one pixel, primes, vectors (4, 8, 16) +- 1, tiles of 512, 128, 64, 32
-  // and 16 pixels +- 1, and class counts around those where the tile shrinks (f32: 64, 128, 256,
-  // 512, 1024; f64: 32, 64, 128, 256, 512).
-  const int64_t shapes[][3] = {{1, 1, 1},     {2, 1, 1},   {7, 1, 1},    {1, 3, 5},   {2, 1, 2},
-                               {3, 33, 31},   {5, 3, 5},   {5, 4, 4},    {5, 1, 17},  {15, 1, 127},
-                               {16, 8, 16},   {16, 3, 43}, {17, 1, 63},  {31, 5, 13}, {128, 1, 129},
-                               {129, 1, 65},  {256, 1, 7}, {257, 1, 64}, {512, 1, 9}, {513, 3, 11},
-                               {1025, 1, 17}, {4, 27, 19}, {64, 1, 511}, {65, 1, 257}};
+  // K, H, W: one class, one pixel, primes, vectors (4, 8, 16) +- 1, tiles of 256, 128, 64, 32
+  // and 16 pixels +- 1, and class counts on both sides of those where the tile shrinks (f32: 160,
+  // 320, 640, 1280; f64: 80, 160, 320, 640).
+  const int64_t shapes[][3] = {
+      {1, 1, 1},     {2, 1, 1},    {7, 1, 1},     {1, 3, 5},    {2, 1, 2},    {3, 33, 31},
+      {5, 3, 5},     {5, 4, 4},    {5, 1, 17},    {15, 1, 127}, {16, 8, 16},  {16, 3, 43},
+      {17, 1, 63},   {31, 5, 13},  {128, 1, 129}, {129, 1, 65}, {256, 1, 7},  {257, 1, 64},
+      {512, 1, 9},   {513, 3, 11}, {1281, 1, 17}, {4, 27, 19},  {64, 1, 511}, {65, 1, 257},
+      {160, 1, 257}, {161, 1, 255}};
   for (const auto& n : shapes) {
     for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
       for (Input input : kInputs) {
@@ -95,10 +96,12 @@ TEST_P(PixelwiseOnBackend, MatchesReferenceOnOddShapes) {
 }
 
 TEST_P(PixelwiseOnBackend, MatchesReferenceWhereTheGradientIsTooLargeForTheCaches) {
-  // 4.2 MB; rows that begin anywhere in a vector.
-  TestTensor student({2, 2, 521, 509}, STRUCTKD_F32), teacher({2, 2, 521, 509}, STRUCTKD_F32);
-  fill_pair(Input::kRandom, 11, student, teacher);
-  expect_equal_to_reference(GetParam(), student, teacher, params_of());
+  // 4.2 MB; rows that begin anywhere in a vector, and rows that begin with one.
+  for (int64_t width : {509, 528}) {
+    TestTensor student({2, 2, 521, width}, STRUCTKD_F32), teacher({2, 2, 521, width}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 11, student, teacher);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+  }
 }
 
 TEST_P(PixelwiseOnBackend, MatchesReferenceAtClassCountsWhereTheKernelChanges) {

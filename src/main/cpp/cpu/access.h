@@ -101,13 +101,27 @@ inline void store_row(
   });
 }
 
+template <class T>
+constexpr structkd_dtype kDtypeOf = sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32;
+
+// Whether all nodes of a channel lie one after the other as numbers of type T.
+template <class T>
+inline bool is_plain(const Map& map) {
+  return map.dtype == kDtypeOf<T> && map.stride_w == 1 && (map.H == 1 || map.stride_h == map.W);
+}
+
+// Channel 0 of such a map from node n0 on.
+template <class T>
+inline T* plain_row(const Map& map, int64_t b, int64_t n0) {
+  return static_cast<T*>(map.data) + b * map.stride_b + n0;
+}
+
 // As store_row, past the caches where runs of the row are contiguous and of T. Ends with
 // finish_streams().
 template <class T>
 inline void stream_row(
     const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
-  if (map.dtype != (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32) ||
-      map.stride_w != 1) {
+  if (map.dtype != kDtypeOf<T> || map.stride_w != 1) {
     store_row(map, b, c, n0, count, in);
     return;
   }

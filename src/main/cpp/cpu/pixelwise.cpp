@@ -1,7 +1,8 @@
 // cpu/pixelwise.cpp: the pixel-wise loss, one pass over the logits. Truth: reference/pixelwise.cpp.
 //
-// A tile of pixels is read into buffers that stay in the second cache, turned into value and
-// gradient there, and written: 12 bytes per f32 logit, no map in between.
+// A tile of pixels is read into a buffer that stays in the second cache, turned into value and
+// gradient there, and written: 12 bytes per f32 logit, no map in between. One tile is computed
+// while the gradient of the one before is written and the logits of the next are read.
 #include <omp.h>
 
 #include "core/error.h"
@@ -9,14 +10,15 @@
 #include "core/workspace.h"
 #include "cpu/access.h"
 #include "cpu/kernels.h"
+#include "cpu/pixelwise_exchange.h"
 #include "cpu/pixelwise_tile.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// The logits of a tile: half of a second-level cache of 512 KB. Fitting the first level instead
-// was no faster with 19 classes and twice as slow with 150, where rows became too short (Zen 4).
-constexpr int64_t kTileBytes = 256 << 10;
+// The logits of a tile: two tiles leave a third of a second-level cache of 1 MB. Half of it, with
+// rows half as long, took 1.05 of the time with 150 classes (Cascade Lake).
+constexpr int64_t kTileBytes = 320 << 10;
 
 template <class T>
 int64_t pixels_per_tile(int64_t K) {
@@ -28,100 +30,98 @@ int64_t pixels_per_tile(int64_t K) {
 // How the work is cut, by shape alone, and where it is done.
 template <class T>
 struct PixelTiles {
-  int64_t pixels, stride, per_image, count;
-  T* buffers;    // a PixelTile per thread
+  int64_t K, N, pixels, per_image, count;
+  T* buffers;    // two PixelTiles per thread: one is computed, the other exchanged
   double* sums;  // per tile, added in tile order
 
   PixelTiles(const PixelwiseArgs& args, int threads, Workspace& workspace)
-      : pixels(pixels_per_tile<T>(args.student.C)),
-        stride(tile_stride<T>(pixels)),
-        per_image(divide_up(args.student.H * args.student.W, pixels)),
+      : K(args.student.C),
+        N(args.student.H * args.student.W),
+        pixels(pixels_per_tile<T>(K)),
+        per_image(divide_up(N, pixels)),
         count(args.student.B * per_image) {
-    buffers = workspace.take<T>(threads * PixelTile<T>::elements(args.student.C, stride));
+    buffers = workspace.take<T>(2 * threads * PixelTile<T>::elements(K, pixels));
     sums = workspace.take<double>(count);
   }
 
-  PixelTile<T> tile_of_thread(int64_t K) const {
-    return {K, stride, buffers + omp_get_thread_num() * PixelTile<T>::elements(K, stride)};
+  Pixels pixels_of(int64_t t) const {
+    const int64_t n0 = t % per_image * pixels;
+    return {t / per_image, n0, smaller(pixels, N - n0)};
+  }
+
+  // Of the calling thread, i = 0 or 1.
+  PixelTile<T> buffer(int64_t i) const {
+    const int64_t n = 2 * omp_get_thread_num() + i;
+    return {K, pixels, buffers + n * PixelTile<T>::elements(K, pixels)};
   }
 };
 
-// Pixels beyond the image, up to P, get logits 0, so that they cost no slow arithmetic, and are not
-// valid.
 template <class T>
-void load_logits(
-    const Map& logits, int64_t b, int64_t n0, int64_t count, int64_t P, int64_t stride, T* tile) {
-  for (int64_t c = 0; c < logits.C; ++c) {
-    T* row = tile + c * stride;
-    load_row(logits, b, c, n0, count, row);
-    for (int64_t i = count; i < P; ++i) row[i] = T(0);
-  }
-}
-
-template <class T>
-void load_valid(
-    const PixelwiseArgs& args, int64_t b, int64_t n0, int64_t count, int64_t P, T* valid) {
-  for (int64_t i = 0; i < P; ++i) valid[i] = i < count ? T(1) : T(0);
+void load_valid(const PixelwiseArgs& args, Pixels pixels, T* valid) {
+  const int64_t P = round_up(pixels.count, kLanes<T>);
+  for (int64_t i = 0; i < P; ++i) valid[i] = i < pixels.count ? T(1) : T(0);
   if (args.mask.data == nullptr) return;
-  for (int64_t i = 0; i < count; ++i) {
-    valid[i] = plane_at<int>(args.mask, b, n0 + i, args.student.W) != 0 ? T(1) : T(0);
+  for (int64_t i = 0; i < pixels.count; ++i) {
+    const int mask = plane_at<int>(args.mask, pixels.b, pixels.n0 + i, args.student.W);
+    valid[i] = mask != 0 ? T(1) : T(0);
   }
 }
 
-// Whether the gradient goes past the caches. With 19 classes that took 0.9 of the time from 5 MB
-// on, and 1.1 of it below 1 MB, where it stays in the second level (Cascade Lake).
-template <class T>
-bool streams(const Map& grad) {
-  constexpr int64_t kBytes = 4 << 20;
-  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
-}
-
-// Value and gradient of one tile; returns the sum of its divergences.
+// Value and gradient of one tile; returns the sum of its divergences. Another one is exchanged
+// meanwhile.
 template <class T, structkd_divergence Kind>
 double run_tile(const PixelwiseArgs& args,
                 double grad_scale,
-                int64_t b,
-                int64_t n0,
-                int64_t pixels,
-                const PixelTile<T>& tile) {
+                Pixels pixels,
+                const PixelTile<T>& tile,
+                Exchange<T>& exchange) {
   constexpr bool kCross = Kind == STRUCTKD_DIVERGENCE_CROSS_ENTROPY;
-  constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
-  const int64_t count = smaller(pixels, args.student.H * args.student.W - n0);
-  const int64_t P = round_up(count, kLanes<T>);
-  load_logits(kStudentFirst ? args.student : args.teacher, b, n0, count, P, tile.stride,
-              tile.first);
-  load_logits(kStudentFirst ? args.teacher : args.student, b, n0, count, P, tile.stride,
-              tile.second);
+  const bool want_grad = args.grad.data != nullptr;
   T valid[kMaxPixels];
-  load_valid(args, b, n0, count, P, valid);
+  load_valid(args, pixels, valid);
 
-  PixelValues<T> values;
-  for (int64_t i = 0; i < P; i += kLanes<T>) {
+  DivergenceSum<T> divergences;
+  for (int64_t i = 0; i < pixels.count; i += kLanes<T>) {
     const Tops<T> tops = largest_logits(tile, i);
-    ClassSums<T> sums = exponentials<T, kCross, true>(tile, i, tops, args.temperature);
+    exchange.settle();
+    ClassSums<T> sums =
+        exponentials<T, kCross, true>(tile, i, tops, args.temperature, [&] { exchange.move(); });
     if (any<T>(sums.gap - sums.gap != T(0))) {  // infinite or NaN
-      sums = exponentials<T, kCross, false>(tile, i, tops, args.temperature);
+      sums = exponentials<T, kCross, false>(tile, i, tops, args.temperature, [] {});
     }
-    if (kCross) values.set_cross_entropy(i, sums);
-    if (kCross && args.grad.data == nullptr) continue;
-    const PixelResult<T> result = compare<T, kStudentFirst>(tile, i, tops, sums, args.temperature);
-    if (!kCross) values.set_divergence(i, sums, result);
-    if (args.grad.data != nullptr) write_grad(tile, i, result, T(grad_scale));
+    const PixelResult<T> result =
+        compare<T, Kind>(tile, i, tops, sums, args.temperature, want_grad);
+    const Integers<T> is_valid = load(valid + i) > T(0);
+    divergences.add(result, is_valid);
+    if (want_grad) write_grad(tile, i, result, T(grad_scale), is_valid);
   }
+  return divergences.total();
+}
 
-  for (int64_t c = 0; args.grad.data && c < tile.K; ++c) {
-    T* row = tile.second + c * tile.stride;
-    // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
-    for (int64_t i = 0; args.mask.data && i < P; i += kLanes<T>) {
-      store(row + i, choose<T>(load(valid + i) > T(0), load(row + i), Vector<T>{}));
+// The tiles of one thread, first .. last-1. While tile t is computed, the gradient of t-1 leaves
+// the other buffer and the logits of t+1 take its place.
+template <class T, structkd_divergence Kind>
+void run_tiles(const PixelwiseArgs& args,
+               double grad_scale,
+               const PixelTiles<T>& tiles,
+               int64_t first,
+               int64_t last) {
+  constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
+  const Map& front = kStudentFirst ? args.student : args.teacher;
+  const Map& other = kStudentFirst ? args.teacher : args.student;
+  const PixelTile<T> buffers[2] = {tiles.buffer(0), tiles.buffer(1)};
+  for (int64_t t = first - 1; t <= last; ++t) {
+    const bool loads = t + 1 < last, stores = t > first && args.grad.data != nullptr;
+    Exchange<T> exchange(front, other, args.grad, buffers[(t - first + 2) % 2],
+                         stores ? tiles.pixels_of(t - 1) : Pixels{},
+                         loads ? tiles.pixels_of(t + 1) : Pixels{});
+    if (first <= t && t < last) {
+      tiles.sums[t] = run_tile<T, Kind>(args, grad_scale, tiles.pixels_of(t),
+                                        buffers[(t - first + 1) % 2], exchange);
     }
-    if (streams<T>(args.grad)) {
-      stream_row(args.grad, b, c, n0, count, row);
-    } else {
-      store_row(args.grad, b, c, n0, count, row);
-    }
+    exchange.finish();
   }
-  return values.sum(valid, P);
+  finish_streams();
 }
 
 template <class T, structkd_divergence Kind>
@@ -131,13 +131,9 @@ double sum_of_divergences(const PixelwiseArgs& args,
                           const PixelTiles<T>& tiles) {
 #pragma omp parallel num_threads(threads)
   {
-#pragma omp for schedule(static) nowait
-    for (int64_t t = 0; t < tiles.count; ++t) {
-      const int64_t b = t / tiles.per_image, n0 = t % tiles.per_image * tiles.pixels;
-      tiles.sums[t] = run_tile<T, Kind>(args, grad_scale, b, n0, tiles.pixels,
-                                        tiles.tile_of_thread(args.student.C));
-    }
-    finish_streams();
+    const int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
+    run_tiles<T, Kind>(args, grad_scale, tiles, tiles.count * thread / team,
+                       tiles.count * (thread + 1) / team);
   }
   double sum = 0.0;
   for (int64_t t = 0; t < tiles.count; ++t) sum += tiles.sums[t];

@@ -19,23 +19,16 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Most pixels of a tile: a row of 2 KB in f32. Each row starts anew with what the processor reads
-// ahead; with rows of 512 bytes an image beyond the last cache took 1.3 times as long (Cascade
-// Lake). The fewest are one AVX-512 register of f32.
-constexpr int64_t kMaxPixels = 512, kMinPixels = 16;
-
-// An odd number of cache lines from class to class: a vector of pixels with all its classes then
-// spreads over all sets of the first cache.
-template <class T>
-inline int64_t tile_stride(int64_t pixels) {
-  return round_up(pixels, 128 / int64_t(sizeof(T))) + 64 / int64_t(sizeof(T));
-}
+// Most pixels of a tile: a row of 1 KB in f32. Each row starts anew with what the processor reads
+// ahead; with rows of 512 bytes an image beyond the last cache took 1.1 times as long, and longer
+// ones gained nothing (Cascade Lake). The fewest are one AVX-512 register of f32.
+constexpr int64_t kMaxPixels = 256, kMinPixels = 16;
 
 // `first` is the distribution in front of the divergence, the one that weighs its terms; `second`
 // the other one.
 template <class T>
 struct PixelTile {
-  int64_t K, stride;
+  int64_t K, pixels, stride;
   // [K, stride] logits, the pixels innermost.
   T* first;
   T* second;
@@ -44,11 +37,19 @@ struct PixelTile {
   T* e_second;  // e^b, then what differences() makes of it
   T* gap;       // d
 
-  static int64_t elements(int64_t K, int64_t stride) { return 2 * K * stride + 3 * K * kLanes<T>; }
+  // An odd number of cache lines from class to class: a vector of pixels with all its classes then
+  // spreads over all sets of the first cache.
+  static int64_t stride_of(int64_t pixels) {
+    return round_up(pixels, 128 / int64_t(sizeof(T))) + 64 / int64_t(sizeof(T));
+  }
+  static int64_t elements(int64_t K, int64_t pixels) {
+    return 2 * K * stride_of(pixels) + 3 * K * kLanes<T>;
+  }
 
-  PixelTile(int64_t K, int64_t stride, T* memory)
+  PixelTile(int64_t K, int64_t pixels, T* memory)
       : K(K),
-        stride(stride),
+        pixels(pixels),
+        stride(stride_of(pixels)),
         first(memory),
         second(first + K * stride),
         e_first(second + K * stride),
@@ -100,12 +101,14 @@ inline Tops<T> largest_logits(const PixelTile<T>& tile, int64_t i) {
   return tops;
 }
 
-// Fills e_first and e_second. Finite: no logit of these pixels is infinite.
-template <class T, bool WantCross, bool Finite>
+// Fills e_first and e_second. Finite: no logit of these pixels is infinite. each_class() has work
+// that needs none of the arithmetic units.
+template <class T, bool WantCross, bool Finite, class EachClass>
 inline ClassSums<T> exponentials(const PixelTile<T>& tile,
                                  int64_t i,
                                  const Tops<T>& tops,
-                                 double temperature) {
+                                 double temperature,
+                                 EachClass&& each_class) {
   const T scale = T(kLog2E / temperature);
   const T *first = tile.first + i, *second = tile.second + i;
   T *e_first = tile.e_first, *e_second = tile.e_second;
@@ -113,6 +116,7 @@ inline ClassSums<T> exponentials(const PixelTile<T>& tile,
   for (int64_t c0 = 0; c0 < tile.K; c0 += kClassBlock) {
     ClassSums<T> part{};
     for (int64_t c = c0; c < smaller(c0 + kClassBlock, tile.K); ++c) {
+      each_class();
       const Vector<T> a = (load(first) - tops.first) * scale;
       const Vector<T> b = (load(second) - tops.second) * scale;
       const Vector<T> ea = vector_exp2<T>(a), eb = vector_exp2<T>(b);
@@ -172,8 +176,9 @@ inline Vector<T> exact_gaps(const PixelTile<T>& tile,
 // What is found of a vector of pixels.
 template <class T>
 struct PixelResult {
-  Vector<T> mean;    // m
-  Vector<T> excess;  // F, or -1 where the first form of KL is the exact one
+  // The divergence is value + log(second / first), where first and second are 1 if it is known as
+  // value alone.
+  Vector<T> value, first, second;
   // The derivative by logits / temperature is e_second * grow - e_first * shrink.
   Vector<T> grow, shrink;
 };
@@ -181,6 +186,17 @@ struct PixelResult {
 // e^KL up to which a pixel counts as close. The first form of KL is beyond it at most 8 times as
 // much in error as KL = 1 would be, and of p - q half of the bits of p are left at least.
 constexpr double kClose = 1.125;
+
+// log(1 + x) for 0 <= x <= 1/8 within about an ulp: 2 atanh(s), s = x / (2 + x) <= 1/17. What the
+// series leaves out is s^8 / 9 = 1.6e-11 (f32) and s^16 / 17 = 1.2e-21 (f64) of it.
+template <class T>
+inline Vector<T> log_of_one_plus(Vector<T> x) {
+  constexpr int kTerms = sizeof(T) == sizeof(float) ? 3 : 7;
+  const Vector<T> s = x / (x + T(2)), square = s * s;
+  Vector<T> sum = {};
+  for (int n = kTerms; n > 0; --n) sum = (sum + T(1.0 / (2 * n + 1))) * square;
+  return (s + s) + (s + s) * sum;
+}
 
 // Pixels of which some are close: e_second becomes the derivative up to the sum F that is not known
 // before the end. growth is e^KL.
@@ -217,88 +233,100 @@ inline PixelResult<T> differences(const PixelTile<T>& tile,
 
   const Vector<T> shrink = StudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
   const Vector<T> grow = one / (one + shrink);
-  return {mean, choose<T>(close, excess, -one), grow, shrink * inverse * grow};
+  return {choose<T>(close, log_of_one_plus<T>(excess), mean), choose<T>(close, one, sums.first),
+          choose<T>(close, one, sums.second), grow, shrink * inverse * grow};
 }
 
-// Divergence and derivative of a vector of pixels.
-template <class T, bool StudentFirst>
+// Divergence and, if it is wanted, derivative of a vector of pixels.
+template <class T, structkd_divergence Kind>
 inline PixelResult<T> compare(const PixelTile<T>& tile,
                               int64_t i,
                               const Tops<T>& tops,
                               const ClassSums<T>& sums,
-                              double temperature) {
-  const Vector<T> one = broadcast(T(1)), mean = sums.gap / sums.first;
-  const Vector<T> growth = vector_exp2<T>(mean) * sums.second / sums.first;
+                              double temperature,
+                              bool want_grad) {
+  constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
+  constexpr bool kCross = Kind == STRUCTKD_DIVERGENCE_CROSS_ENTROPY;
+  const Vector<T> one = broadcast(T(1));
+  const Vector<T> inverse_first = one / sums.first, inverse_second = one / sums.second;
+  const Vector<T> mean = sums.gap * inverse_first;
+  const Vector<T> growth = vector_exp2<T>(mean) * sums.second * inverse_first;
   const Integers<T> close = growth <= T(kClose);
-  if (StudentFirst || any<T>(close)) {
+  PixelResult<T> result{mean * T(kLn2), sums.first, sums.second, inverse_second, inverse_first};
+  if ((want_grad || !kCross) && (kStudentFirst || any<T>(close))) {
     const Vector<T> exact = exact_gaps(tile, i, tops, T(1.0 / temperature)) / sums.first;
-    return differences<T, StudentFirst>(tile, sums, exact, growth, close);
+    result = differences<T, kStudentFirst>(tile, sums, exact, growth, close);
   }
-  return {mean * T(kLn2), -one, one / sums.second, one / sums.first};
+  if (kCross) {
+    result.value = sums.cross * T(kLn2) * inverse_first;
+    result.first = one;
+    result.second = sums.second;
+  }
+  return result;
 }
 
-// The derivative times scale in place of the logits of `second`.
+// The derivative times scale, 0 in pixels that are not valid, in place of the logits of `second`.
 template <class T>
-inline void write_grad(const PixelTile<T>& tile, int64_t i, const PixelResult<T>& result, T scale) {
+inline void write_grad(
+    const PixelTile<T>& tile, int64_t i, const PixelResult<T>& result, T scale, Integers<T> valid) {
   const Vector<T> grow = result.grow * scale, shrink = result.shrink * scale;
   const T *e_first = tile.e_first, *e_second = tile.e_second;
   T* out = tile.second + i;
   for (int64_t c = 0; c < tile.K; ++c) {
-    store(out, Vector<T>(load(e_second) * grow - load(e_first) * shrink));
+    const Vector<T> grad = load(e_second) * grow - load(e_first) * shrink;
+    // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
+    store(out, choose<T>(valid, grad, Vector<T>{}));
     e_first += kLanes<T>;
     e_second += kLanes<T>;
     out += tile.stride;
   }
 }
 
-// Divergences of a tile from per-pixel results, summed over its valid pixels in a fixed order.
-//   close  log(1 + F) = log(u) + (F - (u - 1)),  u = 1 + F rounded. The rounding should be divided
-//          by u, but it counts only where u is nearly 1.
-//   else   m + log(sum e^b / sum e^a)
+// The divergences of a tile, summed in a fixed order. Logarithms are taken of products over vectors
+// of pixels: one per pixel would take a sixth of the time.
 template <class T>
-struct PixelValues {
-  double addend[kMaxPixels];
-  double argument[kMaxPixels];
+class DivergenceSum {
+ public:
+  DivergenceSum() { start_products(); }
 
-  void set_cross_entropy(int64_t i, const ClassSums<T>& sums) {
-    T cross[kLanes<T>], first[kLanes<T>], second[kLanes<T>];
-    store(cross, sums.cross);
-    store(first, sums.first);
-    store(second, sums.second);
-    for (int lane = 0; lane < kLanes<T>; ++lane) {
-      addend[i + lane] = kLn2 * double(cross[lane]) / double(first[lane]);
-      argument[i + lane] = double(second[lane]);
-    }
+  void add(const PixelResult<T>& result, Integers<T> valid) {
+    const Vector<T> one = broadcast(T(1));
+    T value[kLanes<T>], first[kLanes<T>], second[kLanes<T>];
+    store(value, choose<T>(valid, result.value, Vector<T>{}));
+    store(first, choose<T>(valid, result.first, one));
+    store(second, choose<T>(valid, result.second, one));
+    for (int l = 0; l < kLanes<T>; ++l) value_[l] += double(value[l]);
+    for (int l = 0; l < kLanes<T>; ++l) first_[l] *= double(first[l]);
+    for (int l = 0; l < kLanes<T>; ++l) second_[l] *= double(second[l]);
+    if (++factors_ == kMostFactors) add_logarithms();
   }
 
-  void set_divergence(int64_t i, const ClassSums<T>& sums, const PixelResult<T>& result) {
-    T mean[kLanes<T>], excess[kLanes<T>], first[kLanes<T>], second[kLanes<T>];
-    store(mean, result.mean);
-    store(excess, result.excess);
-    store(first, sums.first);
-    store(second, sums.second);
-    for (int lane = 0; lane < kLanes<T>; ++lane) {
-      const double F = double(excess[lane]), u = 1.0 + F;
-      const bool close = F >= 0.0;
-      addend[i + lane] = close ? F - (u - 1.0) : double(mean[lane]);
-      argument[i + lane] = close ? u : double(second[lane]) / double(first[lane]);
-    }
-  }
-
-  // valid[i] is 0 or 1.
-  double sum(const T* valid, int64_t pixels) {
-    log_row(argument, pixels, argument);
-    Vector<double> sums = {};
-    for (int64_t i = 0; i < pixels; i += kLanes<double>) {
-      double mask[kLanes<double>];
-      for (int lane = 0; lane < kLanes<double>; ++lane) mask[lane] = double(valid[i + lane]);
-      const Vector<double> value = load(addend + i) + load(argument + i);
-      sums += choose<double>(load(mask) > 0.0, value, Vector<double>{});
-    }
+  double total() {
+    add_logarithms();
     double total = 0.0;
-    for (int lane = 0; lane < kLanes<double>; ++lane) total += sums[lane];
+    for (int l = 0; l < kLanes<T>; ++l) total += value_[l];
     return total;
   }
+
+ private:
+  static constexpr int kMostFactors = 32;  // of at most the number of classes, below 2^31
+
+  void start_products() {
+    factors_ = 0;
+    for (int l = 0; l < kLanes<T>; ++l) first_[l] = second_[l] = 1.0;
+  }
+
+  void add_logarithms() {
+    for (int l = 0; l < kLanes<T>; l += kLanes<double>) {
+      store(value_ + l, Vector<double>(load(value_ + l) + (vector_log(load(second_ + l)) -
+                                                           vector_log(load(first_ + l)))));
+    }
+    start_products();
+  }
+
+  int factors_;
+  // Per lane: the sum of values, the products of first and of second.
+  double value_[kLanes<T>] = {}, first_[kLanes<T>], second_[kLanes<T>];
 };
 
 }  // namespace
