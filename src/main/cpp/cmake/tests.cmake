@@ -26,6 +26,18 @@ list(REMOVE_ITEM test_case_sources ${test_dir}/memory.cpp) # what a GPU reaches 
 add_library(structkd_test_cases OBJECT ${test_case_sources})
 target_include_directories(structkd_test_cases PUBLIC ${test_dir} PRIVATE .) # core/half.h, all inline
 target_link_libraries(structkd_test_cases PUBLIC structkd GTest::gtest)
+target_compile_definitions(structkd_test_cases PRIVATE $<TARGET_PROPERTY:structkd,COMPILE_DEFINITIONS>)
+
+# What the tests call of one level directly is compiled as that level's kernels are.
+foreach(level ${structkd_isa_levels})
+  set(kernels structkd_cpu_${level})
+  add_library(structkd_test_${level} OBJECT ${test_dir}/isa/vector_math_rows.cpp)
+  target_include_directories(structkd_test_${level} PRIVATE . ${test_dir})
+  target_compile_definitions(structkd_test_${level}
+                             PRIVATE $<TARGET_PROPERTY:${kernels},COMPILE_DEFINITIONS>)
+  target_compile_options(structkd_test_${level} PRIVATE $<TARGET_PROPERTY:${kernels},COMPILE_OPTIONS>)
+  target_sources(structkd_test_cases INTERFACE $<TARGET_OBJECTS:structkd_test_${level}>)
+endforeach()
 
 add_executable(structkd_tests ${test_dir}/memory.cpp)
 target_link_libraries(structkd_tests PRIVATE structkd_test_cases GTest::gtest_main)

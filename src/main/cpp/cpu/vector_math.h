@@ -278,27 +278,22 @@ inline Vector<double> vector_log(Vector<double> x) {
   return choose<double>(x >= 0.0, result, x * __builtin_nan(""));
 }
 
-// out[i] = exp(in[i]), i < n; in and out may be the same buffer.
-template <class T>
-inline void exp_row(const T* in, int64_t n, T* out) {
+// out[i] = f(in[i]), i < n, a vector at a time; in and out may be the same buffer.
+template <class T, class Function>
+inline void map_row(const T* in, int64_t n, T* out, Function f) {
   int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) store(out + i, vector_exp<T>(load(in + i)));
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(out + i, f(load(in + i)));
   if (i == n) return;
   T last[kLanes<T>] = {};
   memcpy(last, in + i, size_t(n - i) * sizeof(T));
-  store(last, vector_exp<T>(load(last)));
+  store(last, f(load(last)));
   memcpy(out + i, last, size_t(n - i) * sizeof(T));
 }
 
-// out[i] = log(in[i]), i < n; in and out may be the same buffer.
-inline void log_row(const double* in, int64_t n, double* out) {
-  int64_t i = 0;
-  for (; i + kLanes<double> <= n; i += kLanes<double>) store(out + i, vector_log(load(in + i)));
-  if (i == n) return;
-  double last[kLanes<double>] = {};
-  memcpy(last, in + i, size_t(n - i) * sizeof(double));
-  store(last, vector_log(load(last)));
-  memcpy(out + i, last, size_t(n - i) * sizeof(double));
+// out[i] = exp(in[i]), likewise.
+template <class T>
+inline void exp_row(const T* in, int64_t n, T* out) {
+  map_row(in, n, out, vector_exp<T>);
 }
 
 }  // namespace
