@@ -88,13 +88,10 @@ class Exchange {
     }
   }
 
-  // For all classes.
+  // For all classes. What move() has not passed is read as it comes: the first tile, in the main.
   void finish() {
-    while (moved_ < tile_.K) {
-      do move();
-      while (at_ > 0);
-      settle();
-    }
+    while (next_grad_ != nullptr && moved_ < tile_.K) move();
+    moved_ = tile_.K;
     settle();
   }
 
