@@ -20,14 +20,17 @@ namespace {
 // rows half as long, took 1.05 of the time with 150 classes (Cascade Lake).
 constexpr int64_t kTileBytes = 320 << 10;
 
+// Half as much where the classes of a pixel lie side by side: a tile of such maps must fit, too.
 template <class T>
-int64_t pixels_per_tile(int64_t K) {
+int64_t pixels_per_tile(const PixelwiseArgs& args) {
+  const bool planes = is_plain<T>(args.student) && is_plain<T>(args.teacher);
+  const int64_t most = (planes ? kTileBytes : kTileBytes / 2) / int64_t(2 * sizeof(T));
   int64_t pixels = kMaxPixels;
-  while (pixels > kMinPixels && 2 * K * pixels * int64_t(sizeof(T)) > kTileBytes) pixels /= 2;
+  while (pixels > kMinPixels && args.student.C * pixels > most) pixels /= 2;
   return pixels;
 }
 
-// How the work is cut, by shape alone, and where it is done.
+// How the work is cut, by shape and strides alone, and where it is done.
 template <class T>
 struct PixelTiles {
   int64_t K, N, pixels, per_image, count;
@@ -37,7 +40,7 @@ struct PixelTiles {
   PixelTiles(const PixelwiseArgs& args, int threads, Workspace& workspace)
       : K(args.student.C),
         N(args.student.H * args.student.W),
-        pixels(pixels_per_tile<T>(K)),
+        pixels(pixels_per_tile<T>(args)),
         per_image(divide_up(N, pixels)),
         count(args.student.B * per_image) {
     buffers = workspace.take<T>(2 * threads * PixelTile<T>::elements(K, pixels));

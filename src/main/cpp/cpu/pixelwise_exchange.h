@@ -70,38 +70,46 @@ class Exchange {
     if (next_grad_ != nullptr) next_grad_ += grad_.stride_c;
   }
 
-  // For the classes that move() has passed.
+  // For the classes that move() has passed. Maps with all classes of a pixel side by side wait for
+  // finish(): their lines are shared by many classes and would leave the caches in between.
   void settle() {
-    for (; settled_ < moved_; ++settled_) {
-      T* second = tile_.second + settled_ * tile_.stride;
-      if (out_.count > 0 && next_grad_ == nullptr) {
-        if (streams<T>(grad_)) {
-          stream_row(grad_, out_.b, settled_, out_.n0, out_.count, second);
-        } else {
-          store_row(grad_, out_.b, settled_, out_.n0, out_.count, second);
-        }
-      }
-      if (in_.count > 0) {
-        load_logits(first_, tile_.first + settled_ * tile_.stride);
-        load_logits(second_, second);
-      }
-    }
+    if (next_first_ != nullptr || in_.count == 0) settle_moved();
   }
 
   // For all classes. What move() has not passed is read as it comes: the first tile, in the main.
   void finish() {
     while (next_grad_ != nullptr && moved_ < tile_.K) move();
     moved_ = tile_.K;
-    settle();
+    settle_moved();
   }
 
  private:
-  void load_logits(const Map& logits, T* row) const {
+  // Map by map: with all classes of a pixel side by side, the next class is in the same lines.
+  void settle_moved() {
+    for (int64_t c = settled_; c < moved_; ++c) store_gradient(c);
+    for (int64_t c = settled_; c < moved_; ++c) load_logits(first_, c, tile_.first);
+    for (int64_t c = settled_; c < moved_; ++c) load_logits(second_, c, tile_.second);
+    settled_ = moved_;
+  }
+
+  void store_gradient(int64_t c) const {
+    if (out_.count == 0 || next_grad_ != nullptr) return;
+    const T* row = tile_.second + c * tile_.stride;
+    if (streams<T>(grad_)) {
+      stream_row(grad_, out_.b, c, out_.n0, out_.count, row);
+    } else {
+      store_row(grad_, out_.b, c, out_.n0, out_.count, row);
+    }
+  }
+
+  void load_logits(const Map& logits, int64_t c, T* buffer) const {
+    if (in_.count == 0) return;
+    T* row = buffer + c * tile_.stride;
     if (next_first_ != nullptr) {  // load_row() would look ahead once more
-      const T* from = plain_row<T>(logits, in_.b, in_.n0) + settled_ * logits.stride_c;
+      const T* from = plain_row<T>(logits, in_.b, in_.n0) + c * logits.stride_c;
       for (int64_t i = 0; i < in_.count; ++i) row[i] = from[i];
     } else {
-      load_row(logits, in_.b, settled_, in_.n0, in_.count, row);
+      load_row(logits, in_.b, c, in_.n0, in_.count, row);
     }
     // Pixels beyond the image get logits 0, so that they cost no slow arithmetic, and are not
     // valid.
