@@ -116,12 +116,20 @@ inline T* plain_row(const Map& map, int64_t b, int64_t n0) {
   return static_cast<T*>(map.data) + b * map.stride_b + n0;
 }
 
-// As store_row, past the caches where runs of the row are contiguous and of T. Ends with
-// finish_streams().
+// Whether a gradient goes past the caches. With 19 classes that took 0.9 of the time from 5 MB
+// on, and 1.1 of it below 1 MB, where it stays in the second level (Cascade Lake).
 template <class T>
-inline void stream_row(
+inline bool streams(const Map& grad) {
+  constexpr int64_t kBytes = 4 << 20;
+  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
+}
+
+// As store_row, past the caches where the whole gradient goes there and runs of the row are
+// contiguous and of T. Ends with finish_streams().
+template <class T>
+inline void store_grad_row(
     const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {
-  if (map.dtype != kDtypeOf<T> || map.stride_w != 1) {
+  if (!streams<T>(map) || map.dtype != kDtypeOf<T> || map.stride_w != 1) {
     store_row(map, b, c, n0, count, in);
     return;
   }

@@ -73,13 +73,6 @@ struct GradTile {
         e(workspace.take<T>(K * kColumns<T>)) {}
 };
 
-// Whether the gradient goes past the caches.
-template <class T>
-inline bool streams(const Map& grad) {
-  constexpr int64_t kBytes = 4 << 20;  // as measured for the pixel-wise loss
-  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
-}
-
 // Where the gradients of a tile go, a row per class.
 template <class T>
 struct Gradients {
@@ -194,11 +187,7 @@ inline void write_grad_tile(const InterClassSimilarityArgs& args,
         row[x] = i > 0 && pixels.index[i - 1] == x ? row[--i] : T(0);
       }
     }
-    if (streams<T>(args.grad)) {
-      stream_row(args.grad, b, k, pixels.first, pixels.span, row);
-    } else {
-      store_row(args.grad, b, k, pixels.first, pixels.span, row);
-    }
+    store_grad_row(args.grad, b, k, pixels.first, pixels.span, row);
   }
 }
 

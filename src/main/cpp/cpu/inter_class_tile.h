@@ -18,8 +18,6 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-constexpr double kLog2E = 0x1.71547652b82fep+0, kLn2 = 0x1.62e42fefa39efp-1;
-
 // Pixels per tile: 512, so that adding up the lanes at the end of a tile takes a fifth of the time
 // of its products, or as many as keep u within half of a second-level cache of 1 MB.
 template <class T>
@@ -86,11 +84,8 @@ struct Logits {
 // The tile in the map, a row per class, if kernels can walk over it as it lies; else nullptr.
 template <class T>
 inline T* tile_in_place(const Map& map, int64_t b, const Pixels& pixels) {
-  const bool adjacent = map.stride_w == 1 && (map.stride_h == map.W || map.H == 1);
-  const bool same_type = map.dtype == (sizeof(T) == sizeof(double) ? STRUCTKD_F64 : STRUCTKD_F32);
   const bool whole = pixels.index == nullptr && padded_columns<T>(pixels.count) == pixels.count;
-  if (!adjacent || !same_type || !whole) return nullptr;
-  return static_cast<T*>(map.data) + b * map.stride_b + pixels.first;
+  return whole && is_plain<T>(map) ? plain_row<T>(map, b, pixels.first) : nullptr;
 }
 
 // Copies only what the kernels cannot read as it lies. A copy is padded by the shift, where u is 0.

@@ -18,14 +18,6 @@ struct Pixels {
   int64_t b, n0, count;
 };
 
-// Whether the gradient goes past the caches. With 19 classes that took 0.9 of the time from 5 MB
-// on, and 1.1 of it below 1 MB, where it stays in the second level (Cascade Lake).
-template <class T>
-bool streams(const Map& grad) {
-  constexpr int64_t kBytes = 4 << 20;
-  return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
-}
-
 // Exchanges what a tile holds, class by class: the gradient in `second` goes out, then logits come
 // in. move() makes the way ready for one vector of pixels of one class, so that it is called once
 // per class of each vector of pixels that is computed meanwhile; settle() ends it.
@@ -95,11 +87,7 @@ class Exchange {
   void store_gradient(int64_t c) const {
     if (out_.count == 0 || next_grad_ != nullptr) return;
     const T* row = tile_.second + c * tile_.stride;
-    if (streams<T>(grad_)) {
-      stream_row(grad_, out_.b, c, out_.n0, out_.count, row);
-    } else {
-      store_row(grad_, out_.b, c, out_.n0, out_.count, row);
-    }
+    store_grad_row(grad_, out_.b, c, out_.n0, out_.count, row);
   }
 
   void load_logits(const Map& logits, int64_t c, T* buffer) const {

@@ -77,8 +77,6 @@ inline void add_part(ClassSums<T>& sums, const ClassSums<T>& part) {
   sums.cross += part.cross;
 }
 
-constexpr double kLog2E = 0x1.71547652b82fep+0, kLn2 = 0x1.62e42fefa39efp-1;
-
 // Larger than any |delta| of a class that matters, and 0 times it is 0.
 constexpr double kNoWeight = -1e4;
 

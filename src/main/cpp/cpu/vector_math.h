@@ -19,6 +19,8 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
+constexpr double kLog2E = 0x1.71547652b82fep+0, kLn2 = 0x1.62e42fefa39efp-1;
+
 // The integer vectors that hold the bits of Vector<T>. Unsigned, since exponents are shifted in.
 template <class T>
 struct BitsOf;
@@ -105,7 +107,6 @@ struct ExpOf<float> {
   static constexpr float kHighest = 89.0f, kLowest = -104.0f;  // overflows; rounds to 0
   // x + kRound has x, rounded to an integer, in its lowest bits.
   static constexpr float kRound = 0x1.8p23f;
-  static constexpr float kLog2E = 0x1.715476p+0f;
   // 15 bits, so that n ln2 is exact for |n| <= 2^9.
   static constexpr float kLn2High = 0x1.62e4p-1f, kLn2Low = 0x1.7f7d1cp-20f;
   static inline Vector<float> p(Vector<float> r) {  // 3.3e-9 of e^r
@@ -122,7 +123,6 @@ struct ExpOf<double> {
   static constexpr int kMantissa = 52, kBias = 1023;
   static constexpr double kHighest = 710.0, kLowest = -746.0;
   static constexpr double kRound = 0x1.8p52;
-  static constexpr double kLog2E = 0x1.71547652b82fep+0;
   // 33 bits, so that n ln2 is exact for |n| <= 2^20.
   static constexpr double kLn2High = 0x1.62e42fee00000p-1, kLn2Low = 0x1.a39ef35793c76p-33;
   static inline Vector<double> p(Vector<double> r) {  // 4.4e-18 of e^r
@@ -235,7 +235,7 @@ inline Vector<T> vector_exp(Vector<T> x) {
   // Beyond these the result is inf or 0 anyway. NaN passes both.
   x = vector_min<T>(broadcast(E::kHighest), x);
   x = vector_max<T>(broadcast(E::kLowest), x);
-  const Vector<T> whole = (x * E::kLog2E + E::kRound) - E::kRound;
+  const Vector<T> whole = (x * T(kLog2E) + E::kRound) - E::kRound;
   Vector<T> r = x - whole * E::kLn2High;
   r = r - whole * E::kLn2Low;
   const Vector<T> power = (r * r) * E::p(r) + r + T(1);
