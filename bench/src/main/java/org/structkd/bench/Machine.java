@@ -167,7 +167,8 @@ record Machine(
     if (head.isEmpty()) {
       return "unknown";
     }
-    return git("status", "--porcelain", "--untracked-files=no").isEmpty()
+    // The results of a run before are no change of what is measured.
+    return git("status", "--porcelain", "--untracked-files=no", ":/", ":/!bench/results").isEmpty()
         ? head
         : head + ".changed";
   }
