@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Everything a change must pass. Exit status 0 only if all of it did.
 #
-#   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, packaging, speed
-#   ./structkd test --quick      the same without sanitizers, races, memory counts, CUDA, g++ 11, the second build
-#                                of the jars and the bench's floors
+#   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, arm64, packaging, speed
+#   ./structkd test --quick      the same without sanitizers, races, memory counts, CUDA, g++ 11, arm64, the second
+#                                build of the jars and the bench's floors
 #   ./structkd test --all-archs  CUDA for all architectures instead of two
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -127,6 +127,15 @@ example_refuses() {
 # Debian's name for the second compiler; installs it where possible.
 have_gcc11() { command -v g++-11 >/dev/null || apt_install g++-11 2>/dev/null; }
 
+# A cross compiler by Debian's name; installs it where possible.
+have_arm64_gcc() { command -v aarch64-linux-gnu-g++ >/dev/null || apt_install g++-aarch64-linux-gnu 2>/dev/null; }
+
+# The kernels on another processor: compiled, not run.
+arm64_compiles() {
+  CXX=aarch64-linux-gnu-g++ CC=aarch64-linux-gnu-gcc ./cppbuild.sh target/native-arm64 -DSTRUCTKD_LIBTORCH= \
+    -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
+}
+
 setup tests
 build
 mkdir -p target/test
@@ -143,6 +152,11 @@ if ! $quick; then
     CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
   else
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
+  fi
+  if have_arm64_gcc; then
+    step "C++ for arm64 compiles" arm64_compiles
+  else
+    skip "C++ for arm64 compiles" "g++-aarch64-linux-gnu is not installed and apt cannot install it here"
   fi
 fi
 if $quick; then
