@@ -124,11 +124,8 @@ example_refuses() {
   [ "$status" = 2 ] || fail "example $* ended with status $status, expected 2"
 }
 
-# Debian's name for the second compiler; installs it where possible.
-have_gcc11() { command -v g++-11 >/dev/null || apt_install g++-11 2>/dev/null; }
-
-# A cross compiler by Debian's name; installs it where possible.
-have_arm64_gcc() { command -v aarch64-linux-gnu-g++ >/dev/null || apt_install g++-aarch64-linux-gnu 2>/dev/null; }
+# A compiler and Debian's name of its package; installs it where possible.
+have_compiler() { command -v "$1" >/dev/null || apt_install "$2" 2>/dev/null; }
 
 # The kernels on another processor: compiled, not run.
 arm64_compiles() {
@@ -148,12 +145,12 @@ if ! $quick; then
   step "CUDA kernels emulated: ASan and UBSan" emulated_sanitized
   step "CUDA: build from source, GPU check" cuda_from_source
   if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
-  if have_gcc11; then
+  if have_compiler g++-11 g++-11; then
     CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
   else
     skip "C++ tests, g++ 11" "g++-11 is not installed and apt cannot install it here"
   fi
-  if have_arm64_gcc; then
+  if have_compiler aarch64-linux-gnu-g++ g++-aarch64-linux-gnu; then
     step "C++ for arm64 compiles" arm64_compiles
   else
     skip "C++ for arm64 compiles" "g++-aarch64-linux-gnu is not installed and apt cannot install it here"

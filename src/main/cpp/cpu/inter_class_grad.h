@@ -92,6 +92,26 @@ struct Gradients {
   }
 };
 
+// low[r], high[r] += sum_j coefficients[j, r] columns[j], kColumns wide, j < K. Inlined: the sums
+// stay in registers.
+template <class T, int rows>
+__attribute__((always_inline)) inline void add_rows(int64_t K,
+                                                    const T* coefficients,
+                                                    const T* columns,
+                                                    Vector<T> (&low)[rows],
+                                                    Vector<T> (&high)[rows]) {
+  for (int64_t j = 0; j < K; ++j) {
+    const Vector<T> c0 = load(columns), c1 = load(columns + kLanes<T>);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      low[r] += coefficients[r] * c0;
+      high[r] += coefficients[r] * c1;
+    }
+    coefficients += rows;
+    columns += kColumns<T>;
+  }
+}
+
 // Gradients of `rows` classes from `first` on for kColumns pixels from x on. A function of its own,
 // so that the sums stay in registers.
 template <class T, int rows>
@@ -105,31 +125,13 @@ __attribute__((noinline)) void write_gradients(int64_t K,
   const T *slopes = grad.slopes + first * K, *inflows = grad.inflows + first * K;
   const T* constants = grad.constants + first;
   Vector<T> low[rows] = {}, high[rows] = {};
-  for (int64_t j = 0; j < K; ++j) {
-    const Vector<T> u0 = load(u), u1 = load(u + kLanes<T>);
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) {
-      low[r] += slopes[r] * u0;
-      high[r] += slopes[r] * u1;
-    }
-    slopes += rows;
-    u += kColumns<T>;
-  }
+  add_rows<T, rows>(K, slopes, u, low, high);
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
     low[r] = (low[r] + constants[r]) * load(own_e + r * kColumns<T>);
     high[r] = (high[r] + constants[r]) * load(own_e + r * kColumns<T> + kLanes<T>);
   }
-  for (int64_t j = 0; j < K; ++j) {
-    const Vector<T> e0 = load(e), e1 = load(e + kLanes<T>);
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) {
-      low[r] += inflows[r] * e0;
-      high[r] += inflows[r] * e1;
-    }
-    inflows += rows;
-    e += kColumns<T>;
-  }
+  add_rows<T, rows>(K, inflows, e, low, high);
   T* out = gradients.data + first * gradients.stride + x;
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {

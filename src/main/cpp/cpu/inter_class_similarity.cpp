@@ -57,7 +57,7 @@ struct Plan {
     Workspace sums(nullptr), gradients(nullptr);
     buffer_of<SumTile<T>>(sums);
     buffer_of<GradTile<T>>(gradients);
-    buffer_bytes = sums.bytes() > gradients.bytes() ? sums.bytes() : gradients.bytes();
+    buffer_bytes = larger(sums.bytes(), gradients.bytes());
     buffers = workspace.take<char>(threads * int64_t(buffer_bytes));
   }
 

@@ -123,7 +123,7 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
     const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
     multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a, 0);
     multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b, 0);
-    // Few terms of one sign per lane: no bits to lose. [0]: pairs within the panel.
+    // Of one sign, and at most 2 kPassRows per lane: no bits to lose. [0]: pairs within the panel.
     Vector<T> gap_sums[2] = {}, student_sums[2] = {};
     for (int64_t j = larger(row, own); j < row + rows; ++j) {
       T gaps[P];
