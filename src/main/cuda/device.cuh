@@ -73,6 +73,13 @@ __device__ __forceinline__ uint32_t count_arrival(uint32_t* counter) {
   return earlier;
 }
 
+// Waits until a counter of count_arrival has reached `count`, and then sees what was written before
+// those calls. Only for what blocks do that certainly run or have run (arrival.cuh).
+__device__ __forceinline__ void wait_for_arrivals(const uint32_t* counter, uint32_t count) {
+  while (*static_cast<const volatile uint32_t*>(counter) < count) __nanosleep(100);
+  __threadfence();
+}
+
 }  // namespace
 }  // namespace structkd::cuda
 

@@ -1,18 +1,17 @@
-// cuda/global_structural.cu: the global structural loss of a ragged batch in four launches (three
+// cuda/global_structural.cu: the global structural loss of a ragged batch in three launches (two
 // for the value alone). Truth: reference/global_structural.cpp.
 //
 //   gather    a warp per row     unit rows; the order of columns; the gradient cleared
-//   maps      a block per tile   V_S and V_T
-//   groups    a block per part   softmax sums of each group in so many rows; in the blocks that end
+//   compare   a block per tile   V_S and V_T
+//             a block per part   softmax sums of each group in so many rows; in the blocks that end
 //                                last the loss, and what the gradient needs of each group
 //   gradient  a block per tile   slopes of the map entries times rows, back through the unit length
 //
 // Blocks of images and samples that counts leave out return at once: nothing is read by the host.
 // Maps, order and groups live in the workspace, 16 M^2 bytes per image in f32.
 #include "core/error.h"
+#include "cuda/global_structural_compare.cuh"
 #include "cuda/global_structural_grad.cuh"
-#include "cuda/global_structural_groups.cuh"
-#include "cuda/global_structural_maps.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
 
@@ -27,9 +26,7 @@ struct Plan {
   PixelChains chains;
   GroupParts parts;
   Arrivals arrivals;
-  int64_t pitch;   // of maps: M, up to a multiple of 4, so that rows start at 16 bytes
-  T* student_map;  // [B, M, pitch]
-  T* teacher_map;
+  SimilarityMaps<T> maps;
   GroupSlope<T>* slopes;  // [B, M], or nullptr
   double* losses;         // [B]
 
@@ -40,49 +37,31 @@ struct Plan {
         shuffle{},
         chains(args.student.B, args.want_grad ? args.max_samples : 0, workspace),
         parts(args.student.B, args.max_samples, workspace),
-        arrivals(args.student.B, workspace) {
+        arrivals(args.student.B, workspace),
+        maps(args.student.B, args.max_samples, workspace) {
     const int64_t B = args.student.B, M = args.max_samples, grads = args.want_grad ? 1 : 0;
-    pitch = divide_up(M, 4) * 4;
-    student_map = workspace.take<T>(B * M * pitch);
-    teacher_map = workspace.take<T>(B * M * pitch);
     slopes = workspace.take<GroupSlope<T>>(grads * B * M);
     losses = workspace.take<double>(B);
     const bool shuffled = args.shuffle != STRUCTKD_SHUFFLE_NONE;
-    shuffle.pitch = pitch;
+    shuffle.pitch = maps.pitch;
     if (shuffled) shuffle.columns = workspace.take<int32_t>(B * M * M);
     // Reading a table needs them, too.
     const bool groups = args.want_grad || (shuffled && args.permutation.data != nullptr);
-    if (groups) shuffle.groups = workspace.take<int32_t>(B * M * pitch);
+    if (groups) shuffle.groups = workspace.take<int32_t>(B * M * maps.pitch);
     if (!args.want_grad) slopes = nullptr;
   }
 
   GroupWork<T> group_work() const {
-    return {images, shuffle, parts, student_map, teacher_map, slopes, losses, arrivals};
+    return {images, shuffle, parts, maps, slopes, losses, arrivals};
   }
 };
 
 template <class T, class Shape>
-void launch_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStream_t stream) {
-  const int64_t tiles = divide_up(args.max_samples, Shape::kTile);
-  launch<similarity_map_tile_per_block_kernel<T, Shape>>(
-      "similarity_map_tile_per_block", dim3(unsigned(tiles * tiles), 2, unsigned(args.student.B)),
-      dim3(Shape::kThreads), 0, stream, args, plan.student, plan.teacher, plan.pitch,
-      plan.student_map, plan.teacher_map);
-}
-
-template <class T>
 void compare_maps(const GlobalStructuralArgs& args, const Plan<T>& plan, cudaStream_t stream) {
-  const unsigned B = unsigned(args.student.B);
-  const int64_t M = args.max_samples;
-  if (M <= kSmallMap) {
-    launch_maps<T, SmallMapTile<T>>(args, plan, stream);
-  } else {
-    launch_maps<T, LargeMapTile<T>>(args, plan, stream);
-  }
-  const int64_t tasks = M * plan.parts.parts;
-  launch<group_sums_part_per_block_kernel<T>>(
-      "group_sums_part_per_block", dim3(unsigned(tasks < kGroupBlocks ? tasks : kGroupBlocks), B),
-      dim3(kGroupThreads), 0, stream, args, plan.group_work());
+  const CompareGrid<Shape> grid(args, plan.parts);
+  launch<compare_maps_kernel<T, Shape>>("compare_maps", dim3(grid.blocks()), dim3(Shape::kThreads),
+                                        0, stream, args, grid, plan.student, plan.teacher,
+                                        plan.group_work());
 }
 
 template <class T, class Gradient, class Tile>
@@ -90,15 +69,15 @@ void write_grad(const GlobalStructuralArgs& args,
                 const Plan<T>& plan,
                 const MapOf<Gradient>& grad,
                 cudaStream_t stream) {
-  const MapsAndSlopes<T> maps = {plan.student_map, plan.teacher_map, plan.shuffle.groups,
-                                 plan.slopes,      plan.chains.next, plan.chains.owner,
-                                 plan.pitch,       args.max_samples, 1.0 / args.temperature};
+  const SlopeSources<T> sources = {
+      plan.maps,         plan.shuffle.groups, plan.slopes,           plan.chains.next,
+      plan.chains.owner, args.max_samples,    1.0 / args.temperature};
   const dim3 grid(unsigned(divide_up(args.student.C, Tile::kChannels)),
                   unsigned(divide_up(args.max_samples, Tile::kRows)), unsigned(args.student.B));
   const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
   launch<row_gradient_tile_per_block_kernel<T, Gradient, Tile>>(
       "row_gradient_tile_per_block", grid, dim3(Tile::kThreads), sizeof(typename Tile::Shared),
-      stream, args, maps, plan.student, cross ? plan.teacher : plan.student, grad);
+      stream, args, sources, plan.student, cross ? plan.teacher : plan.student, grad);
 }
 
 // Blocks of the gather, which also clears the gradient: 8 for each of 132 multiprocessors, if the
@@ -121,12 +100,12 @@ void run_typed(const GlobalStructuralArgs& args, cudaStream_t stream, void* memo
       dim3(kRowThreads), 0, stream, args, MapOf<const Element>(args.student),
       MapOf<const Element>(args.teacher), plan.student, plan.teacher, plan.images, plan.shuffle,
       plan.chains, plan.arrivals, grad);
-  compare_maps(args, plan, stream);
-  if (grad.data == nullptr) return;
   if (args.max_samples <= kSmallMap) {
-    write_grad<T, Gradient, SmallGradTile<T>>(args, plan, grad, stream);
+    compare_maps<T, SmallMapTile<T>>(args, plan, stream);
+    if (grad.data != nullptr) write_grad<T, Gradient, SmallGradTile<T>>(args, plan, grad, stream);
   } else {
-    write_grad<T, Gradient, LargeGradTile<T>>(args, plan, grad, stream);
+    compare_maps<T, LargeMapTile<T>>(args, plan, stream);
+    if (grad.data != nullptr) write_grad<T, Gradient, LargeGradTile<T>>(args, plan, grad, stream);
   }
 }
 
@@ -157,7 +136,7 @@ void global_structural(const Launch& launch_settings,
   set_plan(
       "global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld "
       "samples",
-      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 4 : 3,
+      args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 3 : 2,
       static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }
 

@@ -49,14 +49,13 @@ using LargeGradTile = GradTile<T, 32>;
 
 // What the slopes are made of.
 template <class T>
-struct MapsAndSlopes {
-  const T* student_map;
-  const T* teacher_map;
+struct SlopeSources {
+  SimilarityMaps<T> maps;
   const int32_t* groups;
   const GroupSlope<T>* slopes;
   const int32_t* next;  // PixelChains
   const int32_t* owner;
-  int64_t pitch, max_samples;
+  int64_t max_samples;
   double inverse_tau;
 
   // U of an entry whose group is known: V is symmetric where U_ji is asked for.
@@ -90,7 +89,7 @@ __device__ __forceinline__ void copy_factors(const T* first,
 // weights[j][i] of columns j0 .. j0 + kColumns; along[r] += the thread's part of <x_i, h_i>. All
 // threads have left the columns before once they pass the barrier in here; a barrier must follow.
 template <class Tile, class T>
-__device__ __forceinline__ void make_weights(const MapsAndSlopes<T>& maps,
+__device__ __forceinline__ void make_weights(const SlopeSources<T>& sources,
                                              bool cross,
                                              int64_t image,
                                              int64_t M,
@@ -106,7 +105,8 @@ __device__ __forceinline__ void make_weights(const MapsAndSlopes<T>& maps,
     const int c = Tile::kRows == kWarp ? e / kWarp : e / 512 * 32 + e / 16 % 2 * 16 + e / 32 % 16;
     const int64_t j = j0 + c, i = i0 + e % Tile::kRows;
     const bool inside = i < M && j < M;
-    shared.groups_ji[c][e % Tile::kRows] = inside ? maps.groups[(image + j) * maps.pitch + i] : -1;
+    shared.groups_ji[c][e % Tile::kRows] =
+        inside ? sources.groups[(image + j) * sources.maps.pitch + i] : -1;
   }
   __syncthreads();
   const int s = threadIdx.x % Tile::kColumns;
@@ -118,15 +118,17 @@ __device__ __forceinline__ void make_weights(const MapsAndSlopes<T>& maps,
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const int64_t i = i0 + r0 + q + k;
-      if (i >= M || j >= M || maps.owner[image + i] == 0) continue;
-      const int64_t entry = (image + i) * maps.pitch + j;
-      const T v_s = maps.student_map[entry], v_t = maps.teacher_map[entry];
-      T weight = maps.slope(b, maps.groups[entry], v_s, v_t);
-      if (!cross) weight += maps.slope(b, shared.groups_ji[s][r0 + q + k], v_s, v_t);
-      for (int64_t m = maps.next[image + i]; m >= 0; m = maps.next[image + m]) {
+      if (i >= M || j >= M || sources.owner[image + i] == 0) continue;
+      const int64_t entry = (image + i) * sources.maps.pitch + j;
+      const T v_s = sources.maps.student[entry], v_t = sources.maps.teacher[entry];
+      T weight = sources.slope(b, sources.groups[entry], v_s, v_t);
+      if (!cross) weight += sources.slope(b, shared.groups_ji[s][r0 + q + k], v_s, v_t);
+      for (int64_t m = sources.next[image + i]; m >= 0; m = sources.next[image + m]) {
         // Equal rows have equal entries; their groups differ.
-        weight += maps.slope(b, maps.groups[(image + m) * maps.pitch + j], v_s, v_t);
-        if (!cross) weight += maps.slope(b, maps.groups[(image + j) * maps.pitch + m], v_s, v_t);
+        weight += sources.slope(b, sources.groups[(image + m) * sources.maps.pitch + j], v_s, v_t);
+        if (!cross)
+          weight +=
+              sources.slope(b, sources.groups[(image + j) * sources.maps.pitch + m], v_s, v_t);
       }
       along[q + k] += double(weight) * double(v_s);
       four.value[k] = weight;
@@ -157,7 +159,7 @@ __device__ __forceinline__ void add_along(const double (&along)[Tile::kRowsPerTh
 template <class T, class Gradient, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,
-                                       MapsAndSlopes<T> maps,
+                                       SlopeSources<T> sources,
                                        Rows<T> student,
                                        Rows<T> factors,
                                        MapOf<Gradient> grad) {
@@ -185,7 +187,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   T h[8][4] = {};
   for (int64_t step = 0; step < steps; ++step) {
     if (step % Tile::kStepsPerColumns == 0) {
-      make_weights<Tile>(maps, cross, image, M, b, i0, step * Tile::kDepth, *shared, along);
+      make_weights<Tile>(sources, cross, image, M, b, i0, step * Tile::kDepth, *shared, along);
     }
     async_copy_wait<0>();
     __syncthreads();  // weights and factors of this step are there, those of the last one are free
@@ -214,7 +216,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 
   for (int r = 0; r < 8; ++r) {
     const int64_t i = i0 + row0 + r;
-    if (i >= M || maps.owner[image + i] == 0) continue;
+    if (i >= M || sources.owner[image + i] == 0) continue;
     double dot = 0.0;
     for (int w = 0; w < Tile::kWarpsPerRow && args.normalize; ++w)
       dot += shared->along[w][row0 + r];

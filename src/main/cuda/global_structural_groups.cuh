@@ -9,7 +9,7 @@
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
 #include "cuda/arrival.cuh"
-#include "cuda/global_structural_rows.cuh"
+#include "cuda/global_structural_maps.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -174,8 +174,7 @@ struct GroupWork {
   const ImageGroups* images;  // [B]
   Shuffle shuffle;
   GroupParts parts;
-  const T* student_map;  // [B, M, pitch]
-  const T* teacher_map;
+  SimilarityMaps<T> maps;
   GroupSlope<T>* slopes;  // [B, M], or nullptr
   double* losses;         // [B]
   Arrivals arrivals;
@@ -200,14 +199,27 @@ struct GroupWork {
     const uint32_t row0 = part * parts.rows, position0 = group * group_width;
     const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
     const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
-    GroupSums sums;
-    sums.clear();
-    for (uint32_t e = threadIdx.x; e < rows * width; e += Threads) {
+    // Two loads, the second by the first's number, while the entry before is being added.
+    bool exists;
+    T v_s, v_t;
+    const auto fetch = [&](uint32_t e) {
+      exists = false;
+      if (e >= rows * width) return;
       const uint32_t row = b * stride + row0 + e / width;
       const int32_t column = shuffle.column(row, position0 + e % width, stride);
-      if (column < 0) continue;
-      const int64_t entry = row * shuffle.pitch + column;
-      sums.add(double(student_map[entry]), double(teacher_map[entry]), inverse_tau);
+      if (column < 0) return;
+      exists = true;
+      v_s = maps.student[row * maps.pitch + column];
+      v_t = maps.teacher[row * maps.pitch + column];
+    };
+    GroupSums sums;
+    sums.clear();
+    fetch(threadIdx.x);
+    for (uint32_t e = threadIdx.x; e < rows * width; e += Threads) {
+      const bool adds = exists;
+      const double student = double(v_s), teacher = double(v_t);
+      fetch(e + Threads);
+      if (adds) sums.add(student, teacher, inverse_tau);
     }
 #pragma unroll 1
     for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
@@ -245,36 +257,17 @@ struct GroupWork {
   // the one that closes the last image adds the losses of all, in the order of images.
   template <int Threads>
   __device__ void end_block(const GlobalStructuralArgs& args, uint32_t b, uint32_t blocks) const {
-    if (!arrives_last(&arrivals.images[b], blocks)) return;
+    if (!arrives_last(&arrivals.groups[b], blocks)) return;
     const double image_loss = close_image<Threads>(args, b);
     if (threadIdx.x == 0) losses[b] = image_loss;
     const uint32_t B = uint32_t(args.student.B);
-    if (!arrives_last(arrivals.batch, B)) return;
+    if (!arrives_last(arrivals.images, B)) return;
     double loss = 0.0;
     for (uint32_t image = threadIdx.x; image < B; image += Threads) loss += losses[image];
     loss = block_sum<Threads>(loss);
     if (threadIdx.x == 0) store_loss(args.loss, args.student.dtype, loss);
   }
 };
-
-constexpr int kGroupThreads = 128;
-constexpr int kGroupBlocks = 264;  // per image at most, 2 for each of 132 multiprocessors
-
-// Blocks (x) of an image (y) share its parts of groups. Per entry a column and two numbers of a row
-// that is in L2: 12 M^2 bytes are read of f32 maps; per part of a group 40 are written and read,
-// per group 72 written. 4: the compiler may take 128 registers; left alone it aims at 56 for sm_100
-// and sm_120, and spills.
-template <class T>
-__global__ void __launch_bounds__(kGroupThreads, 4)
-    group_sums_part_per_block_kernel(GlobalStructuralArgs args, GroupWork<T> work) {
-  const uint32_t b = blockIdx.y, part_count = work.parts_of(b);
-  // At most 32 M; none where the image has no samples.
-  const uint32_t tasks = part_count * uint32_t(work.images[b].groups.count);
-  for (uint32_t task = blockIdx.x; task < tasks; task += gridDim.x) {
-    work.template add_part<kGroupThreads>(args, b, task % part_count, task / part_count);
-  }
-  work.template end_block<kGroupThreads>(args, b, gridDim.x);
-}
 
 }  // namespace
 }  // namespace structkd::cuda

@@ -7,6 +7,18 @@
 namespace structkd::cuda {
 namespace {
 
+template <class T>
+struct SimilarityMaps {
+  int64_t pitch;  // M, up to a multiple of 4: rows start at 16 bytes
+  T* student;     // [B, M, pitch]
+  T* teacher;
+
+  SimilarityMaps(int64_t B, int64_t M, Workspace& workspace)
+      : pitch(divide_up(M, 4) * 4),
+        student(workspace.take<T>(B * M * pitch)),
+        teacher(workspace.take<T>(B * M * pitch)) {}
+};
+
 constexpr int kMapDepth = 16;  // channels per step
 
 // A block makes Tile x Tile entries of a map. Split groups of threads take every Split-th step of
@@ -17,6 +29,9 @@ struct MapTile {
   static constexpr int kTile = Tile, kSplit = Split, kRowLanes = RowLanes;
   static constexpr int kGroup = Tile / 8 * (Tile / 4);  // threads of 8 x 4 entries
   static constexpr int kThreads = Split * kGroup;
+  static constexpr int kBlocks = sizeof(T) != sizeof(float) ? 2
+                                 : Split > 1                ? 3
+                                                            : 5;               // on a multiprocessor at least
   static constexpr int kLoads = Tile * kMapDepth / 4 / kGroup;  // of four channels, per operand
   // Where lanes put channels of two sectors they would meet in one bank: the rows of the upper half
   // of the channels stand eight places on.
@@ -117,29 +132,38 @@ __device__ void add_groups(T* shared, T (&entries)[8][4]) {
   }
 }
 
-// Grid (tile pair, net, image), net 0 the student. Tiles below the diagonal of a symmetric map are
-// left to their mirror images. Reads the rows of both nets, once per row of tiles, from L2; writes
-// 2 M^2 numbers. Steps
-// are read one ahead, into registers; two stages of shared memory, so that a step has one barrier.
-template <class T, class Shape>
-__global__ void __launch_bounds__(Shape::kThreads)
-    similarity_map_tile_per_block_kernel(GlobalStructuralArgs args,
-                                         Rows<T> student,
-                                         Rows<T> teacher,
-                                         int64_t pitch,
-                                         T* student_map,
-                                         T* teacher_map) {
-  STRUCTKD_SHARED(typename Shape::Stage, stages, [2][Shape::kSplit][2]);
-  const int64_t b = blockIdx.z, M = samples_of(args, b);
-  const unsigned tiles = unsigned(divide_up(args.max_samples, Shape::kTile));
-  const bool is_student = blockIdx.y == 0;
-  const bool symmetric = !is_student || args.similarity == STRUCTKD_SIMILARITY_SELF;
-  const int64_t i0 = int64_t(blockIdx.x / tiles) * Shape::kTile;
-  const int64_t j0 = int64_t(blockIdx.x % tiles) * Shape::kTile;
-  if (i0 >= M || j0 >= M || (symmetric && j0 < i0)) return;
-  const Rows<T>& a_rows = is_student ? student : teacher;
-  const Rows<T>& b_rows = symmetric ? a_rows : teacher;
+// Rows of a map and of the other, by tiles.
+struct TilePair {
+  uint32_t row, column;
+};
 
+// The tiles on and above the diagonal of `tiles` x `tiles`, counted in rows of tiles + 1: a row
+// from the upper end, then the one that it leaves room for from the lower end.
+__host__ __device__ constexpr uint32_t upper_tiles(uint32_t tiles) {
+  return tiles * (tiles + 1) / 2;
+}
+__device__ inline TilePair upper_tile(uint32_t tile, uint32_t tiles) {
+  const uint32_t upper = tile / (tiles + 1), at = tile % (tiles + 1), length = tiles - upper;
+  if (at < length) return {upper, upper + at};
+  const uint32_t lower = tiles - 1 - upper;
+  return {lower, lower + at - length};
+}
+
+// One tile of one map. Reads the rows of a net, once per row of tiles, from L2; writes M^2 numbers.
+// Steps are read one ahead, into registers; two stages of shared memory, so that a step has one
+// barrier.
+template <class Shape, class T>
+__device__ __forceinline__ void make_map_tile(const Rows<T>& a_rows,
+                                              const Rows<T>& b_rows,
+                                              int64_t b,
+                                              int64_t M,
+                                              TilePair tile,
+                                              bool symmetric,
+                                              int64_t pitch,
+                                              T* map) {
+  STRUCTKD_SHARED(typename Shape::Stage, stages, [2][Shape::kSplit][2]);
+  const int64_t i0 = int64_t(tile.row) * Shape::kTile, j0 = int64_t(tile.column) * Shape::kTile;
+  if (i0 >= M || j0 >= M) return;
   const int group = threadIdx.x / Shape::kGroup;
   constexpr int kStep = kMapDepth * Shape::kSplit;
   const int64_t steps = divide_up(a_rows.C, kStep), k_of_group = group * kMapDepth;
@@ -161,7 +185,6 @@ __global__ void __launch_bounds__(Shape::kThreads)
   add_groups<Shape>(&stages[0][0][0].at[0][0], entries);
   if (group > 0) return;
 
-  T* map = (is_student ? student_map : teacher_map) + b * args.max_samples * pitch;
   const int64_t row = i0 + threadIdx.x / (Shape::kTile / 4) * 8;
   const int64_t column = j0 + threadIdx.x % (Shape::kTile / 4) * 4;
 #pragma unroll
@@ -175,6 +198,34 @@ __global__ void __launch_bounds__(Shape::kThreads)
     }
   }
 }
+
+// Both maps of an image, cut into tiles: the teacher's, then the student's.
+template <class Shape>
+struct MapTiles {
+  uint32_t side;  // tiles
+  bool cross;     // the student's map is <student row, teacher row>, which has no mirror image
+
+  __host__ __device__ uint32_t of_student() const {
+    return cross ? side * side : upper_tiles(side);
+  }
+  __host__ __device__ uint32_t count() const { return upper_tiles(side) + of_student(); }
+
+  template <class T>
+  __device__ __forceinline__ void make(uint32_t number,
+                                       const Rows<T>& student,
+                                       const Rows<T>& teacher,
+                                       int64_t b,
+                                       int64_t M,
+                                       const SimilarityMaps<T>& maps) const {
+    const bool of_teacher = number < upper_tiles(side);
+    const uint32_t tile = of_teacher ? number : number - upper_tiles(side);
+    const bool symmetric = of_teacher || !cross;
+    const TilePair pair = symmetric ? upper_tile(tile, side) : TilePair{tile / side, tile % side};
+    const Rows<T>& rows = of_teacher ? teacher : student;
+    T* map = (of_teacher ? maps.teacher : maps.student) + b * student.M * maps.pitch;
+    make_map_tile<Shape>(rows, symmetric ? rows : teacher, b, M, pair, symmetric, maps.pitch, map);
+  }
+};
 
 }  // namespace
 }  // namespace structkd::cuda

@@ -54,13 +54,23 @@ struct PixelChains {
       : next(workspace.take<int32_t>(B * M)), owner(workspace.take<int32_t>(B * M)) {}
 };
 
-// How many blocks have done their part of what the last of them goes on with (arrival.cuh).
+// Counters of the launch that compares maps (arrival.cuh).
 struct Arrivals {
-  uint32_t* images;  // [B] blocks that have added up an image's groups
-  uint32_t* batch;   // images whose groups are closed
+  uint32_t* tickets;  // blocks that have started
+  uint32_t* tiles;    // [B] blocks that have made a tile of an image's maps
+  uint32_t* groups;   // [B] blocks that have added up their parts of an image's groups
+  uint32_t* images;   // images whose groups are closed
 
   Arrivals(int64_t B, Workspace& workspace)
-      : images(workspace.take<uint32_t>(B)), batch(workspace.take<uint32_t>(1)) {}
+      : tickets(workspace.take<uint32_t>(1)),
+        tiles(workspace.take<uint32_t>(B)),
+        groups(workspace.take<uint32_t>(B)),
+        images(workspace.take<uint32_t>(1)) {}
+
+  __device__ void clear(uint32_t b) const {
+    tiles[b] = groups[b] = 0;
+    if (b == 0) *tickets = *images = 0;
+  }
 };
 
 constexpr int kRowThreads = 256;
@@ -165,8 +175,7 @@ __global__ void __launch_bounds__(kRowThreads, 4)
   // 32 bits hold three rows for each of a batch, whose maps fit in memory.
   const uint32_t w = blockIdx.x * (kRowThreads / kWarp) + threadIdx.x / kWarp;
   const uint32_t M = uint32_t(args.max_samples), rows = uint32_t(args.student.B) * M;
-  if (w < args.student.B && threadIdx.x % kWarp == 0) arrivals.images[w] = 0;
-  if (w == 0 && threadIdx.x == 0) *arrivals.batch = 0;
+  if (w < args.student.B && threadIdx.x % kWarp == 0) arrivals.clear(w);
   if (w < rows) {
     const uint32_t b = w / M, m = w % M;
     gather_row(args, student, student_rows, b, m);

@@ -402,14 +402,15 @@ void expect_global_structural(double C, double M, bool table) {
   run_global_structural(maps.student, maps.teacher, int64_t(M), table ? &permutation : nullptr);
   const double groups = std::ceil(M / 6), parts = std::ceil(M / 16);
   const double sums = 40 * parts * groups, slopes = 32 * groups;
+  // The tiles of both maps, by blocks that take a ticket and arrive, as those of the groups do.
+  const double side = std::ceil(M / (M <= 320 ? 32 : 64)), tiles = side * (side + 1);
   const double blocks = std::min(264.0, M * parts);
   const std::vector<Promise> promises = {
       // Rows are written, read and scaled.
       {"gather_rows_warp_per_row_kernel", 2 * (32 * M * C + rows) + (table ? 2 * map : 0),
        2 * rows + 2 * map + 4 * C * N, kNoStream},
-      {"similarity_map_tile_per_block_kernel", 2 * rows, 2 * map, kNoStream},
-      {"group_sums_part_per_block_kernel", 3 * map + sums, sums + slopes, kNoStream, 0,
-       uint64_t(blocks) + 1},
+      {"compare_maps_kernel", 2 * rows + 3 * map + sums, 2 * map + sums + slopes, kNoStream, 0,
+       uint64_t(2 * tiles + 2 * blocks + 1)},
       {"row_gradient_tile_per_block_kernel", 3 * map + rows, 32 * M * C, kNoStream},
   };
   expect_counts(promises);

@@ -1,5 +1,5 @@
 // simt/atomics.h: CUDA's atomics, relaxed as on a device. Compiled into the kernels' units, so that
-// a race detector sees them as atomics, and the order that count_arrival brings.
+// a race detector sees them as atomics, and the order that arrivals bring.
 #ifndef STRUCTKD_SIMT_ATOMICS_H
 #define STRUCTKD_SIMT_ATOMICS_H
 
@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "simt/intrinsics.h"
+#include "simt/report.h"
 
 namespace simt {
 
@@ -69,9 +70,18 @@ T atomicCAS(T* address, simt::As<T> compare, simt::As<T> value) {
 namespace structkd::cuda {
 namespace {
 
-// Twin of device.cuh's, the one atomic that orders memory.
+// Twins of device.cuh's, the atomics that order memory.
 inline uint32_t count_arrival(uint32_t* counter) {
   return simt::atomic_update<__ATOMIC_ACQ_REL>(counter, [](uint32_t old) { return old + 1; });
+}
+
+// Blocks run one after another here. Where a device might wait for ever, nobody is left to arrive.
+inline void wait_for_arrivals(const uint32_t* counter, uint32_t count) {
+  const uint32_t arrived = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+  if (arrived < count) {
+    simt::fail("a block waits for blocks that may not have started: %u of %u have arrived", arrived,
+               count);
+  }
 }
 
 }  // namespace

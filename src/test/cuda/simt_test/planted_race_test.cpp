@@ -144,6 +144,40 @@ TEST(PlantedRaceDeathTest, LastBlockReadsWhatOthersWrote) {
   EXPECT_RACE(run_last_block_sums<Count::kRelaxed>(), "data race(.|\n)*last_block_sums_kernel");
 }
 
+// Later blocks read what the first one wrote: by a wait that orders memory.
+template <Count C>
+__global__ void first_block_writes_kernel(float* first, uint32_t* counters, float* copies) {
+  const uint32_t ticket = take_ticket(&counters[0]);
+  if (ticket == 0) {
+    if (threadIdx.x == 1) *first = 7.0f;
+    arrive(&counters[1]);
+    return;
+  }
+  if (C == Count::kArrival) {
+    await_arrivals(&counters[1], 1);
+  } else {
+    if (threadIdx.x == 0) atomicAdd(&counters[1], 0u);
+    __syncthreads();
+  }
+  if (threadIdx.x == 2) copies[ticket] = *first;
+}
+
+template <Count C>
+void run_first_block_writes() {
+  std::vector<float> copies(4);
+  uint32_t counters[2] = {};
+  float first = 0;
+  run<first_block_writes_kernel<C>>(dim3(4), dim3(64), 0, &first, counters, copies.data());
+  if (copies != std::vector<float>{0, 7, 7, 7}) exit(1);
+}
+
+TEST(PlantedRaceDeathTest, BlocksReadWhatTheyWaitedFor) {
+  OrderScope order("reverse");
+  EXPECT_NO_RACE(run_first_block_writes<Count::kArrival>());
+  EXPECT_RACE(run_first_block_writes<Count::kRelaxed>(),
+              "data race(.|\n)*first_block_writes_kernel");
+}
+
 // What one launch wrote, the next may read.
 void run_twice() {
   float sum = 0;
