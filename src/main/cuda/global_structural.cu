@@ -72,12 +72,13 @@ void write_grad(const GlobalStructuralArgs& args,
   const SlopeSources<T> sources = {
       plan.maps,         plan.shuffle.groups, plan.slopes,           plan.chains.next,
       plan.chains.owner, args.max_samples,    1.0 / args.temperature};
-  const dim3 grid(unsigned(divide_up(args.student.C, Tile::kChannels)),
-                  unsigned(divide_up(args.max_samples, Tile::kRows)), unsigned(args.student.B));
+  const int64_t tiles =
+      divide_up(args.student.C, Tile::kChannels) * divide_up(args.max_samples, Tile::kRows);
   const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
   launch<row_gradient_tile_per_block_kernel<T, Gradient, Tile>>(
-      "row_gradient_tile_per_block", grid, dim3(Tile::kThreads), sizeof(typename Tile::Shared),
-      stream, args, sources, plan.student, cross ? plan.teacher : plan.student, grad);
+      "row_gradient_tile_per_block", dim3(unsigned(tiles * args.student.B)), dim3(Tile::kThreads),
+      sizeof(typename Tile::Shared), stream, args, sources, plan.student,
+      cross ? plan.teacher : plan.student, grad);
 }
 
 // Blocks of the gather, which also clears the gradient: 8 for each of 132 multiprocessors, if the

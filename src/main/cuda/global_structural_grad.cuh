@@ -29,7 +29,7 @@ struct GradTile {
   static constexpr int kStepsPerColumns = kColumns / kDepth;
   // On a multiprocessor at least: left alone the compiler saves registers for more of them on
   // sm_120, and spills.
-  static constexpr int kBlocks = Rows == 16 ? 3 : sizeof(T) == sizeof(float) ? 2 : 1;
+  static constexpr int kBlocks = (Rows == 16 ? 3 : 2) - (sizeof(T) == sizeof(float) ? 0 : 1);
   static_assert(kRowsPerThread % 4 == 0, "weights are put in fours");
 
   struct alignas(16) Shared {
@@ -151,11 +151,12 @@ __device__ __forceinline__ void add_along(const double (&along)[Tile::kRowsPerTh
   }
 }
 
-// Grid (tile of channels, tile of rows, image). H = W X with rows of X by cp.async, then the way
-// back through the unit length, and each owner's row to its pixel. Reads both maps and the groups,
-// 12 bytes per entry of f32 maps, once per tile of channels, the groups once more transposed, and M
-// rows of X per tile of rows, from L2; writes an element of M C planes each, a sector of its own.
-// Shared memory: 41 to 58 KB, broadcast or free of bank conflicts.
+// Grid: images of tiles of rows of tiles of channels, all in x: y and z end at 65535. H = W X with
+// rows of X by cp.async, then the way back through the unit length, and each owner's row to its
+// pixel. Reads both maps and the groups, 12 bytes per entry of f32 maps, once per tile of channels,
+// the groups once more transposed, and M rows of X per tile of rows, from L2; writes an element of
+// M C planes each, a sector of its own. Shared memory: 41 to 58 KB, broadcast or free of bank
+// conflicts.
 template <class T, class Gradient, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,
@@ -164,9 +165,12 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
                                        Rows<T> factors,
                                        MapOf<Gradient> grad) {
   STRUCTKD_DYNAMIC_SHARED(typename Tile::Shared, shared);
-  const int64_t b = blockIdx.z, M = samples_of(args, b), image = b * args.max_samples;
-  const int64_t i0 = int64_t(blockIdx.y) * Tile::kRows;
-  const int64_t c0 = int64_t(blockIdx.x) * Tile::kChannels;
+  const unsigned row_tiles = unsigned(divide_up(args.max_samples, Tile::kRows));
+  const unsigned channel_tiles = unsigned(divide_up(args.student.C, Tile::kChannels));
+  const unsigned tile = blockIdx.x / channel_tiles;
+  const int64_t b = tile / row_tiles, M = samples_of(args, b), image = b * args.max_samples;
+  const int64_t i0 = int64_t(tile % row_tiles) * Tile::kRows;
+  const int64_t c0 = int64_t(blockIdx.x % channel_tiles) * Tile::kChannels;
   if (i0 >= M) return;
   const bool cross = args.similarity == STRUCTKD_SIMILARITY_CROSS;
   constexpr int kChannelThreads = Tile::kChannels / 4;

@@ -28,6 +28,7 @@ constexpr int64_t kMaxBlocks = 16 * 132;
 struct SampleScratch {
   int32_t* classes;  // [B, H * W] of a candidate, else -1
   int32_t* given;    // [B, strata] samples that a stratum gives
+  uint32_t* begin;   // [B, strata] where they begin in the row
   int32_t* staged;   // [B, strata, samples] their pixels
   uint64_t* ranks;   // [B, strata, padded] sorted here where shared memory is too small, or nullptr
   int64_t padded;    // samples, up to a power of two: what the sorting network takes
@@ -35,6 +36,7 @@ struct SampleScratch {
   SampleScratch(const GlobalStructuralSampleArgs& args, Workspace& workspace) {
     classes = workspace.take<int32_t>(args.B * args.H * args.W);
     given = workspace.take<int32_t>(args.B * args.strata);
+    begin = workspace.take<uint32_t>(args.B * args.strata);
     staged = workspace.take<int32_t>(args.B * args.strata * args.samples);
     padded = 1;
     while (padded < args.samples) padded *= 2;
@@ -158,15 +160,14 @@ __device__ int64_t classes_present(const int32_t* classes,
 }
 
 // One block per image: strata behind each other, -1 behind the last, and the counts. Reads and
-// writes 4 bytes per sample (4 more per pixel where strata are not classes). Shared memory: where
-// each stratum begins, and a bit per class.
+// writes 4 bytes per sample (4 more per pixel where strata are not classes). Shared memory: a bit
+// per class where strata are not classes.
 __global__ void __launch_bounds__(kSelectThreads)
     assemble_block_per_image_kernel(GlobalStructuralSampleArgs args, SampleScratch scratch) {
-  STRUCTKD_DYNAMIC_SHARED(uint32_t, shared);
+  STRUCTKD_DYNAMIC_SHARED(uint32_t, present);
   const int64_t b = blockIdx.x;
   const uint32_t strata = uint32_t(args.strata), per_stratum = uint32_t(args.samples);
-  uint32_t* begin = shared;
-  uint32_t* present = shared + strata;
+  uint32_t* begin = scratch.begin + b * strata;
   const int32_t* given = scratch.given + b * strata;
   const int32_t* staged = scratch.staged + b * args.strata * args.samples;
   int32_t* row = args.indices.data + b * args.indices.stride_b;
@@ -181,6 +182,7 @@ __global__ void __launch_bounds__(kSelectThreads)
     samples += broadcast_from(kSelectThreads - 1, through);
     kept += __syncthreads_count(count > 0);
   }
+  __syncthreads();  // all strata have their place
   for (uint32_t i = threadIdx.x; i < strata * per_stratum; i += kSelectThreads) {
     const uint32_t stratum = i / per_stratum, r = i - stratum * per_stratum;
     if (r >= uint32_t(given[stratum])) continue;
@@ -225,10 +227,11 @@ void global_structural_sample(const Launch& launch_settings,
   launch<select_block_per_stratum_kernel>("select_block_per_stratum",
                                           dim3(unsigned(args.B * args.strata)),
                                           dim3(kSelectThreads), 0, stream, args, scratch);
-  launch<assemble_block_per_image_kernel>(
-      "assemble_block_per_image", dim3(unsigned(args.B)), dim3(kSelectThreads),
-      size_t(args.strata + divide_up(args.num_classes, 32)) * sizeof(uint32_t), stream, args,
-      scratch);
+  const bool counts_classes = args.sampling != STRUCTKD_SAMPLING_CLASS_BALANCED;
+  const int64_t words = counts_classes ? divide_up(args.num_classes, 32) : 0;
+  launch<assemble_block_per_image_kernel>("assemble_block_per_image", dim3(unsigned(args.B)),
+                                          dim3(kSelectThreads), size_t(words) * sizeof(uint32_t),
+                                          stream, args, scratch);
   set_plan("global_structural_sample: cuda, 3 launches, %lld images of %lld strata",
            static_cast<long long>(args.B), static_cast<long long>(args.strata));
 }
