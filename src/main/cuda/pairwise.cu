@@ -20,49 +20,6 @@
 namespace structkd::cuda {
 namespace {
 
-// what      the loss and kappa from the sums of all groups
-// mapping   one block; warp w = groups w, w + 32, ..; lanes stride over a group's parts
-constexpr int kLossWarps = 32;
-
-template <class Real>
-__global__ void __launch_bounds__(kLossWarps* kWarp) pairwise_loss_kernel(
-    Nodes<Real> nodes, const PairSums* parts, int64_t parts_per_group, void* loss, double* kappa) {
-  STRUCTKD_SHARED(double, losses, [kLossWarps]);
-  STRUCTKD_SHARED(double, kappas, [kLossWarps]);
-  const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-  const int64_t strips = nodes.images * nodes.strips;
-  double loss_sum = 0.0, largest = 0.0;
-  for (int64_t group = warp; group < nodes.groups; group += kLossWarps) {
-    double weight = 0.0, gaps = 0.0, student = 0.0;
-    for (int64_t i = lane; i < strips; i += kWarp) {
-      weight += nodes.strip_sums[group * strips + i].weight;
-    }
-    for (int64_t i = lane; i < parts_per_group; i += kWarp) {
-      gaps += parts[group * parts_per_group + i].gaps;
-      student += parts[group * parts_per_group + i].student;
-    }
-    weight = warp_sum(weight);
-    gaps = warp_sum(gaps);
-    student = warp_sum(student);
-    if (gaps < 0.0) gaps = 0.0;  // rounding of the norms; a NaN stays
-    loss_sum += mean_factor(nodes, StripSums{weight, 0.0}) * gaps;
-    const double condition = student == 0.0 ? 0.0 : sqrt(student / gaps);
-    largest = largest < condition ? condition : largest;
-  }
-  if (lane == 0) {
-    losses[warp] = loss_sum;
-    kappas[warp] = largest;
-  }
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  for (int w = 1; w < kLossWarps; ++w) {
-    loss_sum += losses[w];
-    largest = largest < kappas[w] ? kappas[w] : largest;
-  }
-  store_loss(loss, nodes.student.dtype, loss_sum);
-  if (kappa) *kappa = largest;
-}
-
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
 // The 64 KB of shared memory of sm_75 do not hold 128 channels of a tile in f64.
 using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
@@ -102,6 +59,7 @@ class PairwiseCall {
         stream_(stream_of(launch)),
         traits_(device_traits()),
         nodes_(args, workspace),
+        loss_(args, nodes_.groups, workspace),
         out_(args, grad_channels(args, traits_), workspace) {}
 
   bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
@@ -165,7 +123,7 @@ class PairwiseCall {
         matrices<Fma<TwoFloat>, false>(gram, others);
       }
     }
-    finish(gram.sums, gram.sum_blocks);
+    finish_grad();
     set_plan("pairwise: cuda, matrices, %s, %lld splits, %lld groups of %lld nodes", form,
              static_cast<long long>(gram.splits), static_cast<long long>(nodes_.groups),
              static_cast<long long>(nodes_.group_nodes()));
@@ -182,7 +140,7 @@ class PairwiseCall {
     }
     launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
-        kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, args_.want_grad, when);
+        kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, loss_, args_.want_grad, when);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
       gram_grad<Math, NarrowTile>(gram, when);
@@ -229,7 +187,7 @@ class PairwiseCall {
         run_pairs_in<Fma<float>>(pairs);
       }
     }
-    finish(pairs.sums, pairs.slots);
+    finish_grad();
     set_plan("pairwise: cuda, pairs, %s, %lld groups of %lld nodes", form,
              static_cast<long long>(nodes_.groups), static_cast<long long>(nodes_.group_nodes()));
   }
@@ -239,7 +197,7 @@ class PairwiseCall {
     using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
     launch<pairwise_pairs_tile_per_block_kernel<Real, Math>>(
         "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
-        kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, args_.kappa != nullptr,
+        kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
         args_.want_grad);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
@@ -262,9 +220,7 @@ class PairwiseCall {
   unsigned grad_blocks() const { return unsigned(out_.tiles * node_tiles()); }
 
   // What all forms end with.
-  void finish(const PairSums* sums, int64_t sums_per_group) const {
-    launch<pairwise_loss_kernel<Real>>("pairwise: loss", 1, kLossWarps * kWarp, 0, stream_, nodes_,
-                                       sums, sums_per_group, args_.loss, args_.kappa);
+  void finish_grad() const {
     if (!args_.grad.data || !out_.in_two_steps()) return;
     const dim3 grid(unsigned(node_tiles()), unsigned(divide_up(args_.student.C, kFinishChannels)));
     if (wide() || tensor_f64()) {
@@ -280,6 +236,7 @@ class PairwiseCall {
   cudaStream_t stream_;
   const DeviceTraits& traits_;
   Nodes<Real> nodes_;
+  LossOut loss_;
   GradOut out_;
 };
 

@@ -9,15 +9,11 @@
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
+#include "cuda/pairwise_loss.cuh"
 #include "cuda/pairwise_operands.cuh"
 
 namespace structkd::cuda {
 namespace {
-
-// sum_ij w_i w_j (A_S - A_T)^2 and sum_ij w_i w_j A_S^2, or a part of them.
-struct PairSums {
-  double gaps, student;
-};
 
 // Tiles of the matrices. Large ones convert and read less per product: at the full rate of f64
 // tensor cores a warp with 64 x 32 sums keeps the conversion pipe of sm_90 (16 lanes per clock)
@@ -174,16 +170,42 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   });
 }
 
+// The coefficients in row i and column j of both matrices, from ss_ij and os_ij.
+template <class T, bool Difference>
+__device__ __forceinline__ void set_coefficients(
+    const Gram& gram, int64_t group, int64_t i, int64_t j, double ss, double os) {
+  if (j >= gram.coefficient_pitch) return;
+  const StackedChannels channels(gram.Cs, gram.Ct);
+  T* out = static_cast<T*>(gram.coefficients) +
+           group * gram.coefficient_rows * gram.coefficient_pitch + j;
+  const auto set = [&](bool other, double value) {
+    T& cell = out[channels.row(other, i) * gram.coefficient_pitch];
+    if constexpr (__is_same(T, TwoFloat)) {
+      cell = to_two_float(value);
+    } else {
+      cell = T(value);
+    }
+  };
+  // Up to whole chunks: there everything is 0, as it must be.
+  const int64_t student_end = channels.student_end(), other_end = channels.other_end();
+  if (channels.paired) {
+    if (i < student_end) set(false, Difference ? os : ss - os);
+    if (i < other_end) set(true, Difference ? ss - os : os);
+  } else {
+    if (i < student_end) set(false, ss);
+    if (i < other_end) set(true, -os);
+  }
+}
+
 // what      adds the splits in ascending order; from the matrices the sums over pairs, block by
-//           block, and the coefficients that take [s; o] of a node to its gradient
+//           block, and the coefficients that take [s; o] of a node to its gradient; ends the loss
 // mapping   lane = column j; warps = 8 rows i, or, with 8 splits and more, eighths of the splits of
 //           one row. grid = 32-column blocks * row blocks * groups
 // traffic   reads the partial sums once, rows below the diagonal by single sectors; writes 2 Cs^2
 //           operands
 template <class Real, class Math, bool Difference>
-__global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
-    pairwise_gram_reduce_kernel(Nodes<Real> nodes, Gram gram, bool want_grad, When when) {
-  using T = typename Math::Operand;
+__global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_reduce_kernel(
+    Nodes<Real> nodes, Gram gram, LossOut loss, bool want_grad, When when) {
   constexpr int kWarps = Gram::kRowsPerBlock;
   STRUCTKD_SHARED(double, share, [4][kWarps][kWarp]);
   const int64_t group = blockIdx.x / gram.sum_blocks, block = blockIdx.x % gram.sum_blocks;
@@ -236,28 +258,10 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock)
   const double squares = block_sum<kWarp * kWarps>(ss * ss);
   if (threadIdx.x == 0) gram.sums[blockIdx.x] = {gaps, squares};
 
-  if (!want_grad || (!by_rows && warp != 0)) return;
-  const StackedChannels channels(gram.Cs, gram.Ct);
-  T* out = static_cast<T*>(gram.coefficients) +
-           group * gram.coefficient_rows * gram.coefficient_pitch + j;
-  const auto set = [&](bool other, double value) {
-    T& cell = out[channels.row(other, i) * gram.coefficient_pitch];
-    if constexpr (__is_same(T, TwoFloat)) {
-      cell = to_two_float(value);
-    } else {
-      cell = T(value);
-    }
-  };
-  if (j >= gram.coefficient_pitch) return;
-  // Up to whole chunks: there everything is 0, as it must be.
-  const int64_t student_end = channels.student_end(), other_end = channels.other_end();
-  if (channels.paired) {
-    if (i < student_end) set(false, Difference ? os : ss - os);
-    if (i < other_end) set(true, Difference ? ss - os : os);
-  } else {
-    if (i < student_end) set(false, ss);
-    if (i < other_end) set(true, -os);
+  if (want_grad && (by_rows || warp == 0)) {
+    set_coefficients<typename Math::Operand, Difference>(gram, group, i, j, ss, os);
   }
+  end_pairs<kWarp * kWarps>(nodes, group, gram.sums, gram.sum_blocks, loss);
 }
 
 }  // namespace

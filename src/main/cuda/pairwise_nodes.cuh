@@ -75,6 +75,7 @@ struct Nodes {
   UnitScale* teacher_scale;  // [B, N]
   double* along;             // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
   StripSums* strip_sums;     // [B, strips]
+  uint32_t* arrivals;        // [groups + 1]: blocks of each group, then groups (pairwise_loss.cuh)
 
   Nodes(const PairwiseArgs& args, Workspace& workspace)
       : student(args.student),
@@ -90,6 +91,7 @@ struct Nodes {
     teacher_scale = workspace.take<UnitScale>(student.B * N);
     along = workspace.take<double>(student.B * N);
     strip_sums = workspace.take<StripSums>(student.B * strips);
+    arrivals = workspace.take<uint32_t>(groups + 1);
   }
 
   __device__ __forceinline__ bool comparable() const { return student.C == teacher.C; }
@@ -143,7 +145,8 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 }
 
 // what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
-//           strip of 32 nodes the sums that tell the total weight and whether features are close
+//           strip of 32 nodes the sums that tell the total weight and whether features are close;
+//           clears the counters of arrivals
 // mapping   block = one strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
 //           w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane,
 //           lane + 32, .. grid = B * strips
@@ -248,7 +251,11 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   }
   weight = warp_sum(weight);
   gap = warp_sum(gap);
-  if (lane == 0) nodes.strip_sums[blockIdx.x] = {weight, gap};
+  if (lane != 0) return;
+  nodes.strip_sums[blockIdx.x] = {weight, gap};
+  // There are as many blocks as groups, or more.
+  if (blockIdx.x < nodes.groups) nodes.arrivals[blockIdx.x] = 0;
+  if (blockIdx.x == 0) nodes.arrivals[nodes.groups] = 0;
 }
 
 // The sums of a whole group, the same in every thread. All threads of the block must call.

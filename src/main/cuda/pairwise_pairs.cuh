@@ -27,16 +27,16 @@ struct Pairs {
   }
 };
 
-// what      gap_ij of all pairs of a tile, their squares, and with want_student those of A_S
+// what      gap_ij of all pairs of a tile, their squares, and with want_student those of A_S; ends
+//           the loss
 // mapping   block = 64 x 64 pairs on or above the diagonal, four warps of 32 x 32
 // traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror
-// image shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
+//           image
+// shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
 template <class Real, class Math>
 __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
-    pairwise_pairs_tile_per_block_kernel(Nodes<Real> nodes,
-                                         Pairs pairs,
-                                         bool want_student,
-                                         bool want_grad) {
+    pairwise_pairs_tile_per_block_kernel(
+        Nodes<Real> nodes, Pairs pairs, LossOut loss, bool want_student, bool want_grad) {
   using T = typename Math::Operand;
   constexpr int kThreads = PairTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
@@ -76,16 +76,18 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
   products(channels, channels.chunks(), sums);
   const double gaps = squares(sums);
   if (threadIdx.x == 0) pairs.sums[blockIdx.x] = {gaps, student};
-  if (!want_grad) return;
-  T* out = static_cast<T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch;
-  sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    const int64_t i = i0 + row, j = j0 + column;
-    out[i * pairs.pitch + j] = value_as<T>(x);
-    out[i * pairs.pitch + j + 1] = value_as<T>(y);
-    if (slot == 0) return;
-    out[j * pairs.pitch + i] = value_as<T>(x);
-    out[(j + 1) * pairs.pitch + i] = value_as<T>(y);
-  });
+  if (want_grad) {
+    T* out = static_cast<T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch;
+    sums.for_each_pair([&](int row, int column, auto x, auto y) {
+      const int64_t i = i0 + row, j = j0 + column;
+      out[i * pairs.pitch + j] = value_as<T>(x);
+      out[i * pairs.pitch + j + 1] = value_as<T>(y);
+      if (slot == 0) return;
+      out[j * pairs.pitch + i] = value_as<T>(x);
+      out[(j + 1) * pairs.pitch + i] = value_as<T>(y);
+    });
+  }
+  end_pairs<kThreads>(nodes, group, pairs.sums, pairs.slots, loss);
 }
 
 // what      h = S gap: the gradient from the gaps of pairs

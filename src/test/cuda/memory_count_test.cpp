@@ -232,17 +232,17 @@ TEST_F(MemoryCount, PairwiseMatrices) {
   expect_counts({
       {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
       {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N, partial, 4.0},
-      {"pairwise_gram_reduce_kernel", partial, coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_reduce_kernel", partial + kPairSums * parts + kStripSums * strips,
+       coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
       {"pairwise_gram_grad_tile_per_block_kernel",
        (4 * 2 * C + kScales + kAlong) * N + coefficients, 4 * N * C, 4.0,
        grad_tile_conflicts(N / 64, C)},
-      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
   });
   expect_bytes_once("measure_nodes_strip_per_block_kernel", 4 * N * 2 * C + 40 * N);
 }
 
 // Two kinds of arithmetic, for close features and for others: kernels of both are launched, and
-// those of one leave when they have read how close the features are.
+// those of one leave when they have read how close the features are, without counting themselves.
 void expect_one_of_two_cases(Input input,
                              structkd_precision precision,
                              double operand_bytes,
@@ -258,11 +258,11 @@ void expect_one_of_two_cases(Input input,
       {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
       {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N + close, partial, 4.0,
        uint64_t(3 * N * product_conflicts)},
-      {"pairwise_gram_reduce_kernel", partial + close, coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_reduce_kernel", partial + close + kPairSums * parts,
+       coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
       {"pairwise_gram_grad_tile_per_block_kernel",
        (4 * 2 * C + kScales + kAlong) * N + coefficients + close, 4 * N * C, 4.0,
        grad_tile_conflicts(N / 64, C, conflicts_per_request)},
-      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
   });
 }
 
@@ -304,12 +304,12 @@ TEST_F(MemoryCount, PairwiseManyChannels) {
       {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
       {"pairwise_gram_tile_per_block_kernel", (4 * 2 * C + kScales) * N,
        splits * tiles * 64 * 64 * 8, 4.0},
-      {"pairwise_gram_reduce_kernel", splits * (2 * symmetric + C * C) * 8,
-       coefficients + kPairSums * parts, kNoStream},
+      {"pairwise_gram_reduce_kernel",
+       splits * (2 * symmetric + C * C) * 8 + kPairSums * parts + kStripSums * strips,
+       coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
       {"pairwise_gram_grad_tile_per_block_kernel", (4 * 2 * C + kScales) * N + coefficients,
        4 * N * C + 8 * N * channel_tiles, 4.0,
        grad_tile_conflicts(channel_tiles * node_tiles, 128)},
-      {"pairwise_loss_kernel", kPairSums * parts + kStripSums * strips, 4, kNoStream},
       {"pairwise_grad_finish_kernel", (4 * 2 * C + kScales + kAlong + 8 * channel_tiles) * N,
        4 * N * C},
   });
@@ -322,11 +322,11 @@ TEST_F(MemoryCount, PairwisePairs) {
   const double tiles = 3;  // of 64 x 64 pairs, on and above the diagonal
   expect_counts({
       {"measure_nodes_strip_per_block_kernel", 4 * N * 2 * C, (kScales + kAlong) * N},
-      {"pairwise_pairs_tile_per_block_kernel", (4 * 2 * C + kScales) * N,
-       8 * N * N + kPairSums * tiles},
+      {"pairwise_pairs_tile_per_block_kernel",
+       (4 * 2 * C + kScales) * N + kPairSums * tiles + kStripSums * N / 32,
+       8 * N * N + kPairSums * tiles, 4.0, 0, uint64_t(tiles)},
       {"pairwise_pairs_grad_tile_per_block_kernel", (4 * C + kScales + kAlong) * N + 8 * N * N,
        4 * N * C, 4.0, grad_tile_conflicts(N / 64, 128)},
-      {"pairwise_loss_kernel", kPairSums * tiles + kStripSums * N / 32, 4, kNoStream},
   });
 }
 

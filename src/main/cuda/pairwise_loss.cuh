@@ -1,0 +1,74 @@
+// cuda/pairwise_loss.cuh: the end of the sum over pairs: the loss and kappa, by the block that ends
+// last of those that add pairs, in the launch that adds them.
+#ifndef STRUCTKD_CUDA_PAIRWISE_LOSS_CUH
+#define STRUCTKD_CUDA_PAIRWISE_LOSS_CUH
+
+#include "cuda/arrival.cuh"
+#include "cuda/pairwise_nodes.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+// sum_ij w_i w_j (A_S - A_T)^2 and sum_ij w_i w_j A_S^2, or a part of them.
+struct PairSums {
+  double gaps, student;
+};
+
+// A group's share of the loss, and its condition number.
+struct GroupLoss {
+  double loss, kappa;
+};
+
+struct LossOut {
+  void* loss;
+  double* kappa;      // or nullptr
+  GroupLoss* groups;  // [groups]
+
+  LossOut(const PairwiseArgs& args, int64_t groups, Workspace& workspace)
+      : loss(args.loss), kappa(args.kappa), groups(workspace.take<GroupLoss>(groups)) {}
+};
+
+// Ends one of the `parts` blocks of Threads that have written sums[group * parts ..]. The last of a
+// group closes it, and the one that closes the last group adds all. Two kernels that share groups
+// between them may both call: each group counts the blocks of one of them.
+template <int Threads, class Real>
+__device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
+                                          int64_t group,
+                                          const PairSums* sums,
+                                          int64_t parts,
+                                          const LossOut& out) {
+  if (!arrives_last(nodes.arrivals + group, uint32_t(parts))) return;
+  double gaps = 0.0, student = 0.0;
+#pragma unroll 4
+  for (int64_t i = threadIdx.x; i < parts; i += Threads) {
+    const PairSums part = sums[group * parts + i];
+    gaps += part.gaps;
+    student += part.student;
+  }
+  gaps = block_sum<Threads>(gaps);
+  student = block_sum<Threads>(student);
+  const double factor = mean_factor(nodes, group_sums<Threads>(nodes, group));
+  if (threadIdx.x == 0) {
+    if (gaps < 0.0) gaps = 0.0;  // rounding of the norms; a NaN stays
+    out.groups[group] = {factor * gaps, student == 0.0 ? 0.0 : sqrt(student / gaps)};
+  }
+  // A single group waits for no other: the thread that wrote it goes on.
+  const int64_t groups = nodes.groups;
+  if (groups > 1 && !arrives_last(nodes.arrivals + groups, uint32_t(groups))) return;
+  if (threadIdx.x >= kWarp) return;
+  double loss = 0.0, kappa = 0.0;
+  for (int64_t g = threadIdx.x; g < groups; g += kWarp) {
+    loss += out.groups[g].loss;
+    kappa = kappa < out.groups[g].kappa ? out.groups[g].kappa : kappa;
+  }
+  loss = warp_sum(loss);
+  kappa = warp_max(kappa);
+  if (threadIdx.x != 0) return;
+  store_loss(out.loss, nodes.student.dtype, loss);
+  if (out.kappa != nullptr) *out.kappa = kappa;
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
+#endif  // STRUCTKD_CUDA_PAIRWISE_LOSS_CUH
