@@ -18,12 +18,16 @@ constexpr int kChunk = 16;
 
 // How element (row, k) of a staged operand is stored: in one of two orders. Both are free of bank
 // conflicts when a warp reads fragments (8 rows x 4 k): a step outside moves on by 32 bytes modulo
-// 128, or, in f32 rows, by 20 words, which visits all banks as well.
+// 128, or, in f32 rows, by 20 words, which visits all banks as well. Plain multiply-adds read every
+// second of 8 rows at one k: of 8 bytes, rows 0 and 4 would share a bank if they began alike. They
+// begin 16 bytes apart, so that two k can still be read at once.
 template <class T, int Rows>
 struct KInnermost {
   static constexpr int kPitch = kChunk + 4;
   static constexpr int kElements = Rows * kPitch;
-  __device__ static constexpr int at(int row, int k) { return row * kPitch + k; }
+  __device__ static constexpr int at(int row, int k) {
+    return row * kPitch + (sizeof(T) == 8 ? (row & 4) / 2 : 0) + k;
+  }
   __device__ static __forceinline__ T load(const T* shared, int row, int k) {
     return shared[at(row, k)];
   }
@@ -68,18 +72,20 @@ struct Fma {
   __device__ static __forceinline__ void chunk(
       const T* a, int row, const T* b, int column, Sum (&sum)[R][C][4]) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
+    // From a lane's first row on all distances are constants.
+    const T *first_left = a + A::at(row + g, 0), *first_right = b + B::at(column + 2 * t, 0);
 #pragma unroll 2
     for (int k = 0; k < kChunk; ++k) {
       T left[R][2], right[C][2];
 #pragma unroll
       for (int r = 0; r < R; ++r) {
-        left[r][0] = A::load(a, row + 16 * r + g, k);
-        left[r][1] = A::load(a, row + 16 * r + g + 8, k);
+        left[r][0] = first_left[A::at(16 * r, k)];
+        left[r][1] = first_left[A::at(16 * r + 8, k)];
       }
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        right[c][0] = B::load(b, column + 8 * c + 2 * t, k);
-        right[c][1] = B::load(b, column + 8 * c + 2 * t + 1, k);
+        right[c][0] = first_right[B::at(8 * c, k)];
+        right[c][1] = first_right[B::at(8 * c + 1, k)];
       }
 #pragma unroll
       for (int r = 0; r < R; ++r) {

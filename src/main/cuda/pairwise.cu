@@ -46,7 +46,7 @@ int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
 
 template <class Math, class A, class B, class Tile>
 constexpr size_t grad_shared_bytes() {
-  const size_t h = Tile::kM * kGradPitch * sizeof(Epilogue<typename Math::Operand>);
+  const size_t h = Tile::kM * kTileNodes * sizeof(Epilogue<typename Math::Operand>);
   return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
 }
 

@@ -94,8 +94,12 @@ struct EpilogueOf<Tf32> {
 template <class T>
 using Epilogue = typename EpilogueOf<T>::type;
 
-// + 1: lanes along nodes and lanes along channels both spread over the banks.
-constexpr int kGradPitch = kTileNodes + 1;
+// A tile of h in shared memory. Its channels' nodes are permuted so that lanes spread over all
+// banks, of f32 and f64, whether they go along nodes, along channels, or over 8 channels x every
+// second of 8 nodes, as products leave them: no pitch does all three.
+__device__ __forceinline__ int grad_tile_at(int channel, int node) {
+  return channel * kTileNodes + (node ^ ((channel ^ channel << 2) & 31));
+}
 
 // Per node of a tile.
 template <class T>
@@ -147,7 +151,7 @@ __device__ __forceinline__ Epilogue<T> student_unit(const Nodes<Real>& nodes,
 }
 
 // Ends a block that has the sums of kM channels from c0 on and 64 nodes from i0 of a group on. `h`:
-// kM x kGradPitch elements of shared memory that nobody reads any more. `tile` is described.
+// kM x kTileNodes elements of shared memory that nobody reads any more. `tile` is described.
 template <class Real, class Math, class Tile>
 __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
                                                 const GradOut& out,
@@ -163,8 +167,8 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
   STRUCTKD_SHARED(GradNodes<T>, own, [1]);
   STRUCTKD_SHARED(double, dot, [kParts][kTileNodes]);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    h[row * kGradPitch + column] = value_as<E>(x);
-    h[row * kGradPitch + column + 1] = value_as<E>(y);
+    h[grad_tile_at(row, column)] = value_as<E>(x);
+    h[grad_tile_at(row, column + 1)] = value_as<E>(y);
   });
   // Factor 4: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
   const double factor = 4.0 * mean_factor(nodes, group_sums<Tile::kThreads>(nodes, group));
@@ -179,7 +183,7 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
       E along = E(0);
 #pragma unroll 4
       for (int c = part; c < Tile::kM; c += kParts) {
-        if (c < channels) along += student_unit(nodes, tile, x, c0 + c) * h[c * kGradPitch + x];
+        if (c < channels) along += student_unit(nodes, tile, x, c0 + c) * h[grad_tile_at(c, x)];
       }
       sum = double(along);
     }
@@ -199,12 +203,12 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
   if (out.in_two_steps()) {
     for_each_element<Tile::kThreads, Tile::kM>(out.unfinished, valid, channels, [&](int x, int c) {
       out.unfinished.set(own[0].unfinished[x] + (c0 + c) * out.unfinished.stride_c,
-                         own[0].factor[x] * h[c * kGradPitch + x]);
+                         own[0].factor[x] * h[grad_tile_at(c, x)]);
     });
     return;
   }
   for_each_element<Tile::kThreads, Tile::kM>(out.grad, valid, channels, [&](int x, int c) {
-    E g = own[0].factor[x] * h[c * kGradPitch + x];
+    E g = own[0].factor[x] * h[grad_tile_at(c, x)];
     if (out.differentiable) g -= own[0].stretch[x] * student_unit(nodes, tile, x, c0 + c);
     out.grad.set(own[0].offset[x] + (c0 + c) * out.grad.stride_c, g);
   });
@@ -249,9 +253,9 @@ __global__ void __launch_bounds__(kFinishThreads)
 //           tiles * node tiles * groups
 // traffic   a block reads its nodes once and kM columns of the coefficients, which stay in the
 //           second-level cache
-// shared    two buffers of 16 x (kM + 64) operands, then the kM x 64 tile: 67 KB of f64 at most; no
-//           bank conflicts in the product
-// numbers   252 registers (kM = 128, f64), 180 (64), nvcc 13.1 for sm_90
+// shared    two buffers of 16 x (kM + 64) operands, then the kM x 64 tile: 64 KB of f64 at most; no
+//           bank conflicts but of f32 channels-last maps (lane_row)
+// numbers   252 registers (kM = 128, f64), 186 (64), nvcc 13.1 for sm_90
 template <class Real, class Math, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     pairwise_gram_grad_tile_per_block_kernel(Nodes<Real> nodes, Gram gram, GradOut out, When when) {

@@ -130,8 +130,7 @@ using GramRows = typename GramRowsOf<Real, Math, Rows, Threads, Difference>::typ
 // traffic   a block reads the channels of its rows and columns, twice where D = S - T is formed on
 //           the way; all blocks together 4 N (Cs + Ct) bytes of f32 from DRAM
 // shared    two buffers of (rows + columns) x 20 elements, for f64 products the f32 or f64 features
-//           themselves: 31 KB of f32 at most; no bank conflicts but 64 per tile and node of
-//           two-float products
+//           themselves: 31 KB of f32 at most; no bank conflicts
 // numbers   141 registers (small, f64), 209 (large), nvcc 13.1 for sm_90
 template <class Real, class Math, class Tile, bool Difference>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)

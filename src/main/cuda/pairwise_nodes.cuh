@@ -198,7 +198,8 @@ __device__ __forceinline__ void node_scale(const Nodes<Real>& nodes,
 template <class Real, class Sum>
 __global__ void __launch_bounds__(kMeasureWarps* kWarp)
     measure_nodes_strip_per_block_kernel(Nodes<Real> nodes) {
-  STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip]);
+  // + 1: lanes along nodes and lanes along warps both spread over the banks.
+  STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip + 1]);
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const int64_t b = blockIdx.x / nodes.strips, n0 = blockIdx.x % nodes.strips * kStrip;
   const bool by_channel = nodes.student.channels_innermost();

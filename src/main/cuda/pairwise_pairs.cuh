@@ -32,7 +32,8 @@ struct Pairs {
 // mapping   block = 64 x 64 pairs on or above the diagonal, four warps of 32 x 32
 // traffic   a block reads 128 nodes, 512 (Cs + Ct) bytes of f32; writes its gaps and their mirror
 //           image
-// shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts
+// shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts but of f32
+//           channels-last maps (lane_row)
 template <class Real, class Math>
 __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
     pairwise_pairs_tile_per_block_kernel(
