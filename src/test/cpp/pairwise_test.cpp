@@ -100,6 +100,35 @@ TEST_P(PairwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
   }
 }
 
+// The teacher is the student turned by an angle in planes of two channels, plus noise. Turned alone
+// it would have equal affinities however large the difference of features is.
+void fill_turned(double angle, uint64_t seed, TestTensor& student, TestTensor& teacher) {
+  const int64_t positions = student.view()->sizes[2] * student.view()->sizes[3];
+  student.fill([&](int64_t i) { return gaussian(seed, uint64_t(i)); });
+  teacher.fill([&](int64_t i) {
+    const bool first = i / positions % 2 == 0;
+    const double other = student.get(first ? i + positions : i - positions);
+    return std::cos(angle) * student.get(i) + (first ? -1.0 : 1.0) * std::sin(angle) * other +
+           1e-3 * gaussian(seed + 1000003, uint64_t(i));
+  });
+}
+
+TEST_P(PairwiseOnBackend, MatchesReferenceForTurnedFeatures) {
+  for (double angle : {0.1, 0.3, 0.45, 1.0}) {  // only the last is too far for differences
+    for (int64_t channels : {16, 130}) {
+      TestTensor student({1, channels, 24, 22}, STRUCTKD_F32);
+      TestTensor teacher({1, channels, 24, 22}, STRUCTKD_F32);
+      fill_turned(angle, 19, student, teacher);
+      structkd_pairwise_params params = params_of();
+      expect_equal_to_reference(GetParam(), student, teacher, params);
+      const Outcome truth = compute("reference", student, teacher, params);
+      params.precision = STRUCTKD_PRECISION_FAST;
+      const Outcome fast = compute(GetParam(), student, teacher, params);
+      EXPECT_LE(relative_error(fast.grad, truth.grad), 5e-3) << fast.plan << ", " << angle;
+    }
+  }
+}
+
 TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
   // Cs, Ct, H, W: channels and nodes around tiles of 64 and 128 and around N = Cs + Ct, where forms
   // change; 250 channels fill two tiles of 128 better than four of 64.

@@ -17,6 +17,16 @@ namespace {
 // relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
 constexpr double kFastLimit = 1e-3;
 
+// The difference form may lose half of its first term: f32 products then err by 4 u at most, what
+// the accuracy rule allows a loss that its composition gets right to the last bit.
+constexpr double kMostTerms = 2.0;
+
+// Whether f32 products are exact enough, judged by what they left. Also refuses NaN.
+bool f32_suffices(const PairSums& sums, bool difference, int64_t channels) {
+  if (difference) return sums.terms <= kMostTerms * sums.gaps;
+  return 0x1p-24 * (sums.student / sums.gaps) / double(channels) <= kFastLimit;
+}
+
 // Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in
 // f32.
 constexpr int64_t kMaxGapBytes = int64_t(64) << 20;
@@ -58,16 +68,13 @@ struct Result {
 
 template <class T>
 Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace workspace) {
-  const Gram<T> gram(group.args, group.N, group.threads, workspace);
+  Workspace own = workspace;  // another attempt begins where this one did
+  const Gram<T> gram(group.args, group.N, group.threads, own);
   accumulate_matrices(group, gram, difference);
   const PairSums sums = pair_sums(group, gram, difference);
   const bool f32_products = sizeof(T) == sizeof(float);
-  if (f32_products && !difference) {
-    const double kappa_squared = sums.student / sums.gaps;
-    // Also refuses NaN and 0/0.
-    if (!(0x1p-24 * kappa_squared / double(gram.Cs) <= kFastLimit)) {
-      return by_gram<double>(group, false, factor, workspace);
-    }
+  if (f32_products && !f32_suffices(sums, difference, gram.Cs)) {
+    return by_gram<double>(group, /*difference=*/false, factor, workspace);
   }
   if (group.args.grad.data) write_grad(group, gram, difference, factor);
   const char* form = difference ? (f32_products ? "gram, difference, f32" : "gram, difference, f64")

@@ -4,8 +4,9 @@
 //   plain form       sum = |S'S|^2 - 2 |T'S|^2 + |T'T|^2               dS ~ S (S'S) - T (T'S)
 //   difference form  sum = ( <U'U, D'D> + <K, K'> ) / 2, U = 2S - D, K = U'D
 //                                                                      dS ~ D (T'S) + S (D'S)
-// Three large norms cancel in the plain form, so its products are f64; in the difference form
-// nothing cancels and f32 products are enough (figures: docs/methods/pairwise.md).
+// Three large norms cancel in the plain form, so its products are f64. In the difference form f32
+// products are enough, unless K is nearly antisymmetric: where the student is the teacher turned,
+// D is large and the affinities are equal (f32_suffices; docs/methods/pairwise.md).
 //
 // Threads own tiles of the C x C matrices, never a part of a sum: same bits for any number of
 // threads.
@@ -250,17 +251,18 @@ inline double sum_of_squares(const SumMatrix<T>& matrix, int64_t panel) {
 }
 
 template <class T>
-inline double difference_sum(const Gram<T>& gram, int64_t panel) {
-  double sum = 0.0;
+inline PairSums difference_sums(const Gram<T>& gram, int64_t panel) {
+  double terms = 0.0, turned = 0.0;
   const int64_t first = panel * gram.P, end = smaller(first + gram.P, gram.Cs);
   for (int64_t i = 0; i < gram.Cs; ++i) {
     for (int64_t j = first; j < end; ++j) {
       const double ss = gram.ss.at(i, j), dd = gram.oo.at(i, j);
       const double ds = gram.os.at(i, j), sd = gram.os.at(j, i);
-      sum += (4.0 * ss - 2.0 * ds - 2.0 * sd + dd) * dd + (2.0 * sd - dd) * (2.0 * ds - dd);
+      terms += (4.0 * ss - 2.0 * ds - 2.0 * sd + dd) * dd;
+      turned += (2.0 * sd - dd) * (2.0 * ds - dd);
     }
   }
-  return 0.5 * sum;
+  return {0.5 * (terms + turned), 0.0, 0.5 * terms};
 }
 
 // Panel by panel of columns, added in their order.
@@ -269,19 +271,20 @@ inline PairSums pair_sums(const NodeGroup& group, const Gram<T>& gram, bool diff
   const int64_t count = larger(gram.student_panels, gram.other_panels);
 #pragma omp parallel for num_threads(group.threads) schedule(static)
   for (int64_t p = 0; p < count; ++p) {
-    PairSums sums = {0.0, 0.0};
+    PairSums sums = {};
     if (p < gram.student_panels) {
+      if (difference) sums = difference_sums(gram, p);
       sums.student = sum_of_squares(gram.ss, p);
-      sums.gaps =
-          difference ? difference_sum(gram, p) : sums.student - 2.0 * sum_of_squares(gram.os, p);
+      if (!difference) sums.gaps = sums.student - 2.0 * sum_of_squares(gram.os, p);
     }
     if (p < gram.other_panels && !difference) sums.gaps += sum_of_squares(gram.oo, p);
     gram.panel_sums[p] = sums;
   }
-  PairSums sums = {0.0, 0.0};
+  PairSums sums = {};
   for (int64_t p = 0; p < count; ++p) {
     sums.gaps += gram.panel_sums[p].gaps;
     sums.student += gram.panel_sums[p].student;
+    sums.terms += gram.panel_sums[p].terms;
   }
   if (sums.gaps < 0.0) sums.gaps = 0.0;  // rounding of the norms; a NaN stays
   return sums;

@@ -102,8 +102,8 @@ inline void measure_nodes(NodeGroup& group) {
 }
 
 // Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
-// average: there the difference form is at least as exact in f32 as any other in f64. Above it the
-// differences are no smaller than the vectors and nothing is gained (docs/methods/pairwise.md).
+// average. Above it the differences are no smaller than the vectors, and the difference form gains
+// nothing (docs/methods/pairwise.md).
 inline bool is_aligned(const NodeGroup& group) {
   return group.args.student.C == group.args.teacher.C && group.gap < 0.25 * group.total_weight;
 }
@@ -200,10 +200,11 @@ inline void write_grad_nodes(const NodeGroup& group,
   }
 }
 
-// sum_ij w_i w_j (A_S - A_T)^2 and sum_ij w_i w_j A_S^2 of a group.
+// Sums over the pairs of a group.
 struct PairSums {
-  double gaps;
-  double student;
+  double gaps;     // w_i w_j (A_S - A_T)^2
+  double student;  // w_i w_j A_S^2
+  double terms;    // difference form: what gaps were before a second term of either sign was added
 };
 
 }  // namespace

@@ -117,7 +117,7 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
   constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R, L = kLanes<T>;
   const T *first = tiles.first_columns(i), *second = tiles.second_columns(i);
   const int64_t own = i * P, others = own + P;
-  PairSums sums = {0.0, 0.0};
+  PairSums sums = {};
   T *a = tiles.thread_products(), *b = a + kPassRows<T> * P;
   for (int64_t row = own / R * R; row < tiles.nodes; row += kPassRows<T>) {
     const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
@@ -183,7 +183,7 @@ inline PairSums pair_by_pair(const NodeGroup& group, const PairTiles<T>& tiles, 
       write_panel_grad(group, tiles, panel, factor);
     }
   }
-  PairSums sums = {0.0, 0.0};
+  PairSums sums = {};
   for (int64_t panel = 0; panel < tiles.node_panels; ++panel) {
     sums.gaps += tiles.sums[panel].gaps;
     sums.student += tiles.sums[panel].student;
