@@ -9,7 +9,8 @@
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
 //   FAST, matrices               TF32 for close features, else as above
-// Whether features are close is told by the first pass, on the device: both kernels are launched
+// Whether features are close is told by the first pass, on the device, and whether differences
+// cancel by the reduction of their matrices: both kernels are launched, that of differences first,
 // and the blocks of one leave at once.
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"

@@ -3,9 +3,11 @@
 //
 // With unit vectors as columns of S [Cs, N] and T [Ct, N], and D = S - T:
 //   sum = |SS'|^2 - 2 |TS'|^2 + |TT'|^2              dS ~ (SS') S - (TS')' T
-//       = 2 <SS', DD'> + 2 <DS', (DS')'> - 4 <DS', DD'> + |DD'|^2      dS ~ (DS')' S + (TS')' D
-// The first line loses kappa^2 of the precision of its products: f64 or two-float. In the second
-// nothing cancels where D is small: f32 or TF32. Its gradient is used wherever Cs = Ct.
+//       = ( <UU', DD'> + <K, K'> ) / 2, U = 2S - D, K = UD'            dS ~ (DS')' S + (TS')' D
+// The first line loses kappa^2 of the precision of its products: f64 or two-float. The second takes
+// f32 or TF32 where D is small, unless K is nearly antisymmetric: where the student is the teacher
+// turned, D is large and the affinities are equal. The reduction tells, and the first line follows.
+// The second line's gradient is used wherever Cs = Ct.
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
@@ -246,21 +248,23 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
     }
   }
 
-  double gaps;
+  double gaps, terms = 0.0;
   if (Difference) {
-    gaps = 2.0 * ss * oo + 2.0 * os * so - 4.0 * os * oo + oo * oo;
+    terms = 0.5 * (4.0 * ss - 2.0 * os - 2.0 * so + oo) * oo;
+    gaps = terms + 0.5 * (2.0 * so - oo) * (2.0 * os - oo);
   } else {
     // ss^2 - 2 os^2 + oo^2, exactly 0 where all three are equal.
     gaps = (ss - os) * (ss + os) + (oo - os) * (oo + os);
   }
   gaps = block_sum<kWarp * kWarps>(gaps);
   const double squares = block_sum<kWarp * kWarps>(ss * ss);
-  if (threadIdx.x == 0) gram.sums[blockIdx.x] = {gaps, squares};
+  if (Difference) terms = block_sum<kWarp * kWarps>(terms);
+  if (threadIdx.x == 0) gram.sums[blockIdx.x] = {gaps, squares, terms};
 
   if (want_grad && (by_rows || warp == 0)) {
     set_coefficients<typename Math::Operand, Difference>(gram, group, i, j, ss, os);
   }
-  end_pairs<kWarp * kWarps>(nodes, group, gram.sums, gram.sum_blocks, loss);
+  end_pairs<kWarp * kWarps, Difference>(nodes, group, gram.sums, gram.sum_blocks, loss);
 }
 
 }  // namespace

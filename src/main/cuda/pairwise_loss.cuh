@@ -9,10 +9,16 @@
 namespace structkd::cuda {
 namespace {
 
-// sum_ij w_i w_j (A_S - A_T)^2 and sum_ij w_i w_j A_S^2, or a part of them.
+// Sums over pairs, or a part of them.
 struct PairSums {
-  double gaps, student;
+  double gaps;     // w_i w_j (A_S - A_T)^2
+  double student;  // w_i w_j A_S^2
+  double terms;    // difference form: what gaps were before a second term of either sign was added
 };
+
+// The difference form may lose half of its first term: f32 products then err by 4 * 2^-24 at most,
+// what the accuracy rule allows a loss that its composition gets right to the last bit.
+constexpr double kMostTerms = 2.0;
 
 // A group's share of the loss, and its condition number.
 struct GroupLoss {
@@ -30,23 +36,34 @@ struct LossOut {
 
 // Ends one of the `parts` blocks of Threads that have written sums[group * parts ..]. The last of a
 // group closes it, and the one that closes the last group adds all. Two kernels that share groups
-// between them may both call: each group counts the blocks of one of them.
-template <int Threads, class Real>
+// between them may both call: each group counts the blocks of one of them. A group whose
+// differences cancel is left to the other one, which counts anew.
+template <int Threads, bool Difference, class Real>
 __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
                                           int64_t group,
                                           const PairSums* sums,
                                           int64_t parts,
                                           const LossOut& out) {
   if (!arrives_last(nodes.arrivals + group, uint32_t(parts))) return;
-  double gaps = 0.0, student = 0.0;
+  double gaps = 0.0, student = 0.0, terms = 0.0;
 #pragma unroll 4
   for (int64_t i = threadIdx.x; i < parts; i += Threads) {
     const PairSums part = sums[group * parts + i];
     gaps += part.gaps;
     student += part.student;
+    if (Difference) terms += part.terms;
   }
   gaps = block_sum<Threads>(gaps);
   student = block_sum<Threads>(student);
+  if (Difference) {
+    terms = block_sum<Threads>(terms);
+    const bool cancels = threadIdx.x == 0 && !(terms <= kMostTerms * gaps);  // or NaN
+    if (cancels) {
+      nodes.cancelled[group] = 1;
+      nodes.arrivals[group] = 0;
+    }
+    if (__syncthreads_or(cancels)) return;
+  }
   const double factor = mean_factor(nodes, group_sums<Threads>(nodes, group));
   if (threadIdx.x == 0) {
     if (gaps < 0.0) gaps = 0.0;  // rounding of the norms; a NaN stays

@@ -76,6 +76,7 @@ struct Nodes {
   double* along;             // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
   StripSums* strip_sums;     // [B, strips]
   uint32_t* arrivals;        // [groups + 1]: blocks of each group, then groups (pairwise_loss.cuh)
+  uint32_t* cancelled;       // [groups] 1: the difference form has lost its digits
 
   Nodes(const PairwiseArgs& args, Workspace& workspace)
       : student(args.student),
@@ -92,6 +93,7 @@ struct Nodes {
     along = workspace.take<double>(student.B * N);
     strip_sums = workspace.take<StripSums>(student.B * strips);
     arrivals = workspace.take<uint32_t>(groups + 1);
+    cancelled = workspace.take<uint32_t>(groups);
   }
 
   __device__ __forceinline__ bool comparable() const { return student.C == teacher.C; }
@@ -146,7 +148,7 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 
 // what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
 //           strip of 32 nodes the sums that tell the total weight and whether features are close;
-//           clears the counters of arrivals
+//           clears the counters of arrivals and what has cancelled
 // mapping   block = one strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
 //           w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane,
 //           lane + 32, .. grid = B * strips
@@ -255,7 +257,7 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
   if (lane != 0) return;
   nodes.strip_sums[blockIdx.x] = {weight, gap};
   // There are as many blocks as groups, or more.
-  if (blockIdx.x < nodes.groups) nodes.arrivals[blockIdx.x] = 0;
+  if (blockIdx.x < nodes.groups) nodes.arrivals[blockIdx.x] = nodes.cancelled[blockIdx.x] = 0;
   if (blockIdx.x == 0) nodes.arrivals[nodes.groups] = 0;
 }
 
@@ -277,18 +279,22 @@ __device__ __forceinline__ StripSums group_sums(const Nodes<Real>& nodes, int64_
 }
 
 // Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
-// average: there the difference form is exact with f32 products (docs/methods/pairwise.md).
+// average: there the difference form is exact with f32 products, unless its terms cancel
+// (docs/methods/pairwise.md).
 __device__ __forceinline__ bool is_aligned(const StripSums& group) {
   return group.gap < 0.25 * group.weight;
 }
 
-// Which groups a kernel works for; blocks of the others leave at once.
+// Which groups a kernel works for; blocks of the others leave at once. Kernels for kAligned are
+// launched before those for kNotAligned, which take over what has cancelled.
 enum class When { kAlways, kAligned, kNotAligned };
 
 template <int Threads, class Real>
 __device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, int64_t group) {
   if (when == When::kAlways) return true;
-  return is_aligned(group_sums<Threads>(nodes, group)) == (when == When::kAligned);
+  const bool aligned =
+      is_aligned(group_sums<Threads>(nodes, group)) && nodes.cancelled[group] == 0;
+  return aligned == (when == When::kAligned);
 }
 
 // 1 / (W^2 groups): from the sum over pairs to the loss. Nothing weighs: value and gradient are 0.

@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
   WarpSums<Math, PairTile> sums;
   products(channels, channels.chunks(), sums);
   const double gaps = squares(sums);
-  if (threadIdx.x == 0) pairs.sums[blockIdx.x] = {gaps, student};
+  if (threadIdx.x == 0) pairs.sums[blockIdx.x] = {gaps, student, 0.0};
   if (want_grad) {
     T* out = static_cast<T*>(pairs.gaps) + group * pairs.pitch * pairs.pitch;
     sums.for_each_pair([&](int row, int column, auto x, auto y) {
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
       out[(j + 1) * pairs.pitch + i] = value_as<T>(y);
     });
   }
-  end_pairs<kThreads>(nodes, group, pairs.sums, pairs.slots, loss);
+  end_pairs<kThreads, /*Difference=*/false>(nodes, group, pairs.sums, pairs.slots, loss);
 }
 
 // what      h = S gap: the gradient from the gaps of pairs
