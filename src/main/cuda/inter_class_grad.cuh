@@ -9,8 +9,8 @@
 // traffic   8 bytes per f32 logit. The factors, 8 K^2 bytes, come from the second cache per tile.
 // shared    at most 48 KB: K x pixels numbers, and the factors of a few classes j. Lanes of a warp
 //           read neighbouring chunks of pixels and the same factors: no bank conflicts.
-// limits    168 registers. Where 8 pixels do not fit (some 1100 classes), or more groups of classes
-//           than threads: class_grad_reread_kernel.
+// limits    168 registers. Where there are more groups of classes than threads (some 1280 classes,
+//           768 in f64), or two chunks of pixels do not fit: class_grad_reread_kernel.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_GRAD_CUH
 
@@ -221,18 +221,22 @@ __global__ __launch_bounds__(kGradThreads, 3) void class_grad_kernel(const GradT
   GradBlock<Element, R>(task, shared).run();
 }
 
-// Any number of classes: block = kGradThreads pixels x R classes (blockIdx.y); every block reads
-// all logits of its pixels, from the second cache.
+// Any number of classes: block = kGradThreads pixels x R classes. It reads all logits of its
+// pixels, once for the products and its own once more. Blocks of the same pixels follow each other,
+// so all but the first find them in the second cache. A thread takes its factors 16 bytes at a
+// time, all lanes of a warp the same: 8 K^2 bytes per warp (f32) from the first cache.
 template <class Element, int R>
 __global__ __launch_bounds__(kGradThreads) void class_grad_reread_kernel(
     const GradTask<Element> task) {
   using T = Widened<Element>;
+  constexpr int kChunk = kGradChunk<T>;
+  using Factors = Chunk<T, kChunk>;
   const GradFactors<T>& factors = task.factors;
-  const int64_t K = task.student.C, b = int64_t(blockIdx.x) / task.tiles;
-  const int64_t n = int64_t(blockIdx.x) % task.tiles * kGradThreads + threadIdx.x;
+  const unsigned groups = unsigned(factors.stride / factors.padded_group);
+  const int group = int(blockIdx.x % groups);
+  const int64_t tile = int64_t(blockIdx.x / groups), K = task.student.C, b = tile / task.tiles;
+  const int64_t n = tile % task.tiles * kGradThreads + threadIdx.x;
   if (n >= task.pixels) return;
-  const int64_t k0 = int64_t(blockIdx.y) * R;
-  const int64_t place = int64_t(blockIdx.y) * factors.padded_group;
   const bool valid = is_valid(task.mask, b, n, task.pixels, task.student.W);
   const Element* z = task.student.at(b, 0, n);
   const auto u_of = [&](int64_t j) {
@@ -245,15 +249,23 @@ __global__ __launch_bounds__(kGradThreads) void class_grad_reread_kernel(
   T slope[R] = {}, inflow[R] = {};
   for (int64_t j = 0; valid && j < K; ++j) {
     const T u = u_of(j), p = p_of(j, u);
+    const int64_t at = (b * K + j) * factors.stride + group * factors.padded_group;
+    const Factors* slopes = reinterpret_cast<const Factors*>(factors.slope + at);
+    const Factors* inflows = reinterpret_cast<const Factors*>(factors.inflow + at);
 #pragma unroll
-    for (int r = 0; r < R; ++r) {
-      const int64_t at = (b * K + j) * factors.stride + place + r;
-      slope[r] += factors.slope[at] * u;
-      inflow[r] += factors.inflow[at] * p;
+    for (int r0 = 0; r0 < R; r0 += kChunk) {
+      const Factors of_u = slopes[r0 / kChunk], of_p = inflows[r0 / kChunk];
+#pragma unroll
+      for (int r = r0; r < R && r < r0 + kChunk; ++r) {
+        slope[r] += of_u.at[r - r0] * u;
+        inflow[r] += of_p.at[r - r0] * p;
+      }
     }
   }
-  for (int r = 0; r < R && k0 + r < K; ++r) {
-    const int64_t k = k0 + r;
+#pragma unroll
+  for (int r = 0; r < R; ++r) {
+    const int64_t k = int64_t(group) * R + r;
+    if (k >= K) break;
     const T dz =
         valid ? p_of(k, u_of(k)) * (slope[r] + factors.constant[b * K + k]) - inflow[r] : T(0);
     task.grad.store(task.grad.offset(b, k, n), dz);

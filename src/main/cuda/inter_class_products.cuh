@@ -15,7 +15,7 @@
 //           8 (K + 2) K bytes of sums per part and net (f32).
 // shared    at most 48 KB: R-padded rows and C-padded columns of a tile, each a chunk's banks from
 //           the next. Lanes have one chunk of neighbouring rows and columns: no bank conflicts but
-//           where a warp goes on from the last row to the first of the next slice.
+//           where a warp goes on from the last row or column to the first.
 // limits    192 threads and two blocks per multiprocessor: 168 registers.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH

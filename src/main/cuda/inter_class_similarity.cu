@@ -39,7 +39,7 @@ template <class T, class Form>
 ProductShape product_shape(int K, double* cost) {
   ProductShape best = {};
   *cost = HUGE_VAL;
-  const int most_tiles = K / 64 + 2;  // tiles of 64 classes fit whatever the form
+  const int most_tiles = K / 48 + 2;  // tiles of 48 classes fit whatever the form
   for (int row_tiles = 1; row_tiles <= most_tiles; ++row_tiles) {
     for (int column_tiles = 1; column_tiles <= most_tiles; ++column_tiles) {
       ProductShape shape = {};
@@ -270,7 +270,7 @@ void write_gradient(cudaStream_t stream,
                                               shape.shared_bytes, stream, task);
   } else {
     launch<class_grad_reread_kernel<Element, Group>>("class_grad_reread_kernel",
-                                                     dim3(blocks, unsigned(shape.groups)),
+                                                     dim3(blocks * unsigned(shape.groups)),
                                                      dim3(kGradThreads), 0, stream, task);
   }
 }

@@ -152,9 +152,9 @@ double number_before(const std::string& plan, const std::string& what) {
 
 // What the comment of a kernel says of memory, in numbers of one case.
 struct Promise {
-  std::string kernel;           // without template arguments
-  double reads, writes;         // bytes at least, of a memory behind perfect caches
-  double sectors = 4.0;         // per request of a warp for 32 f32; kNoStream: it makes none
+  std::string kernel;    // without template arguments
+  double reads, writes;  // bytes at least, of a memory behind perfect caches
+  double sectors = 4.0;  // per request of a warp for 32 numbers: 4 f32, 8 f64; kNoStream: none
   uint64_t bank_conflicts = 0;  // of all requests to shared memory together
   uint64_t arrivals = 0;  // of blocks that count themselves, the only atomics in global memory
 };
@@ -168,18 +168,33 @@ void expect_within_a_tenth(double bytes, double minimum) {
   EXPECT_LE(bytes, 1.1 * minimum + kEdges);
 }
 
-// Requests of whole warps for as many different f32: reads, and writes where there are any.
-void expect_sectors(const std::string& kernel, double sectors) {
-  uint64_t reads = 0;
+// Requests of whole warps for as many different numbers.
+std::vector<Site> streams_of(const std::string& kernel, unsigned bytes) {
+  std::vector<Site> streams;
   for (const Site& site : sites_of(kernel)) {
-    const bool streams =
-        site.lanes == 32 * site.requests && site.fewest_sectors == 4 * site.requests;
-    if (site.is_shared || site.is_atomic || site.bytes != 4 || !streams) continue;
-    if (!site.is_write) reads += site.requests;
+    if (!site.is_shared && !site.is_atomic && site.bytes == bytes &&
+        site.lanes == 32 * site.requests && site.fewest_sectors == bytes * site.requests) {
+      streams.push_back(site);
+    }
+  }
+  return streams;
+}
+
+uint64_t streamed_reads(const std::string& kernel, unsigned bytes) {
+  uint64_t reads = 0;
+  for (const Site& site : streams_of(kernel, bytes)) reads += site.is_write ? 0 : site.requests;
+  return reads;
+}
+
+// Reads, and writes where there are any. A sector holds 32 bytes, so of 32 numbers each byte is
+// one.
+void expect_sectors(const std::string& kernel, double sectors) {
+  const unsigned bytes = unsigned(sectors);
+  for (const Site& site : streams_of(kernel, bytes)) {
     EXPECT_EQ(double(site.sectors) / double(site.requests), sectors)
         << (site.is_write ? "writes" : "reads");
   }
-  EXPECT_GT(reads, 0u) << "no warp reads 32 f32 at once";
+  EXPECT_GT(streamed_reads(kernel, bytes), 0u) << "no warp reads 32 numbers at once";
 }
 
 uint64_t global_atomics_of(const std::string& kernel) {
@@ -384,18 +399,21 @@ TEST_F(MemoryCount, PixelwiseMasked) {
                  {"pixelwise_sum_kernel", sums + counts, 4, kNoStream}});
 }
 
-void expect_similarity(const Maps& maps, uint64_t product_conflicts) {
-  const double logits = double(maps.student.elements());
+void expect_similarity(const Maps& maps,
+                       uint64_t product_conflicts,
+                       const char* grad_kernel = "class_grad_kernel") {
+  const double bytes = maps.student.view()->dtype == STRUCTKD_F64 ? 8 : 4;
+  const double logits = bytes * double(maps.student.elements());
   const double K = double(maps.student.view()->sizes[1]);
   const std::string plan = run_inter_class_similarity(maps.student, maps.teacher);
-  // Of each part and net: products and masses in f64, top and shift in f32.
-  const double sums = 2 * number_before(plan, "parts") * (8 * K * K + 16 * K);
-  const double matrices = 3 * 8 * K * K, factors = 2 * 4 * K * K;
+  // Of each part and net: products and masses in f64; top and shift.
+  const double sums = 2 * number_before(plan, "parts") * (8 * K * K + 8 * K + 2 * bytes * K);
+  const double matrices = 3 * 8 * K * K, factors = 2 * bytes * K * K;
   expect_counts({
-      {"class_products_kernel", 8 * logits, sums, 4.0, product_conflicts},
+      {"class_products_kernel", 2 * logits, sums, bytes, product_conflicts},
       {"divergence_rows_kernel", sums + matrices, matrices + factors, kNoStream},
-      {"divergence_columns_kernel", 8 * K * K, 4 * K, kNoStream},
-      {"class_grad_kernel", 4 * logits + factors, 4 * logits},
+      {"divergence_columns_kernel", 8 * K * K, bytes * K, kNoStream},
+      {grad_kernel, logits + factors, logits, bytes},
   });
 }
 
@@ -403,6 +421,14 @@ TEST_F(MemoryCount, InterClassSimilarityOf19) { expect_similarity(Maps(19, 19, 3
 TEST_F(MemoryCount, InterClassSimilarityOf21) { expect_similarity(Maps(21, 21, 32, 64), 2162); }
 TEST_F(MemoryCount, InterClassSimilarityOf70) { expect_similarity(Maps(70, 70, 32, 32), 4608); }
 TEST_F(MemoryCount, InterClassSimilarityOf150) { expect_similarity(Maps(150, 150, 16, 32), 0); }
+
+// More groups of six classes than threads. Each block reads all logits of its pixels, and those of
+// its own classes twice.
+TEST_F(MemoryCount, InterClassSimilarityManyClasses) {
+  const double K = 774, N = 32, groups = K / 6;
+  expect_similarity(Maps(774, 774, 4, 8, STRUCTKD_F64), 254016, "class_grad_reread_kernel");
+  EXPECT_EQ(double(streamed_reads("class_grad_reread_kernel", 8)), (groups + 1) * K * N / 32);
+}
 
 // Planes: a sampled element is a sector of its own, of both nets, and so is an element of the
 // gradient.
