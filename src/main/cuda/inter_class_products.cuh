@@ -2,10 +2,9 @@
 //
 // what      for the pixels x of a part of an image, with u_j = (z_j - shift_j) / temperature:
 //             mass_i = sum_x e^{u_i(x) - top_i},  products_ij = sum_x e^{u_i(x) - top_i} u_j(x)
-//           shift_j is the softmax mean of the first tile with a valid pixel, so that u is small
-//           where p is large; top_i is the maximum of that tile. Where a later logit is above top
-//           by more than kSlack, all sums of the block so far are rescaled: rare, and above 0 an
-//           exponential is as exact as below.
+//           shift and top come from the first tile with a valid pixel; where a later logit is too
+//           far above top, all sums of the block so far are rescaled
+//           (inter_class_product_tile.cuh).
 // mapping   block = part x net x output tile. A warp reads 32 pixels of a class and puts u and e^u
 //           into shared memory, while the first logits of the next tile are on their way. There a
 //           thread multiplies R rows of e with C rows of u, in registers, over every `slices`-th
@@ -20,8 +19,7 @@
 #ifndef STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_PRODUCTS_CUH
 
-#include "cuda/inter_class_product_shape.cuh"
-#include "cuda/math.cuh"
+#include "cuda/inter_class_product_tile.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -30,82 +28,55 @@ namespace {
 // in f32, and to less as soon as several of them are added.
 constexpr int kChain = 512;
 
-// e^8 = 3000: products of logits up to 1e30 stay finite in f32.
-constexpr float kSlack = 8.0f;
-
 template <class Element, int R, int C, int V, int Batch>
 class ProductBlock {
   using T = Widened<Element>;
 
  public:
   __device__ __forceinline__ ProductBlock(const ProductTask<Element>& task, T* shared)
-      : task_(task), shape_(task.shape), share_(task.shape.pixels) {
-    // 32 bits throughout: a 64-bit division is a call, around which registers are spilled.
-    unsigned index = blockIdx.x;
-    const int outputs = shape_.row_tiles * shape_.column_tiles;
-    const int output = int(index % unsigned(outputs));
-    index /= unsigned(outputs);
-    is_student_ = index % 2 == 0;
-    part_ = int(index / 2);
-    b_ = part_ / task.parts;
-    K_ = int(task.student.C);
-    row0_ = output / shape_.column_tiles * shape_.rows;
-    column0_ = output % shape_.column_tiles * shape_.columns;
-    rows_ = smaller(shape_.rows, K_ - row0_);
-    columns_ = smaller(shape_.columns, K_ - column0_);
-    is_square_ = outputs == 1;
-    image_ = map().data + b_ * map().stride_b;
-    stride_c_ = map().stride_c;
-
-    shared_ = shared;
-    e_ = shared;
-    u_ = e_ + shape_.row_slots * shape_.stride;
-    T* behind = shared + product_tile_numbers(shape_, C);
-    row_ = reinterpret_cast<Chunk<T, 2>*>(behind);
-    factor_ = behind + 2 * shape_.row_slots;
-    column_shift_ = factor_ + shape_.row_slots;
-  }
+      : tile_(task, shared), shape_(task.shape) {}
 
   __device__ __forceinline__ void run() {
-    clear();
-    const int rounds = int(divide_up(rows_, share_.row_step * Batch));
-    const int in_image = part_ % task_.parts, longer = task_.tiles % task_.parts;
-    int t = in_image * (task_.tiles / task_.parts) + smaller(in_image, longer);
-    end_ = t + task_.tiles / task_.parts + (in_image < longer ? 1 : 0);
+    tile_.clear();
+    tile_.clear_shifts();
+    clear_sums();
+    __syncthreads();
+    const int rounds = tile_.rounds();
+    int t = tile_.begin;
     bool started = false;  // a valid pixel has been seen: shift and top are set
     Element raw[Batch];    // the first logits of tile t
-    aim(t);
-    load_rows(0, raw);
+    tile_.aim(t);
+    tile_.load_rows(0, raw);
     // One place each to store, multiply and flush: the sums stay in registers throughout.
     while (true) {
       bool above = false;
-      const bool valid = valid_;
-      if (t < end_) {
+      const bool valid = tile_.valid;
+      if (t < tile_.end) {
         if (!started && __syncthreads_or(valid)) {
-          set_shifts(t);
+          tile_.set_shifts(t);
           started = true;
           __syncthreads();
         }
 #pragma unroll 1
         for (int round = 0; round < rounds; ++round) {
-          above |= store_rows(round, raw, valid);
+          above |= tile_.store_rows(round, raw, valid);
           // What follows: more of this tile, or the first logits of the next one.
-          if (round + 1 == rounds) aim(t + 1);
-          load_rows(round + 1 == rounds ? 0 : round + 1, raw);
+          if (round + 1 == rounds) tile_.aim(t + 1);
+          tile_.load_rows(round + 1 == rounds ? 0 : round + 1, raw);
         }
-        if (!is_square_) store_columns(t);
+        if (!tile_.is_square) tile_.store_columns(t);
         above = __syncthreads_or(above && started);
       }
-      if (t == end_ || above || chain_ > kChain) {
+      if (t == tile_.end || above || chain_ > kChain) {
         flush();
-        if (t == end_) break;
+        if (t == tile_.end) break;
         if (above) rescale(t);
-        aim(t);  // the same tile again: flush() has used its memory
-        load_rows(0, raw);
+        tile_.aim(t);  // the same tile again: flush() has used its memory
+        tile_.load_rows(0, raw);
         continue;
       }
       if (started) {
-        valid_pixels_ += valid && share_.row == 0;
+        valid_pixels_ += valid && tile_.share.row == 0;
         add_mass();
         multiply();
       }
@@ -116,171 +87,37 @@ class ProductBlock {
   }
 
  private:
-  __device__ __forceinline__ void clear() {
-#pragma unroll 1
-    for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
-         i += kProductThreads) {
-      shared_[i] = T(0);
-    }
-#pragma unroll 1
-    for (int i = int(threadIdx.x); i < shape_.row_slots; i += kProductThreads) {
-      const Chunk<T, 2> shift_top = {{T(0), i < rows_ ? T(-INFINITY) : T(0)}};
-      row_[i] = shift_top;
-    }
+  __device__ __forceinline__ void clear_sums() {
 #pragma unroll
     for (int r = 0; r < R; ++r) {
 #pragma unroll
       for (int c = 0; c < C; ++c) sum_[r][c] = T(0);
     }
-    __syncthreads();
   }
 
-  // Chosen where it is used, it takes no registers in between.
-  __device__ __forceinline__ MapOf<Element> map() const {
-    return is_student_ ? task_.student : task_.teacher;
-  }
-
-  // The pixel of this thread in a tile. The tile of a product has one segment per warp.
-  __device__ __forceinline__ int pixel() const {
-    return share_.segment * kWarp + int(threadIdx.x) % kWarp;
-  }
-
-  // From here on next_ and valid_ are those of tile t.
-  __device__ __forceinline__ void aim(int t) {
-    const int64_t n = int64_t(t) * shape_.pixels + pixel();
-    valid_ = t < end_ && share_.segment < share_.segments &&
-             is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
-    next_ = image_ + (row0_ + share_.row) * stride_c_;
-    if (valid_) next_ += map().pixel_offset(n);
-  }
-
-  __device__ __forceinline__ void load_rows(int round, Element (&raw)[Batch]) {
-    const int64_t step = share_.row_step * stride_c_;
-    int row = share_.row + round * Batch * share_.row_step;
-#pragma unroll
-    for (int i = 0; i < Batch; ++i) {
-      raw[i] = valid_ && row < rows_ ? *next_ : Element{};
-      next_ += step;
-      row += share_.row_step;
-    }
-  }
-
-  // A batch of e^u, and of u where rows and columns are the same classes, to shared memory. True if
-  // a logit is too far above top. No branches: an ignored pixel, whose logits were loaded as 0,
-  // gets factors 0, and rows that hold no class have slots.
-  __device__ __forceinline__ bool store_rows(int round, const Element (&raw)[Batch], bool valid) {
-    const T scale = valid ? task_.inverse_temperature : T(0), weight = valid ? T(1) : T(0);
-    const int first = share_.row + round * Batch * share_.row_step;
-    const Chunk<T, 2>* of_row = row_ + first;
-    T* e = e_ + first * shape_.stride + pixel();
-    T* u = u_ + first * shape_.stride + pixel();
-    bool above = false;
-#pragma unroll
-    for (int i = 0; i < Batch; ++i) {
-      const Chunk<T, 2> shift_top = *of_row;
-      const T scaled = (widen(raw[i]) - shift_top.at[0]) * scale;
-      const T exponent = scaled - shift_top.at[1];
-      above |= exponent > T(kSlack);
-      *e = exponential(exponent) * weight;
-      if (is_square_) *u = scaled;
-      of_row += share_.row_step;
-      e += share_.row_step * shape_.stride;
-      u += share_.row_step * shape_.stride;
-    }
-    return above;
-  }
-
-  __device__ __forceinline__ void store_columns(int t) {
-    if (share_.segment >= share_.segments) return;
-    const int64_t n = int64_t(t) * shape_.pixels + pixel();
-    const bool valid = is_valid(task_.mask, b_, n, task_.pixels, task_.student.W);
-    const Element* from = image_ + column0_ * stride_c_ + (valid ? map().pixel_offset(n) : 0);
-#pragma unroll 4
-    for (int column = share_.row; column < columns_; column += share_.row_step) {
-      const T z = T(widen(from[valid ? column * stride_c_ : 0]));
-      u_[column * shape_.stride + pixel()] =
-          valid ? (z - column_shift_[column]) * task_.inverse_temperature : T(0);
-    }
-  }
-
-  // Maximum of a class over the valid pixels of a tile, in every lane.
-  __device__ __forceinline__ T tile_maximum(int k, int t) const {
-    T most = T(-INFINITY);
-#pragma unroll 1
-    for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = int64_t(t) * shape_.pixels + x;
-      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
-      most = larger(most, T(widen(*map().at(b_, k, n))));
-    }
-    return warp_max(most);
-  }
-
-  // The mean of a class under its own softmax over the tile. A constant gives exactly that
-  // constant.
-  __device__ __forceinline__ T tile_mean(int k, int t, T maximum) const {
-    T mass = T(0), moment = T(0);
-#pragma unroll 1
-    for (int x = int(threadIdx.x) % kWarp; x < shape_.pixels; x += kWarp) {
-      const int64_t n = int64_t(t) * shape_.pixels + x;
-      if (!is_valid(task_.mask, b_, n, task_.pixels, task_.student.W)) continue;
-      const T below = T(widen(*map().at(b_, k, n))) - maximum;
-      const T e = exponential(below * task_.inverse_temperature);
-      mass += e;
-      moment += e * below;
-    }
-    return maximum + warp_sum(moment) / warp_sum(mass);
-  }
-
-  // One warp per class. Begins with marks that all threads see.
-  __device__ __forceinline__ void set_shifts(int t) {
-    const int classes = rows_ + (is_square_ ? 0 : columns_);
-#pragma unroll 1
-    for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
-      const int k = i < rows_ ? row0_ + i : column0_ + i - rows_;
-      const T maximum = tile_maximum(k, t), mean = tile_mean(k, t, maximum);
-      if (threadIdx.x % kWarp != 0) continue;
-      if (i < rows_) {
-        row_[i].at[0] = mean;
-        row_[i].at[1] = (maximum - mean) * task_.inverse_temperature;
-      } else {
-        column_shift_[i - rows_] = mean;
-      }
-    }
-  }
-
-  // Raises top to the maximum of the tile; sums so far, all of them flushed, shrink accordingly.
+  // Sums so far, all of them flushed, shrink as the tops of tile t are higher.
   __device__ __forceinline__ void rescale(int t) {
-#pragma unroll 1
-    for (int row = int(threadIdx.x) / kWarp; row < rows_; row += kProductWarps) {
-      const T maximum = tile_maximum(row0_ + row, t);
-      const T u = (maximum - row_[row].at[0]) * task_.inverse_temperature;
-      __syncwarp(kFullWarp);  // all lanes have read top
-      if (threadIdx.x % kWarp == 0) {
-        const T top = larger(row_[row].at[1], u);
-        factor_[row] = exponential(row_[row].at[1] - top);
-        row_[row].at[1] = top;
-      }
-    }
-    __syncthreads();
+    tile_.raise_tops(t);
     double* products = output();
 #pragma unroll 1
-    for (int i = int(threadIdx.x); i < rows_ * columns_; i += kProductThreads) {
-      products[int64_t(i / columns_) * K_ + i % columns_] *= double(factor_[i / columns_]);
+    for (int i = int(threadIdx.x); i < tile_.rows * tile_.columns; i += kProductThreads) {
+      products[int64_t(i / tile_.columns) * tile_.K + i % tile_.columns] *=
+          double(tile_.factor[i / tile_.columns]);
     }
-    if (has_mass()) mass_ *= double(factor_[mass_row()]);
+    if (has_mass()) mass_ *= double(tile_.factor[mass_row()]);
     __syncthreads();
   }
 
   // Threads per row, each for a share of its pixels. Neighbouring lanes have neighbouring rows.
-  __device__ __forceinline__ int mass_threads() const { return kProductThreads / rows_; }
-  __device__ __forceinline__ int mass_row() const { return int(threadIdx.x) % rows_; }
-  __device__ __forceinline__ int mass_share() const { return int(threadIdx.x) / rows_; }
+  __device__ __forceinline__ int mass_threads() const { return kProductThreads / tile_.rows; }
+  __device__ __forceinline__ int mass_row() const { return int(threadIdx.x) % tile_.rows; }
+  __device__ __forceinline__ int mass_share() const { return int(threadIdx.x) / tile_.rows; }
   __device__ __forceinline__ bool has_mass() const { return mass_share() < mass_threads(); }
 
   __device__ __forceinline__ void add_mass() {
     if (!has_mass()) return;
     const int threads = mass_threads();
-    const T* row = e_ + mass_row() * shape_.stride;
+    const T* row = tile_.e + mass_row() * shape_.stride;
     T sum = T(0);
 #pragma unroll 1
     for (int x = mass_share() * V; x < shape_.pixels; x += threads * V) {
@@ -302,8 +139,8 @@ class ProductBlock {
 
   __device__ __forceinline__ void multiply() {
     if (multiplies()) {
-      const T* e = e_ + pair() / shape_.thread_columns * shape_.stride;
-      const T* u = u_ + pair() % shape_.thread_columns * shape_.stride;
+      const T* e = tile_.e + pair() / shape_.thread_columns * shape_.stride;
+      const T* u = tile_.u + pair() % shape_.thread_columns * shape_.stride;
       const int e_step = shape_.thread_rows * shape_.stride;
       const int u_step = shape_.thread_columns * shape_.stride;
 #pragma unroll 1
@@ -328,10 +165,11 @@ class ProductBlock {
   }
 
   __device__ __forceinline__ PartSums<T> sums() const {
-    return is_student_ ? task_.student_sums : task_.teacher_sums;
+    return tile_.is_student ? tile_.task.student_sums : tile_.task.teacher_sums;
   }
   __device__ __forceinline__ double* output() const {
-    return sums().products + int64_t(part_) * K_ * K_ + int64_t(row0_) * K_ + column0_;
+    return sums().products + int64_t(tile_.part) * tile_.K * tile_.K +
+           int64_t(tile_.row0) * tile_.K + tile_.column0;
   }
   // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
   // barrier.
@@ -342,7 +180,7 @@ class ProductBlock {
       __syncthreads();
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        shared_[c * stride + int(threadIdx.x)] = sum_[0][c];
+        tile_.memory[c * stride + int(threadIdx.x)] = sum_[0][c];
         // The next row moves up, zeros behind the last: registers have no index that is not a
         // constant.
 #pragma unroll
@@ -354,23 +192,18 @@ class ProductBlock {
         const int c = i / pairs(), of = i % pairs();
         const int row = of / shape_.thread_columns + r * shape_.thread_rows;
         const int column = of % shape_.thread_columns + c * shape_.thread_columns;
-        if (row >= rows_ || column >= columns_) continue;
-        const T* from = shared_ + c * stride + of;
+        if (row >= tile_.rows || column >= tile_.columns) continue;
+        const T* from = tile_.memory + c * stride + of;
         double sum = 0.0;
         for (int s = 0; s < shape_.slices; ++s) sum += double(from[s * pairs()]);
-        double* product = output() + int64_t(row) * K_ + column;
+        double* product = output() + int64_t(row) * tile_.K + column;
         *product = flushed_ ? *product + sum : sum;
       }
     }
     flushed_ = true;
     chain_ = 0;
     __syncthreads();
-    // Rows that hold no class take part in products whose results are left out: anything finite.
-#pragma unroll 1
-    for (int i = int(threadIdx.x); i < (shape_.row_slots + shape_.column_slots) * shape_.stride;
-         i += kProductThreads) {
-      shared_[i] = T(0);
-    }
+    tile_.clear();
     __syncthreads();
   }
 
@@ -379,39 +212,26 @@ class ProductBlock {
     mass[threadIdx.x] = mass_;
     const int64_t valid = block_sum<kProductThreads>(valid_pixels_);
     __syncthreads();
-    if (column0_ == 0) {
+    if (tile_.column0 == 0) {
       const PartSums<T> to = sums();
 #pragma unroll 1
-      for (int row = int(threadIdx.x); row < rows_; row += kProductThreads) {
+      for (int row = int(threadIdx.x); row < tile_.rows; row += kProductThreads) {
         double sum = 0.0;
-        for (int i = 0; i < mass_threads(); ++i) sum += mass[i * rows_ + row];
-        const int64_t at = int64_t(part_) * K_ + row0_ + row;
+        for (int i = 0; i < mass_threads(); ++i) sum += mass[i * tile_.rows + row];
+        const int64_t at = int64_t(tile_.part) * tile_.K + tile_.row0 + row;
         to.mass[at] = sum;
-        const Chunk<T, 2> shift_top = row_[row];
+        const Chunk<T, 2> shift_top = tile_.row[row];
         to.top[at] = shift_top.at[1];
         to.shift[at] = shift_top.at[0];
       }
     }
-    if (column0_ == 0 && row0_ == 0 && is_student_ && threadIdx.x == 0) {
-      task_.valid_pixels[part_] = valid;
+    if (tile_.column0 == 0 && tile_.row0 == 0 && tile_.is_student && threadIdx.x == 0) {
+      tile_.task.valid_pixels[tile_.part] = valid;
     }
   }
 
-  const ProductTask<Element>& task_;
+  ProductTile<Element, C, Batch> tile_;
   const ProductShape& shape_;
-  T* shared_;
-  T *e_, *u_;         // [slots, stride]
-  Chunk<T, 2>* row_;  // [row_slots] shift and top
-  T* factor_;         // [row_slots]
-  T* column_shift_;   // [column_slots]
-  const TileShare<kProductWarps> share_;
-  const Element* image_;
-  const Element* next_;  // logit to load: of the thread's pixel in the tile ahead
-  bool valid_ = false;   // that pixel counts
-  int64_t stride_c_;
-  int b_, part_, end_;  // image, part of all images, tile behind the part
-  int K_, row0_, column0_, rows_, columns_;
-  bool is_student_, is_square_;
   T sum_[R][C];
   double mass_ = 0.0;
   int64_t valid_pixels_ = 0;
