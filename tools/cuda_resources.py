@@ -238,7 +238,7 @@ DEEPEST = 4  # beyond, jumps back lead to code that is rare and was moved behind
 
 
 def main_part(instructions):
-    """(instructions, shortest way, True) of the loop that computes most, without loops in it; where the compiler
+    """(instructions, a warp's way, True) of the loop that computes most, without loops in it; where the compiler
     unrolled it, so that what computes stands outside of loops, (all, all, False)."""
     loops = loops_of(instructions)
 
@@ -247,37 +247,68 @@ def main_part(instructions):
 
     def own(loop, indices):
         inner = [other for other in loops.items() if other != loop and within(other[0], loop) and within(other[1], loop)]
-        return [instructions[i] for i in indices if not any(within(i, other) for other in inner)]
+        return [i for i in indices if not any(within(i, other) for other in inner)]
+
+    def taken(indices):
+        return [instructions[i] for i in indices]
 
     def weight(loop):
         depth = sum(within(loop[0], other) and within(loop[1], other) for other in loops.items())
-        return NESTED ** min(depth, DEEPEST) * warp_flops(executed(own(loop, range(loop[0], loop[1] + 1))))
+        return NESTED ** min(depth, DEEPEST) * warp_flops(executed(taken(own(loop, range(loop[0], loop[1] + 1)))))
 
     best = max(loops.items(), key=weight, default=None)
     part = own(best, range(best[0], best[1] + 1)) if best else []
-    if 4 * NESTED * computing_in(part) < computing_in(instructions):
+    if 4 * NESTED * computing_in(taken(part)) < computing_in(instructions):
         return instructions, instructions, False
-    return part, own(best, shortest_way(instructions, *best)), True
+    return taken(part), taken(own(best, way_through(instructions, best, part))), True
+
+
+def ways_on(instructions, i):
+    """Where a warp goes on from instruction i, but for jumps back: loops are passed once."""
+    opcode, always = instructions[i]["opcode"], "predicate" not in instructions[i]
+    ways = [] if always and re.match("BRA|BRX|EXIT|RET", opcode) else [i + 1]
+    target = re.search(r"0x([0-9a-f]+)$", instructions[i].get("operands", ""))
+    if opcode.startswith("BRA") and target:
+        ways.append(int(target.group(1), 16) // INSTRUCTION_BYTES)
+    return [j for j in ways if i < j < len(instructions)]
+
+
+def way_through(instructions, loop, part):
+    """Indices of the fewest instructions of a loop that lead through its block that computes most: other element types,
+    the end of a map, threads without work and the like are left out. `part`: what is in no loop within."""
+    blocks = sorted(blocks_of(instructions, part), reverse=True,
+                    key=lambda block: warp_flops(executed([instructions[i] for i in block])))
+    for block in blocks:
+        before = shortest_way(instructions, loop[0], block[0])
+        after = shortest_way(instructions, block[0], loop[1])
+        if before and after:
+            return before[:-1] + after
+    return []
+
+
+def blocks_of(instructions, part):
+    """Runs of those indices that are entered at the first and left at the last instruction alone."""
+    entered = {j for i in part for j in ways_on(instructions, i) if j != i + 1}
+    blocks = []
+    for i in part:
+        if not blocks or i != blocks[-1][-1] + 1 or i in entered or len(ways_on(instructions, i - 1)) != 1:
+            blocks.append([])
+        blocks[-1].append(i)
+    return blocks
 
 
 def shortest_way(instructions, first, last):
-    """Indices of the fewest instructions that lead from `first` to `last`: branches of other element types, the end of
-    a map and the like left out. Loops within are passed once."""
+    """Indices of the fewest instructions that lead from `first` to `last`; empty if none do."""
     lengths, following = {last: 1}, {}
     for i in range(last - 1, first - 1, -1):
-        opcode, always = instructions[i]["opcode"], "predicate" not in instructions[i]
-        ways = [] if always and re.match("BRA|BRX|EXIT|RET", opcode) else [i + 1]
-        target = re.search(r"0x([0-9a-f]+)$", instructions[i].get("operands", ""))
-        if opcode.startswith("BRA") and target:
-            ways.append(int(target.group(1), 16) // INSTRUCTION_BYTES)
-        ways = [j for j in ways if j > i and j in lengths]
+        ways = [j for j in ways_on(instructions, i) if j in lengths]
         if ways:
             following[i] = min(ways, key=lengths.get)
             lengths[i] = 1 + lengths[following[i]]
     way = [first]
     while way[-1] in following:
         way.append(following[way[-1]])
-    return way
+    return way if first in lengths else []
 
 
 def warp_flops(opcodes):
@@ -356,7 +387,7 @@ def tables(found, compiler):
                         RESOURCE_COLUMNS, resource_rows(found))
     loops = text_of(f"ptxas {compiler}. Instructions of the loop that computes most, without loops in it, or of the whole kernel where"
                     " that is unrolled; floating-point operations of a warp, and cycles that it takes at least, on the shortest"
-                    " way through it",
+                    " way through the block that computes most",
                     LOOP_COLUMNS, loop_rows(found))
     return resources, loops
 
