@@ -1,8 +1,8 @@
 // cuda/inter_class_matrix.cuh: from the sums of the parts of an image to its divergences, their
 // part of the loss, and what the gradient needs. All of it f64 and O(K^2): the pixels are gone.
 //
-//   M_ij = D_ij - lse_i + lse_j,   D_ij = (A_ii - A_ij) / mass_i,   A: products merged over the
-//   parts
+//   M_ij = D_ij - lse_i + lse_j,   D_ij = (A_ii - A_ij) / mass_i
+//   A: products merged over the parts
 #ifndef STRUCTKD_CUDA_INTER_CLASS_MATRIX_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_MATRIX_CUH
 
@@ -15,8 +15,8 @@ namespace {
 constexpr int kMatrixThreads = 256;
 
 // The gradient of the student's logits, per image:
-//   dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j,   p = e^{u - top}
-//   inverse_mass
+//   dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j
+//   p    = e^{u - top} inverse_mass
 // Factors of one j lie together, `group` classes k and a gap, so that each group starts at 16
 // bytes.
 template <class T>

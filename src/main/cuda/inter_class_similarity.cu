@@ -3,8 +3,8 @@
 //
 // Four launches, three for the value alone:
 //   class_products_kernel       the K x K sums over pixels of both nets, per part of an image
-//   divergence_rows_kernel      parts merged in order; M, the loss and its derivative G, a block
-//   per row divergence_columns_kernel   the loss of all rows; sums over the columns of G
+//   divergence_rows_kernel      parts merged in order; M, the loss and its derivative G, by rows
+//   divergence_columns_kernel   the loss of all rows; sums over the columns of G
 //   class_grad_kernel           the gradient of the student's logits
 // Each .cuh says what it reads and writes. Together 16 bytes per f32 logit: both nets once, the
 // student once more, its gradient. Work is cut by shape alone; nothing is added in another order
