@@ -74,7 +74,7 @@ CASES = [
 # Share of a case's operations that the inner loop of a kernel does, where both nets have the same channels.
 SHARES = [(r"pairwise_(gram|pairs)_tile_.*", 0.5), (r"pairwise_(gram|pairs)_grad_.*", 0.5),
           (r"class_products_.*", 0.5), (r"class_grad_.*", 0.5),
-          (r"similarity_map_.*", 0.5), (r"row_gradient_.*", 0.5)]
+          (r"compare_maps_.*", 0.5), (r"row_gradient_.*", 0.5)]
 
 # Of kernels without a main loop: warps do one of so many things (a row of either net, an order of columns), and each
 # takes its part of the instructions.

@@ -232,16 +232,18 @@ __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const M
   }
 }
 
-// Block (x, b): sums of 32 columns of G join the constants, 8 warps for as many pieces of a column.
-// Block (0, 0) also adds the loss. Reads 8 K^2 bytes per image.
+// A block, image by image: sums of 32 columns of G join the constants, 8 warps for as many pieces
+// of a column. The first block also adds the loss. Reads 8 K^2 bytes per image.
 template <class T>
 __global__ __launch_bounds__(kMatrixThreads) void divergence_columns_kernel(
     const MatrixTask<T> task, void* loss, structkd_dtype dtype) {
   constexpr int kPieces = kMatrixThreads / kWarp;
   STRUCTKD_SHARED(double, sums, [kPieces][kWarp]);
   const int lane = int(threadIdx.x) % kWarp, piece = int(threadIdx.x) / kWarp;
-  const int64_t K = task.K, b = blockIdx.y, k = int64_t(blockIdx.x) * kWarp + lane;
-  if (blockIdx.x == 0 && b == 0) {
+  const unsigned blocks_per_image = unsigned(divide_up(task.K, kWarp));
+  const int64_t K = task.K, b = blockIdx.x / blocks_per_image;
+  const int64_t k = int64_t(blockIdx.x % blocks_per_image) * kWarp + lane;
+  if (blockIdx.x == 0) {
     double sum = 0.0;
     for (int64_t i = threadIdx.x; i < task.images * K; i += kMatrixThreads) {
       sum += task.row_losses[i];

@@ -244,8 +244,8 @@ void write_matrices(cudaStream_t stream,
                                     dim3(kMatrixThreads), size_t(memory.parts) * sizeof(double),
                                     stream, memory.matrix);
   launch<divergence_columns_kernel<T>>(
-      "divergence_columns_kernel", dim3(unsigned(divide_up(K, kWarp)), unsigned(B)),
-      dim3(kMatrixThreads), 0, stream, memory.matrix, args.loss, args.student.dtype);
+      "divergence_columns_kernel", dim3(unsigned(B * divide_up(K, kWarp))), dim3(kMatrixThreads), 0,
+      stream, memory.matrix, args.loss, args.student.dtype);
 }
 
 template <class Element, int Group>
