@@ -34,7 +34,21 @@ final class CudaBench {
   }
 
   /** How one side computes: as a benchmark names it, and whether matrix products may use TF32. */
-  private record Provider(String name, String benchmarkName, boolean tf32) {}
+  private record Provider(String name, String benchmarkName, boolean tf32) {
+    /** What the others are compared with; where it has no time, nothing is. */
+    boolean isBaseline() {
+      return name.equals("eager");
+    }
+
+    /** A composition errs as much as it errs: that is printed. */
+    double limit() {
+      return switch (name) {
+        case "structkd" -> EXACT_LIMIT;
+        case "structkd-fast" -> FAST_LIMIT;
+        default -> Double.POSITIVE_INFINITY;
+      };
+    }
+  }
 
   private static List<Provider> providers(Loss loss) {
     List<Provider> providers =
@@ -60,7 +74,9 @@ final class CudaBench {
           try {
             Figure figure = measure(loss, shape, provider);
             figures.add(figure);
-            baseline = Double.isNaN(baseline) ? figure.p50() : baseline;
+            if (provider.isBaseline()) {
+              baseline = figure.p50();
+            }
             print(figure, baseline);
           } catch (RuntimeException e) { // out of memory, too: it is a gap, not a zero
             out.printf("  %-13s FAILED: %s%n", provider.name, firstLine(e));
@@ -78,11 +94,10 @@ final class CudaBench {
     try (PointerScope temporaries = new PointerScope()) {
       CaseShape shape = CaseShape.parse(text);
       LossCase onGpu = LossCase.of(loss, shape, provider.benchmarkName).on(CudaGpu.device());
-      double limit = limitOf(provider);
       LossCase.Errors errors =
           onGpu
               .errorsBesideCpu(onGpu.call(Pass.FULL))
-              .requireWithin(new LossCase.Errors(limit, limit));
+              .requireWithin(new LossCase.Errors(provider.limit(), provider.limit()));
       double extra = CudaGpu.peakBytes(onGpu::enqueue) - Float.BYTES * shape.elements();
       CudaGpu.Times times = gpu.time(onGpu::enqueue, RUNS);
       return new Figure(
@@ -103,26 +118,20 @@ final class CudaBench {
     }
   }
 
-  /** TF32 errs as much as it errs: its error is printed. */
-  private static double limitOf(Provider provider) {
-    if (provider.tf32) {
-      return Double.POSITIVE_INFINITY;
-    }
-    return provider.name.equals("structkd-fast") ? FAST_LIMIT : EXACT_LIMIT;
-  }
-
   /** Rates are those of the least that the algorithm must do, not of what a provider did. */
   private void print(Figure figure, double baseline) {
     double seconds = 1e-3 * figure.p50();
+    String ratio =
+        Double.isNaN(baseline) ? "-" : String.format(Locale.ROOT, "%.2fx", baseline / figure.p50());
     out.printf(
         Locale.ROOT,
-        "  %-13s %9.3f ms  (%.3f - %.3f)  %6.2fx  %5.0f GB/s  %6.2f TFLOP/s  %3.0f %% of roofline"
+        "  %-13s %9.3f ms  (%.3f - %.3f)  %7s  %5.0f GB/s  %6.2f TFLOP/s  %3.0f %% of roofline"
             + "  %8.1f MiB  gradient error %.1e%n",
         figure.provider(),
         figure.p50(),
         figure.p20(),
         figure.p80(),
-        baseline / figure.p50(),
+        ratio,
         1e-9 * figure.work().bytes() / seconds,
         1e-12 * figure.work().operations() / seconds,
         100 * figure.work().limitSeconds(limits()) / seconds,
