@@ -18,5 +18,8 @@ int main(int argc, char** argv) {
     std::printf("skipped, nothing was tested: %s\n", structkd_last_error());
     return kSkipped;
   }
-  return RUN_ALL_TESTS();
+  const int failed = RUN_ALL_TESTS();
+  if (testing::UnitTest::GetInstance()->test_to_run_count() > 0) return failed;
+  std::printf("no test fits --gtest_filter: nothing was tested\n");
+  return 1;
 }
