@@ -70,6 +70,11 @@ if(TARGET structkd_cuda_emulated)
                    --gtest_filter=*EveryDtypeAndLayout/cuda_emulated:*ManySamplesAndChannels/cuda_emulated:*ManyChannels/cuda_emulated)
   set_tests_properties(structkd_emulated_tests_sm_75 PROPERTIES LABELS emulated ENVIRONMENT
                                                                 STRUCTKD_SIMT_DEVICE=75)
+  # All of the pair-wise loss, which alone has other forms where f64 is slow.
+  add_test(NAME structkd_emulated_tests_slow_f64
+           COMMAND structkd_emulated_tests --gtest_brief=1 --gtest_filter=*Pairwise*/cuda_emulated)
+  set_tests_properties(structkd_emulated_tests_slow_f64 PROPERTIES LABELS emulated ENVIRONMENT
+                                                                   STRUCTKD_CUDA_F64=slow)
 endif()
 
 # And on a GPU, where there is one: memory that it reaches, and a main that asks for it.
