@@ -39,18 +39,25 @@ add_executable(structkd_kernel_smoke_tests $<TARGET_OBJECTS:structkd_kernel_smok
 target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_main
                                                           -Wl,--no-as-needed structkd_cuda_emulated)
 
-# Adds that program as two tests of equal length, f64 and f16, f32 and bf16, and once more with the
+# Adds that program as two tests of about equal length, f32 and other types, and once more with the
 # kernels of GPUs whose f64 is slow. What follows the environment is put before the command.
 function(structkd_add_kernel_smoke_tests program label environment)
   set(command ${ARGN} $<TARGET_FILE:${program}> --gtest_brief=1)
-  add_test(NAME ${program}_f64_f16 COMMAND ${command} --gtest_filter=*/f64:*/f16)
-  add_test(NAME ${program}_f32_bf16 COMMAND ${command} --gtest_filter=*/f32:*/bf16)
-  add_test(NAME ${program}_slow_f64 COMMAND ${command} --gtest_filter=*Pairwise/f32)
-  set_tests_properties(${program}_f64_f16 ${program}_f32_bf16 ${program}_slow_f64
+  add_test(NAME ${program}_f32 COMMAND ${command} --gtest_filter=*/f32)
+  add_test(NAME ${program}_f64_f16_bf16 COMMAND ${command} --gtest_filter=-*/f32)
+  add_test(NAME ${program}_slow_f64 COMMAND ${command} --gtest_filter=*Pairwise/f32:*Pairwise/f64)
+  set_tests_properties(${program}_f32 ${program}_f64_f16_bf16 ${program}_slow_f64
                        PROPERTIES LABELS ${label} ENVIRONMENT "${environment}")
   set_property(TEST ${program}_slow_f64 APPEND PROPERTY ENVIRONMENT STRUCTKD_CUDA_F64=slow)
 endfunction()
 structkd_add_kernel_smoke_tests(structkd_kernel_smoke_tests emulator "")
+
+# Which kernels these launch: all.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_test(NAME structkd_kernel_coverage
+         COMMAND Python3::Interpreter ${cuda_test_dir}/kernel_coverage.py
+                 $<TARGET_FILE:structkd_kernel_smoke_tests> $<TARGET_FILE:structkd_cuda_emulated>)
+set_tests_properties(structkd_kernel_coverage PROPERTIES LABELS emulator)
 
 if(NOT STRUCTKD_CUDA_INSTRUMENTED)
   return()
@@ -79,9 +86,11 @@ endforeach()
 add_test(NAME structkd_simt_race_tests COMMAND ${fixed_addresses} $<TARGET_FILE:structkd_simt_race_tests>
                                                --gtest_brief=1)
 set_tests_properties(structkd_simt_race_tests PROPERTIES LABELS races)
-# The shortest history, of the access before: else each of two thousand threads keeps a megabyte.
-structkd_add_kernel_smoke_tests(structkd_kernel_race_tests races TSAN_OPTIONS=history_size=0
-                                ${fixed_addresses})
+# The shortest history, of the access before: else each of two thousand threads keeps a megabyte. Two
+# orders: what one hides, since counting arrivals orders blocks, the opposite one shows.
+structkd_add_kernel_smoke_tests(
+  structkd_kernel_race_tests races "TSAN_OPTIONS=history_size=0;STRUCTKD_SMOKE_ORDERS=forward reverse"
+  ${fixed_addresses})
 
 # Counts of memory requests: the tracer in place of libtsan. The counts of example kernels, too.
 set(tracer_dir ${cuda_test_dir}/memory_tracer)
