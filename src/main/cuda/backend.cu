@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <atomic>
+#include <string>
 
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
@@ -22,8 +22,6 @@ const Backend backend = {"cuda-emulated", "the CUDA kernels, run thread by threa
 KernelEntry* all_kernels = nullptr;
 
 [[maybe_unused]] const bool registered = (register_backend(backend), true);
-
-constexpr int kMaxDevices = 64;
 
 void require(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
@@ -61,28 +59,39 @@ void require_device() {
   require(status, "no usable GPU");
 }
 
-// Kernels are built for some architectures, and as PTX for newer ones.
+// Compute capabilities that kernels were built for, times 100, ascending.
+constexpr int kArchitectures[] = {__CUDA_ARCH_LIST__};
+#else
+void require_device() {}
+
+constexpr int kArchitectures[] = {750, 890, 900};
+#endif
+
+// A GPU runs code of its own major version, up to its minor one, and PTX of older ones.
 void require_architecture(cudaError_t status, int device) {
   if (status != cudaErrorNoKernelImageForDevice && status != cudaErrorInvalidDeviceFunction) return;
   cudaGetLastError();
   int major = 0, minor = 0;
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
-  fail(STRUCTKD_ERR_CUDA,
-       "cuda: GPU %d has compute capability %d.%d, for which this library has no kernels: it needs "
-       "one "
-       "of STRUCTKD_CUDA_ARCHITECTURES, by default 7.5 and newer",
-       device, major, minor);
+  std::string built;
+  for (int architecture : kArchitectures) {
+    if (!built.empty()) built += ", ";
+    built += std::to_string(architecture / 100) + "." + std::to_string(architecture % 100 / 10);
+  }
+  fail(
+      STRUCTKD_ERR_CUDA,
+      "cuda: GPU %d has compute capability %d.%d, for which this library has no code; it was built "
+      "for %s: choose another GPU by CUDA_VISIBLE_DEVICES, compute on the CPU, or build the "
+      "library "
+      "for this GPU as docs/gpu.md shows",
+      device, major, minor, built.c_str());
 }
-#else
-void require_device() {}
-void require_architecture(cudaError_t, int) {}
-#endif
 
 int current_device() {
   int device = 0;
   require(cudaGetDevice(&device), "no usable GPU");
-  return device < kMaxDevices ? device : kMaxDevices - 1;
+  return device;
 }
 
 int attribute(cudaDeviceAttr which, int device) {
@@ -93,7 +102,6 @@ int attribute(cudaDeviceAttr which, int device) {
 
 DeviceTraits traits_of(int device) {
   DeviceTraits traits = {};
-  traits.multiprocessors = attribute(cudaDevAttrMultiProcessorCount, device);
   traits.fast_f64 = attribute(cudaDevAttrSingleToDoublePrecisionPerfRatio, device) <= 4;
   traits.has_async_copy = attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
   // For tests: the forms of another kind of device.
@@ -132,14 +140,14 @@ void require_launched(const char* kernel) {
 }
 
 const DeviceTraits& device_traits() {
-  static DeviceTraits traits[kMaxDevices];  // racing threads write the same values
-  static std::atomic<bool> known[kMaxDevices];
+  thread_local int known = -1;
+  thread_local DeviceTraits traits;
   const int device = current_device();
-  if (!known[device]) {
-    traits[device] = traits_of(device);
-    known[device] = true;
+  if (device != known) {
+    traits = traits_of(device);
+    known = device;
   }
-  return traits[device];
+  return traits;
 }
 
 }  // namespace structkd::cuda

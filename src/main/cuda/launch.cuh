@@ -30,14 +30,14 @@ void load_kernels();
 // Throws an Error that names the kernel if the launch just made was refused.
 void require_launched(const char* kernel);
 
-// What forms are chosen by. Asked once per device and kept.
+// What forms are chosen by.
 struct DeviceTraits {
-  int multiprocessors;
   // FP64 runs at half the FP32 rate or on tensor cores (A100, H100, B200): products in f64
   // cost no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to 64 times slower.
   bool fast_f64;
   bool has_async_copy;  // and mma of TF32 and BF16: sm_80
 };
+// Of the current device; valid until this thread asks for another one.
 const DeviceTraits& device_traits();
 
 inline cudaStream_t stream_of(const Launch& launch) {

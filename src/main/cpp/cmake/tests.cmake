@@ -77,6 +77,21 @@ if(TARGET structkd_cuda_emulated)
                                                                    STRUCTKD_CUDA_F64=slow)
 endif()
 
+# The sentence of a GPU that the kernels were not built for.
+if(TARGET structkd_cuda_emulated)
+  add_executable(structkd_emulated_open_test ${root}/src/test/cuda/driver/open.c)
+  target_include_directories(structkd_emulated_open_test PRIVATE ${root}/src/main)
+  target_link_libraries(structkd_emulated_open_test PRIVATE structkd structkd_cuda_emulated)
+  add_test(
+    NAME structkd_cuda_open_other_gpu
+    COMMAND
+      structkd_emulated_open_test
+      "cuda: GPU 0 has compute capability 11.0, for which this library has no code; it was built for 7.5, 8.9, 9.0: choose another GPU by CUDA_VISIBLE_DEVICES, compute on the CPU, or build the library for this GPU as docs/gpu.md shows"
+  )
+  set_tests_properties(structkd_cuda_open_other_gpu PROPERTIES LABELS emulated ENVIRONMENT
+                                                               STRUCTKD_SIMT_DEVICE=110)
+endif()
+
 # And on a GPU, where there is one: memory that it reaches, and a main that asks for it.
 if(TARGET structkd_cuda)
   add_executable(structkd_cuda_tests ${root}/src/test/cuda/main.cpp ${root}/src/test/cuda/memory.cu)

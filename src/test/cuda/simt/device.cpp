@@ -10,7 +10,8 @@ namespace {
 
 // CUDA programming guide, "compute capabilities" and "throughput of native arithmetic
 // instructions".
-constexpr Device kDevices[] = {{75, 32, 64 << 10}, {89, 64, 99 << 10}, {90, 2, kMaxShared}};
+constexpr Device kDevices[] = {
+    {75, 32, 64 << 10}, {89, 64, 99 << 10}, {90, 2, kMaxShared}, {110, 64, kMaxShared, false}};
 
 const Device& of_environment() {
   const char* text = getenv("STRUCTKD_SIMT_DEVICE");
@@ -18,7 +19,7 @@ const Device& of_environment() {
   for (const Device& known : kDevices) {
     if (atoi(text) == known.capability) return known;
   }
-  fail("STRUCTKD_SIMT_DEVICE is \"%s\", expected 75, 89 or 90", text);
+  fail("STRUCTKD_SIMT_DEVICE is \"%s\", expected 75, 89, 90 or 110", text);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ struct Device {
   int capability;
   int f64_ratio;      // how many times slower than f32
   size_t max_shared;  // bytes of a block, dynamic and static together
+  bool runs_kernels = true;
 };
 
-// That of STRUCTKD_SIMT_DEVICE: 75 (T4), 89 (L4, RTX 40) or 90 (H100), which is the default.
+// That of STRUCTKD_SIMT_DEVICE: 75 (T4), 89 (L4, RTX 40) or 90 (H100), which is the default; or 110
+// (Jetson Thor), as if no kernel had been built for it.
 const Device& device();
 
 }  // namespace simt

@@ -27,6 +27,10 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidValue";
     case cudaErrorInvalidConfiguration:
       return "cudaErrorInvalidConfiguration";
+    case cudaErrorInvalidDeviceFunction:
+      return "cudaErrorInvalidDeviceFunction";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
   }
   return "unrecognized error code";
 }
@@ -39,6 +43,10 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid argument";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorInvalidDeviceFunction:
+      return "invalid device function";
+    case cudaErrorNoKernelImageForDevice:
+      return "no kernel image is available for execution on the device";
   }
   return "unrecognized error code";
 }
@@ -51,9 +59,6 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   (void)device;
   switch (attribute) {
-    case cudaDevAttrMultiProcessorCount:
-      *value = 132;
-      return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
       *value = simt::device().capability / 10;
       return cudaSuccess;
@@ -73,7 +78,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function) {
   (void)function;
   attributes->sharedSizeBytes = 0;
-  return cudaSuccess;
+  return simt::device().runs_kernels ? cudaSuccess : cudaErrorNoKernelImageForDevice;
 }
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
