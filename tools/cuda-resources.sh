@@ -3,6 +3,8 @@
 #
 #   tools/cuda-resources.sh check LIBRARY      those architectures that LIBRARY (libstructkd_cuda.so) holds
 #   tools/cuda-resources.sh check-launches     what each case of the GPU bench launches, by the emulator
+#   tools/cuda-resources.sh check-model BENCH  docs/cuda-model.md, as it follows from the tables; BENCH is
+#                                              structkd_cuda_bench
 #   tools/cuda-resources.sh update             builds everything and writes docs/cuda-*
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -39,12 +41,13 @@ case ${1:-} in
     list_launches | diff docs/cuda-launches.csv - ||
       fail "docs/cuda-launches.csv is out of date; tools/cuda-resources.sh update writes it"
     ;;
+  check-model) exec python3 tools/cuda_model.py check "${2:?the bench}" ;;
   update)
     export_cuda_tools
     list_launches >docs/cuda-launches.csv
     ./cppbuild.sh --cuda target/cuda -DSTRUCTKD_BUILD_BENCH=ON
     python3 tools/cuda_resources.py update target/cuda/lib/libstructkd_cuda.so
-    python3 tools/cuda_model.py target/cuda/lib/structkd_cuda_bench
+    python3 tools/cuda_model.py update target/cuda/lib/structkd_cuda_bench
     ;;
-  *) fail "cuda-resources: expected check LIBRARY, check-launches or update" ;;
+  *) fail "cuda-resources: expected check LIBRARY, check-launches, check-model BENCH or update" ;;
 esac

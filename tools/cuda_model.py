@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A roofline model of the losses, beside measurements where there are some.
 
-  tools/cuda_model.py BENCH      writes docs/cuda-model.md; BENCH is structkd_cuda_bench, whose --list tells what
-                                 each case must do at least; it needs no GPU
+  tools/cuda_model.py update BENCH    writes docs/cuda-model.md; BENCH is structkd_cuda_bench, whose --list tells what
+                                      each case must do at least; it needs no GPU
+  tools/cuda_model.py check BENCH     fails if that file has another text
 
 Time of a case = the longer of
   memory    the bytes that the algorithm must move / the data sheet's bandwidth
@@ -22,6 +23,7 @@ import sys
 import cuda_resources
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODEL = ROOT / "docs/cuda-model.md"
 MEASURED = ROOT / "bench/results/h200-kernels-2026-11-26.csv"
 
 
@@ -199,13 +201,20 @@ value and gradient, f32. "target" is what the design asks for, where it names th
 """
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+def text(bench):
     columns = ["loss", "case", "GPU", "memory", "compute", "model", "limit", "target", "measured", "heaviest kernels: computing share of the inner loop"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in model_rows(sys.argv[1])]
-    (ROOT / "docs/cuda-model.md").write_text(HEAD + "\n".join(lines) + "\n")
+    lines += ["| " + " | ".join(row) + " |" for row in model_rows(bench)]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("check", "update"):
+        sys.exit(__doc__)
+    if sys.argv[1] == "update":
+        MODEL.write_text(text(sys.argv[2]))
+    elif MODEL.read_text() != text(sys.argv[2]):
+        sys.exit("structkd: docs/cuda-model.md does not follow from the tables; tools/cuda-resources.sh update writes it")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@
 #   ./structkd test --quick      the same without sanitizers, races, memory counts, CUDA, g++ 11, arm64, the second
 #                                build of the jars and the bench's floors
 #   ./structkd test --all-archs  CUDA for all architectures instead of two
+#
+# PYTHON names an interpreter that has PyTorch, to test the operators in it: python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/common.sh
 . tools/setup.sh
 . tools/build.sh
 . tools/libtorch.sh
+. tools/nvcc.sh
 
 quick=false
 all_archs=false
@@ -18,21 +21,30 @@ case ${1:-} in
   "") ;;
   --quick) quick=true ;;
   --all-archs) all_archs=true ;;
-  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit ;;
+  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;;
   *) fail "test: unknown option $1" ;;
 esac
 
 summary=()
 failed=0
 
-# Runs one step, with its output also in target/test/, and notes how it ended. $1 title; the command.
+# Runs one step, with its output also in target/test/, and notes how it ended; status 77 is that of one that
+# cannot run here and says why in its last line. $1 title; the command.
 step() {
-  local title=$1 result=passed start=$SECONDS log
+  local title=$1 result=passed start=$SECONDS log status=0
   log=target/test/${title//[^A-Za-z0-9+]/-}.log
   shift
   echo
   echo "== $title"
-  "$@" 2>&1 | tee "$log" || { result=FAILED; failed=1; }
+  "$@" 2>&1 | tee "$log" || status=$?
+  case $status in
+    0) ;;
+    77)
+      skip "$title" "$(tail -n 1 "$log")"
+      return
+      ;;
+    *) result=FAILED failed=1 ;;
+  esac
   summary+=("$(printf '%-8s %-44s %4d s' "$result" "$title" $((SECONDS - start)))")
 }
 
@@ -55,14 +67,17 @@ native_tests() {
 }
 
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
-# them. Warnings and spills are errors, and so are other registers and loops than docs/ has.
+# them. Warnings and spills are errors, and so are other registers, loops and models than docs/ has.
 cuda_from_source() {
   ./cppbuild.sh --gpu-check &&
     ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open &&
-    tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so
+    tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so &&
+    tools/cuda-resources.sh check-model target/gpu-check/lib/structkd_cuda_bench
 }
 
-cuda_for_all_architectures() { ./cppbuild.sh --cuda target/cuda; }
+cuda_for_all_architectures() {
+  ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
+}
 
 # The CUDA kernels as a library for the CPU, which Java's tests run, too: the tests of every backend, and
 # those of the emulator.
@@ -144,6 +159,8 @@ if ! $quick; then
     -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON -DSTRUCTKD_SANITIZE=address,undefined,bounds-strict
   step "CUDA kernels emulated: ASan and UBSan" emulated_sanitized
   step "CUDA: build from source, GPU check" cuda_from_source
+  # Where there is a GPU, that step ran them.
+  has_gpu || step "CUDA: C++ tests on a GPU" target/gpu-check/lib/structkd_cuda_tests --gtest_filter='*/cuda'
   if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
   if have_compiler g++-11 g++-11; then
     CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
@@ -167,9 +184,9 @@ step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
 step "Java tests, format, jars" java_tests
 step "CUDA kernels emulated: Java tests" java_tests_emulated
 if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
-  step "Python: operators in PyTorch" bench/python/gpu_compare.py --device cpu --quick
+  step "Python: operators in PyTorch" "${PYTHON:-python3}" bench/python/gpu_compare.py --device cpu --quick
 else
-  skip "Python: operators in PyTorch" "python3 has no PyTorch of 2.10 or newer"
+  skip "Python: operators in PyTorch" "${PYTHON:-python3} has no PyTorch of 2.10 or newer; PYTHON names another one"
 fi
 step "Distil for a few steps" distill_runs
 step "Example: distil for a few steps" example_runs
