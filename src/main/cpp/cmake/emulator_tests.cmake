@@ -59,6 +59,15 @@ add_test(NAME structkd_kernel_coverage
                  $<TARGET_FILE:structkd_kernel_smoke_tests> $<TARGET_FILE:structkd_cuda_emulated>)
 set_tests_properties(structkd_kernel_coverage PROPERTIES LABELS emulator)
 
+# Maps of more than 2^31 elements, and launches that a device refuses.
+add_executable(structkd_large_map_tests ${cuda_test_dir}/large_map_test.cpp ${test_dir}/tensors.cpp
+                                        ${test_dir}/memory.cpp)
+target_include_directories(structkd_large_map_tests PRIVATE ${test_dir} .)
+target_link_libraries(structkd_large_map_tests PRIVATE structkd GTest::gtest_main
+                                                       -Wl,--no-as-needed structkd_cuda_emulated)
+add_test(NAME structkd_large_map_tests COMMAND structkd_large_map_tests --gtest_brief=1)
+set_tests_properties(structkd_large_map_tests PROPERTIES LABELS emulator)
+
 if(NOT STRUCTKD_CUDA_INSTRUMENTED)
   return()
 endif()
