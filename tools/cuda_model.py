@@ -190,7 +190,7 @@ wrong, and why (docs/gpu.md has the details):
 * pair-wise, exact: 2.5 times. Twelve warps a multiprocessor do not hide the latency of the products.
 * inter-class: 3 to 5 times. Loads and products do not overlap, which a roofline takes for granted.
 * global structural: 9 times for 152 samples, 3.4 times for 1200, measured with earlier kernels, of six launches instead of
-  four. Small maps are bound by launches and latency. It leaves out the sums over groups and, of the gradient's loop, the
+  three. Small maps are bound by launches and latency. It leaves out the sums over groups and, of the gradient's loop, the
   weights that every fourth step makes. Each warp of the gather counts a third of the kernel's instructions, as if a row of
   either net and an order of columns took equally many.
 * pixel-wise: 1.1 to 1.3 times, with instructions as the limit, not memory: as measured.
