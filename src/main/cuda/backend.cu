@@ -79,13 +79,11 @@ void require_architecture(cudaError_t status, int device) {
     if (!built.empty()) built += ", ";
     built += std::to_string(architecture / 100) + "." + std::to_string(architecture % 100 / 10);
   }
-  fail(
-      STRUCTKD_ERR_CUDA,
-      "cuda: GPU %d has compute capability %d.%d, for which this library has no code; it was built "
-      "for %s: choose another GPU by CUDA_VISIBLE_DEVICES, compute on the CPU, or build the "
-      "library "
-      "for this GPU as docs/gpu.md shows",
-      device, major, minor, built.c_str());
+  fail(STRUCTKD_ERR_CUDA,
+       "cuda: GPU %d has compute capability %d.%d, for which this library has no code; it was built"
+       " for %s: choose another GPU by CUDA_VISIBLE_DEVICES, compute on the CPU, or build the"
+       " library for this GPU as docs/gpu.md shows",
+       device, major, minor, built.c_str());
 }
 
 int current_device() {

@@ -494,6 +494,7 @@ TEST_F(MemoryCount, GlobalStructuralSample) {
       {"select_block_per_stratum_kernel", 4 * N, 4 * drawn, 4.0, 374},
       {"assemble_block_per_image_kernel", 4 * drawn, 4 * drawn, kNoStream},
   });
+  expect_bytes_once("classify_thread_per_pixel_kernel", (4 * K + 5) * N);
 }
 
 }  // namespace
