@@ -86,9 +86,9 @@ ProductShape product_shape(int K, double* cost) {
 
 // Calls visit(ProductForm, ProductShape) with the cheapest form for K classes. In f32 5 x 10 suits
 // 19 and 20 classes, 8 x 8 (in two column tiles) 150. The larger a block of outputs, the less a
-// thread reads per product, but not much more fits beside the loads in 168 registers. 21 classes are
-// padded to 24: 7 x 7 would fit them, but its 21 slices of a tile take three rounds for two and a
-// third, and lanes of four slices meet in the banks, six times as often.
+// thread reads per product, but not much more fits beside the loads in 168 registers. 21 classes
+// are padded to 24: 7 x 7 would fit them, but its 21 slices of a tile take three rounds for two and
+// a third, and lanes of four slices meet in the banks, six times as often.
 template <class T, class Visit>
 void with_product_form(int64_t K, Visit&& visit) {
   if constexpr (sizeof(T) == 8) {

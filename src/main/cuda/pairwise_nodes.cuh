@@ -292,8 +292,7 @@ enum class When { kAlways, kAligned, kNotAligned };
 template <int Threads, class Real>
 __device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, int64_t group) {
   if (when == When::kAlways) return true;
-  const bool aligned =
-      is_aligned(group_sums<Threads>(nodes, group)) && nodes.cancelled[group] == 0;
+  const bool aligned = is_aligned(group_sums<Threads>(nodes, group)) && nodes.cancelled[group] == 0;
   return aligned == (when == When::kAligned);
 }
 
