@@ -9,17 +9,6 @@
 namespace structkd::cuda {
 namespace {
 
-// Sums over pairs, or a part of them.
-struct PairSums {
-  double gaps;     // w_i w_j (A_S - A_T)^2
-  double student;  // w_i w_j A_S^2
-  double terms;    // difference form: what gaps were before a second term of either sign was added
-};
-
-// The difference form may lose half of its first term: f32 products then err by 4 * 2^-24 at most,
-// what the accuracy rule allows a loss that its composition gets right to the last bit.
-constexpr double kMostTerms = 2.0;
-
 // A group's share of the loss, and its condition number.
 struct GroupLoss {
   double loss, kappa;
@@ -57,7 +46,7 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
   student = block_sum<Threads>(student);
   if (Difference) {
     terms = block_sum<Threads>(terms);
-    const bool cancels = threadIdx.x == 0 && !(terms <= kMostTerms * gaps);  // or NaN
+    const bool cancels = threadIdx.x == 0 && differences_cancel({gaps, student, terms});
     if (cancels) {
       nodes.cancelled[group] = 1;
       nodes.arrivals[group] = 0;

@@ -5,6 +5,7 @@
 #define STRUCTKD_CUDA_PAIRWISE_NODES_CUH
 
 #include "core/pairwise_args.h"
+#include "core/pairwise_forms.h"
 #include "core/workspace.h"
 #include "cuda/access.cuh"
 #include "cuda/reduce.cuh"
@@ -278,13 +279,6 @@ __device__ __forceinline__ StripSums group_sums(const Nodes<Real>& nodes, int64_
   return total[0];
 }
 
-// Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
-// average: there the difference form is exact with f32 products, unless its terms cancel
-// (docs/methods/pairwise.md).
-__device__ __forceinline__ bool is_aligned(const StripSums& group) {
-  return group.gap < 0.25 * group.weight;
-}
-
 // Which groups a kernel works for; blocks of the others leave at once. Kernels for kAligned are
 // launched before those for kNotAligned, which take over what has cancelled.
 enum class When { kAlways, kAligned, kNotAligned };
@@ -292,7 +286,8 @@ enum class When { kAlways, kAligned, kNotAligned };
 template <int Threads, class Real>
 __device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, int64_t group) {
   if (when == When::kAlways) return true;
-  const bool aligned = is_aligned(group_sums<Threads>(nodes, group)) && nodes.cancelled[group] == 0;
+  const StripSums sums = group_sums<Threads>(nodes, group);
+  const bool aligned = are_close(sums.gap, sums.weight) && nodes.cancelled[group] == 0;
   return aligned == (when == When::kAligned);
 }
 

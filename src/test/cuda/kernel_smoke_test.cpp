@@ -16,6 +16,8 @@
 #include "global_structural_cases.h"
 #include "loss_run.h"
 #include "memory.h"
+#include "pairwise_cases.h"
+#include "pixelwise_cases.h"
 #include "tensors.h"
 
 namespace structkd::test {
@@ -130,11 +132,7 @@ TEST_P(KernelSmoke, Pairwise) {
     fill_pair(c.input, 3, student, teacher);
     TestTensor weights({2, c.height, c.width}, STRUCTKD_F32);
     weights.fill([](int64_t i) { return uniform(4, uint64_t(i)); });
-    structkd_pairwise_params params{};
-    params.struct_size = sizeof(params);
-    params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
-    params.eps_mode = STRUCTKD_EPS_MAX;
-    params.eps = 1e-8;
+    structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
     params.precision = c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
     if (c.layout == Layout::kChannelsLast) {
       params.pairs = STRUCTKD_PAIRS_WHOLE_BATCH;
@@ -174,10 +172,7 @@ TEST_P(KernelSmoke, Pixelwise) {
     fill_pair(c.input, 3, student, teacher);
     TestTensor mask({2, c.height, c.width}, STRUCTKD_U8);
     mask.fill([](int64_t i) { return uniform(5, uint64_t(i)) < 0.8 ? 1.0 : 0.0; });
-    structkd_pixelwise_params params{};
-    params.struct_size = sizeof(params);
-    params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
-    params.divisor = STRUCTKD_DIVISOR_PIXELS;
+    structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
     params.temperature = 2.0;
     if (c.student_channels % 2 != 0) params.mask = mask.view();
     check(

@@ -20,6 +20,9 @@
 #include <string>
 #include <vector>
 
+#include "global_structural_cases.h"
+#include "pairwise_cases.h"
+#include "pixelwise_cases.h"
 #include "structkd/structkd.h"
 #include "tensors.h"
 
@@ -79,11 +82,7 @@ Planned planned(const Call& call) {
 
 structkd_status pairwise(structkd_tensor student, structkd_tensor teacher, size_t* bytes) {
   structkd_tensor grad = student;
-  structkd_pairwise_params params{};
-  params.struct_size = sizeof(params);
-  params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
-  params.eps_mode = STRUCTKD_EPS_MAX;
-  params.eps = 1e-8;
+  const structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
   EXPECT_EQ(structkd_pairwise_workspace(&kContext, &student, &teacher, &params, 1, bytes),
             STRUCTKD_OK);
   return structkd_pairwise(&kContext, &student, &teacher, &params, nowhere(), nowhere(), &grad);
@@ -91,9 +90,7 @@ structkd_status pairwise(structkd_tensor student, structkd_tensor teacher, size_
 
 structkd_status pixelwise(structkd_tensor student, structkd_tensor teacher, size_t* bytes) {
   structkd_tensor grad = student;
-  structkd_pixelwise_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
+  const structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
   EXPECT_EQ(structkd_pixelwise_workspace(&kContext, &student, &teacher, &params, 1, bytes),
             STRUCTKD_OK);
   return structkd_pixelwise(&kContext, &student, &teacher, &params, nowhere(), nowhere(), &grad);
@@ -114,13 +111,7 @@ structkd_status inter_class(structkd_tensor student, structkd_tensor teacher, si
 structkd_status global_structural(structkd_tensor student, int64_t samples, size_t* bytes) {
   structkd_tensor grad = student, indices = tensor_of({student.sizes[0], samples}, STRUCTKD_I32),
                   counts = tensor_of({student.sizes[0], 2}, STRUCTKD_I32);
-  structkd_global_structural_params params{};
-  params.struct_size = sizeof(params);
-  params.normalize = 1;
-  params.group_width = -1;
-  params.temperature = 1.0;
-  params.eps = 1e-8;
-  params.classes = 3;
+  structkd_global_structural_params params = params_of(-1);
   params.step = static_cast<const int64_t*>(nowhere());
   EXPECT_EQ(structkd_global_structural_workspace(&kContext, &student, &student, &indices, &counts,
                                                  &params, 1, bytes),
@@ -315,11 +306,7 @@ void run(WorkspaceBytes workspace_bytes, Run run_call) {
 }
 
 TEST(FarElements, Pairwise) {
-  structkd_pairwise_params params{};
-  params.struct_size = sizeof(params);
-  params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
-  params.eps_mode = STRUCTKD_EPS_MAX;
-  params.eps = 1e-8;
+  const structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
   expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
     run(
         [&](size_t* bytes) {
@@ -332,9 +319,7 @@ TEST(FarElements, Pairwise) {
 }
 
 TEST(FarElements, Pixelwise) {
-  structkd_pixelwise_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
+  const structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
   expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
     run(
         [&](size_t* bytes) {
@@ -364,15 +349,7 @@ TEST(FarElements, InterClassSimilarity) {
 }
 
 TEST(FarElements, GlobalStructural) {
-  const int64_t step = 3;
-  structkd_global_structural_params params{};
-  params.struct_size = sizeof(params);
-  params.normalize = 1;
-  params.group_width = 3;
-  params.temperature = 1.0;
-  params.eps = 1e-8;
-  params.classes = 3;
-  params.step = &step;
+  const structkd_global_structural_params params = params_of(3);
   expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
     run(
         [&](size_t* bytes) {

@@ -14,6 +14,8 @@
 #include "loss_run.h"
 #include "memory.h"
 #include "memory_tracer/memory_tracer.h"
+#include "pairwise_cases.h"
+#include "pixelwise_cases.h"
 #include "tensors.h"
 
 namespace structkd::test {
@@ -46,11 +48,7 @@ How like(const TestTensor& student) {
 std::string run_pairwise(const TestTensor& student,
                          const TestTensor& teacher,
                          structkd_precision precision = STRUCTKD_PRECISION_EXACT) {
-  structkd_pairwise_params params{};
-  params.struct_size = sizeof(params);
-  params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
-  params.eps_mode = STRUCTKD_EPS_MAX;
-  params.eps = 1e-8;
+  structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
   params.precision = precision;
   return run_loss(
              kEmulated, student, like(student),
@@ -68,11 +66,7 @@ std::string run_pairwise(const TestTensor& student,
 void run_pixelwise(const TestTensor& student,
                    const TestTensor& teacher,
                    const TestTensor* mask = nullptr) {
-  structkd_pixelwise_params params{};
-  params.struct_size = sizeof(params);
-  params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
-  params.divisor = STRUCTKD_DIVISOR_PIXELS;
-  params.temperature = 1.0;
+  structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
   if (mask != nullptr) params.mask = mask->view();
   run_loss(
       kEmulated, student, like(student),

@@ -75,10 +75,8 @@ if(TARGET structkd_cuda_emulated)
            COMMAND structkd_emulated_tests --gtest_brief=1 --gtest_filter=*Pairwise*/cuda_emulated)
   set_tests_properties(structkd_emulated_tests_slow_f64 PROPERTIES LABELS emulated ENVIRONMENT
                                                                    STRUCTKD_CUDA_F64=slow)
-endif()
 
-# The sentence of a GPU that the kernels were not built for.
-if(TARGET structkd_cuda_emulated)
+  # The sentence of a GPU that the kernels were not built for.
   add_executable(structkd_emulated_open_test ${root}/src/test/cuda/driver/open.c)
   target_include_directories(structkd_emulated_open_test PRIVATE ${root}/src/main)
   target_link_libraries(structkd_emulated_open_test PRIVATE structkd structkd_cuda_emulated)

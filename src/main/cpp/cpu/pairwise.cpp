@@ -17,13 +17,9 @@ namespace {
 // relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
 constexpr double kFastLimit = 1e-3;
 
-// The difference form may lose half of its first term: f32 products then err by 4 u at most, what
-// the accuracy rule allows a loss that its composition gets right to the last bit.
-constexpr double kMostTerms = 2.0;
-
 // Whether f32 products are exact enough, judged by what they left. Also refuses NaN.
 bool f32_suffices(const PairSums& sums, bool difference, int64_t channels) {
-  if (difference) return sums.terms <= kMostTerms * sums.gaps;
+  if (difference) return !differences_cancel(sums);
   return 0x1p-24 * (sums.student / sums.gaps) / double(channels) <= kFastLimit;
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "core/pairwise_args.h"
+#include "core/pairwise_forms.h"
 #include "cpu/access.h"
 #include "cpu/gemm.h"
 
@@ -101,11 +102,8 @@ inline void measure_nodes(NodeGroup& group) {
   }
 }
 
-// Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
-// average. Above it the differences are no smaller than the vectors, and the difference form gains
-// nothing (docs/methods/pairwise.md).
 inline bool is_aligned(const NodeGroup& group) {
-  return group.args.student.C == group.args.teacher.C && group.gap < 0.25 * group.total_weight;
+  return group.args.student.C == group.args.teacher.C && are_close(group.gap, group.total_weight);
 }
 
 // row[i] = map[b, c, n0 + i] * scale[i] for i < count, computed in f64 and rounded once.
@@ -199,13 +197,6 @@ inline void write_grad_nodes(const NodeGroup& group,
     store_row(args.grad, group.first_image + image, c, n0, count, row);
   }
 }
-
-// Sums over the pairs of a group.
-struct PairSums {
-  double gaps;     // w_i w_j (A_S - A_T)^2
-  double student;  // w_i w_j A_S^2
-  double terms;    // difference form: what gaps were before a second term of either sign was added
-};
 
 }  // namespace
 }  // namespace structkd::cpu::STRUCTKD_ISA
