@@ -12,7 +12,7 @@
 # Leaves libstructkd.so and libstructkd_torch.so in BUILD_DIR/lib and links to the LibTorch it used in
 # BUILD_DIR/libtorch/{include,lib}; with --cuda libstructkd.so and libstructkd_cuda.so. Reads
 #   PLATFORM, EXTENSION    what to build for: linux-x86_64
-#   CXX                    the compiler: g++ 11 or newer
+#   CXX                    the compiler: g++ 11 or newer; by ccache where that is installed
 #   CUDA_HOME              a CUDA 13 with bin/nvcc, instead of looking for one
 #   LIBTORCH_HOME          a folder with include/torch of LibTorch 2.10.0, instead of looking for one; with
 #                          --python include/ and lib/ of any LibTorch from 2.10 on
@@ -71,6 +71,13 @@ case " ${specific[*]} $* " in
     specific+=(-DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_HOST_COMPILER="$cxx")
     ;;
 esac
+
+# Several builds and checkouts compile the same files: ccache, where it is installed, does it once, whatever
+# folder the checkout lies in.
+if command -v ccache >/dev/null; then
+  export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=1
+  specific+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache)
+fi
 
 # CMake repeats a whole configure when a compiler is named again, so it hears of it only once.
 if [ ! -e "$build/build.ninja" ]; then

@@ -41,6 +41,7 @@ missing_packages() {
   command -v unzip >/dev/null || echo unzip
   python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
   if [ "${1:-}" = tests ]; then
+    command -v ccache >/dev/null || echo ccache
     [ -e /usr/include/gtest/gtest.h ] || [ -n "${GTest_ROOT:-}" ] || echo libgtest-dev
   fi
 }
