@@ -51,14 +51,19 @@ build() {
   exec 9>&-
 }
 
-# Starts main class $3 from classes in folder $2, with the class path recorded in folder $1.
+# Starts main class $3 from classes in folder $2, with the class path recorded in folder $1, where the user
+# stands.
 start() {
-  local folder=$1 classes=$2 main=$3
+  local folder=$PWD/$1 classes=$PWD/$2 main=$3 root=$PWD
   shift 3
+  cd "$caller"
   # LibTorch's memory is not on Java's heap: JavaCPP must not hold it against the heap's limit.
   exec "$(cat "$folder/java")" -Dorg.bytedeco.javacpp.maxbytes=0 \
-    -Dorg.bytedeco.javacpp.maxphysicalbytes=0 -cp "$classes:$(cat "$folder/classpath")" "$main" "$@"
+    -Dorg.bytedeco.javacpp.maxphysicalbytes=0 -Dstructkd.root="$root" -cp "$classes:$(cat "$folder/classpath")" "$main" "$@"
 }
+
+# True if a command's arguments ask what it does: then nothing is built anew.
+asks_for_help() { [[ " $* " =~ " -h "|" --help " ]]; }
 
 # Builds and starts the project in folder $1, which uses the library as any user would: from the local
 # Maven repository. Its pom names the class to start in the property main.class. maven_profile, such as
@@ -68,7 +73,7 @@ start_project() {
   shift
   [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
   stamp="$(hash_of_sources) $(hash_files "$project") $profile"
-  if ! is_current_project "$launch" "$stamp"; then
+  if ! { asks_for_help "$@" && [ -e "$launch/stamp" ]; } && ! is_current_project "$launch" "$stamp"; then
     mkdir -p target/launch "$launch"
     exec 9>target/launch/lock
     flock 9

@@ -123,13 +123,26 @@ distill_runs() {
     [ -s "$run/report.html" ]
 }
 
+# What the launcher says of nonsense and where it leaves files.
+launcher_behaves() {
+  local status=0 root=$PWD elsewhere
+  ./structkd nonsense 2>target/test/nonsense.err || status=$?
+  [ "$status" = 2 ] && [ "$(tail -n 1 target/test/nonsense.err)" = "structkd: unknown command nonsense" ] ||
+    fail "an unknown command ended with status $status, expected 2 and a sentence after the usage"
+  elsewhere=$(mktemp -d) # a relative path is one of the folder where the user stands
+  (cd "$elsewhere" && "$root/structkd" predict "$root/docs/images/scene.png" --out mask.png) &&
+    [ -s "$elsewhere/mask.png" ] || fail "predict --out mask.png did not write into the current folder"
+  rm -r "$elsewhere"
+}
+
 # Builds the example as its users would and trains for a few steps: it must end with three scores. A busy
 # machine makes waiting threads expensive, hence passive.
 example_runs() {
   local out=target/test/example.out
   OMP_WAIT_POLICY=passive ./structkd example --teacher-steps=20 --steps=10 | tee "$out" &&
     [ "$(grep -cE '^(teacher|student [a-z]+) .* 0\.[0-9]{4} ' "$out")" = 3 ] &&
-    example_refuses --steps=0 && example_refuses --depth=3
+    example_refuses --steps=0 && example_refuses --depth=3 &&
+    ./structkd example --help | grep -q -- --teacher-steps
 }
 
 # Nonsense on the command line ends with status 2.
@@ -188,6 +201,7 @@ if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
 else
   skip "Python: operators in PyTorch" "${PYTHON:-python3} has no PyTorch of 2.10 or newer; PYTHON names another one"
 fi
+step "Launcher" launcher_behaves
 step "Distil for a few steps" distill_runs
 step "Example: distil for a few steps" example_runs
 step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library

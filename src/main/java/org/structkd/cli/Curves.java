@@ -10,13 +10,22 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** A picture of a run's log: loss on the left, score on the validation scenes on the right. */
+/**
+ * A picture of a run's log: loss on the left, score on the validation scenes on the right; the
+ * trainings of one condition have one colour.
+ */
 final class Curves {
   private static final int WIDTH = 480;
   private static final int HEIGHT = 320;
+
+  /** For people of any colour vision: M. Okabe and K. Ito, "Color Universal Design", 2008. */
+  private static final Color[] COLOURS = {
+    new Color(0xd55e00), new Color(0x0072b2), new Color(0x009e73), new Color(0xcc79a7)
+  };
 
   private Curves() {}
 
@@ -37,14 +46,27 @@ final class Curves {
     chart.getStyler().setChartBackgroundColor(Color.WHITE);
     chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
     chart.getStyler().setYAxisDecimalPattern("0.0##");
+    Map<String, Color> colours = new LinkedHashMap<>();
     byTraining(rows, value)
         .forEach(
             (training, points) -> {
               double[] steps = points.stream().mapToDouble(point -> point[0]).toArray();
               double[] values = points.stream().mapToDouble(point -> point[1]).toArray();
-              chart.addSeries(training, steps, values).setMarker(SeriesMarkers.NONE);
+              XYSeries series = chart.addSeries(training, steps, values);
+              series.setMarker(SeriesMarkers.NONE);
+              String condition = condition(training);
+              series.setLabel(condition);
+              series.setShowInLegend(!colours.containsKey(condition));
+              series.setLineColor(
+                  colours.computeIfAbsent(
+                      condition, name -> COLOURS[colours.size() % COLOURS.length]));
             });
     return chart;
+  }
+
+  /** What a training has in common with those of other seeds: its name without the number. */
+  private static String condition(String training) {
+    return training.replaceFirst("-\\d+$", "");
   }
 
   private static Map<String, List<double[]>> byTraining(

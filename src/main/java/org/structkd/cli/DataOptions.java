@@ -18,7 +18,12 @@ final class DataOptions {
 
   /** The folder as settings keep it; null for the images that come with structkd. */
   @Nullable String path() {
-    return data == null ? null : data.toString();
+    return data == null ? null : absolute(data);
+  }
+
+  /** A path as settings keep it: a run may be continued from another folder. */
+  static String absolute(Path path) {
+    return path.toAbsolutePath().normalize().toString();
   }
 
   static FashionScenes load(@Nullable String path) throws IOException {

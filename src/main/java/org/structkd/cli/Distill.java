@@ -3,6 +3,7 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
@@ -124,13 +125,19 @@ final class Distill implements Callable<Integer> {
       DistillSettings settings = runs.isResuming() ? folder.config(DistillSettings.class) : given;
       machine.useThreadsOf(settings.threads(), spec);
       try {
-        new DistillRun(folder, settings, spec.commandLine().getOut(), interrupt.signal(), device)
+        String command = "./structkd " + String.join(" ", originalArguments());
+        new DistillRun(
+                folder, settings, command, spec.commandLine().getOut(), interrupt.signal(), device)
             .run();
         return 0;
       } catch (TrainingRun.Stopped stopped) {
         return stopped.tell(spec, folder);
       }
     }
+  }
+
+  private List<String> originalArguments() {
+    return spec.commandLine().getParseResult().originalArgs();
   }
 
   private DistillSettings settings() {
@@ -155,7 +162,7 @@ final class Distill implements Callable<Integer> {
         studentWidth,
         checkpointEvery,
         testScenes,
-        teacher == null ? null : teacher.toString(),
+        teacher == null ? null : DataOptions.absolute(teacher),
         data.path(),
         machine.threads());
   }

@@ -1,15 +1,13 @@
 package org.structkd.cli;
 
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import javax.imageio.ImageIO;
 import org.bytedeco.pytorch.Device;
+import org.structkd.cli.DistillReport.Trained;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneConfig;
 import org.structkd.data.SegmentationScore;
@@ -18,7 +16,6 @@ import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
 import org.structkd.objective.Objective;
-import org.structkd.train.AtomicFile;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Evaluation;
 import org.structkd.train.LearningRate;
@@ -30,6 +27,7 @@ import org.structkd.train.TrainingOutcome;
 final class DistillRun {
   private final RunFolder folder;
   private final DistillSettings settings;
+  private final String command;
   private final PrintWriter out;
   private final StopSignal stop;
   private final Device device;
@@ -41,10 +39,16 @@ final class DistillRun {
   private final TrainingRun trainings;
 
   DistillRun(
-      RunFolder folder, DistillSettings settings, PrintWriter out, StopSignal stop, Device device)
+      RunFolder folder,
+      DistillSettings settings,
+      String command,
+      PrintWriter out,
+      StopSignal stop,
+      Device device)
       throws IOException {
     this.folder = folder;
     this.settings = settings;
+    this.command = command;
     this.out = out;
     this.stop = stop;
     this.device = device;
@@ -61,37 +65,26 @@ final class DistillRun {
     trainings = new TrainingRun(folder, metrics, stop, device);
   }
 
-  /** One student after its training. */
-  private record Student(SegmentationNet net, TrainingOutcome outcome, SegmentationScore score) {}
-
   void run() throws IOException {
     teacher.to(device);
-    SegmentationScore teacherScore = test.of(teacher, device);
-    out.printf("teacher: mIoU %.4f on %d test scenes%n", teacherScore.meanIou(), test.count());
-    List<Student> alone = new ArrayList<>();
-    List<Student> taught = new ArrayList<>();
+    Trained taughtBy = new Trained(teacher, test.of(teacher, device), null);
+    out.printf("teacher: mIoU %.4f on %d test scenes%n", taughtBy.score().meanIou(), test.count());
+    List<Trained> alone = new ArrayList<>();
+    List<Trained> taught = new ArrayList<>();
     for (int i = 0; i < settings.seeds(); i++) {
       long seed = settings.seed() + i;
       alone.add(student("alone-" + seed, seed, supervised));
       taught.add(student("distilled-" + seed, seed, distilled));
     }
-    ScoreTable table = new ScoreTable();
-    table.add(
-        "teacher",
-        teacher.parameterCount(),
-        new Summary(teacherScore.meanIou()),
-        new Summary(teacherScore.pixelAccuracy()),
-        Double.NaN);
-    add(table, "student alone", alone);
-    add(table, "student, " + settings.method().label(), taught);
-    String gain = gain(miou(taught).minus(miou(alone)));
-    out.printf("%n%s%n%s%n", table, gain);
-    report(table, gain, alone.get(0).net(), taught.get(0).net());
+    DistillReport report =
+        new DistillReport(settings.method().toString(), settings.seed(), taughtBy, alone, taught);
+    out.printf("%n%s%n%s%n", report.table(), report.gain());
+    report.write(folder, scenes, device, command);
     out.printf("pictures and report in %s%n", folder.resolve("report.html"));
     out.flush();
   }
 
-  private Student student(String name, long seed, Objective objective) throws IOException {
+  private Trained student(String name, long seed, Objective objective) throws IOException {
     SegmentationNet net =
         new SegmentationNet(
             new SegmentationNet.Config(1, settings.studentWidth(), FashionScenes.CLASSES), seed);
@@ -116,57 +109,6 @@ final class DistillRun {
     if (stop.isRequested()) {
       throw new TrainingRun.Stopped(); // between two trainings
     }
-    return new Student(net, outcome, score);
-  }
-
-  private static void add(ScoreTable table, String name, List<Student> students) {
-    table.add(
-        name,
-        students.get(0).net().parameterCount(),
-        miou(students),
-        new Summary(
-            students.stream().mapToDouble(student -> student.score().pixelAccuracy()).toArray()),
-        students.stream()
-            .mapToDouble(student -> student.outcome().millisPerStep())
-            .average()
-            .orElseThrow());
-  }
-
-  private static Summary miou(List<Student> students) {
-    return new Summary(
-        students.stream().mapToDouble(student -> student.score().meanIou()).toArray());
-  }
-
-  private String gain(Summary difference) {
-    String method = settings.method().label();
-    return settings.seeds() == 1
-        ? "gain by %s: %+.4f mIoU with one seed; --seeds tells how much of it is chance"
-            .formatted(method, difference.mean())
-        : "gain by %s: %+.4f ± %.4f mIoU over %d seeds"
-            .formatted(method, difference.mean(), difference.deviation(), settings.seeds());
-  }
-
-  private void report(ScoreTable table, String gain, SegmentationNet alone, SegmentationNet taught)
-      throws IOException {
-    Map<String, SegmentationNet> networks = new LinkedHashMap<>();
-    networks.put("teacher", teacher);
-    networks.put("student alone", alone);
-    networks.put("distilled", taught);
-    Map<String, BufferedImage> pictures = new LinkedHashMap<>();
-    pictures.put("samples", SampleSheet.draw(scenes, networks, device));
-    pictures.put("curves", Curves.draw(MetricsCsv.read(folder.resolve(MetricsCsv.NAME))));
-    for (Map.Entry<String, BufferedImage> picture : pictures.entrySet()) {
-      AtomicFile.write(
-          folder.resolve(picture.getKey() + ".png"),
-          file -> ImageIO.write(picture.getValue(), "png", file));
-    }
-    folder.write(
-        "report.html",
-        Report.html(
-            "structkd distill: " + settings.method().label(),
-            table,
-            gain,
-            pictures,
-            folder.settingsText()));
+    return new Trained(net, score, outcome);
   }
 }

@@ -33,7 +33,7 @@ record DistillSettings(
             seed,
             batch,
             studentWidth,
-            method.label(),
+            method,
             weights,
             teacher == null ? "bundled" : teacher,
             data == null ? "bundled" : data);

@@ -2,7 +2,6 @@ package org.structkd.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.structkd.data.FashionScenes;
@@ -79,7 +78,7 @@ final class Evaluate implements Callable<Integer> {
         weights.describe(),
         net.parameterCount(),
         count,
-        split.name().toLowerCase(Locale.ROOT));
+        split);
     out.flush();
     return 0;
   }

@@ -1,14 +1,19 @@
 package org.structkd.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.util.Locale;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
+import org.structkd.data.Split;
 import org.structkd.objective.DivergedException;
+import org.structkd.train.DistillationMethod;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Entry point of the command line. */
 @Command(
@@ -44,7 +49,11 @@ public final class Main {
   /** The whole command line; sentences instead of stack traces for what is no defect. */
   static CommandLine commandLine() {
     return new CommandLine(new Main())
-        .setCaseInsensitiveEnumValuesAllowed(true)
+        .registerConverter(DistillationMethod.class, new Choice<>(DistillationMethod.class))
+        .registerConverter(Split.class, new Choice<>(Split.class))
+        .registerConverter(Backend.class, new Choice<>(Backend.class))
+        .registerConverter(VerifyGolden.Dtype.class, new Choice<>(VerifyGolden.Dtype.class))
+        .setParameterExceptionHandler(Main::tellMistake)
         .setExecutionExceptionHandler(
             (error, command, parsed) -> {
               command.getOut().flush();
@@ -52,6 +61,18 @@ public final class Main {
               command.getErr().flush();
               return statusOf(error);
             });
+  }
+
+  /** The sentence stands last: a usage of many lines would push it off the screen. */
+  private static int tellMistake(ParameterException mistake, String[] arguments) {
+    CommandLine command = mistake.getCommandLine();
+    PrintWriter err = command.getErr();
+    command.usage(err);
+    err.println();
+    UnmatchedArgumentException.printSuggestions(mistake, err);
+    err.println("structkd: " + mistake.getMessage());
+    err.flush();
+    return command.getCommandSpec().exitCodeOnInvalidInput();
   }
 
   /** Rethrows what is a defect. */

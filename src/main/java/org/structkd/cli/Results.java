@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,7 +15,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "results",
     description = {
-      "Compare every loss and combination with the student alone, and write docs/results.md.",
+      "Compare every loss and combination with the student alone, and write results.md.",
       "",
       "First the weight of each loss is chosen on validation scenes, then all methods are trained"
           + " with several seeds from the same initial weights and scored on test scenes, last the"
@@ -64,9 +65,8 @@ final class Results implements Callable<Integer> {
   @Option(
       names = "--document",
       paramLabel = "FILE",
-      defaultValue = "docs/results.md",
-      description = "Document to write. Default: ${DEFAULT-VALUE}.")
-  private Path document;
+      description = "Document to write. Default: results.md in the run folder.")
+  private @Nullable Path document;
 
   @Mixin private RunOptions runs;
 
@@ -85,7 +85,7 @@ final class Results implements Callable<Integer> {
         ResultsRun run =
             new ResultsRun(
                 folder, settings, spec.commandLine().getOut(), interrupt.signal(), device);
-        run.run(document);
+        run.run(document == null ? folder.resolve("results.md") : document);
         return 0;
       } catch (TrainingRun.Stopped stopped) {
         return stopped.tell(spec, folder);

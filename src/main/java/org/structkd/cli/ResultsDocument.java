@@ -8,7 +8,7 @@ import java.util.Map;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Environment;
 
-/** Writes docs/results.md. */
+/** The document of the command results, in Markdown. */
 final class ResultsDocument {
   private final Results.Settings settings;
   private final double teacherMiou;
@@ -85,11 +85,11 @@ final class ResultsDocument {
     Summary alone = comparison.get(ResultsRun.ALONE);
     line("| %s | | %s | | |", ResultsRun.ALONE, alone);
     for (DistillationMethod method : DistillationMethod.values()) {
-      Summary score = comparison.get(method.label());
+      Summary score = comparison.get(method.toString());
       Summary difference = score.minus(alone);
       line(
           "| %s | %s | %s | %+.4f ± %.4f | %d of %d |",
-          method.label(),
+          method.toString(),
           weightsOf(method),
           score,
           difference.mean(),

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Device;
@@ -152,7 +151,7 @@ final class ResultsRun {
     objectives.put(ALONE, DistillationMethod.supervised());
     for (DistillationMethod method : DistillationMethod.values()) {
       objectives.put(
-          method.label(), method.objective(weightsOf(method, weights), settings.steps()));
+          method.toString(), method.objective(weightsOf(method, weights), settings.steps()));
     }
     Map<String, double[]> mious = new LinkedHashMap<>();
     objectives.keySet().forEach(name -> mious.put(name, new double[settings.seeds()]));
@@ -192,11 +191,7 @@ final class ResultsRun {
     done++;
     out.printf(
         "%3d/%d  %-32s %s mIoU %.4f%n",
-        done,
-        trainingsInAll,
-        name,
-        evaluation.split().name().toLowerCase(Locale.ROOT),
-        score.meanIou());
+        done, trainingsInAll, name, evaluation.split(), score.meanIou());
     out.flush();
     if (stop.isRequested()) {
       throw new TrainingRun.Stopped(); // between two trainings

@@ -108,7 +108,9 @@ final class RunFolder implements AutoCloseable {
       }
       throw new CommandFailure(
           CommandFailure.BAD_INPUT,
-          file + " holds no settings of this command: " + root.getMessage());
+          file
+              + " holds no settings of this command: "
+              + root.getMessage().lines().findFirst().orElse("")); // Gson adds a link
     }
   }
 

@@ -57,7 +57,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
     objectives.put(ResultsRun.ALONE, DistillationMethod.supervised());
     for (DistillationMethod method : DistillationMethod.values()) {
       Map<String, Double> own = ResultsRun.weightsOf(method, weights);
-      objectives.put(method.label(), method.objective(own, STEPS_PER_ROUND));
+      objectives.put(method.toString(), method.objective(own, STEPS_PER_ROUND));
     }
     BatchSource batches = BatchSource.of(scenes, settings.batch());
     Map<String, List<StepCost>> rounds = new LinkedHashMap<>();

@@ -19,6 +19,11 @@ record Summary(double... values) {
     return values.length < 2 ? Double.NaN : Math.sqrt(squares / (values.length - 1));
   }
 
+  /** Standard deviation of the mean; NaN for one value. */
+  double standardError() {
+    return deviation() / Math.sqrt(values.length);
+  }
+
   /** "0.4321" or "0.4321 ± 0.0021". */
   @Override
   public String toString() {

@@ -1,5 +1,7 @@
 package org.structkd.data;
 
+import java.util.Locale;
+
 /** What a scene may be used for. No source image serves two splits. */
 public enum Split {
   /** To train on. */
@@ -14,5 +16,11 @@ public enum Split {
 
   Split(int stream) {
     this.stream = stream;
+  }
+
+  /** {@return its name as options spell it: lower case} */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
   }
 }

@@ -69,8 +69,9 @@ public enum DistillationMethod {
     return Map.entry(term, value);
   }
 
-  /** {@return its name as options spell it} */
-  public String label() {
+  /** {@return its name as options spell it: lower case} */
+  @Override
+  public String toString() {
     return name().toLowerCase(Locale.ROOT);
   }
 
@@ -97,7 +98,7 @@ public enum DistillationMethod {
           if (all.replace(term, weight) == null) {
             throw new IllegalArgumentException(
                 "method "
-                    + label()
+                    + this
                     + " has no term \""
                     + term
                     + "\", it has: "

@@ -15,7 +15,7 @@ public final class Environment {
   private Environment() {}
 
   /** {@return name and value of each, of this process and the calling thread} */
-  static Map<String, String> current() {
+  public static Map<String, String> current() {
     Map<String, String> environment = new LinkedHashMap<>();
     environment.put("threads", Integer.toString(torch.get_num_threads()));
     environment.put("processor", processor());

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,8 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,6 +51,8 @@ class DistillTest {
       assertTrue(cli.err().contains(part), cli.err());
     }
     assertFalse(cli.err().contains("\tat "), cli.err());
+    String last = cli.err().strip().substring(cli.err().strip().lastIndexOf('\n') + 1);
+    assertTrue(last.startsWith("structkd: "), "the sentence stands last: " + cli.err());
   }
 
   @Test
@@ -64,7 +69,18 @@ class DistillTest {
       assertTrue(ImageIO.read(folder.resolve(name).toFile()).getWidth() > 100, name);
     }
     String report = Files.readString(folder.resolve("report.html"));
-    assertTrue(report.contains("student, kd") && report.contains("data:image/png;base64,"));
+    for (String part :
+        new String[] {
+          "student, kd",
+          "data:image/png;base64,",
+          "<tr><td>2</td><td>0.", // the second seed's gain
+          "style=\"background:#46f0f0\"></span>shirt</td><td>0.", // a class, its colour and IoU
+          "<pre>./structkd distill --steps 20 ",
+          "processor: ",
+          "structkd: 0."
+        }) {
+      assertTrue(report.contains(part), part);
+    }
     assertFalse(report.contains("http"), "the report must need no other file");
     List<MetricsCsv.Row> rows = MetricsCsv.read(folder.resolve("metrics.csv"));
     // Four trainings: losses and an evaluation after steps 10 and 20 each.
@@ -252,6 +268,39 @@ class DistillTest {
       assertTrue(cli.out().contains("Default: "), cli.out());
       assertFalse(cli.out().contains("${"), cli.out());
     }
+  }
+
+  @Test
+  void curvesHaveOneColourForEachCondition() {
+    List<MetricsCsv.Row> rows = new ArrayList<>();
+    for (String training : new String[] {"alone-1", "alone-2"}) {
+      rows.add(new MetricsCsv.Row(training, 10, 1, 0.1));
+      rows.add(new MetricsCsv.Row(training, 20, 0.5, 0.2));
+    }
+    int red = 0xffd55e00; // the first condition's
+    int blue = 0xff0072b2; // the second one's
+    assertTrue(colours(rows).contains(red));
+    assertFalse(colours(rows).contains(blue), "two seeds of one condition");
+    rows.add(new MetricsCsv.Row("distilled-1", 10, 1, 0.3));
+    rows.add(new MetricsCsv.Row("distilled-1", 20, 1, 0.4));
+    assertTrue(colours(rows).contains(blue));
+  }
+
+  private static Set<Integer> colours(List<MetricsCsv.Row> rows) {
+    BufferedImage image = Curves.draw(rows);
+    return Arrays.stream(
+            image.getRGB(0, 0, image.getWidth(), image.getHeight(), null, 0, image.getWidth()))
+        .boxed()
+        .collect(Collectors.toSet());
+  }
+
+  @Test
+  void optionsAreReadAndCompletedInLowerCase() {
+    refused(distill(temp.resolve("run"), "--method", "magic"), "expected one of kd, pairwise,");
+    assertEquals(0, distill(temp.resolve("run"), "--method", "Kd").status());
+    String completion = Cli.run("generate-completion").out();
+    assertTrue(completion.contains("\"skd\""), completion);
+    assertFalse(completion.contains("\"SKD\""), completion);
   }
 
   @Test

@@ -28,8 +28,7 @@ import picocli.CommandLine.Spec;
     subcommands = {StepCommand.class, CallCommand.class, ReportCommand.class},
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
-  /** In the checkout, where the launcher starts the bench. */
-  private static final Path FLOORS = Path.of("bench", "floors.csv");
+  private static final Path FLOORS = Checkout.file("bench/floors.csv");
 
   @Spec private CommandSpec spec;
 

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.Callable;
+import org.structkd.bench.Checkout;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -34,14 +35,14 @@ public final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--results",
       paramLabel = "FOLDER",
-      defaultValue = "bench/results",
+      defaultValue = "${sys:structkd.root:-.}/bench/results",
       description = "Where the CSV files are; ${DEFAULT-VALUE} if not given.")
   private Path results;
 
   @Option(
       names = "--out",
       paramLabel = "FOLDER",
-      defaultValue = "docs",
+      defaultValue = "${sys:structkd.root:-.}/docs",
       description = "For benchmarks.md, with charts in images; ${DEFAULT-VALUE} if not given.")
   private Path out;
 
@@ -57,7 +58,7 @@ public final class ReportCommand implements Callable<Integer> {
     String text =
         new ReportDocument(
                 machines,
-                Target.read(Path.of("bench/targets.csv")),
+                Target.read(Checkout.file("bench/targets.csv")),
                 explanations(),
                 charts.stream().map(chart -> "images/" + chart).toList())
             .markdown();
@@ -68,13 +69,13 @@ public final class ReportCommand implements Callable<Integer> {
   }
 
   private static String template() throws IOException {
-    return Files.readString(Path.of("bench/results/benchmarks.template.md"));
+    return Files.readString(Checkout.file("bench/results/benchmarks.template.md"));
   }
 
   private static Properties explanations() throws IOException {
     Properties explanations = new Properties();
     try (Reader reader =
-        Files.newBufferedReader(Path.of("bench/results/explanations.properties"))) {
+        Files.newBufferedReader(Checkout.file("bench/results/explanations.properties"))) {
       explanations.load(reader);
     }
     return explanations;

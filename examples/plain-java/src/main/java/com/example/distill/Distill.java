@@ -29,7 +29,7 @@ public final class Distill {
   public static void main(String[] arguments) {
     Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
     if (List.of(arguments).contains("--help") || List.of(arguments).contains("-h")) {
-      System.out.print(Options.HELP);
+      System.out.print(Options.help());
       return;
     }
     try {

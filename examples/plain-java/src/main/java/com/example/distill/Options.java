@@ -1,5 +1,9 @@
 package com.example.distill;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -16,21 +20,14 @@ record Options(
     }
   }
 
-  static final String HELP =
-      """
-      Trains a teacher, then a small student alone and distilled from the same initial weights.
-
-      Usage: ./structkd example [OPTIONS]
-
-        --teacher-steps=N   training steps of the teacher (default 2000)
-        --steps=N           training steps of each student (default 1500)
-        --teacher-width=N   channels of the teacher's first layer, 1 to 256 (default 24)
-        --student-width=N   channels of the student's first layer, 1 to 256 (default 6)
-        --seed=N            initial weights and scenes to train on (default 1)
-        --threads=N         threads of LibTorch, 1 to 256 (default 2); the same number gives the
-                            same result
-        --help              this text
-      """;
+  /** What --help prints: a file, which the launcher can show before anything is built. */
+  static String help() {
+    try (InputStream in = Options.class.getResourceAsStream("help.txt")) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
 
   static Options defaults() {
     return new Options(2000, 1500, 24, 6, 1, 2);
