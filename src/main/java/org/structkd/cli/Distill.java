@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.SceneBatches;
 import org.structkd.model.SegmentationNet;
 import org.structkd.train.DistillationMethod;
 import picocli.CommandLine.Command;
@@ -84,6 +85,17 @@ final class Distill implements Callable<Integer> {
   private long steps;
 
   @Option(
+      names = "--labelled",
+      paramLabel = "N",
+      defaultValue = "64",
+      description = {
+        "Training scenes that have labels; half of each batch are others, from which a student"
+            + " learns by its teacher alone. 0: all have labels, none is seen twice. Default:"
+            + " ${DEFAULT-VALUE}."
+      })
+  private int labelled;
+
+  @Option(
       names = "--student-width",
       paramLabel = "N",
       defaultValue = "6",
@@ -146,6 +158,10 @@ final class Distill implements Callable<Integer> {
     Ranges.require("--student-width", studentWidth, 1, SegmentationNet.MAX_WIDTH);
     Ranges.require("--checkpoint-every", checkpointEvery, 1, Ranges.MAX_STEPS);
     Ranges.require("--test-scenes", testScenes, 1, Evaluate.MAX_SCENES);
+    Ranges.require("--labelled", labelled, 0, SceneBatches.MAX_LABELLED);
+    if (labelled != SceneBatches.ALL) {
+      Ranges.require("--labelled", labelled, (optimizer.batch() + 1) / 2, SceneBatches.MAX_LABELLED);
+    }
     try {
       method.objective(weights, steps);
     } catch (IllegalArgumentException e) {
@@ -158,6 +174,7 @@ final class Distill implements Callable<Integer> {
         seed,
         steps,
         optimizer.batch(),
+        labelled,
         optimizer.learningRate(),
         studentWidth,
         checkpointEvery,

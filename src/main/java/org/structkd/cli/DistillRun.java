@@ -9,6 +9,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.structkd.cli.DistillReport.Trained;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
@@ -93,8 +94,10 @@ final class DistillRun {
             name,
             objective,
             objective == supervised ? null : teacher,
-            scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
-            settings.batch(),
+            new SceneBatches(
+                scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
+                settings.batch(),
+                settings.labelledScenes()),
             new TrainingConfig(
                 settings.steps(),
                 LearningRate.poly(settings.learningRate()),

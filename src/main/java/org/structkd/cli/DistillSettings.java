@@ -12,6 +12,7 @@ record DistillSettings(
     long seed,
     long steps,
     int batch,
+    int labelledScenes,
     double learningRate,
     int studentWidth,
     long checkpointEvery,
@@ -28,10 +29,11 @@ record DistillSettings(
 
   /** What a training of this run depends on, beside what the trainer knows. */
   String description(long seed) {
-    return "seed %d, batch %d, width %d, %s %s, teacher %s, data %s"
+    return "seed %d, batch %d, labelled %d, width %d, %s %s, teacher %s, data %s"
         .formatted(
             seed,
             batch,
+            labelledScenes,
             studentWidth,
             method,
             weights,

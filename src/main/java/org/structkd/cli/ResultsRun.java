@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Device;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
@@ -178,8 +179,8 @@ final class ResultsRun {
             name,
             objective,
             objective.taps().teacher().isEmpty() ? null : teacher,
-            scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
-            settings.batch(),
+            SceneBatches.of(
+                scenes.withConfig(SceneConfig.defaults().withSeed(seed)), settings.batch()),
             new TrainingConfig(
                 settings.steps(),
                 LearningRate.poly(settings.learningRate()),

@@ -14,6 +14,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
@@ -59,7 +60,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
       Map<String, Double> own = ResultsRun.weightsOf(method, weights);
       objectives.put(method.toString(), method.objective(own, STEPS_PER_ROUND));
     }
-    BatchSource batches = BatchSource.of(scenes, settings.batch());
+    BatchSource batches = BatchSource.of(SceneBatches.of(scenes, settings.batch()));
     Map<String, List<StepCost>> rounds = new LinkedHashMap<>();
     for (int round = 0; round < ROUNDS; round++) {
       for (Map.Entry<String, Objective> entry : objectives.entrySet()) {

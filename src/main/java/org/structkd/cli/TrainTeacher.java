@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
@@ -129,8 +130,9 @@ final class TrainTeacher implements Callable<Integer> {
             NAME,
             objective,
             null,
-            scenes.withConfig(SceneConfig.defaults().withSeed(settings.seed())),
-            settings.batch(),
+            SceneBatches.of(
+                scenes.withConfig(SceneConfig.defaults().withSeed(settings.seed())),
+                settings.batch()),
             new TrainingConfig(
                 settings.steps(),
                 LearningRate.poly(settings.learningRate()),

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
-import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
@@ -76,16 +76,14 @@ final class TrainingRun {
    * @param name of its files
    * @param objective what it minimises
    * @param teacher may be null if the objective reads none
-   * @param scenes to train on
-   * @param batchSize scenes per step
+   * @param batches to train on
    * @param progress shows how far it is
    */
   record Task(
       String name,
       Objective objective,
       @Nullable TappedNetwork teacher,
-      FashionScenes scenes,
-      int batchSize,
+      SceneBatches batches,
       TrainingConfig config,
       TrainingListener progress) {}
 
@@ -99,14 +97,14 @@ final class TrainingRun {
     net.to(device);
     Distiller distiller =
         new Distiller(
-                task.config(), task.objective(), BatchSource.of(task.scenes(), task.batchSize()))
+                task.config(), task.objective(), BatchSource.of(task.batches()))
             .withDevice(device)
             .withDescription(description)
             .withCheckpoint(folder.resolve(task.name() + ".checkpoint"))
             .withStop(stop)
             .withEvaluation(
                 new Evaluation(
-                    task.scenes(), Split.VALIDATION, VALIDATION_SCENES, SegmentationNet.UPSAMPLED))
+                    task.batches().scenes(), Split.VALIDATION, VALIDATION_SCENES, SegmentationNet.UPSAMPLED))
             .withListener(metrics.listener(task.name()))
             .withListener(task.progress());
     if (task.teacher() != null) {
@@ -124,13 +122,13 @@ final class TrainingRun {
     try {
       return distiller.train(net);
     } catch (DivergedException e) {
-      long scene = e.step() * task.batchSize() + Math.max(0, e.image());
       throw new CommandFailure(
           1,
           task.name()
               + ": "
               + e.getMessage()
-              + (e.image() < 0 ? "" : "; the image is training scene " + scene));
+              + (e.image() < 0 ? "" : "; the image is training scene "
+                      + task.batches().indices(e.step())[e.image()]));
     }
   }
 

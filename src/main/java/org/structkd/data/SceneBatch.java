@@ -10,7 +10,8 @@ import java.util.Objects;
  *
  * @param size number of scenes B, 1 or more
  * @param images [B, 1, 48, 48] intensities: black 0, white 1, noise added and not clipped
- * @param labels [B, 48, 48] class of each pixel, 0 to 10; see {@link FashionScenes#CLASS_NAMES}
+ * @param labels [B, 48, 48] class of each pixel, 0 to 10, see {@link FashionScenes#CLASS_NAMES};
+ *     {@link SceneBatches#UNLABELLED} as an unsigned byte where there is none
  */
 public record SceneBatch(int size, float[] images, byte[] labels) {
   /**

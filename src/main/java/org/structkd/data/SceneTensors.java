@@ -12,7 +12,7 @@ import org.bytedeco.pytorch.TensorOptions;
  * #of} is called. Without one they live until {@link #close} or the garbage collector.
  *
  * @param images f32 [B, 1, 48, 48], intensities
- * @param labels i64 [B, 48, 48], classes 0 to 10
+ * @param labels i64 [B, 48, 48], classes 0 to 10, {@link SceneBatches#UNLABELLED} where there is none
  */
 public record SceneTensors(Tensor images, Tensor labels) implements AutoCloseable {
   /**
@@ -27,7 +27,7 @@ public record SceneTensors(Tensor images, Tensor labels) implements AutoCloseabl
     int size = FashionScenes.SIZE;
     long[] classes = new long[batch.labels().length];
     for (int i = 0; i < classes.length; i++) {
-      classes[i] = batch.labels()[i];
+      classes[i] = Byte.toUnsignedInt(batch.labels()[i]);
     }
     // The presets' create() makes options and devices on its way. A scope of just these classes
     // releases them and lets the tensors pass on to the caller's scope.

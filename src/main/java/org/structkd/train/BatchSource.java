@@ -1,9 +1,8 @@
 package org.structkd.train;
 
-import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatch;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
-import org.structkd.data.Split;
 
 /**
  * Where training takes its batches from: a pure function of the step, so that a training that
@@ -30,15 +29,14 @@ public interface BatchSource {
   }
 
   /**
-   * Scenes of the training split, each seen once.
+   * Scenes of the training split.
    *
-   * @param scenes the scenes
-   * @param batchSize scenes per step B; step t takes the scenes t B to t B + B - 1
+   * @param scenes batch t is that of step t
    * @return their source
    */
-  static BatchSource of(FashionScenes scenes, int batchSize) {
+  static BatchSource of(SceneBatches scenes) {
     return step -> {
-      SceneBatch batch = scenes.batch(Split.TRAIN, step * batchSize, batchSize);
+      SceneBatch batch = scenes.batch(step);
       return () -> {
         SceneTensors tensors = SceneTensors.of(batch);
         return new Batch(tensors.images(), tensors.labels());

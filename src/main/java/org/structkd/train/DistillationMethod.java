@@ -1,5 +1,6 @@
 package org.structkd.train;
 
+import static org.structkd.data.SceneBatches.UNLABELLED;
 import static org.structkd.model.SegmentationNet.FEATURES;
 import static org.structkd.model.SegmentationNet.LOGITS;
 import static org.structkd.model.SegmentationNet.UPSAMPLED;
@@ -82,7 +83,7 @@ public enum DistillationMethod {
 
   /** {@return the objective of a student that learns from labels alone} */
   public static Objective supervised() {
-    return Objective.of(new WeightedTerm(SUPERVISED, 1, new CrossEntropy(UPSAMPLED, -1)));
+    return Objective.of(new WeightedTerm(SUPERVISED, 1, new CrossEntropy(UPSAMPLED, UNLABELLED)));
   }
 
   /**
@@ -123,7 +124,7 @@ public enum DistillationMethod {
         new WeightedTerm(
             SUPERVISED,
             adaptive ? alw.rising(1) : WeightSchedule.constant(1),
-            new CrossEntropy(UPSAMPLED, -1)));
+            new CrossEntropy(UPSAMPLED, UNLABELLED)));
     weightsWith(chosen)
         .forEach(
             (name, weight) -> {

@@ -27,7 +27,7 @@ import org.structkd.objective.WeightedTerm;
  *
  * <pre>{@code
  * TrainingOutcome outcome =
- *     new Distiller(config, objective, BatchSource.of(scenes, 16))
+ *     new Distiller(config, objective, BatchSource.of(SceneBatches.of(scenes, 16)))
  *         .withTeacher(BundledTeacher.load())
  *         .withCheckpoint(Path.of("student.checkpoint"))
  *         .withListener(progress)

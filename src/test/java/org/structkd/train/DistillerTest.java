@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.model.SegmentationNet;
@@ -66,7 +67,7 @@ class DistillerTest {
   }
 
   private static Distiller distiller(Objective objective, long checkpointEvery) {
-    return new Distiller(config(checkpointEvery), objective, BatchSource.of(SCENES, BATCH))
+    return new Distiller(config(checkpointEvery), objective, BatchSource.of(SceneBatches.of(SCENES, BATCH)))
         .withTeacher(net(8, 7));
   }
 
@@ -121,7 +122,7 @@ class DistillerTest {
     new Distiller(
             new TrainingConfig(60, LearningRate.poly(0.01), 0, 0),
             DistillationMethod.supervised(),
-            BatchSource.of(SCENES, 8))
+            BatchSource.of(SceneBatches.of(SCENES, 8)))
         .withListener(
             new TrainingListener() {
               @Override
@@ -175,7 +176,7 @@ class DistillerTest {
     new Distiller(
             new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 4, 6),
             skd(),
-            BatchSource.of(SCENES, BATCH))
+            BatchSource.of(SceneBatches.of(SCENES, BATCH)))
         .withTeacher(net(8, 7))
         .withCheckpoint(checkpoint)
         .withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 3, SegmentationNet.UPSAMPLED))
@@ -268,7 +269,7 @@ class DistillerTest {
 
   @Test
   void aMissingTapIsNamedBeforeTraining() {
-    Distiller withoutTeacher = new Distiller(config(0), skd(), BatchSource.of(SCENES, BATCH));
+    Distiller withoutTeacher = new Distiller(config(0), skd(), BatchSource.of(SceneBatches.of(SCENES, BATCH)));
     IllegalArgumentException error =
         assertThrows(IllegalArgumentException.class, () -> withoutTeacher.train(net(4, 1)));
     assertTrue(error.getMessage().contains("teacher has no tap \"logits\""), error.getMessage());

@@ -17,6 +17,7 @@ import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.PairwiseLoss;
@@ -65,7 +66,7 @@ class TutorialTest {
             }
           };
       TrainingOutcome outcome =
-          new Distiller(config, objective, BatchSource.of(scenes, 16))
+          new Distiller(config, objective, BatchSource.of(SceneBatches.of(scenes, 16)))
               .withTeacher(BundledTeacher.load())
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
