@@ -87,7 +87,7 @@ final class Distill implements Callable<Integer> {
   @Option(
       names = "--labelled",
       paramLabel = "N",
-      defaultValue = "64",
+      defaultValue = "128",
       description = {
         "Training scenes that have labels; half of each batch are others, from which a student"
             + " learns by its teacher alone. 0: all have labels, none is seen twice. Default:"
@@ -160,7 +160,8 @@ final class Distill implements Callable<Integer> {
     Ranges.require("--test-scenes", testScenes, 1, Evaluate.MAX_SCENES);
     Ranges.require("--labelled", labelled, 0, SceneBatches.MAX_LABELLED);
     if (labelled != SceneBatches.ALL) {
-      Ranges.require("--labelled", labelled, (optimizer.batch() + 1) / 2, SceneBatches.MAX_LABELLED);
+      Ranges.require(
+          "--labelled", labelled, (optimizer.batch() + 1) / 2, SceneBatches.MAX_LABELLED);
     }
     try {
       method.objective(weights, steps);

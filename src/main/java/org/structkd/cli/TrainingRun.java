@@ -96,15 +96,17 @@ final class TrainingRun {
   TrainingOutcome train(Task task, SegmentationNet net, String description) throws IOException {
     net.to(device);
     Distiller distiller =
-        new Distiller(
-                task.config(), task.objective(), BatchSource.of(task.batches()))
+        new Distiller(task.config(), task.objective(), BatchSource.of(task.batches()))
             .withDevice(device)
             .withDescription(description)
             .withCheckpoint(folder.resolve(task.name() + ".checkpoint"))
             .withStop(stop)
             .withEvaluation(
                 new Evaluation(
-                    task.batches().scenes(), Split.VALIDATION, VALIDATION_SCENES, SegmentationNet.UPSAMPLED))
+                    task.batches().scenes(),
+                    Split.VALIDATION,
+                    VALIDATION_SCENES,
+                    SegmentationNet.UPSAMPLED))
             .withListener(metrics.listener(task.name()))
             .withListener(task.progress());
     if (task.teacher() != null) {
@@ -127,7 +129,9 @@ final class TrainingRun {
           task.name()
               + ": "
               + e.getMessage()
-              + (e.image() < 0 ? "" : "; the image is training scene "
+              + (e.image() < 0
+                  ? ""
+                  : "; the image is training scene "
                       + task.batches().indices(e.step())[e.image()]));
     }
   }

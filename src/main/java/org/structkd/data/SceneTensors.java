@@ -12,7 +12,8 @@ import org.bytedeco.pytorch.TensorOptions;
  * #of} is called. Without one they live until {@link #close} or the garbage collector.
  *
  * @param images f32 [B, 1, 48, 48], intensities
- * @param labels i64 [B, 48, 48], classes 0 to 10, {@link SceneBatches#UNLABELLED} where there is none
+ * @param labels i64 [B, 48, 48], classes 0 to 10, {@link SceneBatches#UNLABELLED} where there is
+ *     none
  */
 public record SceneTensors(Tensor images, Tensor labels) implements AutoCloseable {
   /**

@@ -16,6 +16,7 @@ import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
+import org.structkd.loss.SamplingConfig;
 import org.structkd.objective.AdaptiveLossWeighting;
 import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
@@ -149,7 +150,8 @@ public enum DistillationMethod {
 
   /** Draws its pixels among those that the teacher gets right. */
   private static Term structural() {
-    var loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    var sampling = SamplingConfig.standard().withIgnoreIndex(UNLABELLED);
+    var loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(sampling));
     Term term =
         in ->
             loss.forward(

@@ -130,6 +130,8 @@ class DistillTest {
     "--steps, many, many",
     "--seeds, 0, must be 1 to 100",
     "--batch, 0, must be 1 to",
+    "--labelled, -1, must be 0 to",
+    "--labelled, 65537, must be 0 to",
     "--student-width, 513, must be 1 to 512",
     "--learning-rate, 0, must be greater than 0",
     "--learning-rate, NaN, must be greater than 0",

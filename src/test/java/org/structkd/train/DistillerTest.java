@@ -67,7 +67,8 @@ class DistillerTest {
   }
 
   private static Distiller distiller(Objective objective, long checkpointEvery) {
-    return new Distiller(config(checkpointEvery), objective, BatchSource.of(SceneBatches.of(SCENES, BATCH)))
+    return new Distiller(
+            config(checkpointEvery), objective, BatchSource.of(SceneBatches.of(SCENES, BATCH)))
         .withTeacher(net(8, 7));
   }
 
@@ -269,7 +270,8 @@ class DistillerTest {
 
   @Test
   void aMissingTapIsNamedBeforeTraining() {
-    Distiller withoutTeacher = new Distiller(config(0), skd(), BatchSource.of(SceneBatches.of(SCENES, BATCH)));
+    Distiller withoutTeacher =
+        new Distiller(config(0), skd(), BatchSource.of(SceneBatches.of(SCENES, BATCH)));
     IllegalArgumentException error =
         assertThrows(IllegalArgumentException.class, () -> withoutTeacher.train(net(4, 1)));
     assertTrue(error.getMessage().contains("teacher has no tap \"logits\""), error.getMessage());
