@@ -18,28 +18,25 @@ namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
 
-const char* const kHelp =
-    "Usage: structkd_cuda_bench [OPTIONS]\n"
-    "\n"
-    "Measures value and gradient of the losses on this machine's GPU: CUDA events, cold L2 cache,\n"
-    "percent of what small probe kernels reach on the same device. Each result is compared with "
-    "the\n"
-    "CPU backend in f64 first, and must have the same bits on every run.\n"
-    "\n"
-    "  --quick        few cases, for a first look\n"
-    "  --loss L       only this loss, such as pairwise\n"
-    "  --case C       only cases whose name contains C, such as 8x512x64x64 or fast\n"
-    "  --kernels      also the time of each kernel\n"
-    "  --limit-s S    starts no case after S seconds; tells which it left out\n"
-    "  --csv F        appends the figures to this file\n"
-    "  --list         prints the cases, with the bytes and operations that each must cost at "
-    "least,\n"
-    "                 and ends\n"
-    "  --help         prints this text\n"
-    "\n"
-    "Status 0: all cases measured. 1: a result was wrong, a case was left out, or there is no "
-    "GPU.\n"
-    "2: wrong option.\n";
+const char* const kHelp = R"(Usage: structkd_cuda_bench [OPTIONS]
+
+Measures value and gradient of the losses on this machine's GPU: CUDA events, cold L2 cache,
+percent of what small probe kernels reach on the same device. Each result is compared with the
+CPU backend in f64 first, and must have the same bits on every run.
+
+  --quick        few cases, for a first look
+  --loss L       only this loss, such as pairwise
+  --case C       only cases whose name contains C, such as 8x512x64x64 or fast
+  --kernels      also the time of each kernel
+  --limit-s S    starts no case after S seconds; tells which it left out
+  --csv F        appends the figures to this file
+  --list         prints the cases, with the bytes and operations that each must cost at least,
+                 and ends
+  --help         prints this text
+
+Status 0: all cases measured. 1: a result was wrong, a case was left out, or there is no GPU.
+2: wrong option.
+)";
 
 struct Options {
   bool quick = false, kernels = false, list = false, help = false;

@@ -41,15 +41,13 @@ void require_device() {
   if (status == cudaErrorInsufficientDriver && newest > 0) {
     fail(STRUCTKD_ERR_CUDA,
          "cuda: the NVIDIA driver of this machine is made for CUDA %d.%d, needed is CUDA %d: "
-         "install "
-         "driver 580 or newer",
+         "install driver 580 or newer",
          newest / 1000, newest % 1000 / 10, CUDART_VERSION / 1000);
   }
   if (newest == 0) {
     fail(STRUCTKD_ERR_CUDA,
-         "cuda: this machine has no NVIDIA driver, or this process cannot reach it: install driver "
-         "580 "
-         "or newer");
+         "cuda: this machine has no NVIDIA driver, or this process cannot reach it: "
+         "install driver 580 or newer");
   }
   if (status == cudaSuccess || status == cudaErrorNoDevice) {
     fail(

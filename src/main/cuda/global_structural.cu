@@ -135,8 +135,8 @@ void global_structural(const Launch& launch_settings,
     }
   });
   set_plan(
-      "global_structural: cuda, %s products, f64 sums, %d launches, %lld images of at most %lld "
-      "samples",
+      "global_structural: cuda, %s products, f64 sums, %d launches, "
+      "%lld images of at most %lld samples",
       args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", args.grad.data ? 3 : 2,
       static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }

@@ -301,9 +301,8 @@ void run(const Launch& launched, const InterClassSimilarityArgs& args, void* scr
         if (args.want_grad)
           write_gradient<Element, decltype(group)::value>(stream, args, memory, grad);
         set_plan(
-            "inter_class_similarity: cuda, %s, %d x %d outputs per thread, %d x %d tiles, %lld "
-            "parts of "
-            "tiles of %d pixels; gradient: %s tiles of %d pixels; %d launches",
+            "inter_class_similarity: cuda, %s, %d x %d outputs per thread, %d x %d tiles, "
+            "%lld parts of tiles of %d pixels; gradient: %s tiles of %d pixels; %d launches",
             sizeof(T) == 8 ? "f64" : "f32", form.R, form.C, product.row_tiles, product.column_tiles,
             static_cast<long long>(memory.parts), product.pixels, grad.pixels > 0 ? "" : "without",
             grad.pixels, args.want_grad ? 4 : 3);

@@ -30,7 +30,7 @@ void load_kernels();
 // Throws an Error that names the kernel if the launch just made was refused.
 void require_launched(const char* kernel);
 
-// What forms are chosen by.
+// Properties of a device by which a kernel picks its form.
 struct DeviceTraits {
   // FP64 runs at half the FP32 rate or on tensor cores (A100, H100, B200): products in f64
   // cost no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to 64 times slower.

@@ -39,8 +39,8 @@ void take_sizes(const structkd_tensor* teacher_logits,
   if (labels != nullptr &&
       (labels->sizes[0] != args.B || labels->sizes[1] != args.H || labels->sizes[2] != args.W)) {
     fail(STRUCTKD_ERR_SHAPE,
-         "%s: labels %s and teacher_logits %s differ in batch, height or width: resize the labels "
-         "to the map",
+         "%s: labels %s and teacher_logits %s differ in batch, height or width: "
+         "resize the labels to the map",
          kLoss, shape_text(*labels).c_str(), shape_text(*teacher_logits).c_str());
   }
 }

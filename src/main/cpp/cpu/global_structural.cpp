@@ -210,8 +210,8 @@ void over_images(const Launch& launch, const GlobalStructuralArgs& args, void* m
   }
   store_loss(args.loss, args.student.dtype, loss);
   set_plan(
-      "global_structural: cpu, %s products, f64 sums, %d threads, %lld images of at most %lld "
-      "samples",
+      "global_structural: cpu, %s products, f64 sums, %d threads, "
+      "%lld images of at most %lld samples",
       sizeof(T) == sizeof(float) ? "f32" : "f64", launch.threads,
       static_cast<long long>(args.student.B), static_cast<long long>(args.max_samples));
 }

@@ -79,9 +79,8 @@ double pairwise_condition_number(const at::Tensor& student,
 
 TORCH_LIBRARY_FRAGMENT(structkd, library) {
   library.def(
-      "pairwise(Tensor student, Tensor teacher, Tensor? weights, int norm, int eps_mode, float "
-      "eps, "
-      "int pairs, int precision) -> Tensor",
+      "pairwise(Tensor student, Tensor teacher, Tensor? weights, int norm, int eps_mode, "
+      "float eps, int pairs, int precision) -> Tensor",
       &pairwise);
   library.def(
       "pairwise_condition_number(Tensor student, Tensor teacher, Tensor? weights, int norm, int "

@@ -56,8 +56,8 @@ void* SharedArena::array(const void* tag, size_t bytes, size_t alignment, Site s
   static_bytes_ += bytes;
   if (static_bytes_ > kMaxStaticShared || static_bytes_ + dynamic_bytes_ > device().max_shared) {
     fail(
-        "%zu bytes of static and %zu of dynamic shared memory at %s:%d; at most %zu static, %zu in "
-        "all",
+        "%zu bytes of static and %zu of dynamic shared memory at %s:%d; at most %zu static, "
+        "%zu in all",
         static_bytes_, dynamic_bytes_, site.file, site.line, kMaxStaticShared, device().max_shared);
   }
   if (count_ == kMostArrays) fail("more than %u shared arrays", kMostArrays);

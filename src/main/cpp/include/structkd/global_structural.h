@@ -81,7 +81,8 @@ structkd_global_structural_sample_workspace(const structkd_ctx* ctx,
  * @param params         the variant; NULL is refused
  * @param workspace      structkd_global_structural_sample_workspace() bytes, 64-byte aligned
  * @param indices        out: I32 [B, M_max], M_max at least
- * structkd_global_structural_sample_bound; row-major pixel h * W + w per sample, -1 behind the last
+ *                       structkd_global_structural_sample_bound(); row-major pixel h * W + w per
+ *                       sample, -1 behind the last
  * @param counts         out: I32 [B, 2]: number of samples M_b, number of classes C_b: the classes
  *                       that were sampled (CLASS_BALANCED) or that have candidates (else); 1 where
  *                       no labels are given; both 0 in an image without samples
@@ -200,10 +201,10 @@ structkd_global_structural_workspace(const structkd_ctx* ctx,
  *           none: loss 0, gradient 0. A zero row has similarity 0 and gradient 0. NaN features give
  *           a NaN loss.
  * Order     fixed: equal inputs give equal bits, whatever the thread count. The gradients of a
- * pixel that was sampled more than once are added in row order. CUDA      only enqueues on ctx's
- * stream; no allocation, no synchronisation. Source    K. Ahn et al., MaryAhn/GSKD 641ddeb (Dec
- * 2023); IEEE Access 2025, doi 10.1109/ACCESS.2025.3575066; variants:
- * docs/methods/global_structural.md.
+ *           pixel that was sampled more than once are added in row order.
+ * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
+ * Source    K. Ahn et al., MaryAhn/GSKD 641ddeb (Dec 2023); IEEE Access 2025, doi
+ *           10.1109/ACCESS.2025.3575066; variants: docs/methods/global_structural.md.
  */
 STRUCTKD_API structkd_status
 structkd_global_structural(const structkd_ctx* ctx,

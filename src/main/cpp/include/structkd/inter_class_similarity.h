@@ -53,13 +53,15 @@ structkd_inter_class_similarity_workspace(const structkd_ctx* ctx,
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
  * Numerics  exponentials and products in F32 (F64 for F64 inputs) within a tile of pixels, sums
- * over tiles, matrices and the loss in F64. Channels that are constant over the pixels have a
- *           uniform p. K = 1, one valid pixel, and nothing valid at all: loss 0, gradient 0.
- * Ignored pixels have gradient 0 and may hold any bits. A NaN or an infinite logit at a valid pixel
- * gives a NaN loss. Order     fixed: equal inputs give equal bits, whatever the thread count. CUDA
- * only enqueues on ctx's stream; no allocation, no synchronisation. Source    Mansourian et al.,
- * "AICSD: Adaptive Inter-Class Similarity Distillation for Semantic Segmentation", 2023; what its
- * released code computes instead: docs/methods/inter_class_similarity.md.
+ *           over tiles, matrices and the loss in F64. Channels that are constant over the pixels
+ *           have a uniform p. K = 1, one valid pixel, and nothing valid at all: loss 0, gradient 0.
+ *           Ignored pixels have gradient 0 and may hold any bits. A NaN or an infinite logit at a
+ *           valid pixel gives a NaN loss.
+ * Order     fixed: equal inputs give equal bits, whatever the thread count.
+ * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
+ * Source    Mansourian et al., "AICSD: Adaptive Inter-Class Similarity Distillation for Semantic
+ *           Segmentation", 2023; what its released code computes instead:
+ *           docs/methods/inter_class_similarity.md.
  */
 STRUCTKD_API structkd_status
 structkd_inter_class_similarity(const structkd_ctx* ctx,
