@@ -1,8 +1,10 @@
 // torch/call.cpp: from LibTorch tensors to a call of the C API.
 #include "torch/call.h"
 
+#include <ATen/EmptyTensor.h>
 #include <ATen/Functions.h>
 
+#include <sstream>
 #include <string>
 
 #include "torch/errors.h"
@@ -46,7 +48,7 @@ std::string prefix(const char* loss, const char* argument) {
 
 }  // namespace
 
-structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor& tensor) {
+void require_dense(const char* loss, const char* argument, const at::Tensor& tensor) {
   if (!tensor.defined()) {
     raise(STRUCTKD_ERR_NULL, prefix(loss, argument) + "is an undefined tensor");
   }
@@ -55,8 +57,46 @@ structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor
           prefix(loss, argument) + "is on " + tensor.device().str() +
               ", there are kernels for the CPU and for CUDA: move it with .cpu() or .cuda()");
   }
+  if (tensor.is_nested()) {
+    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) +
+                                  "is a nested tensor, whose images differ in size: pass one "
+                                  "image, or to_padded_tensor() with a mask");
+  }
   if (tensor.layout() != at::kStrided) {
-    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "is not a dense (strided) tensor");
+    std::ostringstream layout;
+    layout << tensor.layout();
+    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "is not a dense (strided) tensor but " +
+                                  layout.str() + ": call to_dense()");
+  }
+  if (tensor.is_quantized()) {
+    raise(STRUCTKD_ERR_DTYPE, prefix(loss, argument) + "is quantized: call dequantize()");
+  }
+  if (tensor._is_zerotensor()) return;  // its storage is empty, whatever its size
+  if (!tensor.has_storage()) {
+    raise(STRUCTKD_ERR_SHAPE,
+          prefix(loss, argument) + "has no memory of its own: it is traced or vectorised (vmap)");
+  }
+  const size_t needed = at::detail::computeStorageNbytes(
+      tensor.sizes(), tensor.strides(), tensor.itemsize(), tensor.storage_offset());
+  if (tensor.numel() > 0 && needed > tensor.storage().nbytes()) {
+    raise(STRUCTKD_ERR_SHAPE, prefix(loss, argument) + "needs " + std::to_string(needed) +
+                                  " bytes of memory, but its storage has " +
+                                  std::to_string(tensor.storage().nbytes()) +
+                                  ": it was released or made smaller");
+  }
+}
+
+at::Tensor plain(const char* loss, const char* argument, const at::Tensor& tensor) {
+  require_dense(loss, argument, tensor);
+  if (tensor._is_zerotensor()) return at::zeros(tensor.sizes(), tensor.options());
+  const at::Tensor constant = tensor.detach();
+  return constant.is_neg() ? constant.resolve_neg() : constant;
+}
+
+structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor& tensor) {
+  require_dense(loss, argument, tensor);
+  if (tensor.is_neg() || tensor._is_zerotensor()) {
+    raise(STRUCTKD_ERR_INTERNAL, prefix(loss, argument) + "has memory that is not its value");
   }
   structkd_tensor view{};
   if (!is_known(tensor.scalar_type(), &view.dtype)) {
@@ -94,7 +134,7 @@ at::ScalarType common_dtype(const char* loss,
   // Before promotion: an undefined tensor has no dtype, and integers would become floats silently.
   for (const auto& [argument, tensor] :
        {std::pair<const char*, const at::Tensor&>{"student", student}, {"teacher", teacher}}) {
-    view_of(loss, argument, tensor);
+    require_dense(loss, argument, tensor);
     if (!at::isFloatingType(tensor.scalar_type())) {
       raise(STRUCTKD_ERR_DTYPE, prefix(loss, argument) + "has element type " +
                                     c10::toString(tensor.scalar_type()) +
@@ -108,8 +148,8 @@ at::ScalarType common_dtype(const char* loss,
 Maps::Maps(const char* name, const at::Tensor& student_map, const at::Tensor& teacher_map)
     : loss(name) {
   const at::ScalarType dtype = common_dtype(loss, student_map, teacher_map);
-  student = student_map.detach().to(dtype);
-  teacher = teacher_map.detach().to(dtype);
+  student = plain(loss, "student", student_map).to(dtype);
+  teacher = plain(loss, "teacher", teacher_map).to(dtype);
   student_view = view_of(loss, "student", student);
   teacher_view = view_of(loss, "teacher", teacher);
 }
@@ -125,7 +165,7 @@ OptionalView::OptionalView(const char* loss,
                            const char* map_argument,
                            const at::Tensor& map) {
   if (!given.has_value()) return;
-  tensor_ = given->detach();
+  tensor_ = plain(loss, argument, *given);
   view_ = view_of(loss, argument, tensor_);
   require_same_device(loss, argument, tensor_, map_argument, map);
 }

@@ -11,9 +11,18 @@
 
 namespace structkd {
 
-// A tensor's memory as the C API sees it. Refuses undefined tensors, other devices than CPU and
-// CUDA, sparse layouts, and dtypes or ranks that the C API does not know. The tensor must outlive
-// the view.
+// Refuses what has no memory that strides describe: undefined and nested tensors, other devices
+// than CPU and CUDA, sparse and mkldnn layouts, quantized values, and a tensor that reaches behind
+// the end of its storage (whose memory was released or shrunk).
+void require_dense(const char* loss, const char* argument, const at::Tensor& tensor);
+
+// The tensor out of the graph, with memory that holds its value: the negative bit of a view is
+// resolved, zeros without memory get some. Refuses what require_dense refuses. Without such a bit
+// no element is copied. (A conjugate bit has no tensor of a real dtype.)
+at::Tensor plain(const char* loss, const char* argument, const at::Tensor& tensor);
+
+// The memory of a plain tensor as the C API sees it. Refuses what is not plain, and dtypes or ranks
+// that the C API does not know. The tensor must outlive the view.
 structkd_tensor view_of(const char* loss, const char* argument, const at::Tensor& tensor);
 
 // Refuses two arguments of a call that are on different devices, with a sentence that names both.
@@ -26,7 +35,7 @@ void require_same_device(const char* loss,
 // The wider dtype of the two: under autocast student and teacher differ.
 at::ScalarType common_dtype(const char* loss, const at::Tensor& student, const at::Tensor& teacher);
 
-// Student and teacher of a kernel call: out of the graph, in their common dtype, with their views.
+// Student and teacher of a kernel call: plain, in their common dtype, with their views.
 struct Maps {
   const char* loss;
   at::Tensor student, teacher;
@@ -36,8 +45,8 @@ struct Maps {
   Maps(const Maps&) = delete;
 };
 
-// A further argument of a kernel call, out of the graph, on the device of a map; get() is NULL
-// where it was not given.
+// A further argument of a kernel call, plain, on the device of a map; get() is NULL where it was
+// not given.
 class OptionalView {
  public:
   OptionalView(const Maps& maps, const char* argument, const std::optional<at::Tensor>& given);

@@ -16,25 +16,6 @@ namespace {
 constexpr char kLoss[] = "global structural loss";
 constexpr char kSampling[] = "global structural sampling";
 
-// Nearest neighbour, source = floor(target * size / target size): in integers, since the factor of
-// LibTorch's own interpolation is an f32 that can miss a boundary.
-at::Tensor resized_labels(const at::Tensor& labels, int64_t height, int64_t width) {
-  if (labels.dim() != 3) {
-    raise(STRUCTKD_ERR_SHAPE, std::string(kSampling) + ": labels has rank " +
-                                  std::to_string(labels.dim()) +
-                                  ", expected 3: [batch, height, width]");
-  }
-  at::Tensor result = labels.detach();
-  for (const auto& [axis, size] : {std::pair<int64_t, int64_t>{1, height}, {2, width}}) {
-    if (result.size(axis) == size || result.size(axis) == 0) continue;
-    const at::Tensor source = at::arange(size, at::TensorOptions(at::kLong).device(labels.device()))
-                                  .mul(result.size(axis))
-                                  .div(size, "floor");
-    result = result.index_select(axis, source);
-  }
-  return result;
-}
-
 // Where a kernel reads the step: a graph that was captured finds another one at each replay.
 const int64_t* step_of(const char* loss,
                        const at::Tensor& step,
@@ -101,11 +82,16 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   params.num_classes = int32_t(num_classes);
   params.ignore_index = ignore_index;
   params.seed = uint64_t(seed);
-  view_of(kSampling, "teacher", map);  // the map is the teacher's
+  require_dense(kSampling, "teacher", map);  // the map is the teacher's
+  if (map.dim() != 4) {
+    raise(STRUCTKD_ERR_SHAPE, std::string(kSampling) + ": teacher has rank " +
+                                  std::to_string(map.dim()) +
+                                  ", expected 4: [batch, channels, height, width]");
+  }
   params.step = step_of(kSampling, step, "teacher", map);
 
   std::optional<at::Tensor> at_map_size;
-  if (labels.has_value()) at_map_size = resized_labels(*labels, map.size(2), map.size(3));
+  if (labels.has_value()) at_map_size = labels_at(*labels, map.size(2), map.size(3));
   const OptionalView label_view(kSampling, "labels", at_map_size, "teacher", map);
   // Without logits the map itself gives the sizes.
   const OptionalView logit_view(kSampling,

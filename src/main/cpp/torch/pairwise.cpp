@@ -19,7 +19,7 @@ LossAndGrad compute(const at::Tensor& student,
                     bool want_grad) {
   const Maps maps(kLoss, student, teacher);
   std::optional<at::Tensor> f32_weights;
-  if (weights.has_value()) f32_weights = weights->to(at::kFloat);
+  if (weights.has_value()) f32_weights = plain(kLoss, "weights", *weights).to(at::kFloat);
   const OptionalView weight_view(maps, "weights", f32_weights);
   params.weights = weight_view.get();
   return call_kernel(
@@ -70,7 +70,7 @@ double pairwise_condition_number(const at::Tensor& student,
                                  double eps,
                                  int64_t pairs) {
   structkd_pairwise_params params = params_of(norm, eps_mode, eps, pairs, STRUCTKD_PRECISION_EXACT);
-  view_of(kLoss, "student", student);  // before its options are taken
+  require_dense(kLoss, "student", student);  // before its options are taken
   const at::Tensor kappa = at::empty({}, student.options().dtype(at::kDouble));
   params.kappa = kappa.data_ptr<double>();
   compute(student, teacher, weights, params, /*want_grad=*/false);

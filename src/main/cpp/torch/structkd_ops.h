@@ -39,6 +39,11 @@ STRUCTKD_API std::string cuda_problem();
 // stream: nobody waits.
 STRUCTKD_API at::Tensor number_beside(const at::Tensor& map, int64_t number);
 
+// Labels [B, H', W'] of any integer type at the size of a map, by the nearest neighbour: target
+// (h, w) takes source (floor(h H' / height), floor(w W' / width)). Byte, Int and Long keep their
+// type, others become Long.
+STRUCTKD_API at::Tensor labels_at(const at::Tensor& labels, int64_t height, int64_t width);
+
 // Frees idle memory of the buffer pool; how much there is, and may be at most (torch/pool.h).
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();

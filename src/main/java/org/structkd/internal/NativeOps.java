@@ -59,6 +59,11 @@ public final class NativeOps {
   public static native @ByVal Tensor numberBeside(
       @Const @ByRef Tensor map, @Cast("int64_t") long number);
 
+  /** Integer labels [B, H', W'] at the size of a map, by the nearest neighbour. */
+  @Name("labels_at")
+  public static native @ByVal Tensor labelsAt(
+      @Const @ByRef Tensor labels, @Cast("int64_t") long height, @Cast("int64_t") long width);
+
   /** Frees idle memory of the buffer pool. */
   @Name("release_pool")
   public static native void releasePool();

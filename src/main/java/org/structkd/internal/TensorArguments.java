@@ -2,6 +2,7 @@ package org.structkd.internal;
 
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.Layout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 public final class TensorArguments {
   private TensorArguments() {}
 
-  /** Neither null nor closed nor undefined. */
+  /** Neither null nor closed nor undefined, and of memory that strides describe. */
   public static void requireOpen(String loss, String argument, @Nullable Tensor tensor) {
     if (tensor == null) {
       throw new IllegalArgumentException(loss + ": " + argument + " is null");
@@ -23,20 +24,32 @@ public final class TensorArguments {
     if (!tensor.defined()) {
       throw new IllegalArgumentException(loss + ": " + argument + " is an undefined tensor");
     }
-  }
-
-  /** A floating map [B, C, H, W] with at least one element. */
-  public static void requireMap(String loss, String argument, @Nullable Tensor tensor) {
-    requireOpen(loss, argument, tensor);
-    if (tensor.dim() != 4) {
+    if (tensor.is_nested()) {
       throw new IllegalArgumentException(
           loss
               + ": "
-              + describe(argument, tensor)
-              + " has rank "
-              + tensor.dim()
-              + ", expected 4: [batch, channels, height, width]");
+              + argument
+              + " is a nested tensor, whose images differ in size: pass one image, or"
+              + " to_padded_tensor() with a mask");
     }
+    Layout layout = tensor.layout().intern();
+    if (layout != Layout.Strided) {
+      throw new IllegalArgumentException(
+          loss
+              + ": "
+              + argument
+              + " is not a dense (strided) tensor but "
+              + layout
+              + ": call to_dense()");
+    }
+    if (tensor.is_quantized()) {
+      throw new IllegalArgumentException(
+          loss + ": " + argument + " is quantized: call dequantize()");
+    }
+  }
+
+  /** Of a floating type, with at least one element. */
+  public static void requireNumbers(String loss, String argument, Tensor tensor) {
     if (tensor.numel() == 0) {
       throw new IllegalArgumentException(
           loss + ": " + describe(argument, tensor) + " is empty, every size must be at least 1");
@@ -50,33 +63,6 @@ public final class TensorArguments {
               + tensor.scalar_type().intern()
               + ", expected Half, BFloat16, Float or Double");
     }
-  }
-
-  /** Two maps of the same batch, size and device, and of as many channels if asked for. */
-  public static void requireSameMaps(
-      String loss, Tensor student, Tensor teacher, boolean sameChannels) {
-    requireMap(loss, "student", student);
-    requireMap(loss, "teacher", teacher);
-    String differ =
-        student.size(0) != teacher.size(0)
-            ? "batch size"
-            : sameChannels && student.size(1) != teacher.size(1)
-                ? "number of channels"
-                : student.size(2) != teacher.size(2) || student.size(3) != teacher.size(3)
-                    ? "height and width"
-                    : null;
-    if (differ != null) {
-      throw new IllegalArgumentException(
-          loss
-              + ": "
-              + describe("student", student)
-              + " and "
-              + describe("teacher", teacher)
-              + " differ in "
-              + differ
-              + (differ.equals("height and width") ? ": resize one of them" : ""));
-    }
-    requireSameDevice(loss, "student", student, "teacher", teacher);
   }
 
   /** Two tensors in one memory. */
@@ -96,26 +82,6 @@ public final class TensorArguments {
             + " on "
             + device(otherTensor)
             + ", expected one device");
-  }
-
-  /** A plane [B, H, W] that belongs to a map [B, C, H, W] on the same device. */
-  public static void requirePlane(
-      String loss, String argument, @Nullable Tensor plane, String mapName, Tensor map) {
-    requireOpen(loss, argument, plane);
-    if (plane.dim() != 3
-        || plane.size(0) != map.size(0)
-        || plane.size(1) != map.size(2)
-        || plane.size(2) != map.size(3)) {
-      throw new IllegalArgumentException(
-          loss
-              + ": "
-              + describe(argument, plane)
-              + " does not fit "
-              + describe(mapName, map)
-              + ", expected "
-              + Arrays.toString(new long[] {map.size(0), map.size(2), map.size(3)}));
-    }
-    requireSameDevice(loss, argument, plane, mapName, map);
   }
 
   /**

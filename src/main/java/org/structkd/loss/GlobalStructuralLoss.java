@@ -5,6 +5,8 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -55,17 +57,18 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
   /**
    * Draws samples and computes the loss of one batch.
    *
-   * @param student feature map [B, Cs, H, W], f32, f64, f16 or bf16; of a projector, where one is
-   *     used
-   * @param teacher feature map [B, Ct, H, W]; dtype may differ, and Ct for Similarity.SELF
-   * @param teacherLogits [B, K, H, W] at the size of the features; null if samples need not be
-   *     correct
-   * @param labels [B, H', W'] Byte, Int or Long, resized to the map (nearest); null with RANDOM,
-   *     RANDOM_GRID or ALL: every pixel is a candidate
+   * @param student feature map [B, Cs, H, W], or tokens [B, N, Cs], each a pixel; f32, f64, f16 or
+   *     bf16; of a projector, where one is used
+   * @param teacher feature map [B, Ct, H, W] or tokens [B, N, Ct]; dtype may differ, and Ct for
+   *     Similarity.SELF
+   * @param teacherLogits [B, K, H, W] at the size of the features, or [B, N, K]; null if samples
+   *     need not be correct
+   * @param labels integers [B, N] of tokens, or [B, H', W'] of any size, resized to the map by the
+   *     nearest neighbour; null with RANDOM, RANDOM_GRID or ALL: every pixel is a candidate
    * @param step of training: another one draws other samples and permutations
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if an argument is missing or does not fit, and for labels of
-   *     CPU tensors outside the classes of teacherLogits
+   *     CPU tensors that are neither classes of teacherLogits nor ignored
    * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(
@@ -74,25 +77,26 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       @Nullable Tensor teacherLogits,
       @Nullable Tensor labels,
       long step) {
-    requireMaps(student, teacher);
-    SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
     return Scopes.resultOf(
         () -> {
+          MapPair maps = maps(student, teacher);
+          SampleSource source =
+              SampleSource.of(config.sampling(), maps.teacher(), teacherLogits, labels);
           Tensor number = NativeOps.numberBeside(teacher, step);
-          if (takesEveryPixel(teacher, labels)) {
+          if (source.takesAll()) {
             TensorOptional none = new TensorOptional();
-            return compare(student, teacher, none, none, null, true, 1, number);
+            return compare(maps, none, none, null, true, 1, number);
           }
-          Tensor table = draw(teacher, teacherLogits, labels, number);
-          return compare(student, teacher, indices(table), counts(table), null, true, 1, number);
+          Tensor table = source.draw(config.seed(), number);
+          return compare(maps, indices(table), counts(table), null, true, 1, number);
         });
   }
 
   /**
    * The same without labels: the sampling must be RANDOM, RANDOM_GRID or ALL over all pixels.
    *
-   * @param student feature map [B, Cs, H, W]
-   * @param teacher feature map [B, Ct, H, W]
+   * @param student feature map [B, Cs, H, W] or tokens [B, N, Cs]
+   * @param teacher feature map [B, Ct, H, W] or tokens [B, N, Ct]
    * @param step of training
    * @return scalar, in the caller's PointerScope
    * @throws IllegalArgumentException as above
@@ -104,7 +108,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
   /**
    * Draws the samples alone, to look at them or to compare several layers at the same pixels.
    *
-   * @param teacher feature map [B, Ct, H, W]: its size counts
+   * @param teacher feature map [B, Ct, H, W] or tokens [B, N, Ct]: its size counts
    * @param teacherLogits as for {@link #forward}
    * @param labels as for {@link #forward}
    * @param step of training
@@ -113,11 +117,13 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
    */
   public GlobalStructuralSamples sample(
       Tensor teacher, @Nullable Tensor teacherLogits, @Nullable Tensor labels, long step) {
-    TensorArguments.requireMap(NAME, "teacher", teacher);
-    SampleArguments.require(config.sampling(), teacher, teacherLogits, labels);
     Tensor table =
         Scopes.resultOf(
-            () -> draw(teacher, teacherLogits, labels, NativeOps.numberBeside(teacher, step)));
+            () -> {
+              MapView map = MapView.of(NAME, "teacher", teacher, MapView.Accepts.TOKENS);
+              return SampleSource.of(config.sampling(), map, teacherLogits, labels)
+                  .draw(config.seed(), NativeOps.numberBeside(teacher, step));
+            });
     try {
       return new GlobalStructuralSamples(
           Scopes.resultOf(() -> table.narrow(1, 2, table.size(1) - 2)),
@@ -130,8 +136,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
   /**
    * Computes the loss at given pixels, and with given permutations.
    *
-   * @param student feature map [B, Cs, H, W]
-   * @param teacher feature map [B, Ct, H, W]
+   * @param student feature map [B, Cs, H, W] or tokens [B, N, Cs]
+   * @param teacher feature map [B, Ct, H, W] or tokens [B, N, Ct]
    * @param samples of {@link #sample}, or made by hand
    * @param permutation Int [M, M] for all images or [B, M, M], M = columns of the indices: [i, j]
    *     is the column at place j of row i; null: drawn from seed and step
@@ -146,25 +152,26 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       GlobalStructuralSamples samples,
       @Nullable Tensor permutation,
       long step) {
-    requireMaps(student, teacher);
-    if (samples == null) {
-      throw new IllegalArgumentException(NAME + ": samples is null");
-    }
-    SampleArguments.requireSamples(samples, student);
-    if (permutation != null) {
-      SampleArguments.requirePermutation(permutation, student.size(0), samples.indices().size(1));
-    }
     return Scopes.resultOf(
-        () ->
-            compare(
-                student,
-                teacher,
-                new TensorOptional(samples.indices()),
-                new TensorOptional(samples.counts()),
-                permutation,
-                true,
-                1,
-                NativeOps.numberBeside(student, step)));
+        () -> {
+          MapPair maps = maps(student, teacher);
+          if (samples == null) {
+            throw new IllegalArgumentException(NAME + ": samples is null");
+          }
+          SampleArguments.requireSamples(samples, maps.student());
+          if (permutation != null) {
+            SampleArguments.requirePermutation(
+                permutation, student.size(0), samples.indices().size(1));
+          }
+          return compare(
+              maps,
+              new TensorOptional(samples.indices()),
+              new TensorOptional(samples.counts()),
+              permutation,
+              true,
+              1,
+              NativeOps.numberBeside(student, step));
+        });
   }
 
   /**
@@ -194,24 +201,16 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
           // [B, M, D] seen as a map [B, D, 1, M].
           Tensor s = student.transpose(1, 2).unsqueeze(2);
           Tensor t = teacher.transpose(1, 2).unsqueeze(2);
-          requireMaps(s, t);
           TensorOptional none = new TensorOptional();
           Tensor number = NativeOps.numberBeside(s, step);
-          return compare(s, t, none, none, permutation, false, classes, number);
+          return compare(maps(s, t), none, none, permutation, false, classes, number);
         });
   }
 
-  /** All pixels in their order: the operator takes them where no indices are given. */
-  private boolean takesEveryPixel(Tensor map, @Nullable Tensor labels) {
-    SamplingConfig sampling = config.sampling();
-    return sampling.strategy() == Sampling.ALL
-        && labels == null
-        && sampling.minCandidates() <= map.size(2) * map.size(3);
-  }
-
-  private void requireMaps(Tensor student, Tensor teacher) {
-    TensorArguments.requireSameMaps(
-        NAME, student, teacher, config.similarity() == Similarity.CROSS);
+  private MapPair maps(Tensor student, Tensor teacher) {
+    MapPair maps = MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS);
+    return (config.similarity() == Similarity.CROSS ? maps.requireSameChannels() : maps)
+        .requireSameSize();
   }
 
   private static void requireRows(String argument, Tensor rows) {
@@ -227,26 +226,6 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     }
   }
 
-  /** Int [B, 2 + M]: counts, then indices. */
-  private Tensor draw(
-      Tensor map, @Nullable Tensor teacherLogits, @Nullable Tensor labels, Tensor step) {
-    SamplingConfig sampling = config.sampling();
-    return NativeOps.globalStructuralSample(
-        map.detach(),
-        optional(teacherLogits),
-        optional(labels),
-        sampling.strategy().ordinal(),
-        sampling.fill().ordinal(),
-        sampling.draw().ordinal(),
-        sampling.teacherCorrectOnly(),
-        sampling.samples(),
-        sampling.minCandidates(),
-        SampleArguments.classes(sampling, teacherLogits, labels),
-        sampling.ignoreIndex(),
-        config.seed(),
-        step);
-  }
-
   private static TensorOptional indices(Tensor table) {
     return new TensorOptional(table.narrow(1, 2, table.size(1) - 2));
   }
@@ -255,13 +234,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     return new TensorOptional(table.narrow(1, 0, 2));
   }
 
-  private static TensorOptional optional(@Nullable Tensor tensor) {
-    return tensor == null ? new TensorOptional() : new TensorOptional(tensor.detach());
-  }
-
   private Tensor compare(
-      Tensor student,
-      Tensor teacher,
+      MapPair maps,
       TensorOptional indices,
       TensorOptional counts,
       @Nullable Tensor permutation,
@@ -269,7 +243,11 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       int classes,
       Tensor step) {
     TensorOptional order =
-        permutation == null ? new TensorOptional() : optional(permutation.to(ScalarType.Int));
+        permutation == null
+            ? new TensorOptional()
+            : new TensorOptional(permutation.to(ScalarType.Int));
+    Tensor student = maps.student().map();
+    Tensor teacher = maps.teacher().map();
     if (config.comparison() == GroupComparison.GROUP_DIVERGENCE) {
       return NativeOps.globalStructural(
           student,

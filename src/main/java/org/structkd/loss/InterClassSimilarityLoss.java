@@ -5,9 +5,11 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.Labels;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
-import org.structkd.internal.TensorArguments;
 
 /**
  * Inter-class similarity loss (ICSD): makes the student's classes as similar to each other as the
@@ -127,7 +129,8 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
   /**
    * Computes the loss of one batch over all its pixels.
    *
-   * @param student logits [B, K, H, W], f32, f64, f16 or bf16
+   * @param student logits [B, K, H, W]; or [B, N, K], where each of N positions is a pixel. f32,
+   *     f64, f16 or bf16
    * @param teacher logits of the same shape, same device; the dtype may differ (the wider one is
    *     used, the gradient comes back in the student's)
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
@@ -144,48 +147,84 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
    * The same over valid pixels only: the softmax runs over them, ignored ones get gradient 0. An
    * image without any is left out of the mean; if there is none at all, the loss is 0.
    *
-   * @param student logits [B, K, H, W]
+   * @param student logits as above
    * @param teacher logits of the same shape
-   * @param mask bool or u8 [B, H, W], 0 = ignored; null: all pixels count
+   * @param mask bool or u8 [B, H, W], or [B, N] of tokens, 0 = ignored; null: all pixels count
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above, and for a mask in a mode other than PAPER
    * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor mask) {
-    TensorArguments.requireSameMaps(NAME, student, teacher, true);
-    if (config.mode != Mode.PAPER) {
-      if (mask != null) {
-        throw new IllegalArgumentException(
-            NAME
-                + ": mode "
-                + config.mode
-                + " takes no mask, the code that it reproduces counts every pixel: use mode PAPER");
-      }
-      return Scopes.resultOf(
-          () ->
-              NativeOps.interClassSimilarityCode(
-                  student,
-                  teacher,
-                  config.mode.ordinal() - 1L, // PAPER has an operator of its own
-                  config.temperature,
-                  config.rowNormalize));
-    }
-    if (mask != null) {
-      requireMask(mask, student);
-    }
     return Scopes.resultOf(
-        () ->
-            NativeOps.interClassSimilarity(
-                student,
-                teacher,
-                mask == null ? new TensorOptional() : new TensorOptional(mask),
-                config.temperature,
-                config.rowNormalize,
-                config.precision.ordinal()));
+        () -> {
+          MapPair maps = maps(student, teacher);
+          if (mask == null) {
+            return call(maps, null);
+          }
+          requireMaskable();
+          Tensor plane = maps.student().plane("mask", mask);
+          requireMaskType(mask);
+          return call(maps, plane);
+        });
   }
 
-  private static void requireMask(Tensor mask, Tensor student) {
-    TensorArguments.requirePlane(NAME, "mask", mask, "student", student);
+  /**
+   * The same over the labelled pixels: those whose label is the ignore index or -1 are not valid.
+   *
+   * @param student logits as above
+   * @param teacher logits of the same shape
+   * @param labels integers [B, N] of tokens, or [B, H', W'] of any size, resized to the logits by
+   *     the nearest neighbour
+   * @param ignoreIndex the label of pixels that are not valid, usually 255
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above
+   * @throws StructkdException if native code is missing or fails
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher, Tensor labels, long ignoreIndex) {
+    return Scopes.resultOf(
+        () -> {
+          MapPair maps = maps(student, teacher);
+          requireMaskable();
+          return call(maps, Labels.of(maps.student(), labels, ignoreIndex).valid());
+        });
+  }
+
+  private static MapPair maps(Tensor student, Tensor teacher) {
+    return MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS)
+        .requireSameChannels()
+        .requireSameSize();
+  }
+
+  private Tensor call(MapPair maps, @Nullable Tensor mask) {
+    if (config.mode != Mode.PAPER) {
+      return NativeOps.interClassSimilarityCode(
+          maps.student().map(),
+          maps.teacher().map(),
+          config.mode.ordinal() - 1L, // PAPER has an operator of its own
+          config.temperature,
+          config.rowNormalize);
+    }
+    return NativeOps.interClassSimilarity(
+        maps.student().map(),
+        maps.teacher().map(),
+        mask == null ? new TensorOptional() : new TensorOptional(mask),
+        config.temperature,
+        config.rowNormalize,
+        config.precision.ordinal());
+  }
+
+  private void requireMaskable() {
+    if (config.mode != Mode.PAPER) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": mode "
+              + config.mode
+              + " takes no mask, the code that it reproduces counts every pixel: use mode PAPER");
+    }
+  }
+
+  private static void requireMaskType(Tensor mask) {
     ScalarType dtype = mask.scalar_type().intern();
     if (dtype != ScalarType.Bool && dtype != ScalarType.Byte) {
       throw new IllegalArgumentException(

@@ -2,8 +2,12 @@ package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.Labels;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -162,9 +166,11 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
   /**
    * Computes the loss of one batch.
    *
-   * @param student feature map [B, Cs, H, W], f32, f64, f16 or bf16
-   * @param teacher feature map [B, Ct, H, W], same device; Ct and dtype may differ (the wider dtype
-   *     is used, the gradient comes back in the student's)
+   * @param student feature map [B, Cs, H, W]; or tokens [B, N, Cs], each a node; or, with {@link
+   *     Pairs#WHOLE_BATCH}, vectors [B, Cs], where each image is a node. f32, f64, f16 or bf16
+   * @param teacher the same with Ct channels, same device; the dtype may differ (the wider dtype is
+   *     used, the gradient comes back in the student's), and so may height and width where pooling
+   *     gives equal numbers of nodes
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
    *     device do not fit
@@ -178,28 +184,42 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
   /**
    * The same with a weight for each node.
    *
-   * @param student feature map [B, Cs, H, W]
-   * @param teacher feature map [B, Ct, H, W]
-   * @param weights [B, H', W'] for the map after pooling, finite and at least 0; null: all 1. An
-   *     image whose weights sum to 0 has loss 0 and stays in the mean
+   * @param student as above
+   * @param teacher as above
+   * @param weights one for each node, after pooling: [B, H', W'], [B, N] of tokens or [B] of
+   *     vectors; finite and at least 0; null: all 1. An image whose weights sum to 0 has loss 0 and
+   *     stays in the mean
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above, and for CPU weights that are negative or not finite
    * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor weights) {
-    TensorArguments.requireSameMaps(NAME, student, teacher, false);
     return Scopes.resultOf(
         () -> {
-          Tensor nodes = config.pooling.apply(student);
-          return NativeOps.pairwise(
-              nodes,
-              config.pooling.apply(teacher.detach()),
-              checkedWeights(weights, nodes),
-              config.norm.ordinal(),
-              config.epsMode.ordinal(),
-              config.eps,
-              config.pairs.ordinal(),
-              config.precision.ordinal());
+          MapPair nodes = nodes(student, teacher);
+          return call(nodes, checkedWeights(weights, nodes.student().named("nodes")));
+        });
+  }
+
+  /**
+   * The same over the labelled nodes: weight 0 where the label is the ignore index or -1, else 1.
+   *
+   * @param student as above
+   * @param teacher as above
+   * @param labels integers: [B, N] of tokens, [B] of vectors, or [B, H', W'] of any size, resized
+   *     to the nodes (after pooling) by the nearest neighbour
+   * @param ignoreIndex the label of nodes that take no part, usually 255
+   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException as above
+   * @throws StructkdException if native code is missing or fails
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher, Tensor labels, long ignoreIndex) {
+    return Scopes.resultOf(
+        () -> {
+          MapPair nodes = nodes(student, teacher);
+          Tensor valid = Labels.of(nodes.student(), labels, ignoreIndex).valid();
+          return call(nodes, new TensorOptional(valid.to(ScalarType.Float)));
         });
   }
 
@@ -208,31 +228,62 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
    * the gaps, largest over the images. Rounding errors of affinities grow by this factor, so it
    * tells whether a cheap precision is safe; it rises as the student approaches the teacher.
    *
-   * @param student feature map [B, Cs, H, W]
-   * @param teacher feature map [B, Ct, H, W]
+   * @param student as for {@link #forward(Tensor, Tensor)}
+   * @param teacher as for {@link #forward(Tensor, Tensor)}
    * @return at least 0; positive infinity where student and teacher agree
    * @throws IllegalArgumentException as {@link #forward(Tensor, Tensor)}
    */
   public double conditionNumber(Tensor student, Tensor teacher) {
-    TensorArguments.requireSameMaps(NAME, student, teacher, false);
     return Scopes.numberOf(
-        () ->
-            NativeOps.pairwiseConditionNumber(
-                config.pooling.apply(student.detach()),
-                config.pooling.apply(teacher.detach()),
-                new TensorOptional(),
-                config.norm.ordinal(),
-                config.epsMode.ordinal(),
-                config.eps,
-                config.pairs.ordinal()));
+        () -> {
+          MapPair nodes = nodes(student, teacher);
+          return NativeOps.pairwiseConditionNumber(
+              nodes.student().map(),
+              nodes.teacher().map(),
+              new TensorOptional(),
+              config.norm.ordinal(),
+              config.epsMode.ordinal(),
+              config.eps,
+              config.pairs.ordinal());
+        });
   }
 
-  private static TensorOptional checkedWeights(@Nullable Tensor weights, Tensor nodes) {
+  private MapPair nodes(Tensor student, Tensor teacher) {
+    MapView.Accepts accepts =
+        config.pairs == Pairs.WHOLE_BATCH ? MapView.Accepts.VECTORS : MapView.Accepts.TOKENS;
+    MapPair maps = MapPair.of(NAME, student, teacher, accepts);
+    if (config.pooling.kind() == Pooling.Kind.NONE) {
+      return maps.requireSameSize();
+    }
+    if (maps.student().isTokens()) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": "
+              + TensorArguments.describe("student", student)
+              + " are tokens, which have no height and width to pool: reshape them to a map [batch,"
+              + " channels, height, width], or use Pooling.none()");
+    }
+    return maps.each(config.pooling::apply);
+  }
+
+  private Tensor call(MapPair nodes, TensorOptional weights) {
+    return NativeOps.pairwise(
+        nodes.student().map(),
+        nodes.teacher().map(),
+        weights,
+        config.norm.ordinal(),
+        config.epsMode.ordinal(),
+        config.eps,
+        config.pairs.ordinal(),
+        config.precision.ordinal());
+  }
+
+  private static TensorOptional checkedWeights(@Nullable Tensor weights, MapView nodes) {
     if (weights == null) {
       return new TensorOptional();
     }
-    TensorArguments.requirePlane(NAME, "weights", weights, "nodes", nodes);
+    Tensor plane = nodes.plane("weights", weights);
     TensorArguments.requireFiniteAtLeastZero(NAME, "weights", weights);
-    return new TensorOptional(weights);
+    return new TensorOptional(plane);
   }
 }

@@ -1,14 +1,15 @@
 package org.structkd.loss;
 
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.Labels;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
-import org.structkd.internal.TensorArguments;
 
 /**
  * Pixel-wise loss: pulls the student's class probabilities at each pixel towards the teacher's.
@@ -130,9 +131,10 @@ public record PixelwiseLoss(Config config) implements FeatureLoss {
   /**
    * Computes the loss of one batch over all pixels.
    *
-   * @param student logits [B, K, H, W], f32, f64, f16 or bf16
-   * @param teacher logits [B, K, H, W], same device; the dtype may differ (the wider dtype is used,
-   *     the gradient comes back in the student's)
+   * @param student logits [B, K, H, W]; or [B, N, K], where each of N positions is a pixel, such as
+   *     the words of a sequence; or [B, K], where each image is one. f32, f64, f16 or bf16
+   * @param teacher logits of the same shape, same device; the dtype may differ (the wider dtype is
+   *     used, the gradient comes back in the student's)
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
    *     device do not fit
@@ -146,63 +148,65 @@ public record PixelwiseLoss(Config config) implements FeatureLoss {
   /**
    * The same over some pixels only.
    *
-   * @param student logits [B, K, H, W]
-   * @param teacher logits [B, K, H, W]
-   * @param mask bool or u8 [B, H, W], true where a pixel takes part; null: all do. Where it is
-   *     false, the gradient is 0 and the pixel is not counted. Without any, the loss is 0
+   * @param student logits as above
+   * @param teacher logits of the same shape
+   * @param mask bool or u8 of the logits' shape without classes: [B, H, W], [B, N] or [B]; true
+   *     where a pixel takes part; null: all do. Where it is false, the gradient is 0 and the pixel
+   *     is not counted. Without any, the loss is 0
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above
    * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(Tensor student, Tensor teacher, @Nullable Tensor mask) {
-    TensorArguments.requireSameMaps(NAME, student, teacher, true);
-    if (mask != null) {
-      TensorArguments.requirePlane(NAME, "mask", mask, "student", student);
-      requireMaskType(mask);
-    }
-    return Scopes.resultOf(() -> call(student, teacher, optional(mask)));
+    return Scopes.resultOf(
+        () -> {
+          MapPair maps = maps(student, teacher);
+          if (mask == null) {
+            return call(maps, new TensorOptional());
+          }
+          Tensor plane = maps.student().plane("mask", mask);
+          requireMaskType(mask);
+          return call(maps, new TensorOptional(plane));
+        });
   }
 
   /**
-   * The same over the labelled pixels: no loss where the label is the ignore index.
+   * The same over the labelled pixels: no loss where the label is the ignore index or -1.
    *
-   * @param student logits [B, K, H, W]
-   * @param teacher logits [B, K, H, W]
-   * @param labels integers [B, H, W]; resize them first (nearest) if the logits are smaller
+   * @param student logits as above
+   * @param teacher logits of the same shape
+   * @param labels integers of the logits' shape without classes: [B, N], [B], or [B, H', W'] of any
+   *     size, such as the image's, resized to the logits by the nearest neighbour
    * @param ignoreIndex the label of pixels that take no part, usually 255
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above
    * @throws StructkdException if native code is missing or fails
    */
+  @Override
   public Tensor forward(Tensor student, Tensor teacher, Tensor labels, long ignoreIndex) {
-    TensorArguments.requireSameMaps(NAME, student, teacher, true);
-    TensorArguments.requirePlane(NAME, "labels", labels, "student", student);
-    if (labels.is_floating_point()) {
-      throw new IllegalArgumentException(
-          NAME + ": labels is " + labels.scalar_type().intern() + ", expected integers");
-    }
-    // Compared as i64: in u8, an ignore index of -1 would wrap to 255.
     return Scopes.resultOf(
-        () ->
-            call(
-                student,
-                teacher,
-                new TensorOptional(labels.to(ScalarType.Long).ne(new Scalar(ignoreIndex)))));
+        () -> {
+          MapPair maps = maps(student, teacher);
+          Tensor valid = Labels.of(maps.student(), labels, ignoreIndex).valid();
+          return call(maps, new TensorOptional(valid));
+        });
   }
 
-  private Tensor call(Tensor student, Tensor teacher, TensorOptional mask) {
+  private static MapPair maps(Tensor student, Tensor teacher) {
+    return MapPair.of(NAME, student, teacher, MapView.Accepts.VECTORS)
+        .requireSameChannels()
+        .requireSameSize();
+  }
+
+  private Tensor call(MapPair maps, TensorOptional mask) {
     return NativeOps.pixelwise(
-        student,
-        teacher,
+        maps.student().map(),
+        maps.teacher().map(),
         mask,
         config.divergence.ordinal(),
         config.divisor.ordinal(),
         config.temperature,
         config.temperatureSquared);
-  }
-
-  private static TensorOptional optional(@Nullable Tensor mask) {
-    return mask == null ? new TensorOptional() : new TensorOptional(mask);
   }
 
   private static void requireMaskType(Tensor mask) {

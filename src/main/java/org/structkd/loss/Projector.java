@@ -10,6 +10,8 @@ import org.bytedeco.pytorch.Conv2dOptions;
 import org.bytedeco.pytorch.ReLUImpl;
 import org.bytedeco.pytorch.SequentialImpl;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.internal.MapView;
 import org.structkd.internal.NativeLoader;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -81,22 +83,45 @@ public final class Projector {
   /**
    * Projects a map.
    *
-   * @param student feature map [B, Cs, H, W]
-   * @return feature map [B, Ct, H, W], in the caller's PointerScope
-   * @throws IllegalArgumentException if the map does not have Cs channels
+   * @param student feature map [B, Cs, H, W], tokens [B, N, Cs] or vectors [B, Cs], of the type of
+   *     its parameters: Float, unless {@code module().to(...)} made them another
+   * @return the same with Ct channels, in the caller's PointerScope
+   * @throws IllegalArgumentException if the map does not have Cs channels or is of another type,
+   *     and for a single position in training, whose statistics do not exist
    */
   public Tensor forward(Tensor student) {
-    TensorArguments.requireMap(NAME, "student", student);
-    if (student.size(1) != studentChannels) {
+    return Scopes.resultOf(
+        () -> {
+          MapView view = MapView.of(NAME, "student", student, MapView.Accepts.VECTORS);
+          requireFit(view);
+          return view.made(module::forward).given();
+        });
+  }
+
+  private void requireFit(MapView student) {
+    Tensor map = student.map();
+    String given = NAME + ": " + TensorArguments.describe("student", student.given());
+    if (map.size(1) != studentChannels) {
       throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe("student", student)
-              + " has "
-              + student.size(1)
-              + " channels, expected "
-              + studentChannels);
+          given + " has " + map.size(1) + " channels, expected " + studentChannels);
     }
-    return Scopes.resultOf(() -> module.forward(student));
+    Tensor weights = module.parameters().get(0);
+    ScalarType type = weights.scalar_type().intern();
+    if (map.scalar_type().intern() != type) {
+      throw new IllegalArgumentException(
+          given
+              + " is "
+              + map.scalar_type().intern()
+              + " but the projector's parameters are "
+              + type
+              + ": convert the map, or the projector by module().to(...)");
+    }
+    TensorArguments.requireSameDevice(NAME, "student", map, "the projector", weights);
+    if (module.is_training() && map.numel() == studentChannels) {
+      throw new IllegalArgumentException(
+          given
+              + " is a single position, of which batch normalisation has no statistics in training:"
+              + " use a larger batch or map, or module().eval()");
+    }
   }
 }

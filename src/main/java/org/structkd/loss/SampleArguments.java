@@ -5,126 +5,17 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
+import org.structkd.internal.MapView;
 import org.structkd.internal.TensorArguments;
 
-/** Checks of what pixels are drawn from, and of given samples and permutations. */
+/** Checks of given samples and permutations. */
 final class SampleArguments {
   private static final String NAME = "global structural loss";
 
   private SampleArguments() {}
 
-  static void require(
-      SamplingConfig config, Tensor map, @Nullable Tensor logits, @Nullable Tensor labels) {
-    if (config.teacherCorrectOnly()) {
-      requireFor("teacherLogits", logits, "samples are pixels that the teacher gets right", "");
-    }
-    if (config.teacherCorrectOnly() || config.strategy() == Sampling.CLASS_BALANCED) {
-      requireFor(
-          "labels",
-          labels,
-          config.teacherCorrectOnly()
-              ? "samples are pixels that the teacher gets right"
-              : "samples are balanced over classes",
-          ", or SamplingConfig.random(samples)");
-    }
-    if (logits != null) {
-      TensorArguments.requireMap(NAME, "teacherLogits", logits);
-      if (logits.size(0) != map.size(0)
-          || logits.size(2) != map.size(2)
-          || logits.size(3) != map.size(3)) {
-        throw new IllegalArgumentException(
-            NAME
-                + ": "
-                + TensorArguments.describe("teacherLogits", logits)
-                + " and "
-                + TensorArguments.describe("teacher", map)
-                + " differ in batch, height or width: resize the logits to the feature map");
-      }
-      TensorArguments.requireSameDevice(NAME, "teacherLogits", logits, "teacher", map);
-    }
-    if (labels != null) {
-      requireLabels(config, map, logits, labels);
-    }
-  }
-
-  private static void requireFor(
-      String argument, @Nullable Tensor tensor, String why, String otherwise) {
-    if (tensor == null) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + argument
-              + " is null, but "
-              + why
-              + ": pass it, or use withTeacherCorrectOnly(false)"
-              + otherwise);
-    }
-  }
-
-  private static void requireLabels(
-      SamplingConfig config, Tensor map, @Nullable Tensor logits, Tensor labels) {
-    TensorArguments.requireOpen(NAME, "labels", labels);
-    if (labels.dim() != 3 || labels.numel() == 0 || labels.size(0) != map.size(0)) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe("labels", labels)
-              + " does not fit "
-              + TensorArguments.describe("teacher", map)
-              + ", expected [batch, height, width]");
-    }
-    ScalarType dtype = labels.scalar_type().intern();
-    if (dtype != ScalarType.Byte && dtype != ScalarType.Int && dtype != ScalarType.Long) {
-      throw new IllegalArgumentException(
-          NAME + ": labels is " + dtype + ", expected Byte, Int or Long");
-    }
-    TensorArguments.requireSameDevice(NAME, "labels", labels, "teacher", map);
-    if (labels.is_cpu() && logits != null) {
-      requireRange(config, labels, logits.size(1));
-    }
-  }
-
-  /** Values of a CPU tensor; those of a device are not read, that would wait for it. */
-  private static void requireRange(SamplingConfig config, Tensor labels, long classes) {
-    try (PointerScope scope = new PointerScope()) {
-      // As Long: a Byte compared with -1 would be compared with 255.
-      Tensor wide = labels.to(ScalarType.Long);
-      Tensor counted = wide.masked_select(wide.ne(new Scalar(config.ignoreIndex())));
-      if (counted.numel() == 0) {
-        return;
-      }
-      long smallest = counted.min().item_long();
-      long largest = counted.max().item_long();
-      if (smallest < 0 || largest >= classes) {
-        throw new IllegalArgumentException(
-            NAME
-                + ": labels has the value "
-                + (smallest < 0 ? smallest : largest)
-                + ", expected 0 to "
-                + (classes - 1)
-                + " (the channels of teacherLogits) or the ignoreIndex "
-                + config.ignoreIndex());
-      }
-    }
-  }
-
-  /** Classes that labels can have. */
-  static long classes(SamplingConfig config, @Nullable Tensor logits, @Nullable Tensor labels) {
-    if (logits != null) {
-      return logits.size(1);
-    }
-    if (labels == null) {
-      return 1;
-    }
-    try (PointerScope scope = new PointerScope()) {
-      Tensor wide = labels.to(ScalarType.Long);
-      Tensor counted = wide.masked_select(wide.ne(new Scalar(config.ignoreIndex())));
-      return counted.numel() == 0 ? 1 : Math.max(1, counted.max().item_long() + 1);
-    }
-  }
-
-  static void requireSamples(GlobalStructuralSamples samples, Tensor map) {
+  static void requireSamples(GlobalStructuralSamples samples, MapView student) {
+    Tensor map = student.map();
     Tensor indices = samples.indices();
     if (indices.size(0) != map.size(0)) {
       throw new IllegalArgumentException(
@@ -132,7 +23,7 @@ final class SampleArguments {
               + ": "
               + TensorArguments.describe("indices", indices)
               + " and "
-              + TensorArguments.describe("student", map)
+              + TensorArguments.describe("student", student.given())
               + " differ in batch size");
     }
     TensorArguments.requireSameDevice(NAME, "indices", indices, "student", map);

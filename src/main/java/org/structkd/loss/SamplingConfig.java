@@ -11,7 +11,7 @@ package org.structkd.loss;
  * @param teacherCorrectOnly whether pixels that the teacher gets wrong are left out; needs labels
  * @param fill what happens to a class with too few candidates
  * @param minCandidates a class (quadrant, image) with fewer candidates gives no sample, at least 1
- * @param ignoreIndex label of pixels that are no candidates
+ * @param ignoreIndex label of pixels that are no candidates, usually 255; nor are those of -1
  * @param draw random, or the first in row-major order
  */
 public record SamplingConfig(
@@ -48,10 +48,13 @@ public record SamplingConfig(
     }
   }
 
-  /** Eight correct pixels of each class, short classes filled from others, label -1 ignored. */
+  /**
+   * Eight correct pixels of each class, short classes filled from others; labels 255 and -1, the
+   * two customs of data sets for pixels without a class, are ignored.
+   */
   public static SamplingConfig standard() {
     return new SamplingConfig(
-        Sampling.CLASS_BALANCED, 8, true, MinorityFill.OTHER_CLASSES, 1, -1, Draw.RANDOM);
+        Sampling.CLASS_BALANCED, 8, true, MinorityFill.OTHER_CLASSES, 1, 255, Draw.RANDOM);
   }
 
   /** All pixels of the image, labels or not: for maps that are small already. */

@@ -189,8 +189,9 @@ class PairwiseLossTest {
   @Test
   void rejectsWrongRankEmptyAndIntegerMaps() {
     refused(
-        "pair-wise loss: student [4, 5, 5] has rank 3, expected 4: [batch, channels, height, width]",
-        torch.zeros(4, 5, 5),
+        "pair-wise loss: student [4, 5] has rank 2, expected 4: [batch, channels, height, width], or"
+            + " 3: [batch, positions, channels]",
+        torch.zeros(4, 5),
         torch.zeros(1, 4, 5, 5));
     refused(
         "pair-wise loss: student [0, 4, 5, 5] is empty, every size must be at least 1",

@@ -287,9 +287,9 @@ class PixelwiseLossTest {
   void rejectsWrongRankEmptyAndIntegerLogits() {
     Tensor map = torch.zeros(1, 4, 5, 5);
     refused(
-        "pixel-wise loss: student [4, 5, 5] has rank 3, expected 4: [batch, channels, height,"
-            + " width]",
-        () -> KD.forward(torch.zeros(4, 5, 5), map));
+        "pixel-wise loss: student [4] has rank 1, expected 4: [batch, channels, height, width], or"
+            + " 3: [batch, positions, channels], or 2: [batch, channels]",
+        () -> KD.forward(torch.zeros(4), map));
     refused(
         "pixel-wise loss: student [0, 4, 5, 5] is empty, every size must be at least 1",
         () -> KD.forward(torch.zeros(0, 4, 5, 5), torch.zeros(0, 4, 5, 5)));
@@ -321,8 +321,9 @@ class PixelwiseLossTest {
         "pixel-wise loss: mask is Float, expected Bool or Byte: compare it first, as in mask.gt(0)",
         () -> KD.forward(map, map, torch.ones(1, 5, 5)));
     refused(
-        "pixel-wise loss: labels [1, 10, 10] does not fit student [1, 4, 5, 5], expected [1, 5, 5]",
-        () -> KD.forward(map, map, torch.ones(1, 10, 10).to(ScalarType.Long), 255));
+        "pixel-wise loss: labels [2, 10, 10] does not fit student [1, 4, 5, 5], expected [batch,"
+            + " height, width]",
+        () -> KD.forward(map, map, torch.ones(2, 10, 10).to(ScalarType.Long), 255));
     refused(
         "pixel-wise loss: labels is Float, expected integers",
         () -> KD.forward(map, map, torch.ones(1, 5, 5), 255));

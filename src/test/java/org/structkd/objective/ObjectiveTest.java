@@ -292,15 +292,16 @@ class ObjectiveTest {
         "term \"supervised\": step 0 has no labels, but a term needs them",
         () -> objective.compute(step(0, features, logits, null)));
     refused(
-        "term \"supervised\": cross-entropy: labels have values from 3 to 3, expected 0 to 2 or the"
-            + " ignore index 255",
+        "term \"supervised\": cross-entropy: labels has the value 3, expected 0 to 2 (the"
+            + " channels of logits), the ignoreIndex 255, or -1",
         () -> objective.compute(step(0, features, logits, labels(3, 2, 5, 5))));
     refused(
-        "term \"supervised\": cross-entropy: labels [2, 5, 6] does not fit logits [2, 3, 5, 5],"
-            + " expected [2, 5, 5]",
-        () -> objective.compute(step(0, features, logits, labels(0, 2, 5, 6))));
+        "term \"supervised\": cross-entropy: labels [3, 5, 5] does not fit logits [2, 3, 5, 5],"
+            + " expected [batch, height, width]",
+        () -> objective.compute(step(0, features, logits, labels(0, 3, 5, 5))));
     refused(
-        "term \"supervised\": cross-entropy: labels are Int, expected Long",
-        () -> objective.compute(step(0, features, logits, labels(0, 2, 5, 5).to(ScalarType.Int))));
+        "term \"supervised\": cross-entropy: labels is Float, expected integers",
+        () ->
+            objective.compute(step(0, features, logits, labels(0, 2, 5, 5).to(ScalarType.Float))));
   }
 }

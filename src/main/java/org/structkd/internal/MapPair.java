@@ -1,0 +1,87 @@
+package org.structkd.internal;
+
+import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Student and teacher of one call as maps: of one batch, form and device. Sizes and channels are
+ * compared by whoever needs them equal, after what the loss does to the maps.
+ *
+ * @param student what learns
+ * @param teacher what it learns from
+ */
+public record MapPair(MapView student, MapView teacher) {
+  /**
+   * Checks and views both arguments.
+   *
+   * @throws IllegalArgumentException if one is not acceptable, or they differ in form, batch or
+   *     device
+   */
+  public static MapPair of(
+      String loss, @Nullable Tensor student, @Nullable Tensor teacher, MapView.Accepts accepts) {
+    MapPair pair =
+        new MapPair(
+            MapView.of(loss, "student", student, accepts),
+            MapView.of(loss, "teacher", teacher, accepts));
+    if (pair.student.given().dim() != pair.teacher.given().dim()) {
+      throw pair.differ("rank: reshape one of them");
+    }
+    if (pair.student.map().size(0) != pair.teacher.map().size(0)) {
+      throw pair.differ("batch size");
+    }
+    TensorArguments.requireSameDevice(
+        loss, "student", pair.student.given(), "teacher", pair.teacher.given());
+    return pair;
+  }
+
+  /** Requires as many channels of the teacher as of the student. */
+  public MapPair requireSameChannels() {
+    if (student.map().size(1) != teacher.map().size(1)) {
+      throw differ("number of channels");
+    }
+    return this;
+  }
+
+  /** Requires as many positions of the teacher as of the student, in the same order. */
+  public MapPair requireSameSize() {
+    if (differInSize()) {
+      throw differ(
+          student.isTokens()
+              ? "number of positions: leave out those that have no counterpart, such as a class"
+                  + " token"
+              : "height and width: resize one of them");
+    }
+    return this;
+  }
+
+  /** What a loss makes of both maps before it compares their sizes. */
+  public MapPair each(UnaryOperator<Tensor> pooling) {
+    MapPair pooled = new MapPair(student.made(pooling), teacher.made(pooling));
+    if (pooled.differInSize()) {
+      throw differ(
+          "height and width after pooling, which gives "
+              + pooled.student.size()
+              + " and "
+              + pooled.teacher.size()
+              + " nodes: resize one of them, or pool to a number of nodes that both have");
+    }
+    return pooled;
+  }
+
+  private boolean differInSize() {
+    return student.map().size(2) != teacher.map().size(2)
+        || student.map().size(3) != teacher.map().size(3);
+  }
+
+  private IllegalArgumentException differ(String what) {
+    return new IllegalArgumentException(
+        student.loss()
+            + ": "
+            + TensorArguments.describe("student", student.given())
+            + " and "
+            + TensorArguments.describe("teacher", teacher.given())
+            + " differ in "
+            + what);
+  }
+}

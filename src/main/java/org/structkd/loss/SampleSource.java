@@ -1,0 +1,117 @@
+package org.structkd.loss;
+
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Labels;
+import org.structkd.internal.MapView;
+import org.structkd.internal.NativeOps;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * What pixels are drawn from: checked, and at the size of the map.
+ *
+ * @param config the rule
+ * @param map the teacher's, whose size and device count
+ * @param logits of the teacher, or null
+ * @param labels or null: every pixel is a candidate
+ */
+record SampleSource(
+    SamplingConfig config, MapView map, @Nullable MapView logits, @Nullable Labels labels) {
+  private static final String WHY_TEACHER = "samples are pixels that the teacher gets right";
+
+  static SampleSource of(
+      SamplingConfig config, MapView map, @Nullable Tensor logits, @Nullable Tensor labels) {
+    if (config.strategy() == Sampling.RANDOM_GRID && map.isTokens()) {
+      throw new IllegalArgumentException(
+          map.loss()
+              + ": "
+              + TensorArguments.describe(map.name(), map.given())
+              + " are tokens, which have no quadrants: reshape them to a map [batch, channels,"
+              + " height, width], or use SamplingConfig.random(samples)");
+    }
+    if (config.teacherCorrectOnly()) {
+      requireFor(map, "teacherLogits", logits, WHY_TEACHER, "");
+    }
+    if (config.teacherCorrectOnly() || config.strategy() == Sampling.CLASS_BALANCED) {
+      requireFor(
+          map,
+          "labels",
+          labels,
+          config.teacherCorrectOnly() ? WHY_TEACHER : "samples are balanced over classes",
+          ", or SamplingConfig.random(samples)");
+    }
+    MapView seenLogits = logits == null ? null : logits(map, logits);
+    Labels seenLabels = labels == null ? null : Labels.of(map, labels, config.ignoreIndex());
+    if (seenLogits != null && seenLabels != null) {
+      seenLabels.requireClasses(seenLogits.map().size(1), "teacherLogits");
+    }
+    return new SampleSource(config, map, seenLogits, seenLabels);
+  }
+
+  private static void requireFor(
+      MapView map, String argument, @Nullable Tensor tensor, String why, String otherwise) {
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          map.loss()
+              + ": "
+              + argument
+              + " is null, but "
+              + why
+              + ": pass it, or use withTeacherCorrectOnly(false)"
+              + otherwise);
+    }
+  }
+
+  private static MapView logits(MapView map, Tensor given) {
+    MapView logits = MapView.of(map.loss(), "teacherLogits", given, MapView.Accepts.TOKENS);
+    Tensor seen = logits.map();
+    Tensor teacher = map.map();
+    if (seen.size(0) != teacher.size(0)
+        || seen.size(2) != teacher.size(2)
+        || seen.size(3) != teacher.size(3)) {
+      throw new IllegalArgumentException(
+          map.loss()
+              + ": "
+              + TensorArguments.describe("teacherLogits", given)
+              + " and "
+              + TensorArguments.describe(map.name(), map.given())
+              + " differ in batch, height or width: resize the logits to the feature map");
+    }
+    TensorArguments.requireSameDevice(map.loss(), "teacherLogits", given, map.name(), map.given());
+    return logits;
+  }
+
+  /** Every pixel in its order, which needs no draw. */
+  boolean takesAll() {
+    return config.strategy() == Sampling.ALL
+        && labels == null
+        && config.minCandidates() <= map.map().size(2) * map.map().size(3);
+  }
+
+  /** Int [B, 2 + M]: counts, then indices. */
+  Tensor draw(long seed, Tensor step) {
+    return NativeOps.globalStructuralSample(
+        map.map().detach(),
+        logits == null ? new TensorOptional() : new TensorOptional(logits.map().detach()),
+        labels == null ? new TensorOptional() : new TensorOptional(labels.values()),
+        config.strategy().ordinal(),
+        config.fill().ordinal(),
+        config.draw().ordinal(),
+        config.teacherCorrectOnly(),
+        config.samples(),
+        config.minCandidates(),
+        classes(),
+        config.ignoreIndex(),
+        seed,
+        step);
+  }
+
+  /** Classes that labels can have. */
+  private long classes() {
+    if (logits != null) {
+      return logits.map().size(1);
+    }
+    return labels == null ? 1 : labels.classes();
+  }
+}
