@@ -12,9 +12,6 @@ public final class NativeCall {
   private static final Pattern RAISED =
       Pattern.compile("structkd\\[STRUCTKD_ERR_([A-Z]+)]: (.*)", Pattern.DOTALL);
 
-  /** LibTorch appends its C++ stack to a message; this is where it begins. */
-  private static final String STACK = "\nException raised from ";
-
   private NativeCall() {}
 
   /**
@@ -32,21 +29,39 @@ public final class NativeCall {
   }
 
   /**
-   * JavaCPP turns a C++ exception into a plain RuntimeException; anything else is Java's own error
-   * and passes unchanged.
+   * Says in a sentence what native code threw, wherever it was called from; anything else, such as
+   * what a listener throws, passes unchanged. The C++ stack is left out of the cause, too.
+   *
+   * @param error thrown
+   * @return what to throw instead, or the error itself
    */
-  static RuntimeException translate(RuntimeException error) {
-    if (error.getClass() != RuntimeException.class || error.getMessage() == null) {
+  public static RuntimeException translate(RuntimeException error) {
+    String message = String.valueOf(error.getMessage());
+    Matcher raised = RAISED.matcher(LibTorchText.withoutStack(message));
+    if (error.getClass() == RuntimeException.class && raised.matches()) {
+      return exception(statusOf(raised.group(1)), raised.group(2).strip(), error);
+    }
+    if (!isOfNativeCode(error)) {
       return error;
     }
-    String message = error.getMessage();
-    int stack = message.indexOf(STACK);
-    String sentence = (stack < 0 ? message : message.substring(0, stack)).strip();
-    Matcher raised = RAISED.matcher(sentence);
-    if (!raised.matches()) {
-      return new StructkdException(Status.INTERNAL, sentence, error);
-    }
-    return new StructkdException(statusOf(raised.group(1)), raised.group(2), error);
+    LibTorchText text = LibTorchText.of(message);
+    return exception(text.status(), text.sentence(), error);
+  }
+
+  /** JavaCPP turns a C++ exception into a plain RuntimeException, and refuses closed pointers. */
+  private static boolean isOfNativeCode(RuntimeException error) {
+    StackTraceElement[] stack = error.getStackTrace();
+    return (error.getClass() == RuntimeException.class
+            || error.getClass() == NullPointerException.class)
+        && stack.length > 0
+        && stack[0].isNativeMethod();
+  }
+
+  private static StructkdException exception(
+      Status status, String sentence, RuntimeException error) {
+    RuntimeException cause = new RuntimeException(LibTorchText.firstLine(error.getMessage()));
+    cause.setStackTrace(error.getStackTrace());
+    return new StructkdException(status, sentence, cause);
   }
 
   private static Status statusOf(String name) {

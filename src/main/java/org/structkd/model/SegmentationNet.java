@@ -18,8 +18,11 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeLoader;
+import org.structkd.internal.TensorArguments;
 
 /**
  * A small encoder-decoder for segmentation, of any width. The encoder halves the map three times,
@@ -176,7 +179,11 @@ public final class SegmentationNet implements TrainableNetwork {
 
   @Override
   public Map<String, Tensor> forward(Tensor images) {
-    requireSize(images);
+    requireImages(images);
+    return NativeCall.of(() -> taps(images));
+  }
+
+  private Map<String, Tensor> taps(Tensor images) {
     Tensor fine = skip.forward(quarter.forward(half.forward(images)));
     Tensor coarse = bottom.forward(eighth.forward(fine));
     Tensor joined = torch.cat(new TensorVector(resized(coarse, fine), fine), 1);
@@ -207,7 +214,11 @@ public final class SegmentationNet implements TrainableNetwork {
 
   @Override
   public void to(Device device) {
-    module.to(device, false);
+    NativeCall.of(
+        () -> {
+          module.to(device, false);
+          return device;
+        });
   }
 
   /** {@return the number of trained numbers} */
@@ -222,7 +233,8 @@ public final class SegmentationNet implements TrainableNetwork {
     return count;
   }
 
-  private void requireSize(Tensor images) {
+  private void requireImages(Tensor images) {
+    TensorArguments.requireOpen(KIND, "images", images);
     if (images.dim() != 4
         || images.size(1) != config.channels()
         || images.size(2) % STRIDE != 0
@@ -234,6 +246,15 @@ public final class SegmentationNet implements TrainableNetwork {
               + config.channels()
               + ", H, W] with H and W multiples of "
               + STRIDE);
+    }
+    ScalarType type = head.weight().scalar_type().intern();
+    if (images.scalar_type().intern() != type) {
+      throw new IllegalArgumentException(
+          "images are "
+              + images.scalar_type().intern()
+              + ", expected "
+              + type
+              + " as the net's parameters: convert them with to(...), bytes to 0 .. 1");
     }
   }
 

@@ -168,6 +168,14 @@ public record Objective(List<WeightedTerm> terms) {
       throw inTerm(
           term.name(), new IllegalArgumentException("its result is not a scalar, expected one"));
     }
+    if (differentiable && !raw.requires_grad() && inputs.studentRequiresGrad()) {
+      throw inTerm(
+          term.name(),
+          new IllegalArgumentException(
+              "its result has no gradient, although the student's outputs do, so it would teach"
+                  + " nothing: compute it from them without detach() or NoGradGuard, or give it"
+                  + " weight 0"));
+    }
     return raw;
   }
 

@@ -2,6 +2,7 @@ package org.structkd.objective;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -61,6 +62,11 @@ public record StepInputs(
       return tensor.size(0);
     }
     return 0;
+  }
+
+  /** Whether an output of the student can be differentiated here. */
+  boolean studentRequiresGrad() {
+    return GradMode.is_enabled() && student.values().stream().anyMatch(Tensor::requires_grad);
   }
 
   /** The same step with one image of the batch. */

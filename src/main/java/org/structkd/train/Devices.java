@@ -21,16 +21,29 @@ public final class Devices {
       throw new IllegalArgumentException(
           "device is \"" + name + "\", expected cpu, cuda or cuda:N");
     }
+    return NativeCall.of(() -> present(new Device(name)));
+  }
+
+  /**
+   * {@return the device itself}
+   *
+   * @throws IllegalArgumentException if LibTorch does not have it here
+   */
+  static Device present(Device device) {
     return NativeCall.of(
         () -> {
-          if (!name.equals("cpu") && !torch.cuda_is_available()) {
+          String name = device.str().getString();
+          if (!device.is_cpu() && !device.is_cuda()) {
+            throw new IllegalArgumentException("device is " + name + ", expected cpu or cuda");
+          }
+          if (device.is_cuda() && !torch.cuda_is_available()) {
             throw new IllegalArgumentException(
                 "device "
                     + name
                     + ": LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build"
                     + " of the presets (docs/gpu.md)");
           }
-          return new Device(name);
+          return device;
         });
   }
 

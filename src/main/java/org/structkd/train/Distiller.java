@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
 import org.structkd.data.SegmentationScore;
+import org.structkd.internal.NativeCall;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
@@ -144,9 +145,10 @@ public final class Distiller {
    *
    * @param where student and teacher are
    * @return this
+   * @throws IllegalArgumentException if LibTorch has no such device here
    */
   public Distiller withDevice(Device where) {
-    device = where;
+    device = Devices.present(where);
     return this;
   }
 
@@ -173,6 +175,8 @@ public final class Distiller {
       try (Prefetcher prefetcher = new Prefetcher(batches, start.stepsDone(), config.steps())) {
         return new Run(student, optimizer, where, prefetcher, start).run();
       }
+    } catch (RuntimeException e) {
+      throw NativeCall.translate(e);
     } finally {
       student.module().eval();
     }

@@ -164,6 +164,31 @@ class ShapesTest {
     assertArrayEquals(new long[] {2, 6}, projector.forward(tokens(1).select(1, 0)).shape());
   }
 
+  @Test
+  void mapsThatAProjectorCannotTakeAreRefused() {
+    Projector projector = new Projector(4, 6);
+    for (ScalarType type : new ScalarType[] {ScalarType.Half, ScalarType.Double}) {
+      refused(
+          "projector: student [2, 4, 15, 1] is "
+              + type
+              + " but the projector's parameters are Float: convert the map, or the projector by"
+              + " module().to(...)",
+          () -> projector.forward(asMap(tokens(1)).to(type)));
+    }
+    refused(
+        "projector: student [1, 4, 1, 1] is a single position, of which batch normalisation has no"
+            + " statistics in training: use a larger batch or map, or module().eval()",
+        () -> projector.forward(torch.ones(1, 4, 1, 1)));
+    projector.module().to(ScalarType.Double, false);
+    assertEquals(
+        ScalarType.Double,
+        projector.forward(asMap(tokens(1)).to(ScalarType.Double)).scalar_type().intern());
+    projector.module().eval();
+    assertArrayEquals(
+        new long[] {1, 6, 1, 1},
+        projector.forward(torch.ones(1, 4, 1, 1).to(ScalarType.Double)).shape());
+  }
+
   private static void refused(String sentence, Runnable call) {
     IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call::run);
     assertEquals(sentence, error.getMessage());

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.testing.Tensors;
 
@@ -109,5 +110,30 @@ class SegmentationNetTest {
           assertThrows(IllegalArgumentException.class, () -> net.forward(torch.zeros(shape)));
       assertTrue(error.getMessage().contains(Arrays.toString(shape)), error.getMessage());
     }
+  }
+
+  @Test
+  void imagesThatItCannotTakeAreRefusedInASentence() {
+    SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(1, 4, 3), 1);
+    for (ScalarType type : new ScalarType[] {ScalarType.Byte, ScalarType.Half, ScalarType.Double}) {
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class, () -> net.forward(torch.ones(2, 1, 16, 16).to(type)));
+      assertEquals(
+          "images are "
+              + type
+              + ", expected Float as the net's parameters: convert them with to(...), bytes to 0 .."
+              + " 1",
+          e.getMessage());
+    }
+    Tensor closed = torch.ones(2, 1, 16, 16);
+    closed.close();
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> net.infer(closed));
+    assertEquals(
+        "segmentation net: images has been closed, or its PointerScope has ended", e.getMessage());
+    StructkdException one =
+        assertThrows(StructkdException.class, () -> net.forward(torch.ones(1, 1, 8, 8)));
+    assertTrue(one.getMessage().contains("single position"), one.getMessage());
   }
 }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -146,7 +147,9 @@ class ObjectiveTest {
 
   @Test
   void sumThatOverflowsDiverges() {
-    Term huge = i -> torch.full(new long[] {}, new Scalar(3e38)).to(ScalarType.Float);
+    Term huge =
+        i ->
+            i.student("logits").sum().mul(new Scalar(0)).add(new Scalar(3e38)).to(ScalarType.Float);
     Objective objective =
         Objective.of(new WeightedTerm("a", 1.0, huge), new WeightedTerm("b", 1.0, huge));
     assertEquals(
@@ -280,6 +283,22 @@ class ObjectiveTest {
     refused(
         "term \"a\": its result is not a scalar, expected one",
         () -> notScalar.compute(anyStep(0)));
+  }
+
+  @Test
+  void rejectsATermWithoutGradient() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("square", 1.0, MEAN_SQUARE),
+            new WeightedTerm("cut", 1.0, i -> i.student("logits").detach().mean()));
+    refused(
+        "term \"cut\": its result has no gradient, although the student's outputs do, so it would"
+            + " teach nothing: compute it from them without detach() or NoGradGuard, or give it"
+            + " weight 0",
+        () -> objective.compute(anyStep(0)));
+    try (NoGradGuard valuesOnly = new NoGradGuard()) {
+      assertTrue(Double.isFinite(objective.compute(anyStep(0)).value()));
+    }
   }
 
   @Test

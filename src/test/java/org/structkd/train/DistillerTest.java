@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -24,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
@@ -344,5 +347,38 @@ class DistillerTest {
     good[good.length / 2] ^= 1;
     Files.write(checkpoint, good);
     assertTrue(refusal(skd(), 4, "seed 1").contains("damaged"));
+  }
+
+  @Test
+  void aDeviceThatIsNotThereIsRefusedBeforeAnything() {
+    assumeFalse(torch.cuda_is_available());
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> distiller(skd(), 0).withDevice(new Device("cuda")));
+    assertEquals(
+        "device cuda: LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build of"
+            + " the presets (docs/gpu.md)",
+        e.getMessage());
+    assertThrows(
+        IllegalArgumentException.class, () -> distiller(skd(), 0).withDevice(new Device("meta")));
+  }
+
+  /** LibTorch's own text, wherever in a training it comes from, is told in a sentence. */
+  @Test
+  void aTermThatLibTorchRefusesEndsInASentence() {
+    Term refused = inputs -> inputs.student("logits").matmul(torch.ones(2, 3)).sum();
+    Objective objective = Objective.of(new WeightedTerm("product", 1, refused));
+    RuntimeException e =
+        assertThrows(StructkdException.class, () -> distiller(objective, 0).train(net(4, 1)));
+    assertEquals(1, e.getMessage().lines().count(), e.getMessage());
+    assertEquals(1, e.getCause().getMessage().lines().count(), e.getCause().getMessage());
+    SegmentationNet frozen = net(4, 1);
+    for (long i = 0; i < frozen.module().parameters().size(); i++) {
+      frozen.module().parameters().get(i).set_requires_grad(false);
+    }
+    e = assertThrows(StructkdException.class, () -> distiller(skd(), 0).train(frozen));
+    assertTrue(
+        e.getMessage().startsWith("nothing that was computed needs a gradient"), e.getMessage());
   }
 }
