@@ -1,7 +1,9 @@
 package org.structkd.objective;
 
+import java.util.OptionalLong;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.loss.FeatureLoss;
+import org.structkd.loss.GlobalStructuralLoss;
 
 /**
  * One loss of an {@link Objective}, reading what it needs from a step. Implementations are pure
@@ -9,8 +11,9 @@ import org.structkd.loss.FeatureLoss;
  *
  * <pre>{@code
  * Term pairwise = Term.of(new PairwiseLoss(PairwiseLoss.Config.skdReleased()), "features");
- * Term masked = inputs -> interClass.forward(
- *     inputs.student("logits"), inputs.teacher("logits"), inputs.requireLabels().ne(new Scalar(255)));
+ * Term masked = Term.of(pixelwise, "logits").withTeacherResized().withIgnoreIndex(255);
+ * Term structural = Term.of(new GlobalStructuralLoss(config), "features", "logits");
+ * Term own = inputs -> inputs.student("features").square().mean();
  * }</pre>
  */
 @FunctionalInterface
@@ -45,13 +48,24 @@ public interface Term {
   }
 
   /** A loss between the tap of this name of both networks. */
-  static Term of(FeatureLoss loss, String tap) {
+  static FeatureTerm of(FeatureLoss loss, String tap) {
     return of(loss, tap, tap);
   }
 
   /** A loss between a tap of the student and one of the teacher. */
-  static Term of(FeatureLoss loss, String studentTap, String teacherTap) {
-    Term term = inputs -> loss.forward(inputs.student(studentTap), inputs.teacher(teacherTap));
-    return term.reading(Taps.of(studentTap, teacherTap));
+  static FeatureTerm of(FeatureLoss loss, String studentTap, String teacherTap) {
+    return new FeatureTerm(loss, studentTap, teacherTap, false, OptionalLong.empty());
+  }
+
+  /**
+   * The global structural loss between the tap of this name of both networks; its pixels are drawn
+   * by the step's labels, among those that the teacher gets right.
+   *
+   * @param loss whose sampling needs both; its ignoreIndex says which pixels have no class
+   * @param tap features of student and teacher
+   * @param teacherLogits the teacher's tap of logits at the size of its features
+   */
+  static StructuralTerm of(GlobalStructuralLoss loss, String tap, String teacherLogits) {
+    return new StructuralTerm(loss, tap, teacherLogits, false);
   }
 }

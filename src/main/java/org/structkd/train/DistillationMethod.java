@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
@@ -20,7 +19,6 @@ import org.structkd.loss.SamplingConfig;
 import org.structkd.objective.AdaptiveLossWeighting;
 import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
-import org.structkd.objective.Taps;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
@@ -152,14 +150,6 @@ public enum DistillationMethod {
   private static Term structural() {
     var sampling = SamplingConfig.standard().withIgnoreIndex(UNLABELLED);
     var loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(sampling));
-    Term term =
-        in ->
-            loss.forward(
-                in.student(FEATURES),
-                in.teacher(FEATURES),
-                in.teacher(LOGITS),
-                in.requireLabels(),
-                in.step());
-    return term.reading(new Taps(Set.of(FEATURES), Set.of(FEATURES, LOGITS)));
+    return Term.of(loss, FEATURES, LOGITS);
   }
 }

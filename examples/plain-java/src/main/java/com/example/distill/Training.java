@@ -38,19 +38,11 @@ final class Training {
     var pixelwise = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
     var pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
     var global = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
-    Term structural = // draws its pixels among those that the teacher gets right
-        in ->
-            global.forward(
-                in.student("features"),
-                in.teacher("features"),
-                in.teacher("logits"),
-                in.requireLabels(),
-                in.step());
     return Objective.of(
-        new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)),
+        new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", 255)),
         new WeightedTerm("pixelwise", 5, Term.of(pixelwise, "logits")),
         new WeightedTerm("pairwise", 1, Term.of(pairwise, "features")),
-        new WeightedTerm("structural", 1, structural));
+        new WeightedTerm("structural", 1, Term.of(global, "features", "logits")));
   }
 
   /**
