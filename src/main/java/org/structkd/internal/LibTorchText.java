@@ -61,6 +61,10 @@ record LibTorchText(Status status, String sentence) {
               Status.DTYPE,
               "$0: convert one of them with to(...)"),
           new Known(
+              "^\"(\\w+)\" not implemented for '(\\w+)'",
+              Status.DTYPE,
+              "LibTorch has no $1 for elements of the type $2: convert them with to(...)"),
+          new Known(
               "Could not run '([^']*)' with arguments from the '([^']*)' backend.*",
               Status.BACKEND,
               "LibTorch has no $1 for tensors of the kind $2"),

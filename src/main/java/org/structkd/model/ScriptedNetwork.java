@@ -15,7 +15,9 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeLoader;
+import org.structkd.internal.TensorArguments;
 
 /**
  * A teacher out of a TorchScript file ({@code torch.jit.script(model).save(...)} in Python).
@@ -58,8 +60,8 @@ public final class ScriptedNetwork implements TappedNetwork {
       module.eval();
       Set<String> taps = Set.copyOf(new ScriptedNetwork(module, Set.of()).infer(sample).keySet());
       return new ScriptedNetwork(module, taps);
-    } catch (RuntimeException e) { // LibTorch's own; its first line says what, the rest is a stack
-      String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    } catch (RuntimeException e) {
+      String reason = NativeCall.translate(e).getMessage();
       throw new DataFileException(path.toString(), "a TorchScript file", reason);
     }
   }
@@ -71,10 +73,15 @@ public final class ScriptedNetwork implements TappedNetwork {
 
   @Override
   public Map<String, Tensor> infer(Tensor images) {
+    TensorArguments.requireOpen("scripted network", "images", images);
     try (NoGradGuard noGrad = new NoGradGuard()) {
-      IValue output = module.forward(new IValueVector(new IValue(images)));
-      return output.isTensor() ? Map.of(ONLY, output.toTensor()) : tensorsOf(output);
+      return NativeCall.of(() -> outputs(images));
     }
+  }
+
+  private Map<String, Tensor> outputs(Tensor images) {
+    IValue output = module.forward(new IValueVector(new IValue(images)));
+    return output.isTensor() ? Map.of(ONLY, output.toTensor()) : tensorsOf(output);
   }
 
   private static Map<String, Tensor> tensorsOf(IValue output) {
@@ -93,6 +100,10 @@ public final class ScriptedNetwork implements TappedNetwork {
 
   @Override
   public void to(Device device) {
-    module.to(device);
+    NativeCall.of(
+        () -> {
+          module.to(device);
+          return device;
+        });
   }
 }

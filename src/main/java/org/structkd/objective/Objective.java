@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
 
 /**
@@ -161,8 +162,8 @@ public record Objective(List<WeightedTerm> terms) {
           raw = term.term().compute(inputs);
         }
       }
-    } catch (IllegalArgumentException e) {
-      throw inTerm(term.name(), e);
+    } catch (RuntimeException e) {
+      throw inTerm(term.name(), NativeCall.translate(e));
     }
     if (raw == null || raw.isNull() || raw.numel() != 1) {
       throw inTerm(
@@ -195,8 +196,15 @@ public record Objective(List<WeightedTerm> terms) {
     return -1;
   }
 
-  private static IllegalArgumentException inTerm(String term, IllegalArgumentException cause) {
-    return new IllegalArgumentException("term \"" + term + "\": " + cause.getMessage(), cause);
+  /** The same error, naming the term; what a term of the user's own throws passes unchanged. */
+  private static RuntimeException inTerm(String term, RuntimeException error) {
+    String sentence = "term \"" + term + "\": " + error.getMessage();
+    if (error instanceof StructkdException ours) {
+      return new StructkdException(ours.status(), sentence, ours.getCause());
+    }
+    return error instanceof IllegalArgumentException
+        ? new IllegalArgumentException(sentence, error)
+        : error;
   }
 
   private static List<String> namesOf(List<WeightedTerm> terms) {

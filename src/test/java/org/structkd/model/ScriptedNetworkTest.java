@@ -24,6 +24,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.testing.Tensors;
 
@@ -119,7 +120,28 @@ class ScriptedNetworkTest {
     assertTrue(refusal(file).startsWith(file + ": expected a TorchScript file, found "));
     assertTrue(
         refusal(script("int", "1")).contains("neither a tensor nor a dictionary of tensors"));
-    assertTrue(refusal(script("Tensor", "torch.select(images, 9, 0)")).contains("found "));
+    assertEquals(
+        file.resolveSibling("teacher.pt")
+            + ": expected a TorchScript file, found Dimension out of range (expected to be in range"
+            + " of [-4, 3], but got 9)",
+        refusal(script("Tensor", "torch.select(images, 9, 0)")));
+  }
+
+  @Test
+  void imagesThatItRefusesAreToldInASentence() throws IOException {
+    Path file = script("Tensor", "torch.softmax(images, 1, None)");
+    ScriptedNetwork network = ScriptedNetwork.load(file, images);
+    StructkdException e =
+        assertThrows(
+            StructkdException.class,
+            () -> network.infer(images.mul(new Scalar(9)).to(ScalarType.Byte)));
+    assertTrue(
+        e.getMessage().matches("LibTorch has no \\w*softmax\\w* for elements of the type Byte: .*"),
+        e.getMessage());
+    images.close();
+    assertEquals(
+        "scripted network: images has been closed, or its PointerScope has ended",
+        assertThrows(IllegalArgumentException.class, () -> network.infer(images)).getMessage());
   }
 
   private String refusal(Path file) {

@@ -2,6 +2,7 @@ package org.structkd.objective;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -18,6 +19,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.StructkdException;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.testing.Tensors;
@@ -283,6 +285,34 @@ class ObjectiveTest {
     refused(
         "term \"a\": its result is not a scalar, expected one",
         () -> notScalar.compute(anyStep(0)));
+  }
+
+  @Test
+  void whatLibTorchRefusesIsToldInASentenceWithTheTermsName() {
+    Term closed =
+        i -> {
+          Tensor gone = i.student("logits").mul(new Scalar(2));
+          gone.close();
+          return gone.sum();
+        };
+    StructkdException e =
+        assertThrows(
+            StructkdException.class,
+            () -> Objective.of(new WeightedTerm("late", 1.0, closed)).compute(anyStep(0)));
+    assertEquals(
+        "term \"late\": a tensor, module or other native object has been closed, or its PointerScope"
+            + " has ended",
+        e.getMessage());
+    IllegalStateException own = new IllegalStateException("mine");
+    Term failing =
+        i -> {
+          throw own;
+        };
+    assertSame(
+        own,
+        assertThrows(
+            IllegalStateException.class,
+            () -> Objective.of(new WeightedTerm("own", 1.0, failing)).compute(anyStep(0))));
   }
 
   @Test

@@ -371,6 +371,7 @@ class DistillerTest {
     Objective objective = Objective.of(new WeightedTerm("product", 1, refused));
     RuntimeException e =
         assertThrows(StructkdException.class, () -> distiller(objective, 0).train(net(4, 1)));
+    assertTrue(e.getMessage().startsWith("term \"product\": "), e.getMessage());
     assertEquals(1, e.getMessage().lines().count(), e.getMessage());
     assertEquals(1, e.getCause().getMessage().lines().count(), e.getCause().getMessage());
     SegmentationNet frozen = net(4, 1);
