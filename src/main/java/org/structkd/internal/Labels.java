@@ -26,21 +26,15 @@ public record Labels(MapView map, Tensor values, long ignoreIndex) {
    *     fit, or on another device
    */
   public static Labels of(MapView map, @Nullable Tensor labels, long ignoreIndex) {
-    return of(map, labels, ignoreIndex, map.map().size(2), map.map().size(3));
-  }
-
-  /** The same at the size of what a loss makes of the map. */
-  public static Labels of(
-      MapView map, @Nullable Tensor labels, long ignoreIndex, long height, long width) {
     Tensor plane = map.labelPlane(labels);
     ScalarType type = labels.scalar_type().intern();
     if (!torch.isIntegralType(type, true)) {
       throw new IllegalArgumentException(
           map.loss() + ": labels is " + type + ", expected integers");
     }
+    Tensor resized = NativeOps.labelsAt(plane, map.map().size(2), map.map().size(3));
     // As Long: a Byte compared with -1 would be compared with 255.
-    return new Labels(
-        map, NativeOps.labelsAt(plane, height, width).to(ScalarType.Long), ignoreIndex);
+    return new Labels(map, resized.to(ScalarType.Long), ignoreIndex);
   }
 
   /** Bool [B, H, W]: true where there is a class. */

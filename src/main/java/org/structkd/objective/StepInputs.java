@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param student outputs of the student by tap name
  * @param teacher outputs of the teacher by tap name, constant for every loss
- * @param labels true class per pixel, i64 [B, H, W], or null in a step without labels
+ * @param labels true class per pixel, integers [B, H, W] of any type and size (terms resize them to
+ *     their maps), [B, N] of tokens or [B] of vectors; or null in a step without labels
  * @param step counted from 0; with the seed of a loss it determines what that loss draws
  */
 public record StepInputs(

@@ -188,6 +188,39 @@ class LabelsTest {
     }
   }
 
+  /** Nodes after pooling, not the positions before it, are what labels are resized to. */
+  @Test
+  void labelsOfPooledMapsAreThoseOfTheirNodes() {
+    PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.cirkd());
+    Tensor student = Tensors.gaussian(1, 2, 3, 8, 10);
+    Tensor teacher = Tensors.gaussian(2, 2, 3, 8, 10);
+    int[] labels = draw(64, 80);
+    Tensor nodes = Tensor.create(nearest(labels, 64, 80), 2, 4, 5);
+    assertEquals(
+        loss.forward(student, teacher, nodes.ne(new Scalar(VOID)).to(ScalarType.Float))
+            .item_double(),
+        loss.forward(student, teacher, Tensor.create(labels, 2, 64, 80), VOID).item_double());
+  }
+
+  @Test
+  void sampledTokensHaveTheirOwnLabels() {
+    GlobalStructuralLoss loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    Tensor labels = Tensor.create(draw(4, 5), 2, 20);
+    Tensor student = Tensors.gaussian(1, 2, 20, 3);
+    Tensor teacher = Tensors.gaussian(2, 2, 20, 3);
+    double value = loss.forward(student, teacher, teacher, labels, 1).item_double();
+    assertTrue(value > 0);
+    assertEquals(
+        loss.forward(asMap(student), asMap(teacher), asMap(teacher), labels.unsqueeze(2), 1)
+            .item_double(),
+        value,
+        1e-14);
+  }
+
+  private static Tensor asMap(Tensor tokens) {
+    return tokens.transpose(1, 2).unsqueeze(3).contiguous();
+  }
+
   @Test
   void tokensAndVectorsHaveTheirOwnLabels() {
     PixelwiseLoss loss = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));

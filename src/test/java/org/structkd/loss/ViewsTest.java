@@ -92,13 +92,25 @@ class ViewsTest {
             .item_double());
   }
 
+  /** Modes that are composed of LibTorch's operators see the same tensors. */
   @Test
-  void negativeViewsInComposedModes() {
+  void composedModes() {
     InterClassSimilarityLoss code =
         new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.aicsdReleased());
-    assertEquals(
-        code.forward(map(1), map(2)).item_double(),
-        code.forward(negativeView(map(1)), negativeView(map(2))).item_double());
+    GlobalStructuralLoss rows =
+        new GlobalStructuralLoss(
+            GlobalStructuralConfig.standard()
+                .withSampling(SamplingConfig.random(4))
+                .withComparison(GroupComparison.ROW_DIVERGENCE));
+    Tensor zeros = torch.torch__efficientzerotensor(new long[] {2, 4, 3, 5}, new TensorOptions());
+    for (FeatureLoss loss : List.<FeatureLoss>of(code, (s, t) -> rows.forward(s, t, 1))) {
+      assertEquals(
+          loss.forward(map(1), map(2)).item_double(),
+          loss.forward(negativeView(map(1)), negativeView(map(2))).item_double());
+      assertEquals(
+          loss.forward(map(1), torch.zeros(2, 4, 3, 5)).item_double(),
+          loss.forward(map(1), zeros).item_double());
+    }
   }
 
   /** Zeros of forward-mode differentiation: they have no memory at all. */
