@@ -163,6 +163,14 @@ public final class Distiller {
    * @throws DivergedException if a term is not finite; says which, in what step and image
    */
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
+    try {
+      return trained(student);
+    } catch (RuntimeException e) {
+      throw NativeCall.translate(e); // LibTorch's texts, wherever in the training they come from
+    }
+  }
+
+  private TrainingOutcome trained(TrainableNetwork student) throws IOException {
     Set<String> teacherTaps = teacher == null ? Set.of() : teacher.taps();
     objective.requireTaps(new Taps(student.taps(), teacherTaps));
     try (PointerScope training = new PointerScope()) {
@@ -175,8 +183,6 @@ public final class Distiller {
       try (Prefetcher prefetcher = new Prefetcher(batches, start.stepsDone(), config.steps())) {
         return new Run(student, optimizer, where, prefetcher, start).run();
       }
-    } catch (RuntimeException e) {
-      throw NativeCall.translate(e);
     } finally {
       student.module().eval();
     }

@@ -382,4 +382,14 @@ class DistillerTest {
     assertTrue(
         e.getMessage().startsWith("nothing that was computed needs a gradient"), e.getMessage());
   }
+
+  @Test
+  void aStudentThatWasClosedIsToldInASentence() {
+    SegmentationNet closed = net(4, 1);
+    closed.module().close();
+    assertEquals(
+        "a tensor, module or other native object has been closed, or its PointerScope has ended",
+        assertThrows(StructkdException.class, () -> distiller(skd(), 0).train(closed))
+            .getMessage());
+  }
 }
