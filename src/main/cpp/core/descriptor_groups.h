@@ -40,9 +40,10 @@ STRUCTKD_HOST_DEVICE inline double reduction_factor(structkd_group_reduction red
 STRUCTKD_HOST_DEVICE inline int64_t full_width(int64_t M, int64_t classes, int64_t group_width) {
   int64_t width = group_width;
   if (group_width < 0) {
-    // Cut to what exceeds M before it can overflow: all widths above M mean the same.
+    // Cut to what exceeds M before it can overflow (classes are counted in 32 bits): all widths
+    // above M mean the same.
     const int64_t per_class = group_width < -M ? M + 1 : -group_width;
-    width = classes <= 0 ? 0 : per_class * (classes < M ? classes : M);
+    width = classes <= 0 ? 0 : per_class * classes;
   }
   return width <= 0 || width > M ? 0 : width;
 }
