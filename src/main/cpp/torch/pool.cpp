@@ -12,6 +12,12 @@
 namespace structkd {
 namespace {
 
+// `bytes` is what the memory really has, which may be more than was asked for: by that it goes back.
+struct Block {
+  void* memory;
+  size_t bytes;
+};
+
 class Pool {
  public:
   // Never destroyed: tensors may die after static destructors have run.
@@ -20,33 +26,33 @@ class Pool {
     return *pool;
   }
 
-  void* take(size_t bytes) {
+  Block take(size_t bytes) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       // The smallest block that fits, unless it would waste more than half of itself.
-      const auto block = idle_.lower_bound(bytes);
-      if (block != idle_.end() && block->first <= 2 * bytes) {
-        void* memory = block->second;
-        idle_bytes_ -= block->first;
-        idle_.erase(block);
-        return memory;
+      const auto found = idle_.lower_bound(bytes);
+      if (found != idle_.end() && found->first <= 2 * bytes) {
+        const Block block{found->second, found->first};
+        idle_bytes_ -= block.bytes;
+        idle_.erase(found);
+        return block;
       }
     }
     void* memory = std::aligned_alloc(STRUCTKD_ALIGNMENT, bytes);
     if (memory == nullptr) {
       raise(STRUCTKD_ERR_WORKSPACE, "out of memory: " + std::to_string(bytes) + " bytes");
     }
-    return memory;
+    return {memory, bytes};
   }
 
-  void give_back(void* memory, size_t bytes) {
+  void give_back(const Block& block) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (idle_bytes_ + bytes > kMaxIdleBytes) {
-      std::free(memory);
+    if (idle_bytes_ + block.bytes > kMaxIdleBytes) {
+      std::free(block.memory);
       return;
     }
-    idle_.emplace(bytes, memory);
-    idle_bytes_ += bytes;
+    idle_.emplace(block.bytes, block.memory);
+    idle_bytes_ += block.bytes;
   }
 
   void release() {
@@ -67,8 +73,8 @@ class Pool {
   size_t idle_bytes_ = 0;
 };
 
-// Sizes are rounded up to powers of two and their halves, so that neighbouring shapes share blocks
-// and a block is always given back under the size it was taken with.
+// Sizes are rounded up to powers of two and three quarters of them, so that neighbouring shapes
+// share blocks.
 size_t rounded(size_t bytes) {
   size_t size = 4096;
   while (size < bytes) size *= 2;
@@ -80,10 +86,9 @@ size_t rounded(size_t bytes) {
 at::Tensor pooled_empty(at::IntArrayRef sizes, at::ScalarType dtype) {
   size_t bytes = c10::elementSize(dtype);
   for (const int64_t size : sizes) bytes *= size_t(size);
-  const size_t block = rounded(bytes);
-  void* memory = Pool::instance().take(block);
+  const Block block = Pool::instance().take(rounded(bytes));
   return at::from_blob(
-      memory, sizes, [block](void* data) { Pool::instance().give_back(data, block); },
+      block.memory, sizes, [block](void*) { Pool::instance().give_back(block); },
       at::TensorOptions().dtype(dtype));
 }
 
