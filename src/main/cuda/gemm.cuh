@@ -43,7 +43,7 @@ struct RowInnermost {
 };
 // Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when
 // a fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest
-// pipe of an f64 product.
+// pipe of an f64 product. A factor of 0 gives 0, whatever came from memory.
 template <class Raw, int Rows>
 struct ScaledKInnermost {
   using Order = KInnermost<Raw, Rows>;
@@ -54,7 +54,8 @@ struct ScaledKInnermost {
   }
   __device__ static __forceinline__ double load(const double* shared, int row, int k) {
     const Raw* elements = reinterpret_cast<const Raw*>(shared + kChunk);
-    return __dmul_rn(double(elements[Order::at(row, k)]), shared[k]);
+    const double factor = shared[k];
+    return __dmul_rn(factor == 0.0 ? 0.0 : double(elements[Order::at(row, k)]), factor);
   }
 };
 

@@ -14,7 +14,8 @@
 namespace structkd::cuda {
 namespace {
 
-// A node enters every product as sqrt(weight) * f / length: this factor; 0 for a zero node.
+// A node enters every product as sqrt(weight) * f / length: this factor; 0 for a zero node and for
+// one of weight 0.
 struct UnitScale {
   double wide;
   TwoFloat narrow;
@@ -102,7 +103,8 @@ struct Nodes {
 };
 
 // Unit vectors, element by element, as T: in f64 for f64 products; else from the two-float scale,
-// so that a difference of close values keeps all the bits of f32.
+// so that a difference of close values keeps all the bits of f32. A scale of 0 gives 0 whatever the
+// element is: nodes of weight 0 may hold NaN.
 template <class T>
 struct ScaleFor {
   using type = TwoFloat;
@@ -118,6 +120,7 @@ using Scale = typename ScaleFor<T>::type;
 
 template <class T>
 __device__ __forceinline__ T unit(float f, TwoFloat scale) {
+  if (scale.hi == 0.0f) f = 0.0f;
   if constexpr (sizeof(T) > sizeof(float)) {
     return value_as<T>(times(f, scale));
   } else {
@@ -126,11 +129,13 @@ __device__ __forceinline__ T unit(float f, TwoFloat scale) {
 }
 template <class T>
 __device__ __forceinline__ double unit(double f, double scale) {
-  return __dmul_rn(f, scale);
+  return __dmul_rn(scale == 0.0 ? 0.0 : f, scale);
 }
 
 template <class T>
 __device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoFloat rt) {
+  if (rs.hi == 0.0f) s = 0.0f;
+  if (rt.hi == 0.0f) t = 0.0f;
   if constexpr (sizeof(T) > sizeof(float)) {
     return value_as<T>(minus(times(s, rs), times(t, rt)));
   } else {
@@ -144,7 +149,7 @@ __device__ __forceinline__ T unit_difference(float s, TwoFloat rs, float t, TwoF
 // Both products rounded: equal nodes differ by exactly 0.
 template <class T>
 __device__ __forceinline__ double unit_difference(double s, double rs, double t, double rt) {
-  return __dadd_rn(__dmul_rn(s, rs), -__dmul_rn(t, rt));
+  return __dadd_rn(unit<double>(s, rs), -unit<double>(t, rt));
 }
 
 // what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
@@ -186,13 +191,14 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
   for (int k = c; k < Ct; k += step, t += t_step) add_product(tt, widen(*t), widen(*t));
 }
 
-// Scale and 1/|f| of one node, from the sum of its squares. A NaN is not a zero node: it must show.
+// Scale and 1/|f| of one node, from the sum of its squares. Neither a NaN nor a length beyond f64
+// is a zero node: both make the scale NaN, so that they show.
 template <class Real>
 __device__ __forceinline__ void node_scale(const Nodes<Real>& nodes,
                                            double squares,
                                            double* scale,
                                            double* inverse) {
-  const double norm = sqrt(squares);
+  const double norm = sqrt(squares) + (squares - squares);  // inf - inf is NaN
   const bool zero = norm <= nodes.eps;
   *scale = zero ? 0.0 : 1.0 / (nodes.eps_mode == STRUCTKD_EPS_ADD ? norm + nodes.eps : norm);
   *inverse = zero ? 0.0 : 1.0 / norm;
@@ -242,6 +248,7 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp)
     const int64_t node = b * nodes.N + n0 + lane;
     weight =
         nodes.weights.data ? plane_at<double>(nodes.weights, b, n0 + lane, nodes.student.W) : 1.0;
+    if (weight == 0.0) sums[0] = sums[1] = sums[2] = 0.0;  // a zero node, whatever it holds
     double rs, rt, inverse, unused;
     node_scale(nodes, sums[0], &rs, &inverse);
     node_scale(nodes, sums[1], &rt, &unused);

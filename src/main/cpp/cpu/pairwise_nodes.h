@@ -27,7 +27,7 @@ struct NodeGroup {
   int threads;
 
   // Per node of the group. A node enters every product as sqrt(weight) * f / length.
-  double* student_scale;  // sqrt(weight) / length; 0 for a zero node
+  double* student_scale;  // sqrt(weight) / length; 0 for a zero node and for one of weight 0
   double* teacher_scale;
   double* along;  // 1 / (|f| sqrt(weight)) of the student, for the gradient through the length
 
@@ -40,9 +40,10 @@ struct NodeGroup {
 
 inline int64_t strips_per_image(int64_t N) { return divide_up(N, kStrip); }
 
-// scale and 1/|f| of one node, from the sum of its squares. A NaN is not a zero node: it must show.
+// scale and 1/|f| of one node, from the sum of its squares. Neither a NaN nor a length beyond f64
+// is a zero node: both make the scale NaN, so that they show.
 inline void node_scale(const PairwiseArgs& args, double squares, double* scale, double* inverse) {
-  const double norm = sqrt(squares);
+  const double norm = sqrt(squares) + (squares - squares);  // inf - inf is NaN
   const bool zero = norm <= args.eps;
   *scale = zero ? 0.0 : 1.0 / (args.eps_mode == STRUCTKD_EPS_ADD ? norm + args.eps : norm);
   *inverse = zero ? 0.0 : 1.0 / norm;
@@ -74,6 +75,7 @@ inline void measure_strip(NodeGroup& group, int64_t strip) {
     const int64_t node = image * group.N + n0 + i;
     const double weight =
         args.weights.data ? plane_at<double>(args.weights, b, n0 + i, args.student.W) : 1.0;
+    if (weight == 0.0) ss[i] = tt[i] = st[i] = 0.0;  // a zero node, whatever it holds
     double rs, rt, inverse, unused;
     node_scale(args, ss[i], &rs, &inverse);
     node_scale(args, tt[i], &rt, &unused);
@@ -106,7 +108,8 @@ inline bool is_aligned(const NodeGroup& group) {
   return group.args.student.C == group.args.teacher.C && are_close(group.gap, group.total_weight);
 }
 
-// row[i] = map[b, c, n0 + i] * scale[i] for i < count, computed in f64 and rounded once.
+// row[i] = map[b, c, n0 + i] * scale[i] for i < count, computed in f64 and rounded once. A scale of
+// 0 gives 0 of whatever the map holds: nodes without weight may hold NaN.
 template <class T>
 inline void load_scaled(const Map& map,
                         const double* __restrict scale,
@@ -115,8 +118,9 @@ inline void load_scaled(const Map& map,
                         int64_t n0,
                         int64_t count,
                         T* __restrict row) {
-  for_each_element(map, b, c, n0, count,
-                   [=](int64_t i, auto x) { row[i] = T(double(x) * scale[i]); });
+  for_each_element(map, b, c, n0, count, [=](int64_t i, auto x) {
+    row[i] = scale[i] == 0.0 ? T(0) : T(double(x) * scale[i]);
+  });
 }
 
 // Channel c of the scaled vectors from node n0 of an image of the group on.
@@ -191,7 +195,8 @@ inline void write_grad_nodes(const NodeGroup& group,
       const double *r = scale + p * P, *q = stretch + p * P;
       double* out = row + p * P;
       for (int64_t i = 0; i < P; ++i) {
-        out[i] = factor * (r[i] * double(sum[i]) - q[i] * double(vectors[i]));
+        const double g = factor * (r[i] * double(sum[i]) - q[i] * double(vectors[i]));
+        out[i] = r[i] == 0.0 ? 0.0 : g;  // also where the sum is NaN
       }
     }
     store_row(args.grad, group.first_image + image, c, n0, count, row);

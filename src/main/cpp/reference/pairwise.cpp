@@ -24,16 +24,17 @@ struct Group {
   }
 };
 
-// Unit columns: unit[c * nodes + i] = f_i / length. A node with |f| <= eps becomes zero.
+// Unit columns: unit[c * nodes + i] = f_i / length. A node with |f| <= eps becomes zero, and so
+// does one of weight 0, whatever it holds. A length beyond f64 makes the node NaN: it must show.
 void scale_to_unit(const Group& group, const Map& map, double* unit, double* norm, double* length) {
   const PairwiseArgs& args = group.args;
   for (int64_t i = 0; i < group.nodes; ++i) {
     double squares = 0.0;
-    for (int64_t c = 0; c < map.C; ++c) {
+    for (int64_t c = 0; group.weight(i) != 0.0 && c < map.C; ++c) {
       const double f = at(map, group.image(i), c, group.node(i));
       squares += f * f;
     }
-    norm[i] = std::sqrt(squares);
+    norm[i] = std::isinf(squares) ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(squares);
     length[i] = args.eps_mode == STRUCTKD_EPS_ADD ? norm[i] + args.eps : norm[i];
     for (int64_t c = 0; c < map.C; ++c) {
       const double f = at(map, group.image(i), c, group.node(i));

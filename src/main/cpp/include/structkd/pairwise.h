@@ -33,8 +33,9 @@ typedef struct structkd_pairwise_params {
   structkd_pairs pairs;
   structkd_precision precision;
   double eps; /**< > 0, in the unit of the features; a node with |f| <= eps counts as zero */
-  /** F32 [B, H, W], finite and >= 0, or NULL: all 1. A mask is a weight of 0 or 1. The values are
-   * not checked here: negative or NaN weights give NaN. */
+  /** F32 [B, H, W], finite and >= 0, or NULL: all 1. A mask is a weight of 0 or 1: a node of weight
+   * 0 takes no part and has gradient 0, whatever it holds, NaN included. The values are not checked
+   * here: negative or NaN weights give NaN. */
   const structkd_tensor* weights;
   /** Out, optional, in the memory of the inputs: condition number kappa = |P_SS| / (N sqrt(loss)),
    * largest over the images; +inf when student and teacher agree. */
@@ -74,7 +75,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  *
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
  *           structkd_last_plan). A zero node has affinity 0 and gradient 0; an image whose weights
- *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN features give a NaN loss.
+ *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or
+ *           a length beyond f64, of a node that has weight give a NaN loss.
  * Order     fixed: equal inputs give equal bits, whatever the thread count.
  * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
  * Source    Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019,
