@@ -8,6 +8,7 @@
 #ifndef STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 #define STRUCTKD_CUDA_GLOBAL_STRUCTURAL_GROUPS_CUH
 
+#include "core/divergence.h"
 #include "cuda/arrival.cuh"
 #include "cuda/global_structural_maps.cuh"
 
@@ -165,7 +166,7 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   // remain.
   const double product = total.gap * inverse_t;
   const double gap = fma(fma(-product, total.sum_t, total.gap), inverse_t, product);
-  return factor * tau * tau * ((gap + tops) * image.inverse_tau + log_sums);
+  return factor * tau * tau * at_least_0((gap + tops) * image.inverse_tau + log_sums);
 }
 
 // What adds up the groups of all images, by blocks of Threads.

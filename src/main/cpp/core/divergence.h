@@ -1,6 +1,6 @@
-// core/divergence.h: arithmetic of the pixel-wise divergence that keeps its bits where two
-// distributions nearly agree. N is a number or a vector of numbers of type T: the same constants
-// and the same order of operations for every backend. Shared with CUDA sources.
+// core/divergence.h: arithmetic of divergences where two distributions nearly agree. N is a number
+// or a vector of numbers of type T: the same constants and the same order of operations for every
+// backend. Shared with CUDA sources.
 #ifndef STRUCTKD_CORE_DIVERGENCE_H
 #define STRUCTKD_CORE_DIVERGENCE_H
 
@@ -61,6 +61,12 @@ STRUCTKD_HOST_DEVICE inline Difference<N> exact_difference(N a, N b) {
   const N rounded = a - b;
   const N minus_b = rounded - a;
   return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
+}
+
+// A divergence summed from terms of both signs: it is at least 0, so what is below is their
+// rounding. A NaN stays.
+STRUCTKD_HOST_DEVICE inline double at_least_0(double divergence) {
+  return divergence < 0.0 ? 0.0 : divergence;
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "core/divergence.h"
 #include "core/global_structural_args.h"
 #include "core/workspace.h"
 #include "cpu/global_structural_labels.h"
@@ -136,7 +137,8 @@ inline double group_losses(const DescriptorGroups& groups, const GroupSums* tota
     if (factor_of(groups, g) == 0.0 || sum.sum_t == 0.0) continue;
     // E_T[v_T - v_S] counts from the largest entries, as the two sums do.
     const double gap = sum.gap / sum.sum_t - (sum.largest_t - sum.largest_s);
-    loss += factor_of(groups, g) * tau * tau * (gap / tau - log(sum.sum_t) + log(sum.sum_s));
+    const double kl = at_least_0(gap / tau - log(sum.sum_t) + log(sum.sum_s));
+    loss += factor_of(groups, g) * tau * tau * kl;
   }
   return loss;
 }

@@ -1,10 +1,12 @@
 // reference/global_structural.cpp: the global structural loss in the order of its formula. Slow on
-// purpose: f64, one thread. All backends are tested against it: a change here redefines the loss.
+// purpose: f64, softmax and divergence in long double, one thread. All backends are tested against
+// it: a change here redefines the loss.
 #include <cmath>
 
 #include "core/error.h"
 #include "core/global_structural_args.h"
 #include "reference/access.h"
+#include "reference/divergence.h"
 #include "reference/kernels.h"
 
 namespace structkd::reference {
@@ -12,13 +14,13 @@ namespace {
 
 // Arrays of one image; capacity M_max.
 struct Scratch {
-  double *x, *dx, *y;          // rows [M, Cs], [M, Cs], [M, Ct]
-  double *norm_x, *norm_y;     // [M] length of a raw row; 0 for a zero row
-  double *v_s, *v_t;           // [M, M]
-  double *log_q_s, *log_q_t;   // [M, M] log of the softmax over the entry's group
-  double *group_s, *group_t;   // [M] largest entry of a group, then log of its sum
-  double *sum_s, *sum_t, *kl;  // [M]
-  int32_t* label;              // [M, M]
+  Real *log_q_s, *log_q_t;    // [M, M] log of the softmax over the entry's group
+  Real *sum_s, *sum_t, *kl;   // [M]
+  double *x, *dx, *y;         // rows [M, Cs], [M, Cs], [M, Ct]
+  double *norm_x, *norm_y;    // [M] length of a raw row; 0 for a zero row
+  double *v_s, *v_t;          // [M, M]
+  double *group_s, *group_t;  // [M] largest entry of a group
+  int32_t* label;             // [M, M]
 };
 
 int64_t lay_out(const GlobalStructuralArgs& args, double* base, Scratch* scratch) {
@@ -29,13 +31,18 @@ int64_t lay_out(const GlobalStructuralArgs& args, double* base, Scratch* scratch
     used += count;
     return base == nullptr ? nullptr : base + start;
   };
+  // First, where they are aligned.
+  auto take_real = [&](int64_t count) {
+    constexpr int64_t kDoubles = sizeof(Real) / sizeof(double);
+    return reinterpret_cast<Real*>(take(kDoubles * count));
+  };
+  scratch->log_q_s = take_real(M * M), scratch->log_q_t = take_real(M * M);
+  scratch->sum_s = take_real(M), scratch->sum_t = take_real(M), scratch->kl = take_real(M);
   scratch->x = take(M * args.student.C), scratch->dx = take(M * args.student.C);
   scratch->y = take(M * args.teacher.C);
   scratch->norm_x = take(M), scratch->norm_y = take(M);
   scratch->v_s = take(M * M), scratch->v_t = take(M * M);
-  scratch->log_q_s = take(M * M), scratch->log_q_t = take(M * M);
   scratch->group_s = take(M), scratch->group_t = take(M);
-  scratch->sum_s = take(M), scratch->sum_t = take(M), scratch->kl = take(M);
   scratch->label = reinterpret_cast<int32_t*>(take((M * M + 1) / 2));
   return used;
 }
@@ -76,20 +83,34 @@ void log_softmax_by_group(const DescriptorGroups& groups,
                           const double* v,
                           double tau,
                           double* largest,
-                          double* sum,
-                          double* log_q) {
+                          Real* sum,
+                          Real* log_q) {
   const int64_t entries = groups.M * groups.M;
-  for (int64_t g = 0; g < groups.count; ++g) largest[g] = -HUGE_VAL, sum[g] = 0.0;
+  for (int64_t g = 0; g < groups.count; ++g) largest[g] = -HUGE_VAL, sum[g] = 0;
   for (int64_t e = 0; e < entries; ++e) {
     if (label[e] >= 0 && v[e] > largest[label[e]]) largest[label[e]] = v[e];
   }
   for (int64_t e = 0; e < entries; ++e) {
-    if (label[e] >= 0) sum[label[e]] += std::exp((v[e] - largest[label[e]]) / tau);
+    if (label[e] >= 0) sum[label[e]] += std::exp((Real(v[e]) - largest[label[e]]) / tau);
   }
   for (int64_t e = 0; e < entries; ++e) {
     if (label[e] < 0) continue;
-    log_q[e] = (v[e] - largest[label[e]]) / tau - std::log(sum[label[e]]);
+    log_q[e] = (Real(v[e]) - largest[label[e]]) / tau - std::log(sum[label[e]]);
   }
+}
+
+// What an entry adds to KL(q, p): q (log q - log p) - q + p. Both sum to 1, so that this changes
+// nothing but the sign of the terms: none is below 0.
+Real divergence_term(Real log_q, Real log_p) {
+  const Real gap = log_q - log_p, q = std::exp(log_q);
+  if (std::fabs(gap) < 1) return q * phi(gap);
+  return (q == 0 ? 0 : q * gap) - q + std::exp(log_p);
+}
+
+// p - q.
+Real difference(Real log_p, Real log_q) {
+  const Real gap = log_p - log_q, q = std::exp(log_q);
+  return std::fabs(gap) < 1 ? q * std::expm1(gap) : std::exp(log_p) - q;
 }
 
 // The image's loss; adds weight * gradient of the rows to scratch.dx.
@@ -109,31 +130,30 @@ double compare_maps(const GlobalStructuralArgs& args,
   }
   log_softmax_by_group(groups, s.label, s.v_s, tau, s.group_s, s.sum_s, s.log_q_s);
   log_softmax_by_group(groups, s.label, s.v_t, tau, s.group_t, s.sum_t, s.log_q_t);
-  for (int64_t g = 0; g < groups.count; ++g) s.kl[g] = 0.0;
+  for (int64_t g = 0; g < groups.count; ++g) s.kl[g] = 0;
   for (int64_t e = 0; e < M * M; ++e) {
-    if (s.label[e] < 0) continue;
-    s.kl[s.label[e]] += std::exp(s.log_q_t[e]) * (s.log_q_t[e] - s.log_q_s[e]);
+    if (s.label[e] >= 0) s.kl[s.label[e]] += divergence_term(s.log_q_t[e], s.log_q_s[e]);
   }
-  double loss = 0.0;
+  Real loss = 0;
   for (int64_t g = 0; g < groups.count; ++g) {
     if (factor_of(groups, g) != 0.0) loss += factor_of(groups, g) * tau * tau * s.kl[g];
   }
-  if (!args.grad.data) return loss;
+  if (!args.grad.data) return double(loss);
   for (int64_t e = 0; e < M * Cs; ++e) s.dx[e] = 0.0;
   for (int64_t i = 0; i < M; ++i) {
     for (int64_t j = 0; j < M; ++j) {
       const int64_t e = i * M + j;
       if (s.label[e] < 0) continue;
       // d loss / d V_S[i,j]; tau^2 of the loss and 1/tau of the softmax leave one tau.
-      const double u = weight * factor_of(groups, s.label[e]) * tau *
-                       (std::exp(s.log_q_s[e]) - std::exp(s.log_q_t[e]));
+      const double u = double(weight * factor_of(groups, s.label[e]) * tau *
+                              difference(s.log_q_s[e], s.log_q_t[e]));
       for (int64_t c = 0; c < Cs; ++c) {
         s.dx[i * Cs + c] += u * (cross ? s.y[j * Ct + c] : s.x[j * Cs + c]);
         if (!cross) s.dx[j * Cs + c] += u * s.x[i * Cs + c];
       }
     }
   }
-  return loss;
+  return double(loss);
 }
 
 // Adds the rows' gradients, taken back through the scaling to unit length, to their pixels.

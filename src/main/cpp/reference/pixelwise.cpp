@@ -1,11 +1,11 @@
 // reference/pixelwise.cpp: the pixel-wise loss in the order of its formula: long double, one
 // thread. All backends are tested against it: a change here redefines the loss.
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "core/pixelwise_args.h"
 #include "reference/access.h"
+#include "reference/divergence.h"
 #include "reference/kernels.h"
 
 namespace structkd::reference {
@@ -35,16 +35,6 @@ void log_softmax(const Map& logits, int64_t b, int64_t n, double temperature, Re
 Real weighted(Real log_q, Real x) {
   const Real q = std::exp(log_q);
   return q == 0 ? 0 : q * x;
-}
-
-// e^-x - 1 + x >= 0 for |x| < 1, where it would cancel, by its series.
-Real phi(Real x) {
-  Real term = x * x / 2, sum = term;
-  for (int n = 3; std::fabs(term) > std::numeric_limits<Real>::epsilon() / 4 * sum; ++n) {
-    term *= -x / Real(n);
-    sum += term;
-  }
-  return sum;
 }
 
 // KL(q, p) of the distributions q and p at one pixel, and what the gradient needs of it.
