@@ -1,5 +1,6 @@
-// core/pairwise_forms.h: when the pair-wise loss may be computed from the differences of features.
-// The same answer on every backend; figures: docs/methods/pairwise.md. Shared with CUDA sources.
+// core/pairwise_forms.h: when the pair-wise loss may be computed from the differences of features,
+// and when from norms of C x C matrices. The same answer on every backend; figures:
+// docs/methods/pairwise.md. Shared with CUDA sources.
 #ifndef STRUCTKD_CORE_PAIRWISE_FORMS_H
 #define STRUCTKD_CORE_PAIRWISE_FORMS_H
 
@@ -30,6 +31,18 @@ constexpr double kMostTerms = 2.0;
 // Also true of NaN.
 STRUCTKD_HOST_DEVICE inline bool differences_cancel(const PairSums& sums) {
   return !(sums.terms <= kMostTerms * sums.gaps);
+}
+
+// Largest kappa^2 = student / gaps up to which f64 inputs are left to the plain form. Its three
+// norms cancel to 1/kappa^2 of themselves, so that some 2^-53 kappa^2 of the value are rounding,
+// where a composition that subtracts affinities has 2^-53 kappa. 2^16: 7e-12 of the value at most.
+// Narrower inputs are rounded by 2^-24 kappa themselves, more than 2^-53 kappa^2 for any kappa that
+// they can have.
+constexpr double kMostNorms = 0x1p16;
+
+// Also true of NaN, and where nothing but rounding is left.
+STRUCTKD_HOST_DEVICE inline bool norms_cancel(const PairSums& sums) {
+  return !(sums.student <= kMostNorms * sums.gaps);
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 //   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
 //   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
 // f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4
-// C on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on.
+// C on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on, and tiles after all
+// where the norms of the plain form cancel.
 #include "core/error.h"
 #include "cpu/kernels.h"
 #include "cpu/pairwise_gram.h"
@@ -63,27 +64,34 @@ struct Result {
 };
 
 template <class T>
+Result by_tiles(
+    const NodeGroup& group, bool close, bool streamed, double factor, Workspace workspace) {
+  const PairTiles<T> tiles(group.args, close, streamed, group.N, group.images, group.threads,
+                           workspace);
+  const bool f32_products = sizeof(T) == sizeof(float);
+  const char* form = f32_products ? (close ? "tile, difference, f32" : "tile, f32")
+                                  : (streamed ? "tile, streamed, f64" : "tile, f64");
+  return {pair_by_pair(group, tiles, factor), form};
+}
+
+template <class T>
 Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace workspace) {
   Workspace own = workspace;  // another attempt begins where this one did
   const Gram<T> gram(group.args, group.N, group.threads, own);
   accumulate_matrices(group, gram, difference);
   const PairSums sums = pair_sums(group, gram, difference);
   const bool f32_products = sizeof(T) == sizeof(float);
-  if (f32_products && !f32_suffices(sums, difference, gram.Cs)) {
+  if (f32_products ? !f32_suffices(sums, difference, gram.Cs)
+                   : difference && differences_cancel(sums)) {
     return by_gram<double>(group, /*difference=*/false, factor, workspace);
+  }
+  if (group.args.student.dtype == STRUCTKD_F64 && !difference && norms_cancel(sums)) {
+    return by_tiles<double>(group, /*close=*/false, /*streamed=*/true, factor, workspace);
   }
   if (group.args.grad.data) write_grad(group, gram, difference, factor);
   const char* form = difference ? (f32_products ? "gram, difference, f32" : "gram, difference, f64")
                                 : (f32_products ? "gram, f32" : "gram, f64");
   return {sums, form};
-}
-
-template <class T>
-Result by_tiles(const NodeGroup& group, bool close, double factor, Workspace workspace) {
-  const PairTiles<T> tiles(group.args, close, group.N, group.images, group.threads, workspace);
-  const bool f32_products = sizeof(T) == sizeof(float);
-  return {pair_by_pair(group, tiles, factor),
-          f32_products ? (close ? "tile, difference, f32" : "tile, f32") : "tile, f64"};
 }
 
 Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
@@ -93,11 +101,12 @@ Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
   const bool f32_gram =
       args.student.dtype != STRUCTKD_F64 && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
   if (takes_gram(args, nodes, f32_gram, f32_tile)) {
+    const bool f64_input = args.student.dtype == STRUCTKD_F64;
     return f32_gram ? by_gram<float>(group, aligned, factor, workspace)
-                    : by_gram<double>(group, aligned, factor, workspace);
+                    : by_gram<double>(group, aligned && f64_input, factor, workspace);
   }
-  return f32_tile ? by_tiles<float>(group, aligned, factor, workspace)
-                  : by_tiles<double>(group, /*close=*/false, factor, workspace);
+  return f32_tile ? by_tiles<float>(group, aligned, /*streamed=*/false, factor, workspace)
+                  : by_tiles<double>(group, /*close=*/false, false, factor, workspace);
 }
 
 double condition_number(const PairSums& sums) {
@@ -119,12 +128,17 @@ size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
     Gram<double>(args, group.N, launch.threads, wide);
     largest = larger(narrow.bytes(), wide.bytes());
   }
+  if (args.student.dtype == STRUCTKD_F64) {
+    Workspace tile = shared;
+    PairTiles<double>(args, false, /*streamed=*/true, group.N, group.images, launch.threads, tile);
+    largest = larger(largest, tile.bytes());
+  }
   if (!takes_gram(args, nodes, /*f32_gram=*/false, f32_tile)) {
     Workspace tile = shared;
     if (f32_tile) {
-      PairTiles<float>(args, false, group.N, group.images, launch.threads, tile);
+      PairTiles<float>(args, false, false, group.N, group.images, launch.threads, tile);
     } else {
-      PairTiles<double>(args, false, group.N, group.images, launch.threads, tile);
+      PairTiles<double>(args, false, false, group.N, group.images, launch.threads, tile);
     }
     largest = larger(largest, tile.bytes());
   }

@@ -5,8 +5,10 @@
 //          = d_i v_j + v_i d_j           which subtracts nothing that is large
 //   dS_i   ~ sum_j gap_ij s_j
 // The gaps are symmetric: each tile of them is computed once and kept in both places, N^2 numbers
-// at sizes where N is below a few times C. Products in T, f32 for inputs up to f32: no large norms
-// cancel here, so it rounds like a composition in f32 (docs/methods/pairwise.md).
+// at sizes where N is below a few times C. Or a thread makes all gaps of a panel of nodes and uses
+// them at once: half as many products more, O(N C) memory at any size. Products in T, f32 for
+// inputs up to f32: no large norms cancel here, so it rounds like a composition in f32
+// (docs/methods/pairwise.md).
 #ifndef STRUCTKD_CPU_PAIRWISE_TILE_H
 #define STRUCTKD_CPU_PAIRWISE_TILE_H
 
@@ -26,6 +28,7 @@ struct PairTiles {
 
   int64_t Cs, Ct;
   bool close;            // nodes are [V | D], else [S | T]
+  bool streamed;         // gaps are used at once, else kept
   int64_t image_panels;  // panels of nodes per image; the last one is filled up with zero nodes
   int64_t node_panels;   // of the group
   int64_t nodes;         // node_panels * P
@@ -33,7 +36,7 @@ struct PairTiles {
   RowBlocks<T> first_rows, second_rows;  // nodes over Cs and over Ct
   T* columns;                            // [node_panels, Ks + Kt, P]
   RowBlocks<T> channels;                 // of S, over nodes
-  T* gaps;                               // [node_panels, nodes, P]
+  T* gaps;                               // [node_panels or threads, nodes, P]
   PairSums* sums;                        // per node panel, added in panel order
   T* products;                           // per thread [2, kPassRows, P]
   T* students;                           // per thread [Cs, P]
@@ -41,6 +44,7 @@ struct PairTiles {
 
   PairTiles(const PairwiseArgs& args,
             bool nearly_equal,
+            bool used_at_once,
             int64_t N,
             int64_t images,
             int threads,
@@ -48,6 +52,7 @@ struct PairTiles {
       : Cs(args.student.C),
         Ct(args.teacher.C),
         close(nearly_equal),
+        streamed(used_at_once),
         image_panels(divide_up(N, P)),
         node_panels(images * image_panels),
         nodes(node_panels * P),
@@ -62,7 +67,7 @@ struct PairTiles {
     products = workspace.take<T>(threads * 2 * kPassRows<T> * P);
     channels.count = RowBlocks<T>::padded(Cs);
     channels.data = workspace.take<T>(with_grad * RowBlocks<T>::elements(Cs, nodes));
-    gaps = workspace.take<T>(with_grad * node_panels * nodes * P);
+    gaps = workspace.take<T>(with_grad * (streamed ? threads : node_panels) * nodes * P);
     students = workspace.take<T>(with_grad * threads * Cs * P);
     grads = workspace.take<T>(with_grad * threads * channels.count * P);
   }
@@ -70,6 +75,9 @@ struct PairTiles {
   T* first_columns(int64_t panel) const { return columns + panel * (Ks + Kt) * P; }
   T* thread_products() const { return products + omp_get_thread_num() * 2 * kPassRows<T> * P; }
   T* second_columns(int64_t panel) const { return first_columns(panel) + Ks * P; }
+  T* panel_gaps(int64_t panel) const {
+    return gaps + (streamed ? omp_get_thread_num() : panel) * nodes * P;
+  }
 };
 
 // A panel's student vectors, [Cs, P].
@@ -111,21 +119,22 @@ inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_
 }
 
 // The gaps of panel i to the nodes from its own on, and their sums; pairs of two panels count
-// twice.
+// twice. Streamed: those to all nodes, once.
 template <class T>
 inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
   constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R, L = kLanes<T>;
   const T *first = tiles.first_columns(i), *second = tiles.second_columns(i);
-  const int64_t own = i * P, others = own + P;
+  const int64_t own = i * P, begin = tiles.streamed ? 0 : own;
+  const int64_t others = tiles.streamed ? tiles.nodes : own + P;  // from here on they count twice
   PairSums sums = {};
   T *a = tiles.thread_products(), *b = a + kPassRows<T> * P;
-  for (int64_t row = own / R * R; row < tiles.nodes; row += kPassRows<T>) {
+  for (int64_t row = begin / R * R; row < tiles.nodes; row += kPassRows<T>) {
     const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
     multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a, 0);
     multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b, 0);
-    // Of one sign, and at most 2 kPassRows per lane: no bits to lose. [0]: pairs within the panel.
+    // Of one sign, and at most 2 kPassRows per lane: no bits to lose. [0]: those that count once.
     Vector<T> gap_sums[2] = {}, student_sums[2] = {};
-    for (int64_t j = larger(row, own); j < row + rows; ++j) {
+    for (int64_t j = larger(row, begin); j < row + rows; ++j) {
       T gaps[P];
       for (int64_t c = 0; c < P; c += L) {
         const Vector<T> student = load(a + (j - row) * P + c), other = load(b + (j - row) * P + c);
@@ -135,7 +144,7 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
         store(gaps + c, gap);
       }
       if (!keep) continue;
-      memcpy(tiles.gaps + (i * tiles.nodes + j) * P, gaps, sizeof(gaps));
+      memcpy(tiles.panel_gaps(i) + j * P, gaps, sizeof(gaps));
       if (j < others) continue;
       T* mirrored = tiles.gaps + (j / P * tiles.nodes + own) * P + j % P;
       for (int64_t c = 0; c < P; ++c) mirrored[c * P] = gaps[c];
@@ -157,7 +166,7 @@ inline void write_panel_grad(const NodeGroup& group,
   T* grads = tiles.grads + omp_get_thread_num() * channels * P;
   for (int64_t c = 0; c < channels; c += kPassRows<T>) {
     multiply_pass(tiles.nodes, tiles.channels, c, smaller(kPassRows<T>, channels - c),
-                  tiles.gaps + panel * tiles.nodes * P, 0, 1, grads + c * P, 0);
+                  tiles.panel_gaps(panel), 0, 1, grads + c * P, 0);
   }
   T* buffer = tiles.students + omp_get_thread_num() * tiles.Cs * P;
   const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
@@ -177,9 +186,11 @@ inline PairSums pair_by_pair(const NodeGroup& group, const PairTiles<T>& tiles, 
 #pragma omp for schedule(dynamic)
     for (int64_t panel = 0; panel < tiles.node_panels; ++panel) {
       tiles.sums[panel] = panel_gaps(tiles, panel, want_grad);
+      if (want_grad && tiles.streamed) write_panel_grad(group, tiles, panel, factor);
     }
 #pragma omp for schedule(static)
-    for (int64_t panel = 0; panel < (want_grad ? tiles.node_panels : 0); ++panel) {
+    for (int64_t panel = 0; panel < (want_grad && !tiles.streamed ? tiles.node_panels : 0);
+         ++panel) {
       write_panel_grad(group, tiles, panel, factor);
     }
   }
