@@ -5,13 +5,14 @@
 //   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    pairwise_gram.cuh, from there on
 //   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairwise_pairs.cuh, below
 // Their arithmetic, f64 inputs always in f64:
+//   f64 inputs, matrices         f64, then pairs, streamed, where the norms cancel
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
 //   FAST, matrices               TF32 for close features, else as above
-// Whether features are close is told by the first pass, on the device, and whether differences
-// cancel by the reduction of their matrices: both kernels are launched, that of differences first,
-// and the blocks of one leave at once.
+// Whether features are close is told by the first pass, on the device, and whether differences or
+// norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
+// differences first, that of pairs last, and the blocks of one leave at once.
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
 #include "cuda/pairwise_grad.cuh"
@@ -30,6 +31,11 @@ template <class Real, class Math>
 struct WideTileOf {
   using type = BlockTile<128, kTileNodes, 32, 32, 1>;
 };
+// Streamed pairs have two sets of sums in registers: room for no more channels.
+template <class Math>
+struct WideTileOf<double, Math> {
+  using type = NarrowTile;
+};
 template <>
 struct WideTileOf<float, F64Mma> {
   using type = BlockTile<128, kTileNodes, 64, 32, 2>;
@@ -42,7 +48,9 @@ template <class Real, class Math>
 using WideTile = typename WideTileOf<Real, Math>::type;
 
 int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
-  return args.student.C <= NarrowTile::kM || !traits.has_async_copy ? NarrowTile::kM : 128;
+  const bool narrow = args.student.dtype == STRUCTKD_F64 || args.student.C <= NarrowTile::kM ||
+                      !traits.has_async_copy;
+  return narrow ? NarrowTile::kM : 128;
 }
 
 template <class Math, class A, class B, class Tile>
@@ -69,11 +77,24 @@ class PairwiseCall {
     return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
   }
   Pairs make_pairs(Workspace& workspace) const { return Pairs(nodes_, args_.want_grad, workspace); }
+  StreamedPairs make_streamed(Workspace& workspace) const {
+    return StreamedPairs(nodes_, args_.want_grad, workspace);
+  }
+
+  // What run() takes.
+  void take_scratch(Workspace& workspace) const {
+    if (!by_matrices()) {
+      make_pairs(workspace);
+      return;
+    }
+    make_gram(workspace);
+    if constexpr (sizeof(Real) == sizeof(double)) make_streamed(workspace);
+  }
 
   void run(Workspace& workspace) const {
     measure();
     if (by_matrices()) {
-      run_matrices(make_gram(workspace));
+      run_matrices(make_gram(workspace), workspace);
     } else {
       run_pairs(make_pairs(workspace));
     }
@@ -95,14 +116,18 @@ class PairwiseCall {
     }
   }
 
-  void run_matrices(const Gram& gram) const {
+  void run_matrices(const Gram& gram, Workspace& workspace) const {
     const char* form = "f64";
     const bool same_channels = args_.student.C == args_.teacher.C;
     if constexpr (sizeof(Real) == sizeof(double)) {
+      form = "f64, pairs if norms cancel";
+      const StreamedPairs pairs = make_streamed(workspace);
       if (tensor_f64()) {
         matrices<F64Mma, false>(gram, When::kAlways);
+        streamed_pairs<F64Mma>(pairs);
       } else {
         matrices<Fma<double>, false>(gram, When::kAlways);
+        streamed_pairs<Fma<double>>(pairs);
       }
     } else {
       const bool fast = args_.precision == STRUCTKD_PRECISION_FAST && traits_.has_async_copy;
@@ -168,6 +193,15 @@ class PairwiseCall {
         "pairwise: gram_grad_tile", grad_blocks(), Tile::kThreads,
         grad_shared_bytes<Math, RowInnermost<T, Tile::kM>, RowInnermost<T, kTileNodes>, Tile>(),
         stream_, nodes_, gram, out_, when);
+  }
+
+  template <class Math>
+  void streamed_pairs(const StreamedPairs& pairs) const {
+    launch<pairwise_streamed_tile_per_block_kernel<Math>>(
+        "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), PairTile::kThreads,
+        grad_shared_bytes<Math, KInnermost<double, PairTile::kM>, RowInnermost<double, kTileNodes>,
+                          PairTile>(),
+        stream_, nodes_, pairs, loss_, out_, args_.grad.data != nullptr);
   }
 
   void run_pairs(const Pairs& pairs) const {
@@ -256,11 +290,7 @@ void with_call(const Launch& launch, const PairwiseArgs& args, void* memory, Vis
 size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
   size_t bytes = 0;
   with_call(launch, args, nullptr, [&](const auto& call, Workspace& workspace) {
-    if (call.by_matrices()) {
-      call.make_gram(workspace);
-    } else {
-      call.make_pairs(workspace);
-    }
+    call.take_scratch(workspace);
     bytes = workspace.bytes();
   });
   return bytes;

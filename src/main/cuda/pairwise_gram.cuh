@@ -7,7 +7,8 @@
 // The first line loses kappa^2 of the precision of its products: f64 or two-float. The second takes
 // f32 or TF32 where D is small, unless K is nearly antisymmetric: where the student is the teacher
 // turned, D is large and the affinities are equal. The reduction tells, and the first line follows.
-// The second line's gradient is used wherever Cs = Ct.
+// The second line's gradient is used wherever Cs = Ct. Where the norms of the first line cancel in
+// f64 inputs, which the reduction tells as well, pairs follow (pairwise_pairs.cuh).
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
@@ -264,7 +265,10 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
   if (want_grad && (by_rows || warp == 0)) {
     set_coefficients<typename Math::Operand, Difference>(gram, group, i, j, ss, os);
   }
-  end_pairs<kWarp * kWarps, Difference>(nodes, group, gram.sums, gram.sum_blocks, loss);
+  constexpr Cancels kCancels = Difference                       ? Cancels::kDifferences
+                               : sizeof(Real) == sizeof(double) ? Cancels::kNorms
+                                                                : Cancels::kNothing;
+  end_pairs<kWarp * kWarps, kCancels>(nodes, group, gram.sums, gram.sum_blocks, loss);
 }
 
 }  // namespace

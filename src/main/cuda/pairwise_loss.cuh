@@ -9,10 +9,14 @@
 namespace structkd::cuda {
 namespace {
 
-// A group's share of the loss, and its condition number.
+// A group's share of the loss, and its condition number. student: PairSums::student of a group
+// whose norms cancel, which the kernel that takes it over need not sum again.
 struct GroupLoss {
-  double loss, kappa;
+  double loss, kappa, student;
 };
+
+// What the sums of a kernel may have lost, so that another one takes over (core/pairwise_forms.h).
+enum class Cancels { kNothing, kDifferences, kNorms };
 
 struct LossOut {
   void* loss;
@@ -25,9 +29,9 @@ struct LossOut {
 
 // Ends one of the `parts` blocks of Threads that have written sums[group * parts ..]. The last of a
 // group closes it, and the one that closes the last group adds all. Two kernels that share groups
-// between them may both call: each group counts the blocks of one of them. A group whose
-// differences cancel is left to the other one, which counts anew.
-template <int Threads, bool Difference, class Real>
+// between them may both call: each group counts the blocks of one of them. A group whose sums
+// cancel is left to the other one, which counts anew.
+template <int Threads, Cancels kCancels, class Real>
 __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
                                           int64_t group,
                                           const PairSums* sums,
@@ -40,23 +44,27 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
     const PairSums part = sums[group * parts + i];
     gaps += part.gaps;
     student += part.student;
-    if (Difference) terms += part.terms;
+    if (kCancels == Cancels::kDifferences) terms += part.terms;
   }
   gaps = block_sum<Threads>(gaps);
   student = block_sum<Threads>(student);
-  if (Difference) {
-    terms = block_sum<Threads>(terms);
-    const bool cancels = threadIdx.x == 0 && differences_cancel({gaps, student, terms});
+  if constexpr (kCancels != Cancels::kNothing) {
+    constexpr bool kDifferences = kCancels == Cancels::kDifferences;
+    if (kDifferences) terms = block_sum<Threads>(terms);
+    const PairSums sum = {gaps, student, terms};
+    const bool cancels =
+        threadIdx.x == 0 && (kDifferences ? differences_cancel(sum) : norms_cancel(sum));
     if (cancels) {
       nodes.cancelled[group] = 1;
       nodes.arrivals[group] = 0;
+      out.groups[group].student = student;
     }
     if (__syncthreads_or(cancels)) return;
   }
   const double factor = mean_factor(nodes, group_sums<Threads>(nodes, group));
   if (threadIdx.x == 0) {
     if (gaps < 0.0) gaps = 0.0;  // rounding of the norms; a NaN stays
-    out.groups[group] = {factor * gaps, student == 0.0 ? 0.0 : sqrt(student / gaps)};
+    out.groups[group] = {factor * gaps, student == 0.0 ? 0.0 : sqrt(student / gaps), student};
   }
   // A single group waits for no other: the thread that wrote it goes on.
   const int64_t groups = nodes.groups;

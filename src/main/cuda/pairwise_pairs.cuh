@@ -1,6 +1,7 @@
 // cuda/pairwise_pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
 // maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
-// for the gradient, each is computed once and for its mirror image, too.
+// for the gradient, each is computed once and for its mirror image, too. Or, for larger groups of
+// f64 inputs whose norms cancel, used at once.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
       out[(j + 1) * pairs.pitch + i] = value_as<T>(y);
     });
   }
-  end_pairs<kThreads, /*Difference=*/false>(nodes, group, pairs.sums, pairs.slots, loss);
+  end_pairs<kThreads, Cancels::kNothing>(nodes, group, pairs.sums, pairs.slots, loss);
 }
 
 // what      h = S gap: the gradient from the gaps of pairs
@@ -112,6 +113,73 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   WarpSums<Math, Tile> sums;
   block_product(divide_up(count, kChunk), a, b, shared, sums);
   write_grad_tile(nodes, out, group, i0, c0, sums, tile[0], reinterpret_cast<Epilogue<T>*>(shared));
+}
+
+// Gaps of which a tile exists at a time, of each block.
+struct StreamedPairs {
+  int64_t tiles;          // of nodes
+  int64_t channel_tiles;  // of the gradient, or 1
+  double* gaps;           // [groups, tiles, channel_tiles, kTileNodes, kTileNodes]
+  PairSums* sums;         // [groups, tiles]
+
+  StreamedPairs(const Nodes<double>& nodes, bool want_grad, Workspace& workspace)
+      : tiles(divide_up(nodes.group_nodes(), kTileNodes)),
+        channel_tiles(want_grad ? divide_up(nodes.student.C, PairTile::kM) : 1) {
+    gaps = workspace.take<double>(want_grad ? blocks(nodes) * kTileNodes * kTileNodes : 0);
+    sums = workspace.take<PairSums>(nodes.groups * tiles);
+  }
+
+  int64_t blocks(const Nodes<double>& nodes) const { return nodes.groups * tiles * channel_tiles; }
+};
+
+// what      value and h = S gap of groups whose norms cancel; blocks of the others leave at once
+// mapping   block = kM channels x 64 nodes, beside all nodes of the group, one tile of them after
+//           the other
+// traffic   a block reads all nodes of the group, and kM of their channels once more; writes and
+//           reads a gap per pair of its nodes, in the second-level cache
+// shared    as pairwise_gram_grad_tile_per_block_kernel with kM = 64
+template <class Math>
+__global__ void __launch_bounds__(PairTile::kThreads) pairwise_streamed_tile_per_block_kernel(
+    Nodes<double> nodes, StreamedPairs pairs, LossOut loss, GradOut out, bool want_grad) {
+  constexpr int kThreads = PairTile::kThreads;
+  STRUCTKD_DYNAMIC_SHARED(double, shared);
+  STRUCTKD_SHARED(NodeTile<double>, tile, [2]);
+  const int64_t c0 = blockIdx.x % pairs.channel_tiles * PairTile::kM;
+  const int64_t block = blockIdx.x / pairs.channel_tiles, group = block / pairs.tiles;
+  if (nodes.cancelled[group] == 0) return;
+  const int64_t i0 = block % pairs.tiles * kTileNodes, count = nodes.group_nodes();
+  double* gaps = pairs.gaps + int64_t(blockIdx.x) * (kTileNodes * kTileNodes);
+  const StackedChannels channels(nodes.student.C, nodes.teacher.C);
+  describe_nodes(nodes, group, i0, tile[0]);
+  double squares = 0.0;
+  WarpSums<Math, PairTile> h;
+  for (int64_t j0 = 0; j0 < count; j0 += kTileNodes) {
+    describe_nodes(nodes, group, j0, tile[1]);
+    __syncthreads();
+    NodeColumns<double, double, Side::kLeft, kThreads> left(nodes, tile[1], count - j0, channels);
+    NodeColumns<double, double, Side::kRight, kThreads> right(nodes, tile[0], count - i0, channels);
+    WarpSums<Math, PairTile> sums;
+    block_product(channels.chunks(), left, right, shared, sums);
+    sums.for_each_pair([&](int row, int column, double x, double y) {
+      squares += x * x + y * y;
+      if (!want_grad) return;
+      gaps[row * kTileNodes + column] = x;
+      gaps[row * kTileNodes + column + 1] = y;
+    });
+    if (!want_grad) continue;
+    __syncthreads();
+    NodeCursor<double> cursor(nodes, group, j0 / kChunk);
+    ChannelRows<double, double, PairTile::kM, kThreads, false> a(cursor, Source::kStudent, c0);
+    MatrixRows<double, kTileNodes, kThreads> b(gaps, 0, kTileNodes);
+    block_product(kTileNodes / kChunk, a, b, shared, h);
+  }
+  if (want_grad) write_grad_tile(nodes, out, group, i0, c0, h, tile[0], shared);
+  if (c0 != 0) return;
+  squares = block_sum<kThreads>(squares);
+  if (threadIdx.x == 0) {
+    pairs.sums[block] = {squares, i0 == 0 ? loss.groups[group].student : 0.0, 0.0};
+  }
+  end_pairs<kThreads, Cancels::kNothing>(nodes, group, pairs.sums, pairs.tiles, loss);
 }
 
 }  // namespace
