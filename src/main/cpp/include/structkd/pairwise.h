@@ -46,7 +46,8 @@ typedef struct structkd_pairwise_params {
  * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads). The CPU backend takes
  * N^2 numbers where the pairs are fewer than those matrices' products: for N <= 2 max(Cs, Ct), and
  * up to 64 MB for N below about 4 max(Cs, Ct). CUDA takes N Cs floats more where grad is F16 or
- * BF16, Cs > 128 and the norm is differentiable. Same checks and errors as structkd_pairwise().
+ * BF16, Cs > 128 and the norm is differentiable. F64 inputs take O(N (Cs + Ct)) numbers more, which
+ * are touched only where norms cancel (Numerics). Same checks and errors as structkd_pairwise().
  */
 STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx,
                                                          const structkd_tensor* student,
@@ -76,7 +77,9 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
  *           structkd_last_plan). A zero node has affinity 0 and gradient 0; an image whose weights
  *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or
- *           a length beyond f64, of a node that has weight give a NaN loss.
+ *           a length beyond f64, of a node that has weight give a NaN loss. F64 inputs: 2^-53 kappa
+ *           of value and gradient is rounding, as where affinities are subtracted, but up to 2^-37
+ *           for kappa up to 2^8, where norms of matrices are.
  * Order     fixed: equal inputs give equal bits, whatever the thread count.
  * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
  * Source    Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019,

@@ -29,7 +29,8 @@ import org.structkd.internal.TensorArguments;
  *   <li><b>Memory:</b> O((Cs + Ct)^2) beside the gradient; no N x N matrix at any map size.
  *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
  *       of LibTorch threads.
- *   <li><b>NaN:</b> a NaN among the features gives a NaN loss.
+ *   <li><b>NaN:</b> a NaN or an infinity among the features of nodes that have weight gives a NaN
+ *       loss. A node of weight 0 takes no part and has gradient 0, whatever it holds.
  * </ul>
  *
  * <p>Source: Y. Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR
@@ -187,8 +188,8 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
    * @param student as above
    * @param teacher as above
    * @param weights one for each node, after pooling: [B, H', W'], [B, N] of tokens or [B] of
-   *     vectors; finite and at least 0; null: all 1. An image whose weights sum to 0 has loss 0 and
-   *     stays in the mean
+   *     vectors; finite and at least 0; null: all 1. A node of weight 0 takes no part, even if it is
+   *     NaN. An image whose weights sum to 0 has loss 0 and stays in the mean
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above, and for CPU weights that are negative or not finite
    * @throws StructkdException if native code is missing or fails

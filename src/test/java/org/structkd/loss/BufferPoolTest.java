@@ -15,7 +15,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.internal.NativeOps;
-import org.structkd.testing.Tensors;
 
 /** The pool of buffers holds no more than it promises and than it says, whatever maps come. */
 @SuppressWarnings("try") // scopes are opened, not read

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
@@ -140,6 +142,38 @@ class PairwiseLossTest {
     Tensor firstRow = torch.cat(new TensorVector(torch.ones(1, 1, 6), torch.zeros(1, 1, 6)), 1);
     double cut = ALL_NODES.forward(student.narrow(2, 0, 1), teacher.narrow(2, 0, 1)).item_double();
     assertEquals(cut, ALL_NODES.forward(student, teacher, firstRow).item_double(), 1e-12);
+  }
+
+  /** The window that becomes the node without weight holds what must not spread. */
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+  void aNodeOfWeight0TakesNoPartWhateverItsWindowHolds(double value) {
+    Tensor weights = torch.ones(1, 4, 4);
+    weights.narrow(1, 1, 1).narrow(2, 2, 1).zero_();
+    for (Pooling pooling :
+        List.of(Pooling.max(2, 2), Pooling.averageToNodes(4, 4), Pooling.none())) {
+      int scale = pooling.equals(Pooling.none()) ? 1 : 2;
+      PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.cirkd().withPooling(pooling));
+      Tensor[] grads = new Tensor[2];
+      double[] values = new double[2];
+      for (int poisoned = 0; poisoned < 2; poisoned++) {
+        Tensor student = Tensors.gaussian(1, 1, 3, 4 * scale, 4 * scale);
+        Tensor teacher = Tensors.gaussian(2, 1, 3, 4 * scale, 4 * scale);
+        if (poisoned == 1) {
+          for (Tensor map : List.of(student, teacher)) {
+            map.narrow(2, scale, scale).narrow(3, 2 * scale, scale).fill_(new Scalar(value));
+          }
+        }
+        student = Tensors.leaf(student, ScalarType.Double);
+        Tensor result = loss.forward(student, teacher, weights);
+        result.backward();
+        values[poisoned] = result.item_double();
+        grads[poisoned] = student.grad();
+      }
+      assertTrue(Double.isFinite(values[0]) && values[0] > 0);
+      assertEquals(values[0], values[1], pooling.toString());
+      assertTrue(Tensors.sameBits(grads[0].add(new Scalar(0)), grads[1].add(new Scalar(0))));
+    }
   }
 
   @Test

@@ -19,6 +19,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.StructkdException;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
@@ -145,6 +147,20 @@ class ObjectiveTest {
     assertTrue(diverged.getMessage().startsWith("term \"bad\" is "), diverged.getMessage());
     assertTrue(
         diverged.getMessage().contains(" at step 12, first for image 0"), diverged.getMessage());
+  }
+
+  /** Without gradient it would leave the total as it is, and the training would go on unaware. */
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY})
+  void termOfWeightZeroThatIsNotFiniteIsNamed(double value) {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("on", 1.0, MEAN_SQUARE),
+            new WeightedTerm("off", 0.0, in -> torch.full(new long[] {}, new Scalar(value))));
+    DivergedException diverged =
+        assertThrows(DivergedException.class, () -> objective.compute(anyStep(7)));
+    assertEquals("off", diverged.term());
+    assertEquals(7, diverged.step());
   }
 
   @Test
