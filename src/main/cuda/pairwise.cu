@@ -198,9 +198,9 @@ class PairwiseCall {
   template <class Math>
   void streamed_pairs(const StreamedPairs& pairs) const {
     launch<pairwise_streamed_tile_per_block_kernel<Math>>(
-        "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), PairTile::kThreads,
-        grad_shared_bytes<Math, KInnermost<double, PairTile::kM>, RowInnermost<double, kTileNodes>,
-                          PairTile>(),
+        "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), StreamTile::kThreads,
+        grad_shared_bytes<Math, KInnermost<double, StreamTile::kM>,
+                          RowInnermost<double, kTileNodes>, StreamTile>(),
         stream_, nodes_, pairs, loss_, out_, args_.grad.data != nullptr);
   }
 

@@ -115,6 +115,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   write_grad_tile(nodes, out, group, i0, c0, sums, tile[0], reinterpret_cast<Epilogue<T>*>(shared));
 }
 
+// Two sets of sums in registers, gaps and h: half of either per thread.
+using StreamTile = BlockTile<kTileNodes, kTileNodes, 16, 32, 1>;
+
 // Gaps of which a tile exists at a time, of each block.
 struct StreamedPairs {
   int64_t tiles;          // of nodes
@@ -124,7 +127,7 @@ struct StreamedPairs {
 
   StreamedPairs(const Nodes<double>& nodes, bool want_grad, Workspace& workspace)
       : tiles(divide_up(nodes.group_nodes(), kTileNodes)),
-        channel_tiles(want_grad ? divide_up(nodes.student.C, PairTile::kM) : 1) {
+        channel_tiles(want_grad ? divide_up(nodes.student.C, StreamTile::kM) : 1) {
     gaps = workspace.take<double>(want_grad ? blocks(nodes) * kTileNodes * kTileNodes : 0);
     sums = workspace.take<PairSums>(nodes.groups * tiles);
   }
@@ -139,12 +142,13 @@ struct StreamedPairs {
 //           reads a gap per pair of its nodes, in the second-level cache
 // shared    as pairwise_gram_grad_tile_per_block_kernel with kM = 64
 template <class Math>
-__global__ void __launch_bounds__(PairTile::kThreads) pairwise_streamed_tile_per_block_kernel(
-    Nodes<double> nodes, StreamedPairs pairs, LossOut loss, GradOut out, bool want_grad) {
-  constexpr int kThreads = PairTile::kThreads;
+__global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
+    pairwise_streamed_tile_per_block_kernel(
+        Nodes<double> nodes, StreamedPairs pairs, LossOut loss, GradOut out, bool want_grad) {
+  constexpr int kThreads = StreamTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(double, shared);
   STRUCTKD_SHARED(NodeTile<double>, tile, [2]);
-  const int64_t c0 = blockIdx.x % pairs.channel_tiles * PairTile::kM;
+  const int64_t c0 = blockIdx.x % pairs.channel_tiles * StreamTile::kM;
   const int64_t block = blockIdx.x / pairs.channel_tiles, group = block / pairs.tiles;
   if (nodes.cancelled[group] == 0) return;
   const int64_t i0 = block % pairs.tiles * kTileNodes, count = nodes.group_nodes();
@@ -152,13 +156,13 @@ __global__ void __launch_bounds__(PairTile::kThreads) pairwise_streamed_tile_per
   const StackedChannels channels(nodes.student.C, nodes.teacher.C);
   describe_nodes(nodes, group, i0, tile[0]);
   double squares = 0.0;
-  WarpSums<Math, PairTile> h;
+  WarpSums<Math, StreamTile> h;
   for (int64_t j0 = 0; j0 < count; j0 += kTileNodes) {
     describe_nodes(nodes, group, j0, tile[1]);
     __syncthreads();
     NodeColumns<double, double, Side::kLeft, kThreads> left(nodes, tile[1], count - j0, channels);
     NodeColumns<double, double, Side::kRight, kThreads> right(nodes, tile[0], count - i0, channels);
-    WarpSums<Math, PairTile> sums;
+    WarpSums<Math, StreamTile> sums;
     block_product(channels.chunks(), left, right, shared, sums);
     sums.for_each_pair([&](int row, int column, double x, double y) {
       squares += x * x + y * y;
@@ -169,7 +173,7 @@ __global__ void __launch_bounds__(PairTile::kThreads) pairwise_streamed_tile_per
     if (!want_grad) continue;
     __syncthreads();
     NodeCursor<double> cursor(nodes, group, j0 / kChunk);
-    ChannelRows<double, double, PairTile::kM, kThreads, false> a(cursor, Source::kStudent, c0);
+    ChannelRows<double, double, StreamTile::kM, kThreads, false> a(cursor, Source::kStudent, c0);
     MatrixRows<double, kTileNodes, kThreads> b(gaps, 0, kTileNodes);
     block_product(kTileNodes / kChunk, a, b, shared, h);
   }
