@@ -57,7 +57,7 @@ template <class T, class Use>
 void with_cut_of(const Launch& launch, const PixelwiseArgs& args, void* memory, Use&& use) {
   Workspace workspace(memory);
   const bool rows = prefers_rows(args);
-  if (rows && args.student.C >= kLongRow) {
+  if (rows && args.student.C >= kLongRow<T>) {
     const PixelRows<T> cut(args, launch.threads, workspace);
     use(cut, workspace);
   } else {

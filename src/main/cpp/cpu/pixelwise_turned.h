@@ -50,27 +50,36 @@ class TurnedExchange {
   T* rows() const { return tile_.e_first; }
 
   void load_logits(const Rows& logits, int64_t i, T* buffer) const {
-    const int64_t K = tile_.K, count = smaller<int64_t>(kLanes<T>, in_.count - i);
-    if (logits.are_dense<T>()) {
-      memcpy(rows(), logits.plain<T>(in_.n0 + i), size_t(count * K) * sizeof(T));
-    } else {
-      for (int64_t l = 0; l < count; ++l) {
-        load_row(logits.row(in_.n0 + i + l), 0, 0, 0, K, rows() + l * K);
-      }
-    }
-    // As in Exchange: rows that do not exist are 0.
-    memset(rows() + count * K, 0, size_t((kLanes<T> - count) * K) * sizeof(T));
+    const int64_t K = tile_.K;
+    const T* from = rows_from(logits, i);
     for (int64_t c = 0; c < K; c += kLanes<T>) {
       if (c + kLanes<T> <= K) {
-        transpose(rows() + c, K, buffer + c * tile_.stride + i, tile_.stride);
+        transpose(from + c, K, buffer + c * tile_.stride + i, tile_.stride);
       } else {
         T last[kLanes<T> * kLanes<T>];
-        transpose<T>(rows() + c, K, last, kLanes<T>);
+        transpose<T>(from + c, K, last, kLanes<T>);
         for (int64_t k = c; k < K; ++k) {
           store(buffer + k * tile_.stride + i, load(last + (k - c) * kLanes<T>));
         }
       }
     }
+  }
+
+  // kLanes rows from the i-th on as rows() holds them; what follows may be read up to a vector.
+  const T* rows_from(const Rows& logits, int64_t i) const {
+    const int64_t K = tile_.K, r = in_.n0 + i, count = smaller<int64_t>(kLanes<T>, in_.count - i);
+    const bool dense = logits.are_dense<T>();
+    if (dense && (r + kLanes<T>)*K + kLanes<T> <= logits.count() * K) return logits.plain<T>(r);
+    if (dense) {
+      memcpy(rows(), logits.plain<T>(r), size_t(count * K) * sizeof(T));
+    } else {
+      for (int64_t l = 0; l < count; ++l) {
+        load_row(logits.row(r + l), 0, 0, 0, K, rows() + l * K);
+      }
+    }
+    // As in Exchange: rows that do not exist are 0.
+    memset(rows() + count * K, 0, size_t((kLanes<T> - count) * K) * sizeof(T));
+    return rows();
   }
 
   void store_gradients(int64_t i) const {

@@ -48,6 +48,8 @@ class Rows {
     return are_plain<T>() && !uneven_ && pitch_ == map_.C;
   }
 
+  int64_t count() const { return row_.B; }
+
   template <class T>
   T* plain(int64_t r) const {
     return static_cast<T*>(map_.data) + offset(r);
