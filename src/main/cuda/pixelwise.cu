@@ -37,7 +37,6 @@ void visit_registers(const char* description, Visit&& visit) {
       "pixelwise_registers_kernel", description});
 }
 
-
 // Calls visit(Form) with the kernel for maps of this shape and layout. Class counts of the common
 // data sets get a kernel whose last class is the last one held: 19 (Cityscapes), 21 (Pascal VOC),
 // 150, 151 (ADE20K), 171 (COCO-Stuff). f64 holds half as many.

@@ -37,8 +37,8 @@ struct PixelPlace {
   __device__ __forceinline__ explicit PixelPlace(const PixelwiseTask<Element>& task) {
     // Of all images, or of the block's own.
     const int64_t count = Mapping::kOverImages ? task.first.B * task.pixels : task.pixels;
-    const int64_t start = Mapping::kOverImages ? int64_t(blockIdx.x)
-                                               : int64_t(blockIdx.x) % task.blocks_per_image;
+    const int64_t start =
+        Mapping::kOverImages ? int64_t(blockIdx.x) : int64_t(blockIdx.x) % task.blocks_per_image;
     n = start * Mapping::kPixels + Mapping::pixel();
     inside = n < count;
     if (!inside) n = count - 1;  // something to read

@@ -270,8 +270,8 @@ TEST_P(PixelwiseOnBackend, RowsNeedMemoryPerThreadNotPerRow) {
     const structkd_pixelwise_params params = params_of();
     const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
     size_t bytes = 0;
-    EXPECT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, logits.view(), logits.view(), &params,
-                                                        1, &bytes));
+    EXPECT_EQ(STRUCTKD_OK,
+              structkd_pixelwise_workspace(&ctx, logits.view(), logits.view(), &params, 1, &bytes));
     return double(bytes);
   };
   // Two threads with both nets of two rows and three numbers per class; and a number per row.

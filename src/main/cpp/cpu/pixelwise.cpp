@@ -20,8 +20,7 @@ double sum_of_divergences(const Cut& cut, double grad_scale, int threads) {
 #pragma omp parallel num_threads(threads)
   {
     const int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
-    cut.template run<Kind>(grad_scale, cut.count * thread / team,
-                           cut.count * (thread + 1) / team);
+    cut.template run<Kind>(grad_scale, cut.count * thread / team, cut.count * (thread + 1) / team);
   }
   double sum = 0.0;
   for (int64_t t = 0; t < cut.count; ++t) sum += cut.sums[t];

@@ -18,8 +18,8 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Classes of a row that are summed in T before their sums are added in f64; a quarter and four times
-// of them took the same time.
+// Classes of a row that are summed in T before their sums are added in f64; a quarter and four
+// times of them took the same time.
 template <class T>
 constexpr int64_t kPiece = 8192 / int64_t(sizeof(T));
 

@@ -58,8 +58,7 @@ struct PixelTile {
 
   // `whole` vectors of neighbouring classes of one pixel, as if they were classes of a vector of
   // pixels: what is summed over them is then to be summed over the lanes, too.
-  PixelTile(
-      int64_t whole, const T* first, const T* second, T* e_first, T* e_second, T* gap)
+  PixelTile(int64_t whole, const T* first, const T* second, T* e_first, T* e_second, T* gap)
       : K(whole),
         pixels(kLanes<T>),
         stride(kLanes<T>),
@@ -279,9 +278,8 @@ inline PixelResult<T> compare(const Classes& classes,
     }) / sums.first;
     const Closeness<T> at = {inverse_first, choose<T>(close, growth, one) / sums.second, exact,
                              choose<T>(close, one, -one)};  // no square is below -1
-    const Vector<T> excess = classes.sum([&](const PixelTile<T>& tile, int64_t) {
-      return differences<T, kStudentFirst>(tile, at);
-    });
+    const Vector<T> excess = classes.sum(
+        [&](const PixelTile<T>& tile, int64_t) { return differences<T, kStudentFirst>(tile, at); });
     const Vector<T> shrink = kStudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
     const Vector<T> grow = one / (one + shrink);
     result = {choose<T>(close, log_of_one_plus<T>(excess), exact),
