@@ -2,13 +2,14 @@
 //
 // what      sum over pixels of the divergence, and its gradient, from one read of both nets.
 // mapping   pixelwise_mapping.cuh: the classes of a pixel lie in the registers of one thread
-//           (K <= 32), of 8 warps (K <= 176), or, channels last, of 8 or 32 lanes; 128 or 256
-//           threads, a block per 32 to 128 pixels. More classes are read again for each of the
-//           four passes, from the second cache.
+//           (K <= 32), of 8 warps (K <= 176), or, of rows, of 8 lanes (K <= 24), a warp (K <= 256)
+//           or a block (K <= 1024); 128 or 256 threads, a block per 32 to 128 pixels or 1 to 16
+//           rows. More classes of a plane are read again for each of four passes, of a row for the
+//           second of two (pixelwise_rows.cuh: 512 threads a row), from the second cache.
 // result    a sum in f64 per block; pixelwise_sum_kernel adds them in the order of the blocks.
 //           With a mask the valid pixels are counted first, and every warp adds the 128 counts.
 // traffic   12 bytes per f32 logit with gradient (read two, write one), 8 without; f16, bf16 half.
-// shared    none, or 8 KB in which the warps of a pixel meet; no bank conflicts.
+// shared    none, or up to 8 KB in which the warps of a pixel meet; no bank conflicts.
 // registers three per class held (e^a, e^b, d) and about 35; launches are bounded so that at least
 //           two blocks share a multiprocessor.
 // tests     pixelwise_test.cpp: class counts at and around each dispatch boundary, all layouts.
@@ -16,6 +17,7 @@
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
 #include "cuda/pixelwise_kernels.cuh"
+#include "cuda/pixelwise_rows.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -35,14 +37,6 @@ void visit_registers(const char* description, Visit&& visit) {
       "pixelwise_registers_kernel", description});
 }
 
-template <class Element, class Mapping, class Visit>
-void visit_reread(const char* description, Visit&& visit) {
-  visit(Form<Mapping, pixelwise_reread_kernel<Element, Mapping>>{"pixelwise_reread_kernel",
-                                                                 description});
-}
-
-bool is_channels_last(const Map& map) { return map.stride_c == 1 && map.stride_w != 1; }
-
 // Calls visit(Form) with the kernel for maps of this shape and layout. Class counts of the common
 // data sets get a kernel whose last class is the last one held: 19 (Cityscapes), 21 (Pascal VOC),
 // 150, 151 (ADE20K), 171 (COCO-Stuff). f64 holds half as many.
@@ -50,22 +44,27 @@ template <class Element, class Visit>
 void with_form(const PixelwiseArgs& args, Visit&& visit) {
   constexpr bool kWide = sizeof(Element) == 8;
   const int64_t K = args.student.C;
-  // Up to 4 classes, a sector of 32 bytes holds whole pixels: planes or not makes no difference.
-  if (K > 4 && is_channels_last(args.student) && is_channels_last(args.teacher)) {
-    constexpr const char* kDescription = "lanes on classes";
+  if (prefers_rows(args)) {
     if (K <= 24) {
-      visit_registers<Element, ClassLanes<8>, 5, 3>(kDescription, visit);
+      visit_registers<Element, ClassLanes<8>, 1, 3>("8 lanes per row", visit);
     } else if (K <= (kWide ? 128 : 256)) {
-      visit_registers<Element, ClassLanes<32>, 25, kWide ? 4 : 8>(kDescription, visit);
+      visit_registers<Element, ClassLanes<32>, 25, kWide ? 4 : 8>("a warp per row", visit);
+    } else if (K <= (kWide ? 512 : 1024)) {
+      visit_registers<Element, ClassBlock<128>, kWide ? 129 : 257, kWide ? 4 : 8>("a block per row",
+                                                                                  visit);
     } else {
-      visit_reread<Element, ClassLanes<32>>("lanes on classes, classes read again", visit);
+      using Mapping = ClassBlock<512>;
+      visit(Form<Mapping, pixelwise_rows_kernel<Element, Mapping>>{
+          "pixelwise_rows_kernel", "a block per row, classes read again"});
     }
     return;
   }
   constexpr const char* kThread = "a thread per pixel";
   constexpr const char* kWarps = "8 warps per 32 pixels";
   const auto reread = [&] {
-    visit_reread<Element, PixelLanes<8>>("8 warps per 32 pixels, classes read again", visit);
+    using Mapping = PixelLanes<8>;
+    visit(Form<Mapping, pixelwise_reread_kernel<Element, Mapping>>{
+        "pixelwise_reread_kernel", "8 warps per 32 pixels, classes read again"});
   };
   if (K <= 16) {
     visit_registers<Element, PixelLanes<1>, 1, 16>(kThread, visit);
@@ -108,6 +107,13 @@ int64_t blocks_per_image(const PixelwiseArgs& args) {
   return divide_up(args.student.H * args.student.W, Mapping::kPixels);
 }
 
+template <class Mapping>
+int64_t blocks_of(const PixelwiseArgs& args) {
+  const int64_t B = args.student.B, N = args.student.H * args.student.W;
+  return Mapping::kOverImages ? divide_up(B * N, Mapping::kPixels)
+                              : B * blocks_per_image<Mapping>(args);
+}
+
 void count_valid_pixels(cudaStream_t stream, const PixelwiseArgs& args, int64_t* counts) {
   const Plane& mask = args.mask;
   const Map& map = args.student;
@@ -122,7 +128,7 @@ template <class Element, class Form>
 void run(const Launch& launched, const PixelwiseArgs& args, void* memory, const Form& form) {
   using Mapping = typename Form::Mapping;
   const cudaStream_t stream = stream_of(launched);
-  const int64_t per_image = blocks_per_image<Mapping>(args), blocks = args.student.B * per_image;
+  const int64_t per_image = blocks_per_image<Mapping>(args), blocks = blocks_of<Mapping>(args);
   Workspace workspace(memory);
   const PixelwiseMemory scratch(args, blocks, workspace);
   if (scratch.valid_counts != nullptr) count_valid_pixels(stream, args, scratch.valid_counts);
@@ -162,7 +168,7 @@ size_t pixelwise_workspace(const Launch&, const PixelwiseArgs& args) {
   with_element_type(args.student.dtype, [&](auto element) {
     with_form<decltype(element)>(args, [&](auto form) {
       using Mapping = typename decltype(form)::Mapping;
-      PixelwiseMemory(args, args.student.B * blocks_per_image<Mapping>(args), workspace);
+      PixelwiseMemory(args, blocks_of<Mapping>(args), workspace);
     });
   });
   return workspace.bytes();

@@ -35,10 +35,19 @@ struct PixelPlace {
   const Element* second;
 
   __device__ __forceinline__ explicit PixelPlace(const PixelwiseTask<Element>& task) {
-    b = int64_t(blockIdx.x) / task.blocks_per_image;
-    n = int64_t(blockIdx.x) % task.blocks_per_image * Mapping::kPixels + Mapping::pixel();
-    inside = n < task.pixels;
-    if (!inside) n = task.pixels - 1;  // something to read
+    // Of all images, or of the block's own.
+    const int64_t count = Mapping::kOverImages ? task.first.B * task.pixels : task.pixels;
+    const int64_t start =
+        Mapping::kOverImages ? int64_t(blockIdx.x) : int64_t(blockIdx.x) % task.blocks_per_image;
+    n = start * Mapping::kPixels + Mapping::pixel();
+    inside = n < count;
+    if (!inside) n = count - 1;  // something to read
+    if (Mapping::kOverImages) {
+      b = task.pixels == 1 ? n : n / task.pixels;
+      n -= b * task.pixels;
+    } else {
+      b = int64_t(blockIdx.x) / task.blocks_per_image;
+    }
     first = task.first.at(b, Mapping::part(), n);
     second = task.second.at(b, Mapping::part(), n);
     valid = inside;

@@ -16,6 +16,7 @@ struct PixelLanes {
   static constexpr int kParts = Warps;
   static constexpr int kThreads = Warps == 1 ? 128 : Warps * kWarp;
   static constexpr int kPixels = kThreads / kParts;
+  static constexpr bool kOverImages = false;  // a block has pixels of one image
 
   __device__ __forceinline__ static int pixel() { return int(threadIdx.x) % kPixels; }
   __device__ __forceinline__ static int part() { return int(threadIdx.x) / kPixels; }
@@ -39,12 +40,13 @@ struct PixelLanes {
   }
 };
 
-// Channels last: neighbouring lanes have neighbouring classes, Lanes of them one pixel.
+// Rows: neighbouring lanes have neighbouring classes, Lanes of them one pixel.
 template <int Lanes>
 struct ClassLanes {
   static constexpr int kParts = Lanes;
   static constexpr int kThreads = 128;
   static constexpr int kPixels = kThreads / kParts;
+  static constexpr bool kOverImages = true;
 
   __device__ __forceinline__ static int pixel() { return int(threadIdx.x) / Lanes; }
   __device__ __forceinline__ static int part() { return int(threadIdx.x) % Lanes; }
@@ -57,6 +59,37 @@ struct ClassLanes {
       for (int step = Lanes / 2; step > 0; step /= 2) {
         values[v] = combine(values[v], __shfl_xor_sync(kFullWarp, values[v], step));
       }
+    }
+  }
+};
+
+// Long rows: a block has one pixel. The warps meet in shared memory, where all lanes read the same
+// word: no bank conflicts.
+template <int Threads>
+struct ClassBlock {
+  static constexpr int kParts = Threads;
+  static constexpr int kThreads = Threads;
+  static constexpr int kPixels = 1;
+  static constexpr bool kOverImages = true;
+
+  __device__ __forceinline__ static int pixel() { return 0; }
+  __device__ __forceinline__ static int part() { return int(threadIdx.x); }
+
+  template <int Count, class T, class Combine>
+  __device__ __forceinline__ static void meet(T (&values)[Count], Combine combine) {
+    constexpr int kWarps = Threads / kWarp;
+    STRUCTKD_SHARED(T, shared, [Count][kWarps]);
+    ClassLanes<kWarp>::meet(values, combine);
+    __syncthreads();  // the values of the last meeting have been read
+    if (threadIdx.x % kWarp == 0) {
+#pragma unroll
+      for (int v = 0; v < Count; ++v) shared[v][threadIdx.x / kWarp] = values[v];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int v = 0; v < Count; ++v) {
+      values[v] = shared[v][0];
+      for (int w = 1; w < kWarps; ++w) values[v] = combine(values[v], shared[v][w]);
     }
   }
 };

@@ -109,6 +109,176 @@ TEST_P(PixelwiseOnBackend, MatchesReferenceAtClassCountsWhereTheKernelChanges) {
   }
 }
 
+// Rows: the classes of a pixel lie side by side, or an image has next to no pixels.
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceOnRowsOfAnyLength) {
+  // B, K: a vector of classes +- 1; lanes, warps and blocks of classes +- 1; tiles of 64 rows +- 1;
+  // pieces of 2048 and 4096 classes +- 1; a vocabulary.
+  const int64_t shapes[][2] = {{1, 1},    {5, 2},    {63, 3},   {65, 5},    {130, 10},
+                               {3, 15},   {17, 16},  {66, 17},  {64, 19},   {3, 47},
+                               {2, 49},   {16, 100}, {2, 191},  {3, 192},   {2, 257},
+                               {5, 1000}, {2, 1024}, {2, 1025}, {2, 2049},  {3, 4095},
+                               {1, 4096}, {2, 4097}, {1, 8191}, {1, 32000}, {2, 12289}};
+  for (const auto& n : shapes) {
+    for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
+      for (Input input : {Input::kRandom, Input::kNearlyEqual}) {
+        // What the reference loses in f64 near student = teacher grows with the classes.
+        if (dtype == STRUCTKD_F64 && input == Input::kNearlyEqual && n[1] > 257) continue;
+        TestTensor student({n[0], n[1], 1, 1}, dtype), teacher({n[0], n[1], 1, 1}, dtype);
+        fill_pair(input, 11, student, teacher);
+        for (auto divergence : kDivergences) {
+          expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceOnAVocabularyOf262144) {
+  for (Input input : {Input::kRandom, Input::kNearlyEqual}) {
+    TestTensor student({1, 262144, 1, 1}, STRUCTKD_F32);
+    TestTensor teacher({1, 262144, 1, 1}, STRUCTKD_F32);
+    fill_pair(input, 11, student, teacher);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+  }
+}
+
+TEST_P(PixelwiseOnBackend, MatchesReferenceOnRowsOfEveryDtypeAndLayout) {
+  // Few and many classes; one pixel, a few, and maps whose classes lie side by side.
+  for (int64_t classes : {10, 300, 1100}) {
+    for (const auto& size : {std::pair<int64_t, int64_t>{1, 1}, {2, 3}, {3, 5}}) {
+      for (structkd_dtype dtype : kFloatingDtypes) {
+        for (Layout layout : kLayouts) {
+          const std::vector<int64_t> shape = {3, classes, size.first, size.second};
+          const bool map = size.first * size.second > 6;
+          TestTensor student(shape, dtype, layout);
+          TestTensor teacher(shape, dtype, map ? layout : Layout::kContiguous);
+          fill_pair(Input::kRandom, 5, student, teacher);
+          expect_equal_to_reference(GetParam(), student, teacher, params_of());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, RowsMayBeAtAnyDistance) {
+  // The first K of every K + 3 numbers: whole vectors that begin anywhere.
+  for (int64_t classes : {10, 300, 1100}) {
+    const auto cut = [&](TestTensor& all) {
+      structkd_tensor rows = *all.view();
+      rows.sizes[1] = classes;
+      return rows;
+    };
+    TestTensor student({5, classes + 3, 1, 1}, STRUCTKD_F32);
+    TestTensor teacher({5, classes + 3, 1, 1}, STRUCTKD_F32);
+    TestTensor grad({5, classes + 3, 1, 1}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 5, student, teacher);
+    grad.fill([](int64_t) { return 7.0; });
+    TestTensor dense_student({5, classes, 1, 1}, STRUCTKD_F32);
+    TestTensor dense_teacher({5, classes, 1, 1}, STRUCTKD_F32);
+    const auto wide = [&](int64_t i) { return i / classes * (classes + 3) + i % classes; };
+    dense_student.fill([&](int64_t i) { return student.get(wide(i)); });
+    dense_teacher.fill([&](int64_t i) { return teacher.get(wide(i)); });
+    const Outcome dense = compute(GetParam(), dense_student, dense_teacher, params_of());
+
+    const structkd_tensor s = cut(student), t = cut(teacher);
+    structkd_tensor g = cut(grad);
+    const structkd_pixelwise_params params = params_of();
+    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+    size_t bytes = 0;
+    ASSERT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, &s, &t, &params, 1, &bytes));
+    AlignedBytes workspace(bytes);
+    Scalar<float> loss(0.0f);
+    ASSERT_EQ(STRUCTKD_OK,
+              structkd_pixelwise(&ctx, &s, &t, &params, workspace.data(), loss.get(), &g));
+    finish_calls();
+    EXPECT_EQ(dense.loss, double(*loss.get()));
+    for (int64_t i = 0; i < dense_student.elements(); ++i) {
+      EXPECT_EQ(dense.grad[size_t(i)], grad.get(wide(i))) << i;
+    }
+    for (int64_t b = 0; b < 5; ++b) {
+      for (int64_t c = classes; c < classes + 3; ++c) {
+        EXPECT_EQ(7.0, grad.get(b * (classes + 3) + c)) << "written between the rows";
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, RowsHonourMaskTemperatureAndDivisor) {
+  for (int64_t classes : {10, 300, 1100}) {
+    TestTensor student({7, classes, 1, 1}, STRUCTKD_F32);
+    TestTensor teacher({7, classes, 1, 1}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 3, student, teacher);
+    TestTensor mask({7, 1, 1}, STRUCTKD_U8);
+    mask.fill([](int64_t i) { return i == 0 || i == 3 || i == 4 || i == 6 ? 0.0 : 255.0; });
+    for (int64_t row : {3, 4}) student.set(row * classes + 5, kNaN);
+    for (auto divisor : kDivisors) {
+      for (auto divergence : kDivergences) {
+        structkd_pixelwise_params params = params_of(divergence, divisor);
+        params.mask = mask.view();
+        params.temperature = 7.3;
+        params.temperature_squared = 1;
+        expect_equal_to_reference(GetParam(), student, teacher, params);
+      }
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, ARowThatMayNotHaveAValueSaysNaN) {
+  for (int64_t classes : {10, 300, 5000}) {
+    for (double value : {kNaN, kInfinity}) {
+      for (int64_t at : {int64_t(0), classes / 2, classes - 1}) {
+        TestTensor student({2, classes, 1, 1}, STRUCTKD_F32);
+        TestTensor teacher({2, classes, 1, 1}, STRUCTKD_F32);
+        fill_pair(Input::kRandom, 8, student, teacher);
+        student.set(classes + at, value);
+        EXPECT_TRUE(std::isnan(compute(GetParam(), student, teacher, params_of()).loss)) << at;
+      }
+    }
+    // A class that the teacher rules out adds nothing, and one offset of a net is not seen.
+    TestTensor student({2, classes, 1, 1}, STRUCTKD_F32);
+    TestTensor teacher({2, classes, 1, 1}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 8, student, teacher);
+    for (int64_t c : {int64_t(1), classes - 1}) teacher.set(c, -kInfinity);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+    teacher.set(2, -3e38);
+    expect_equal_to_reference(GetParam(), student, teacher, params_of());
+  }
+}
+
+TEST_P(PixelwiseOnBackend, RowsGiveTheSameBitsForEveryThreadCountAndGradientLayout) {
+  for (int64_t classes : {10, 300, 1100}) {
+    TestTensor student({70, classes, 1, 1}, STRUCTKD_F32);
+    TestTensor teacher({70, classes, 1, 1}, STRUCTKD_F32);
+    fill_pair(Input::kRandom, 2, student, teacher);
+    How how;
+    how.threads = 1;
+    const Outcome first = compute(GetParam(), student, teacher, params_of(), how);
+    for (int threads : {2, 3, 7}) {
+      how.threads = threads;
+      how.grad_layout = threads == 3 ? Layout::kSliced : Layout::kContiguous;
+      const Outcome again = compute(GetParam(), student, teacher, params_of(), how);
+      EXPECT_EQ(first.loss, again.loss) << threads;
+      EXPECT_EQ(first.grad, again.grad) << threads;
+    }
+  }
+}
+
+TEST_P(PixelwiseOnBackend, RowsNeedMemoryPerThreadNotPerRow) {
+  const auto bytes_of = [&](int64_t rows, int64_t classes) {
+    TestTensor logits({rows, classes, 1, 1}, STRUCTKD_BF16);
+    const structkd_pixelwise_params params = params_of();
+    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+    size_t bytes = 0;
+    EXPECT_EQ(STRUCTKD_OK,
+              structkd_pixelwise_workspace(&ctx, logits.view(), logits.view(), &params, 1, &bytes));
+    return double(bytes);
+  };
+  // Two threads with both nets of two rows and three numbers per class; and a number per row.
+  EXPECT_LE(bytes_of(64, 32000), 2 * 7 * 32064 * 4.0 + 64 * 8 + 1024);
+  EXPECT_LE(bytes_of(4096, 100) - bytes_of(64, 100), 4096 * 8.0);
+}
+
 TEST_P(PixelwiseOnBackend, MatchesReferenceForEveryDtypeAndLayout) {
   for (structkd_dtype dtype : kFloatingDtypes) {
     for (Layout layout : kLayouts) {

@@ -382,6 +382,24 @@ TEST_F(MemoryCount, PixelwiseManyClasses) {
                  {"pixelwise_sum_kernel", sums, 4, kNoStream}});
 }
 
+TEST_F(MemoryCount, PixelwiseRowOfAWarp) {
+  expect_one_pass(Maps(128, 128, 16, 32, STRUCTKD_F32, Layout::kChannelsLast), 4);
+}
+
+TEST_F(MemoryCount, PixelwiseRowOfABlock) {
+  expect_one_pass(Maps(1024, 1024, 4, 8, STRUCTKD_F32, Layout::kChannelsLast), 1);
+}
+
+// Two passes, the second of which finds the logits in the second cache.
+TEST_F(MemoryCount, PixelwiseLongRows) {
+  const Maps maps(4096, 4096, 2, 5, STRUCTKD_F32, Layout::kChannelsLast);
+  const double logits = double(maps.student.elements()), sums = 8 * 10;
+  run_pixelwise(maps.student, maps.teacher);
+  expect_counts({{"pixelwise_rows_kernel", 8 * logits, 4 * logits + sums},
+                 {"pixelwise_sum_kernel", sums, 4, kNoStream}});
+  expect_bytes_once("pixelwise_rows_kernel", 20 * logits);
+}
+
 TEST_F(MemoryCount, PixelwiseMasked) {
   const Maps maps(19, 19, 32, 64);
   TestTensor mask({1, 32, 64}, STRUCTKD_U8);

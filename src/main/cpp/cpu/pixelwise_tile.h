@@ -1,5 +1,5 @@
 // cpu/pixelwise_tile.h: the pixel-wise divergence of a tile of pixels, a vector of pixels at a
-// time.
+// time; or of one pixel, whose classes fill the lanes.
 //
 // With a, b = logits / temperature of the distribution q in front and of the other, p, each less
 // its maximum; d = a - b, m = sum q d, delta = d - m:
@@ -55,6 +55,18 @@ struct PixelTile {
         e_first(second + K * stride),
         e_second(e_first + K * kLanes<T>),
         gap(e_second + K * kLanes<T>) {}
+
+  // `whole` vectors of neighbouring classes of one pixel, as if they were classes of a vector of
+  // pixels: what is summed over them is then to be summed over the lanes, too.
+  PixelTile(int64_t whole, const T* first, const T* second, T* e_first, T* e_second, T* gap)
+      : K(whole),
+        pixels(kLanes<T>),
+        stride(kLanes<T>),
+        first(const_cast<T*>(first)),  // only the tiles that own their logits are written
+        second(const_cast<T*>(second)),
+        e_first(e_first),
+        e_second(e_second),
+        gap(gap) {}
 };
 
 // Per pixel sums over the classes.
@@ -196,30 +208,30 @@ inline Vector<T> log_of_one_plus(Vector<T> x) {
   return (s + s) + (s + s) * sum;
 }
 
+// What differences() needs of its pixels.
+template <class T>
+struct Closeness {
+  Vector<T> inverse;  // of sum e^a
+  Vector<T> factor;   // times e^b: p (1 + F) where the pixel is close, else p
+  Vector<T> mean;     // m
+  Vector<T> limit;    // of delta^2, for the series of phi; below 0 where the pixel is not close
+};
+
 // Pixels of which some are close: e_second becomes the derivative up to the sum F that is not known
-// before the end. growth is e^KL.
+// before the end. Returns F.
 template <class T, bool StudentFirst>
-inline PixelResult<T> differences(const PixelTile<T>& tile,
-                                  const ClassSums<T>& sums,
-                                  Vector<T> mean,
-                                  Vector<T> growth,
-                                  Integers<T> close) {
+inline Vector<T> differences(const PixelTile<T>& tile, const Closeness<T>& at) {
   const T *e_first = tile.e_first, *gap = tile.gap;
   T* e_second = tile.e_second;
-  const Vector<T> one = broadcast(T(1)), inverse = one / sums.first;
-  // p (1 + F) where the pixel is close, else p: times e^b.
-  const Vector<T> factor = choose<T>(close, growth, one) / sums.second;
-  const Vector<T> limit = choose<T>(close, one, -one);  // no square is below -1
-
   Vector<T> excess = {};
   for (int64_t c0 = 0; c0 < tile.K; c0 += kClassBlock) {
     Vector<T> part = {};
     for (int64_t c = c0; c < smaller(c0 + kClassBlock, tile.K); ++c) {
-      const Vector<T> delta = load(gap) - mean, square = delta * delta;
-      const Vector<T> q = load(e_first) * inverse, q_delta = q * delta;
+      const Vector<T> delta = load(gap) - at.mean, square = delta * delta;
+      const Vector<T> q = load(e_first) * at.inverse, q_delta = q * delta;
       const Vector<T> near = q * (square * Phi<T>::over_square(delta));
-      const Vector<T> far = load(e_second) * factor - q;
-      const Integers<T> is_near = square < limit;
+      const Vector<T> far = load(e_second) * at.factor - q;
+      const Integers<T> is_near = square < at.limit;
       part += choose<T>(is_near, near, far + q_delta);
       store(e_second, StudentFirst ? q_delta : choose<T>(is_near, near - q_delta, far));
       e_first += kLanes<T>;
@@ -228,17 +240,25 @@ inline PixelResult<T> differences(const PixelTile<T>& tile,
     }
     excess += part;
   }
-
-  const Vector<T> shrink = StudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
-  const Vector<T> grow = one / (one + shrink);
-  return {choose<T>(close, log_of_one_plus<T>(excess), mean), choose<T>(close, one, sums.first),
-          choose<T>(close, one, sums.second), grow, shrink * inverse * grow};
+  return excess;
 }
 
+// The classes of a vector of pixels, for compare(). A row of classes is pixelwise_row.h's.
+template <class T>
+struct PixelVector {
+  const PixelTile<T>& tile;
+  int64_t i;
+
+  // The sum over all classes, from add(tile, i), which is that over the classes of one tile.
+  template <class Add>
+  Vector<T> sum(Add&& add) const {
+    return add(tile, i);
+  }
+};
+
 // Divergence and, if it is wanted, derivative of a vector of pixels.
-template <class T, structkd_divergence Kind>
-inline PixelResult<T> compare(const PixelTile<T>& tile,
-                              int64_t i,
+template <class T, structkd_divergence Kind, class Classes>
+inline PixelResult<T> compare(const Classes& classes,
                               const Tops<T>& tops,
                               const ClassSums<T>& sums,
                               double temperature,
@@ -248,12 +268,23 @@ inline PixelResult<T> compare(const PixelTile<T>& tile,
   const Vector<T> one = broadcast(T(1));
   const Vector<T> inverse_first = one / sums.first, inverse_second = one / sums.second;
   const Vector<T> mean = sums.gap * inverse_first;
-  const Vector<T> growth = vector_exp2<T>(mean) * sums.second * inverse_first;
+  const Vector<T> growth = vector_exp2<T>(mean) * sums.second * inverse_first;  // e^KL
   const Integers<T> close = growth <= T(kClose);
   PixelResult<T> result{mean * T(kLn2), sums.first, sums.second, inverse_second, inverse_first};
   if ((want_grad || !kCross) && (kStudentFirst || any<T>(close))) {
-    const Vector<T> exact = exact_gaps(tile, i, tops, T(1.0 / temperature)) / sums.first;
-    result = differences<T, kStudentFirst>(tile, sums, exact, growth, close);
+    const T inverse_temperature = T(1.0 / temperature);
+    const Vector<T> exact = classes.sum([&](const PixelTile<T>& tile, int64_t i) {
+      return exact_gaps(tile, i, tops, inverse_temperature);
+    }) / sums.first;
+    const Closeness<T> at = {inverse_first, choose<T>(close, growth, one) / sums.second, exact,
+                             choose<T>(close, one, -one)};  // no square is below -1
+    const Vector<T> excess = classes.sum(
+        [&](const PixelTile<T>& tile, int64_t) { return differences<T, kStudentFirst>(tile, at); });
+    const Vector<T> shrink = kStudentFirst ? Vector<T>{} : choose<T>(close, excess, Vector<T>{});
+    const Vector<T> grow = one / (one + shrink);
+    result = {choose<T>(close, log_of_one_plus<T>(excess), exact),
+              choose<T>(close, one, sums.first), choose<T>(close, one, sums.second), grow,
+              shrink * inverse_first * grow};
   }
   if (kCross) {
     result.value = sums.cross * T(kLn2) * inverse_first;
@@ -263,20 +294,23 @@ inline PixelResult<T> compare(const PixelTile<T>& tile,
   return result;
 }
 
-// The derivative times scale, 0 in pixels that are not valid, in place of the logits of `second`.
+// The derivative times scale, 0 in pixels that are not valid: a vector per class, `stride` apart.
 template <class T>
-inline void write_grad(
-    const PixelTile<T>& tile, int64_t i, const PixelResult<T>& result, T scale, Integers<T> valid) {
+inline void write_grad(const PixelTile<T>& tile,
+                       const PixelResult<T>& result,
+                       T scale,
+                       Integers<T> valid,
+                       T* out,
+                       int64_t stride) {
   const Vector<T> grow = result.grow * scale, shrink = result.shrink * scale;
   const T *e_first = tile.e_first, *e_second = tile.e_second;
-  T* out = tile.second + i;
   for (int64_t c = 0; c < tile.K; ++c) {
     const Vector<T> grad = load(e_second) * grow - load(e_first) * shrink;
     // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
     store(out, choose<T>(valid, grad, Vector<T>{}));
     e_first += kLanes<T>;
     e_second += kLanes<T>;
-    out += tile.stride;
+    out += stride;
   }
 }
 

@@ -62,7 +62,8 @@ STRUCTKD_API structkd_status structkd_pixelwise_workspace(const structkd_ctx* ct
  *
  * @param ctx       backend, stream, threads
  * @param student   [B, K, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend:
- *                  logits, before any softmax
+ *                  logits, before any softmax; [B, K] rows, such as vocabularies, as [B, K, 1, 1].
+ *                  Fast where the pixels of a class or the classes of a pixel lie side by side
  * @param teacher   [B, K, H, W] same dtype and memory; a constant
  * @param params    the variant; NULL is refused, there is no hidden default
  * @param workspace structkd_pixelwise_workspace() bytes of the same memory, 64-byte aligned

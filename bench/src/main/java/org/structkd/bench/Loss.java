@@ -9,15 +9,23 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The losses that are measured, and the sizes at which. */
 enum Loss {
-  // The classes and maps of Cityscapes and ADE20K, a crop at output stride 8, and one pixel: what a
-  // call costs.
+  // The classes and maps of Cityscapes and ADE20K, a crop at output stride 8, one pixel: what a call
+  // costs; and rows: 100 and 1000 classes, vocabularies of Llama 2 and Gemma.
   PIXELWISE(
       "pixelwise",
       new PixelwiseFormulas(),
       "pixels",
       shape -> shape.batch() * shape.nodes(),
       List.of("1x19x512x1024", "8x21x65x65"),
-      List.of("1x19x512x1024", "1x150x512x512", "8x21x65x65", "1x19x1x1"),
+      List.of(
+          "1x19x512x1024",
+          "1x150x512x512",
+          "8x21x65x65",
+          "1x19x1x1",
+          "256x100x1x1",
+          "1024x1000x1x1",
+          "64x32000x1x1",
+          "8x262144x1x1"),
       List.of("8x19x512x1024", "8x150x512x512")),
 
   // 512 channels at 32 x 32 nodes is close to where the N x N matrix is the cheaper way; with 2048
