@@ -6,7 +6,7 @@
 launch=target/launch # stamp, class path and java of the last build
 
 hash_of_sources() {
-  echo "$(hash_files pom.xml .mvn cppbuild.sh tools/libtorch.sh tools/nvcc.sh src/main)" \
+  echo "$(hash_files pom.xml cppbuild.sh tools/libtorch.sh tools/nvcc.sh src/main)" \
     "${JAVA_HOME:-} ${CXX:-} ${LIBTORCH_HOME:-}"
 }
 

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 copy=target/reproducible
 rm -rf "$copy"
 mkdir -p "$copy"
-cp -r pom.xml .mvn "$copy"
+cp pom.xml "$copy"
 mkdir "$copy/src"
 cp -r src/main "$copy/src"
 (cd "$copy" && mvn -B -q --no-transfer-progress package -Dnative.skip -DskipTests)

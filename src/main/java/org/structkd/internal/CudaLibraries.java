@@ -42,10 +42,7 @@ public final class CudaLibraries {
   }
 
   private static @Nullable File cached(String platform, String library) throws IOException {
-    String resource = "/org/structkd/" + platform + "/" + library;
-    return NativeOps.class.getResource(resource) == null
-        ? null
-        : Loader.cacheResource(NativeOps.class, resource);
+    return Loader.cacheResource(NativeOps.class, "/org/structkd/" + platform + "/" + library);
   }
 
   /**

@@ -19,7 +19,7 @@ import org.bytedeco.pytorch.TensorOptional;
  */
 @Platform(
     include = "structkd_ops.h",
-    preload = "structkd", // its own entry, so that it is copied and opened before what needs it
+    preload = "structkd", // its own entry, so that it is copied beside what needs it
     link = "structkd_torch",
     compiler = "cpp17",
     library = "jnistructkd")

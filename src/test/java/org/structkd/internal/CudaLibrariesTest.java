@@ -5,17 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.File;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.testing.ChildJvm;
 
 /** A JVM on a machine without a GPU says what is missing and keeps working on the CPU. */
 class CudaLibrariesTest {
@@ -79,17 +77,17 @@ class CudaLibrariesTest {
   }
 
   private static List<String> call(Path folder) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("-Xcheck:jni", "-cp", System.getProperty("java.class.path")));
-    command.addAll(List.of(Caller.class.getName(), folder.toString()));
-    Process child =
-        new ProcessBuilder(command)
-            .redirectError(new File("target/cuda-libraries-test.log"))
-            .start();
-    String out = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, child.waitFor(), out);
-    assertFalse(out.contains("WARNING"), out);
-    return out.lines().toList();
+    List<String> lines =
+        ChildJvm.run(
+            "cuda",
+            0,
+            List.of(
+                "-Xcheck:jni",
+                "-cp",
+                ChildJvm.classPath(entry -> entry),
+                Caller.class.getName(),
+                folder.toString()));
+    assertFalse(lines.stream().anyMatch(line -> line.contains("WARNING")), lines.toString());
+    return lines;
   }
 }

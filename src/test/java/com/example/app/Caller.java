@@ -1,0 +1,30 @@
+package com.example.app;
+
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.structkd.StructkdException;
+import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.Projector;
+
+/** A user's program: it computes a loss twice, since the second try must end as the first. */
+public final class Caller implements Supplier<String> {
+  public static void main(String[] args) {
+    for (int call = 0; call < 2; call++) {
+      System.out.println(new Caller().get());
+    }
+  }
+
+  /** {@return the loss, or the sentence that says why there is none} */
+  @Override
+  public String get() {
+    try {
+      Projector projector = new Projector(3, 2); // loads native code, or says why it cannot
+      Tensor map = projector.forward(torch.ones(1, 3, 4, 4));
+      Tensor loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(map, map);
+      return "loss " + loss.item_double();
+    } catch (StructkdException e) {
+      return e.status() + ": " + e.getMessage();
+    }
+  }
+}
