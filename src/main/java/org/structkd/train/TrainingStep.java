@@ -91,7 +91,7 @@ final class TrainingStep {
       done = true;
       return loss;
     } catch (DivergedException e) {
-      throw e.with(stateOfTheWeights());
+      throw e.with(stateBefore(images));
     } finally {
       if (!done) {
         copy(buffersBefore, buffers);
@@ -132,13 +132,20 @@ final class TrainingStep {
     }
   }
 
-  /** What is true about the weights where a step ends before they were moved. */
-  private String stateOfTheWeights() {
+  /** What is true where a step ends before the weights were moved. */
+  private String stateBefore(Tensor images) {
     try (PointerScope temporaries = new PointerScope()) {
+      for (long image = 0; image < images.size(0); image++) {
+        if (!isFinite(images.select(0, image))) {
+          return "the student is as it was before this step; image "
+              + image
+              + " of the batch is not finite itself";
+        }
+      }
       StringTensorDict parameters = student.module().named_parameters();
       for (long i = 0; i < parameters.size(); i++) {
         StringTensorDictItem item = parameters.get(i);
-        if (!item.value().isfinite().all().item_bool()) {
+        if (!isFinite(item.value())) {
           return "the student is as it was before this step, and its \""
               + item.key().getString()
               + "\" was not finite before";
@@ -146,6 +153,10 @@ final class TrainingStep {
       }
       return "the student is as it was before this step";
     }
+  }
+
+  private static boolean isFinite(Tensor tensor) {
+    return tensor.isfinite().all().item_bool();
   }
 
   private static Tensor[] tensors(TensorVector vector) {

@@ -135,6 +135,7 @@ class WholeStepTest {
     assertEquals("supervised", error.term());
     String said = error.getMessage();
     assertTrue(said.contains("the student's \"features\" is not finite"), said);
+    assertTrue(said.endsWith("; image 1 of the batch is not finite itself"), said);
     assertTrue(said.contains("the student is as it was before this step"), said);
     assertArrayEquals(after(2, SUPERVISED), bytes(student));
   }
