@@ -29,6 +29,7 @@ import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Taps;
 import org.structkd.objective.Term;
+import org.structkd.objective.TermLoss;
 import org.structkd.objective.WeightedTerm;
 
 /** A step reaches the student whole or not at all. */
@@ -256,9 +257,14 @@ class WholeStepTest {
                 new Term() {
                   @Override
                   public Tensor compute(StepInputs in) {
+                    return measure(in).loss();
+                  }
+
+                  @Override
+                  public TermLoss measure(StepInputs in) {
                     Tensor noLabel = in.requireLabels().mul(new Scalar(0));
                     return new CrossEntropy(SegmentationNet.UPSAMPLED, 0)
-                        .compute(new StepInputs(in.student(), Map.of(), noLabel, in.step()));
+                        .measure(new StepInputs(in.student(), Map.of(), noLabel, in.step()));
                   }
                 }))
         .withListener(
@@ -274,5 +280,6 @@ class WholeStepTest {
         told.get(0).startsWith("term \"silent\" was 0 for 20 steps in a row, up to step 19"),
         told.get(0));
     assertTrue(told.get(1).startsWith("term \"unlabelled\" was 0"), told.get(1));
+    assertTrue(told.get(1).contains("no pixel, node or sample took part"), told.get(1));
   }
 }
