@@ -7,8 +7,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "structkd/core.h"
+
+// The presets write the element of their tensor vectors as torch::Tensor, a name of the C++
+// frontend's headers, which the JNI bridge does without.
+namespace torch {
+using at::Tensor;
+}
 
 namespace structkd {
 
@@ -48,6 +55,11 @@ STRUCTKD_API at::Tensor labels_at(const at::Tensor& labels, int64_t height, int6
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
 STRUCTKD_API int64_t pool_max_idle_bytes();
+
+// The largest absolute value among the gradients of these parameters, in units of the square root
+// of the largest number of its type: above 1, an optimizer that squares gradients overflows. NaN if
+// one is NaN, 0 without gradients. All are looked at together and waited for once.
+STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
 
 // One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
 // are those of structkd/<loss>.h; the result is a scalar with a grad_fn.

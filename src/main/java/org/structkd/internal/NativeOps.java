@@ -10,6 +10,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.StdString;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
 
 /**
  * The functions of {@code torch/structkd_ops.h}, one to one. JavaCPP generates the bridge from the
@@ -176,6 +177,13 @@ public final class NativeOps {
       @Cast("int64_t") long classes,
       @Cast("int64_t") long seed,
       @Const @ByRef Tensor step);
+
+  /**
+   * The largest absolute gradient of these parameters in units of the square root of its type's
+   * largest number; NaN if one is NaN.
+   */
+  @Name("largest_gradient")
+  public static native double largestGradient(@Const @ByRef TensorVector parameters);
 
   /** Pixel-wise loss. */
   public static native @ByVal Tensor pixelwise(

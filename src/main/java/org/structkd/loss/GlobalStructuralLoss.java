@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
@@ -67,8 +68,10 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
    *     nearest neighbour; null with RANDOM, RANDOM_GRID or ALL: every pixel is a candidate
    * @param step of training: another one draws other samples and permutations
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
-   * @throws IllegalArgumentException if an argument is missing or does not fit, and for labels of
-   *     CPU tensors that are neither classes of teacherLogits nor ignored
+   * @throws IllegalArgumentException if an argument is missing or does not fit, for labels of CPU
+   *     tensors that are neither classes of teacherLogits nor ignored, and if the loss would be
+   *     constant: one channel, one sample, more minCandidates than the map has pixels,
+   *     ROW_DIVERGENCE of groups of one column, DESCRIPTOR_RELATION of less than two groups
    * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(
@@ -80,8 +83,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          SampleSource source =
-              SampleSource.of(config.sampling(), maps.teacher(), teacherLogits, labels);
+          SampleSource source = source(maps.teacher(), teacherLogits, labels);
           Tensor number = NativeOps.numberBeside(teacher, step);
           if (source.takesAll()) {
             TensorOptional none = new TensorOptional();
@@ -121,7 +123,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
         Scopes.resultOf(
             () -> {
               MapView map = MapView.of(NAME, "teacher", teacher, MapView.Accepts.TOKENS);
-              return SampleSource.of(config.sampling(), map, teacherLogits, labels)
+              return source(map, teacherLogits, labels)
                   .draw(config.seed(), NativeOps.numberBeside(teacher, step));
             });
     try {
@@ -226,6 +228,63 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     }
   }
 
+  private SampleSource source(
+      MapView teacher, @Nullable Tensor teacherLogits, @Nullable Tensor labels) {
+    SamplingConfig sampling = config.sampling();
+    // Balanced samples come to so many for each class, as the negative width does.
+    long perClass = -config.groupWidth();
+    ConstantLoss.refuseIf(
+        config.comparison() == GroupComparison.DESCRIPTOR_RELATION
+            && sampling.strategy() == Sampling.CLASS_BALANCED
+            && perClass > 0
+            && sampling.samples() / perClass < 2,
+        teacher,
+        "gives "
+            + sampling.samples()
+            + " samples per class, of which groupWidth "
+            + -perClass
+            + " makes less than two groups to relate; expected at most half of them");
+    return SampleSource.of(sampling, teacher, teacherLogits, labels);
+  }
+
+  private void refuseConstant(
+      MapView student,
+      TensorOptional indices,
+      TensorOptional counts,
+      boolean normalize,
+      int classes) {
+    ConstantLoss.refuseIf(
+        normalize && student.map().size(1) == 1,
+        student,
+        "has one channel, so that every cosine is 1 or -1; expected 2 channels or more");
+    long pixels = student.map().size(2) * student.map().size(3);
+    long samples = indices.has_value() ? indices.get().size(1) : pixels;
+    ConstantLoss.refuseIf(
+        samples == 1 || pixels == 1,
+        student,
+        "is compared at one pixel, whose cosine with itself is 1; expected 2 or more");
+    // Of a negative width only the least is known where images have classes of their own.
+    long width = config.groupWidth();
+    long least = width >= 0 ? width : -width * (counts.has_value() ? 1 : classes);
+    ConstantLoss.refuseIf(
+        config.comparison() == GroupComparison.ROW_DIVERGENCE
+            && least == 1
+            && (width > 0 || !counts.has_value()),
+        student,
+        "is cut by groupWidth "
+            + width
+            + " into single columns, and a softmax over one is 1; expected 2 or more");
+    ConstantLoss.refuseIf(
+        config.comparison() == GroupComparison.DESCRIPTOR_RELATION
+            && (least == 0 || samples / least < 2),
+        student,
+        "gives "
+            + samples
+            + " samples, of which groupWidth "
+            + width
+            + " makes less than two groups to relate; expected at most half of them");
+  }
+
   private static TensorOptional indices(Tensor table) {
     return new TensorOptional(table.narrow(1, 2, table.size(1) - 2));
   }
@@ -242,6 +301,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       boolean normalize,
       int classes,
       Tensor step) {
+    refuseConstant(maps.student(), indices, counts, normalize, classes);
     TensorOptional order =
         permutation == null
             ? new TensorOptional()

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
@@ -26,8 +27,8 @@ import org.structkd.internal.Scopes;
  *       maps reach 10 and more. With {@code rowNormalize} no unit and at most 4/K. Usual weights
  *       differ by orders of magnitude between the variants. No square of the temperature.
  *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad.
- *   <li><b>Degenerate input:</b> a channel that is constant over the pixels has a uniform p. One
- *       class, one pixel: loss 0, gradient 0.
+ *   <li><b>Degenerate input:</b> a channel that is constant over the pixels has a uniform p. A mask
+ *       of one pixel or none: loss 0, gradient 0.
  *   <li><b>Memory:</b> O(K^2) beside the gradient in {@link Mode#PAPER}, at any map size; the other
  *       modes hold several maps.
  *   <li><b>Threads:</b> immutable, may be shared. In {@link Mode#PAPER} equal inputs give equal
@@ -134,8 +135,9 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
    * @param teacher logits of the same shape, same device; the dtype may differ (the wider one is
    *     used, the gradient comes back in the student's)
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
-   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
-   *     device do not fit
+   * @throws IllegalArgumentException if an argument is null or closed, rank, size, dtype or device
+   *     do not fit, or the loss would be constant: K = 1 (but in CODE_2023_03), K = 2 with unit
+   *     rows in PAPER, one pixel, or one row in CODE_HEAD
    * @throws StructkdException if native code is missing or fails
    */
   @Override
@@ -197,6 +199,7 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
   }
 
   private Tensor call(MapPair maps, @Nullable Tensor mask) {
+    refuseConstant(maps.student());
     if (config.mode != Mode.PAPER) {
       return NativeOps.interClassSimilarityCode(
           maps.student().map(),
@@ -212,6 +215,28 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
         config.temperature,
         config.rowNormalize,
         config.precision.ordinal());
+  }
+
+  private void refuseConstant(MapView student) {
+    // The diagonal of PAPER is 0, so a unit row of two classes has one entry, which is 1. The other
+    // modes have a diagonal.
+    long least = (config.mode == Mode.PAPER ? 2 : 1) + (config.rowNormalize ? 1 : 0);
+    ConstantLoss.refuseIf(
+        student.map().size(1) < least,
+        student,
+        "has too few channels: mode "
+            + config.mode
+            + (config.rowNormalize ? " with rowNormalize" : "")
+            + " compares "
+            + least
+            + " classes or more");
+    boolean columns = config.mode == Mode.CODE_HEAD;
+    ConstantLoss.refuseIf(
+        student.map().size(2) * (columns ? 1 : student.map().size(3)) == 1,
+        student,
+        "has one "
+            + (columns ? "row" : "pixel")
+            + ", and the distribution of a class over it never changes; expected a larger map");
   }
 
   private void requireMaskable() {

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
@@ -173,8 +174,8 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
    *     used, the gradient comes back in the student's), and so may height and width where pooling
    *     gives equal numbers of nodes
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
-   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
-   *     device do not fit
+   * @throws IllegalArgumentException if an argument is null or closed, rank, size, dtype or device
+   *     do not fit, or the loss would be constant: Cs = 1 with a differentiable length, or one node
    * @throws StructkdException if native code is missing or fails
    */
   @Override
@@ -268,6 +269,7 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
   }
 
   private Tensor call(MapPair nodes, TensorOptional weights) {
+    refuseConstant(nodes.student().named("nodes"));
     return NativeOps.pairwise(
         nodes.student().map(),
         nodes.teacher().map(),
@@ -277,6 +279,22 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
         config.eps,
         config.pairs.ordinal(),
         config.precision.ordinal());
+  }
+
+  private void refuseConstant(MapView nodes) {
+    // A unit vector of one channel is 1 or -1. With the length detached, the gradient of SKD still
+    // pushes a node across 0; without, nothing does.
+    ConstantLoss.refuseIf(
+        nodes.map().size(1) == 1 && config.norm == NormGradient.DIFFERENTIABLE,
+        nodes,
+        "has one channel, so that every cosine is 1 or -1 and has no gradient through the length;"
+            + " expected 2 channels or more, or NormGradient.DETACHED");
+    long images = config.pairs == Pairs.WHOLE_BATCH ? nodes.map().size(0) : 1;
+    ConstantLoss.refuseIf(
+        images * nodes.map().size(2) * nodes.map().size(3) == 1,
+        nodes,
+        "has one node to compare, whose cosine with itself is 1; expected a larger map, less"
+            + " pooling, or Pairs.WHOLE_BATCH with several images");
   }
 
   private static TensorOptional checkedWeights(@Nullable Tensor weights, MapView nodes) {

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
@@ -136,8 +137,8 @@ public record PixelwiseLoss(Config config) implements FeatureLoss {
    * @param teacher logits of the same shape, same device; the dtype may differ (the wider dtype is
    *     used, the gradient comes back in the student's)
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
-   * @throws IllegalArgumentException if an argument is null or closed, or rank, size, dtype or
-   *     device do not fit
+   * @throws IllegalArgumentException if an argument is null or closed, rank, size, dtype or device
+   *     do not fit, or K is 1: a softmax over one class never changes
    * @throws StructkdException if native code is missing or fails
    */
   @Override
@@ -199,6 +200,7 @@ public record PixelwiseLoss(Config config) implements FeatureLoss {
   }
 
   private Tensor call(MapPair maps, TensorOptional mask) {
+    ConstantLoss.refuseOneClass(maps.student());
     return NativeOps.pixelwise(
         maps.student().map(),
         maps.teacher().map(),

@@ -3,6 +3,7 @@ package org.structkd.loss;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
@@ -30,6 +31,19 @@ record SampleSource(
               + " are tokens, which have no quadrants: reshape them to a map [batch, channels,"
               + " height, width], or use SamplingConfig.random(samples)");
     }
+    boolean quarters = config.strategy() == Sampling.RANDOM_GRID;
+    long height = map.map().size(2);
+    long width = map.map().size(3);
+    long candidates = quarters ? ((height + 1) / 2) * ((width + 1) / 2) : height * width;
+    ConstantLoss.refuseIf(
+        config.minCandidates() > candidates,
+        map,
+        "has at most "
+            + candidates
+            + (quarters ? " candidates in a quadrant" : " candidates")
+            + ", but minCandidates is "
+            + config.minCandidates()
+            + ", so that no sample is ever drawn");
     if (config.teacherCorrectOnly()) {
       requireFor(map, "teacherLogits", logits, WHY_TEACHER, "");
     }

@@ -14,7 +14,6 @@ import org.bytedeco.pytorch.Conv2dPadding;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
-import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -190,21 +189,6 @@ public final class SegmentationNet implements TrainableNetwork {
     Tensor features = decoder.forward(joined);
     Tensor logits = head.forward(features);
     return Map.of(FEATURES, features, LOGITS, logits, UPSAMPLED, resized(logits, images));
-  }
-
-  @Override
-  public Map<String, Tensor> infer(Tensor images) {
-    boolean training = module.is_training();
-    if (training) {
-      module.eval(); // batch norms use the statistics of the training, and do not change them
-    }
-    try (NoGradGuard noGrad = new NoGradGuard()) {
-      return forward(images);
-    } finally {
-      if (training) {
-        module.train(true);
-      }
-    }
   }
 
   @Override

@@ -7,6 +7,15 @@ record ConstantWeight(double weight) implements WeightSchedule {
       throw new IllegalArgumentException(
           "weight is " + weight + ", expected a finite number of at least 0");
     }
+    if (weight > Float.MAX_VALUE || (weight > 0 && weight < Float.MIN_NORMAL)) {
+      throw new IllegalArgumentException(
+          "weight is "
+              + weight
+              + ", expected 0 or what an f32 holds, "
+              + Float.MIN_NORMAL
+              + " to "
+              + Float.MAX_VALUE);
+    }
   }
 
   @Override

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
@@ -17,7 +18,7 @@ import org.structkd.internal.Scopes;
  * }</pre>
  *
  * <p>In nats, at least 0; a mean over all valid pixels of the batch. If there is none: loss 0,
- * gradient 0 (LibTorch gives NaN). Immutable, may be shared.
+ * gradient 0 (LibTorch gives NaN). Logits of ignored pixels may be NaN. Immutable, may be shared.
  *
  * <p>Labels are integers of any type and of the logits' shape without classes: [B, N], [B], or [B,
  * H', W'] of any size, resized to the logits by the nearest neighbour (position h takes row floor(h
@@ -48,27 +49,41 @@ public record CrossEntropy(String tap, long ignoreIndex) implements Term {
   /**
    * Computes the term.
    *
-   * @throws IllegalArgumentException if the step has no labels, or they do not fit the logits, or
-   *     have values other than 0 .. K-1, ignoreIndex and -1 (values are checked on the CPU only)
+   * @throws IllegalArgumentException if K is 1, the step has no labels, or they do not fit the
+   *     logits, or have values other than 0 .. K-1, ignoreIndex and -1 (values are checked on the
+   *     CPU only)
    */
   @Override
   public Tensor compute(StepInputs inputs) {
-    Tensor given = inputs.student(tap);
-    Tensor truth = inputs.requireLabels();
-    return Scopes.resultOf(
-        () -> {
-          MapView logits = MapView.of(NAME, tap, given, MapView.Accepts.VECTORS);
-          Labels labels = Labels.of(logits, truth, ignoreIndex);
-          labels.requireClasses(logits.map().size(1), tap);
-          Tensor sum =
-              torch.cross_entropy_loss(
-                  logits.map(),
-                  labels.classesOr(ignoreIndex),
-                  new TensorOptional(),
-                  SUM,
-                  ignoreIndex,
-                  0.0);
-          return sum.div(labels.valid().sum().clamp_min(new Scalar(1)));
-        });
+    return Scopes.resultOf(() -> measure(inputs).loss());
+  }
+
+  /** {@inheritDoc} Valid pixels are counted. */
+  @Override
+  public TermLoss measure(StepInputs inputs) {
+    MapView logits = MapView.of(NAME, tap, inputs.student(tap), MapView.Accepts.VECTORS);
+    ConstantLoss.refuseOneClass(logits);
+    Labels labels = Labels.of(logits, inputs.requireLabels(), ignoreIndex);
+    labels.requireClasses(logits.map().size(1), tap);
+    Tensor valid = labels.valid();
+    Tensor count = valid.sum();
+    Tensor sum =
+        torch.cross_entropy_loss(
+            withoutIgnored(logits.map(), valid),
+            labels.classesOr(ignoreIndex),
+            new TensorOptional(),
+            SUM,
+            ignoreIndex,
+            0.0);
+    return new TermLoss(sum.div(count.clamp_min(new Scalar(1))), count);
+  }
+
+  /** Zeros at ignored pixels: LibTorch's derivative multiplies what is there by 0, so NaN stays. */
+  private static Tensor withoutIgnored(Tensor logits, Tensor valid) {
+    // A finite sum spares a copy; reading it of a device would wait for it.
+    if (logits.is_cpu() && Double.isFinite(logits.detach().sum().item_double())) {
+      return logits;
+    }
+    return torch.where(valid.unsqueeze(1), logits, new Scalar(0));
   }
 }

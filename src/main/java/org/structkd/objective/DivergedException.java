@@ -1,6 +1,9 @@
 package org.structkd.objective;
 
-/** A term became NaN or infinite: the step must not reach the student's parameters. */
+/**
+ * A term, or its gradient, became NaN, infinite or too large to be squared: the step must not reach
+ * the student's parameters.
+ */
 public final class DivergedException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
@@ -16,25 +19,29 @@ public final class DivergedException extends RuntimeException {
   /** Position in the batch, or -1. */
   private final int image;
 
-  DivergedException(String term, long step, double value) {
-    this(term, step, value, -1);
-  }
-
-  DivergedException(String term, long step, double value, int image) {
-    super(
-        "term \""
-            + term
-            + "\" is "
-            + value
-            + " at step "
-            + step
-            + (image < 0 ? "" : ", first for image " + image + " of the batch")
-            + ": the parameters are still those of the step before; check the inputs, or lower the"
-            + " learning rate or the weight of this term");
+  DivergedException(String term, long step, double value, int image, String sentence) {
+    super(sentence);
     this.term = term;
     this.step = step;
     this.value = value;
     this.image = image;
+  }
+
+  private DivergedException(DivergedException cause, String sentence) {
+    super(sentence, cause);
+    this.term = cause.term;
+    this.step = cause.step;
+    this.value = cause.value;
+    this.image = cause.image;
+  }
+
+  /**
+   * The same, saying what became of the student: only who moves its parameters knows.
+   *
+   * @param state such as "the student is as it was before this step"
+   */
+  public DivergedException with(String state) {
+    return new DivergedException(this, getMessage() + "; " + state);
   }
 
   /** Name of the term, or "total" where every term is finite and their sum is not. */
@@ -55,7 +62,7 @@ public final class DivergedException extends RuntimeException {
     return image;
   }
 
-  /** NaN or an infinity. */
+  /** The value of the term, or the largest of its gradient: NaN, an infinity, or too large. */
   public double value() {
     return value;
   }

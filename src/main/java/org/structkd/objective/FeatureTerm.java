@@ -2,6 +2,9 @@ package org.structkd.objective;
 
 import java.util.OptionalLong;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Labels;
+import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
 import org.structkd.loss.FeatureLoss;
 
@@ -64,14 +67,33 @@ public record FeatureTerm(
 
   @Override
   public Tensor compute(StepInputs inputs) {
+    return Scopes.resultOf(() -> measure(inputs).loss());
+  }
+
+  /**
+   * {@inheritDoc} Positions of the student's map are counted, those with a label where asked for.
+   */
+  @Override
+  public TermLoss measure(StepInputs inputs) {
     Tensor student = inputs.student(studentTap);
     Tensor given = inputs.teacher(teacherTap);
-    return Scopes.resultOf(
-        () -> {
-          Tensor teacher = resizesTeacher ? TeacherSize.of(given, student) : given;
-          return ignoreIndex.isEmpty()
-              ? loss.forward(student, teacher)
-              : loss.forward(student, teacher, inputs.requireLabels(), ignoreIndex.getAsLong());
-        });
+    Tensor teacher = resizesTeacher ? TeacherSize.of(given, student) : given;
+    if (ignoreIndex.isEmpty()) {
+      return new TermLoss(loss.forward(student, teacher), positions(student));
+    }
+    long label = ignoreIndex.getAsLong();
+    Tensor labels = inputs.requireLabels();
+    Tensor value = loss.forward(student, teacher, labels, label);
+    MapView map = MapView.of(studentTap, "student", student, MapView.Accepts.VECTORS);
+    return new TermLoss(value, Labels.of(map, labels, label).valid().sum());
+  }
+
+  /** Of maps, tokens and vectors; what else a loss may take is not counted. */
+  private static @Nullable Tensor positions(Tensor student) {
+    if (student.dim() < 2 || student.dim() > 4) {
+      return null;
+    }
+    long channels = student.size(student.dim() == 3 ? 2 : 1);
+    return Tensor.create(new long[] {student.numel() / Math.max(1, channels)});
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.objective;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -30,7 +31,7 @@ import org.structkd.internal.Scopes;
  *       term whose weight is 0 at a step is still evaluated for the breakdown, but without
  *       gradient.
  *   <li><b>NaN:</b> a term that is NaN or infinite raises {@link DivergedException} before anything
- *       is differentiated.
+ *       is differentiated; {@link GradientCheck} does so for gradients.
  *   <li><b>Memory:</b> temporaries are released before a call returns.
  *   <li><b>Threads:</b> immutable, may be shared.
  * </ul>
@@ -133,13 +134,16 @@ public record Objective(List<WeightedTerm> terms) {
     @Nullable Tensor sum = null;
     for (int i = 0; i < weights.length; i++) {
       WeightedTerm term = terms.get(i);
-      Tensor raw = compute(term, inputs, weights[i] != 0);
+      TermLoss computed = compute(term, inputs, weights[i] != 0);
+      Tensor raw = computed.loss();
       double value = raw.item_double();
       if (!Double.isFinite(value)) {
-        throw new DivergedException(
-            term.name(), inputs.step(), value, firstNonFiniteImage(term, inputs));
+        throw diverged(term, inputs, value);
       }
-      values.add(new TermValue(term.name(), weights[i], value));
+      Tensor count = computed.tookPart();
+      OptionalLong tookPart =
+          count == null ? OptionalLong.empty() : OptionalLong.of(count.item_long());
+      values.add(new TermValue(term.name(), weights[i], value, tookPart));
       if (weights[i] != 0) {
         Tensor weighted = raw.mul(new Scalar(weights[i]));
         sum = sum == null ? weighted : sum.add(weighted);
@@ -147,24 +151,52 @@ public record Objective(List<WeightedTerm> terms) {
     }
     double total = sum.item_double();
     if (!Double.isFinite(total)) { // finite terms, but more than an f32 can hold
-      throw new DivergedException("total", inputs.step(), total);
+      throw new DivergedException(
+          "total",
+          inputs.step(),
+          total,
+          -1,
+          "the weighted sum of the terms is "
+              + total
+              + " at step "
+              + inputs.step()
+              + ", although each is finite: lower their weights");
     }
     return sum;
   }
 
-  private static Tensor compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {
-    Tensor raw;
+  private static DivergedException diverged(WeightedTerm term, StepInputs inputs, double value) {
+    int image = firstNonFiniteImage(term, inputs);
+    return new DivergedException(
+        term.name(),
+        inputs.step(),
+        value,
+        image,
+        "term \""
+            + term.name()
+            + "\" is "
+            + value
+            + " at step "
+            + inputs.step()
+            + (image < 0 ? "" : ", first for image " + image + " of the batch")
+            + ": "
+            + inputs.firstNonFinite());
+  }
+
+  private static TermLoss compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {
+    TermLoss computed;
     try {
       if (differentiable) {
-        raw = term.term().compute(inputs);
+        computed = term.term().measure(inputs);
       } else {
         try (NoGradGuard valueOnly = new NoGradGuard()) {
-          raw = term.term().compute(inputs);
+          computed = term.term().measure(inputs);
         }
       }
     } catch (RuntimeException e) {
       throw inTerm(term.name(), NativeCall.translate(e));
     }
+    Tensor raw = computed.loss();
     if (raw == null || raw.isNull() || raw.numel() != 1) {
       throw inTerm(
           term.name(), new IllegalArgumentException("its result is not a scalar, expected one"));
@@ -177,7 +209,7 @@ public record Objective(List<WeightedTerm> terms) {
                   + " nothing: compute it from them without detach() or NoGradGuard, or give it"
                   + " weight 0"));
     }
-    return raw;
+    return computed;
   }
 
   /** Evaluates a term for each image alone: slow, but training ends here anyway. */
@@ -185,7 +217,7 @@ public record Objective(List<WeightedTerm> terms) {
     long images = inputs.images();
     for (int image = 0; image < images; image++) {
       try (PointerScope temporaries = new PointerScope()) {
-        double value = compute(term, inputs.image(image), false).item_double();
+        double value = compute(term, inputs.image(image), false).loss().item_double();
         if (!Double.isFinite(value)) {
           return image;
         }

@@ -2,6 +2,7 @@ package org.structkd.objective;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +56,27 @@ public record StepInputs(
       throw new IllegalArgumentException("step " + step + " has no labels, but a term needs them");
     }
     return labels;
+  }
+
+  /** Where numbers that are not finite come from, for a term that is not. */
+  String firstNonFinite() {
+    for (Map.Entry<String, Tensor> tap : new TreeMap<>(student).entrySet()) {
+      if (!isFinite(tap.getValue())) {
+        return "the student's \""
+            + tap.getKey()
+            + "\" is not finite; check the images, or lower the learning rate";
+      }
+    }
+    for (Map.Entry<String, Tensor> tap : new TreeMap<>(teacher).entrySet()) {
+      if (!isFinite(tap.getValue())) {
+        return "the teacher's \"" + tap.getKey() + "\" is not finite; check teacher and images";
+      }
+    }
+    return "all outputs of student and teacher are finite; check this term and its inputs";
+  }
+
+  private static boolean isFinite(Tensor tensor) {
+    return tensor.isfinite().all().item_bool();
   }
 
   /** How many images the batch has: the size of any tensor's first axis; 0 without tensors. */

@@ -1,17 +1,19 @@
 package org.structkd.objective;
 
-import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import org.structkd.internal.Scopes;
 import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.GlobalStructuralSamples;
+import org.structkd.loss.Sampling;
 
 /**
  * The global structural loss between features of both networks, at pixels that are drawn by the
- * step's labels among those that the teacher gets right. Immutable, may be shared.
+ * step's labels, where there are some, among those that the teacher gets right, where its sampling
+ * asks for that. Immutable, may be shared.
  *
- * @param loss whose sampling needs logits and labels; its ignoreIndex says which pixels have no
- *     class
+ * @param loss whose sampling says what is read; its ignoreIndex says which pixels have no class
  * @param tap features of student and teacher
  * @param teacherLogits the teacher's output of logits, at the size of its features
  * @param resizesTeacher whether the teacher's maps are brought to the student's height and width
@@ -39,20 +41,36 @@ public record StructuralTerm(
 
   @Override
   public Taps taps() {
-    return new Taps(Set.of(tap), Set.copyOf(List.of(tap, teacherLogits)));
+    Taps features = Taps.of(tap, tap);
+    return teacherMustBeRight()
+        ? features.and(new Taps(Set.of(), Set.of(teacherLogits)))
+        : features;
+  }
+
+  private boolean teacherMustBeRight() {
+    return loss.config().sampling().teacherCorrectOnly();
+  }
+
+  private boolean needsLabels() {
+    return teacherMustBeRight() || loss.config().sampling().strategy() == Sampling.CLASS_BALANCED;
   }
 
   @Override
   public Tensor compute(StepInputs inputs) {
+    return Scopes.resultOf(() -> measure(inputs).loss());
+  }
+
+  /** {@inheritDoc} Samples are counted. */
+  @Override
+  public TermLoss measure(StepInputs inputs) {
     Tensor student = inputs.student(tap);
-    return Scopes.resultOf(
-        () ->
-            loss.forward(
-                student,
-                fitted(inputs.teacher(tap), student),
-                fitted(inputs.teacher(teacherLogits), student),
-                inputs.requireLabels(),
-                inputs.step()));
+    Tensor teacher = fitted(inputs.teacher(tap), student);
+    @Nullable Tensor logits =
+        teacherMustBeRight() ? fitted(inputs.teacher(teacherLogits), student) : null;
+    @Nullable Tensor labels = needsLabels() ? inputs.requireLabels() : inputs.labels();
+    GlobalStructuralSamples samples = loss.sample(teacher, logits, labels, inputs.step());
+    Tensor value = loss.forwardAt(student, teacher, samples, null, inputs.step());
+    return new TermLoss(value, samples.counts().select(1, 0).sum());
   }
 
   private Tensor fitted(Tensor teacher, Tensor student) {

@@ -26,6 +26,14 @@ public interface Term {
    */
   Tensor compute(StepInputs inputs);
 
+  /**
+   * The same with a count of what took part, by which a loss of 0 is explained. Overridden by terms
+   * that count; others need not care.
+   */
+  default TermLoss measure(StepInputs inputs) {
+    return new TermLoss(compute(inputs), null);
+  }
+
   /** What it reads, for checks before training; {@link Taps#NONE} if it does not say. */
   default Taps taps() {
     return Taps.NONE;
@@ -38,6 +46,11 @@ public interface Term {
       @Override
       public Tensor compute(StepInputs inputs) {
         return term.compute(inputs);
+      }
+
+      @Override
+      public TermLoss measure(StepInputs inputs) {
+        return term.measure(inputs);
       }
 
       @Override

@@ -22,7 +22,7 @@ public record WeightedTerm(String name, WeightSchedule weight, Term term) {
   /**
    * A term of constant weight.
    *
-   * @throws IllegalArgumentException if the weight is negative or not finite
+   * @throws IllegalArgumentException as {@link WeightSchedule#constant}
    */
   public WeightedTerm(String name, double weight, Term term) {
     this(name, named(name, weight), term);
@@ -36,10 +36,10 @@ public record WeightedTerm(String name, WeightSchedule weight, Term term) {
     }
   }
 
-  /** The weight at a step, checked. */
+  /** The weight at a step, checked; 0 where a decay has left the range of f32. */
   double weightAt(long step) {
     double value = weight.at(step);
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
+    if (!(value >= 0 && value <= Float.MAX_VALUE)) { // also refuses NaN
       throw new IllegalArgumentException(
           "term \""
               + name
@@ -47,8 +47,8 @@ public record WeightedTerm(String name, WeightSchedule weight, Term term) {
               + value
               + " at step "
               + step
-              + ", expected a finite number of at least 0");
+              + ", expected a finite number of at least 0, in the range of f32");
     }
-    return value;
+    return value < Float.MIN_NORMAL ? 0 : value;
   }
 }

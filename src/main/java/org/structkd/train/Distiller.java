@@ -4,21 +4,23 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.structkd.data.DataFileException;
 import org.structkd.data.SegmentationScore;
+import org.structkd.internal.ModuleModes;
 import org.structkd.internal.NativeCall;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepInputs;
+import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Taps;
 import org.structkd.objective.WeightedTerm;
@@ -41,14 +43,19 @@ import org.structkd.objective.WeightedTerm;
  *   <li><b>Checkpoints:</b> written aside, forced to the disk and renamed. If the file exists,
  *       training continues from it, and ends with the same bits as if it had never stopped, on the
  *       same kind of machine with the same number of threads (a warning tells of another one).
- *   <li><b>NaN:</b> a term that is not finite ends the training by a {@link DivergedException}
- *       before anything is learned from it; the last checkpoint stays.
+ *   <li><b>NaN:</b> a term or a gradient that is not finite ends the training by a {@link
+ *       DivergedException} before anything is learned from it: weights and buffers are those before
+ *       the step, and the last checkpoint stays.
+ *   <li><b>Frozen parts:</b> a submodule that is in evaluation mode and whose parameters require no
+ *       gradient stays as it is; all others train.
  *   <li><b>Memory:</b> temporaries of a step are released with it.
  *   <li><b>Threads:</b> one training at a time per instance; LibTorch's number of threads is that
  *       of the calling thread ({@code torch.set_num_threads}).
  * </ul>
  */
 public final class Distiller {
+  private static final Logger LOG = LoggerFactory.getLogger(Distiller.class);
+
   private final TrainingConfig config;
   private final Objective objective;
   private final BatchSource batches;
@@ -157,10 +164,12 @@ public final class Distiller {
    *
    * @param student to train
    * @return how it ended
-   * @throws IllegalArgumentException if a network lacks a tap that a term reads
+   * @throws IllegalArgumentException if a network lacks a tap that a term reads, a term refuses
+   *     what it gets, or the first step moves no weight
    * @throws DataFileException if the checkpoint is damaged or belongs to something else
    * @throws IOException if a checkpoint cannot be read or written
-   * @throws DivergedException if a term is not finite; says which, in what step and image
+   * @throws DivergedException if a term or its gradient is not finite; says which, in what step and
+   *     image
    */
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
     try {
@@ -176,12 +185,13 @@ public final class Distiller {
     try (PointerScope training = new PointerScope()) {
       Device where = device == null ? new Device("cpu") : device;
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
+      TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
       Checkpoint start =
           checkpoint == null
               ? new Checkpoint(0, 0)
               : Checkpoint.restore(checkpoint, training(), student.module(), optimizer);
       try (Prefetcher prefetcher = new Prefetcher(batches, start.stepsDone(), config.steps())) {
-        return new Run(student, optimizer, where, prefetcher, start).run();
+        return new Run(student, optimizer, update, where, prefetcher, start).run();
       }
     } finally {
       student.module().eval();
@@ -197,6 +207,8 @@ public final class Distiller {
   private final class Run {
     private final TrainableNetwork student;
     private final AdamOptimizer optimizer;
+    private final TrainingStep update;
+    private final SilentTerms silentTerms = new SilentTerms();
     private final Device where;
     private final Prefetcher prefetcher;
     private long stepsDone;
@@ -206,11 +218,13 @@ public final class Distiller {
     Run(
         TrainableNetwork student,
         AdamOptimizer optimizer,
+        TrainingStep update,
         Device where,
         Prefetcher prefetcher,
         Checkpoint start) {
       this.student = student;
       this.optimizer = optimizer;
+      this.update = update;
       this.where = where;
       this.prefetcher = prefetcher;
       this.stepsDone = start.stepsDone();
@@ -220,7 +234,7 @@ public final class Distiller {
 
     TrainingOutcome run() throws IOException {
       listeners.forEach(listener -> listener.onStart(stepsDone, config.steps()));
-      student.module().train(true);
+      ModuleModes.train(student.module());
       while (stepsDone < config.steps() && !stop.isRequested()) {
         long start = System.nanoTime();
         step(start);
@@ -251,18 +265,18 @@ public final class Distiller {
         Batch batch = nextBatch();
         Tensor images = Devices.moved(batch.images(), where);
         Tensor labels = Devices.moved(batch.labels(), where);
-        Map<String, Tensor> teacherTaps = teacher == null ? Map.of() : teacher.infer(images);
-        Map<String, Tensor> studentTaps = student.forward(images);
-        StepLoss loss =
-            objective.compute(new StepInputs(studentTaps, teacherTaps, labels, stepsDone));
         double rate = config.learningRate().at(stepsDone, config.steps());
-        optimizer.zeroGrad();
-        loss.total().backward();
-        optimizer.step(rate);
+        StepLoss loss = update.take(images, labels, stepsDone, rate);
         stepsDone++;
         stepNanos += System.nanoTime() - start;
         listeners.forEach(listener -> listener.onStep(loss, rate));
+        silentTerms.after(loss).forEach(this::warn);
       }
+    }
+
+    private void warn(String sentence) {
+      LOG.warn(sentence);
+      listeners.forEach(listener -> listener.onWarning(sentence));
     }
 
     private Batch nextBatch() {

@@ -27,6 +27,13 @@ public interface TrainingListener {
   default void onStep(StepLoss loss, double learningRate) {}
 
   /**
+   * Something is probably not meant, such as a term that is 0 step after step; logged, too.
+   *
+   * @param sentence what, with the reason
+   */
+  default void onWarning(String sentence) {}
+
+  /**
    * The student was evaluated.
    *
    * @param stepsDone so far

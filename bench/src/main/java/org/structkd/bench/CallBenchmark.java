@@ -62,11 +62,11 @@ public class CallBenchmark {
 
   private Supplier<?> call;
 
-  /** Makes inputs of one node. */
+  /** Makes inputs of two nodes: over one, losses are constant and refused. */
   @Setup(Level.Trial)
   public void setUp() {
-    Tensor student = torch.randn(1, CHANNELS, 1, 1).set_requires_grad(graph);
-    Tensor teacher = torch.randn(1, CHANNELS, 1, 1);
+    Tensor student = torch.randn(1, CHANNELS, 1, 2).set_requires_grad(graph);
+    Tensor teacher = torch.randn(1, CHANNELS, 1, 2);
     call = callOf(callee, student, teacher);
   }
 

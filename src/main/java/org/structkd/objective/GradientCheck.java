@@ -1,0 +1,130 @@
+package org.structkd.objective;
+
+import java.util.List;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.StringTensorDict;
+import org.bytedeco.pytorch.StringTensorDictItem;
+import org.bytedeco.pytorch.TensorVector;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeOps;
+
+/**
+ * Looks at all gradients of a student between backward and the optimizer's step: a finite loss can
+ * have a gradient that is not, and one such step destroys the weights.
+ *
+ * <pre>{@code
+ * GradientCheck gradients = new GradientCheck(objective, student);
+ * ...
+ * objective.compute(inputs).total().backward();
+ * gradients.require(step, () -> inputs(images, labels, step)); // computes the outputs once more
+ * optimizer.step();
+ * }</pre>
+ *
+ * <p>For one thread at a time; belongs to the PointerScope that is open when it is made.
+ */
+public final class GradientCheck {
+  private final Objective objective;
+  private final Module student;
+  private final TensorVector parameters;
+
+  /**
+   * A check of a network's gradients.
+   *
+   * @param objective what is differentiated
+   * @param student whose parameters it reaches; later ones are not looked at
+   */
+  public GradientCheck(Objective objective, Module student) {
+    this.objective = objective;
+    this.student = student;
+    this.parameters = student.parameters();
+  }
+
+  /**
+   * Checks that an optimizer can act on the gradients: all are finite and small enough to be
+   * squared. They are read as one number: a device is waited for once.
+   *
+   * @param step counted from 0
+   * @param again computes the outputs of this step once more, if a gradient is bad: then the terms
+   *     are differentiated one by one, which leaves no gradients and may change running statistics
+   * @throws DivergedException naming the term, and the parameter at which it was seen first
+   */
+  public void require(long step, Supplier<StepInputs> again) {
+    if (!isUsable(largest())) {
+      DivergedException found = find(step, again);
+      student.zero_grad(true);
+      throw found;
+    }
+  }
+
+  private double largest() {
+    return NativeCall.of(() -> NativeOps.largestGradient(parameters));
+  }
+
+  /** Above 1, an optimizer that squares the gradient overflows; NaN is refused, too. */
+  private static boolean isUsable(double largest) {
+    return largest <= 1;
+  }
+
+  /** Differentiates term by term: slow, but training ends here anyway. */
+  private DivergedException find(long step, Supplier<StepInputs> again) {
+    for (WeightedTerm term : objective.terms()) {
+      if (term.weightAt(step) == 0) {
+        continue;
+      }
+      try (PointerScope temporaries = new PointerScope()) {
+        student.zero_grad(true);
+        StepLoss alone = new Objective(List.of(term)).compute(again.get());
+        alone.total().backward();
+        if (!isUsable(largest())) {
+          return exception(step, alone.terms().get(0));
+        }
+      }
+    }
+    return new DivergedException(
+        "total",
+        step,
+        Double.NaN,
+        -1,
+        "the gradient is not finite at step "
+            + step
+            + ", but that of each term alone is: their sum overflows, or the student's outputs"
+            + " differ where they are computed once more");
+  }
+
+  /** Of the term that has just been differentiated alone. */
+  private DivergedException exception(long step, TermValue term) {
+    StringTensorDict parameters = student.named_parameters();
+    for (long i = 0; ; i++) {
+      StringTensorDictItem item = parameters.get(i);
+      if (!isUsable(NativeOps.largestGradient(new TensorVector(item.value())))) {
+        double value = item.value().grad().abs().max().item_double();
+        String sentence = sentence(step, term, item.key().getString(), value);
+        return new DivergedException(term.name(), step, value, -1, sentence);
+      }
+    }
+  }
+
+  private static String sentence(long step, TermValue term, String parameter, double value) {
+    String gradient = "the gradient of term \"" + term.name() + "\"";
+    String where = " at step " + step + ", first in \"" + parameter + "\"";
+    String lower = "lower its weight " + term.weight();
+    return Double.isFinite(value)
+        ? gradient
+            + " reaches "
+            + value
+            + where
+            + ": optimizers square it, and that square is infinite; "
+            + lower
+        : gradient
+            + " is "
+            + value
+            + where
+            + ", although its value is "
+            + term.value()
+            + ": a root, logarithm or division at 0 is differentiated, or it overflows; check the"
+            + " term, or "
+            + lower;
+  }
+}

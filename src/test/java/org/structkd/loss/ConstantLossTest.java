@@ -1,0 +1,214 @@
+package org.structkd.loss;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.structkd.loss.InterClassSimilarityLoss.Mode;
+import org.structkd.objective.CrossEntropy;
+import org.structkd.objective.StepInputs;
+import org.structkd.testing.Tensors;
+
+/** A setting that makes a loss constant is refused, and no other one. */
+class ConstantLossTest {
+  private static final InterClassSimilarityLoss.Config PAPER =
+      InterClassSimilarityLoss.Config.paper();
+  private static final PairwiseLoss.Config PAIRWISE = PairwiseLoss.Config.skdCvpr19();
+
+  private PointerScope scope;
+
+  @BeforeEach
+  void openScope() {
+    scope = new PointerScope();
+  }
+
+  @AfterEach
+  void closeScope() {
+    scope.close();
+  }
+
+  /** A loss with everything but the maps bound. */
+  private interface Call {
+    Tensor of(Tensor student, Tensor teacher);
+  }
+
+  private static void refused(String loss, String why, Call call, long... shape) {
+    String said =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> call.of(Tensors.gaussian(1, shape), Tensors.gaussian(2, shape)))
+            .getMessage();
+    assertTrue(said.startsWith(loss + ": it would be constant and teach nothing: "), said);
+    assertTrue(said.contains(why), said);
+  }
+
+  /** The nearest setting that is not refused: its gradient is not 0. */
+  private static void teaches(Call call, long... shape) {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, shape), ScalarType.Double);
+    Tensor loss = call.of(student, Tensors.gaussian(2, shape));
+    loss.backward();
+    double largest = student.grad().abs().max().item_double();
+    assertTrue(largest > 1e-9, "gradient " + largest + ", loss " + loss.item_double());
+  }
+
+  @Test
+  void aSoftmaxOverOneClass() {
+    Call pixelwise = new PixelwiseLoss(PixelwiseLoss.Config.kd(1))::forward;
+    refused("pixel-wise loss", "student [2, 1, 4, 4] has one channel", pixelwise, 2, 1, 4, 4);
+    teaches(pixelwise, 2, 2, 4, 4);
+    Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
+    Call withLabels =
+        (s, t) -> new PixelwiseLoss(PixelwiseLoss.Config.skd()).forward(s, t, labels, 255);
+    refused("pixel-wise loss", "has one channel", withLabels, 2, 1, 4, 4);
+    Call supervised =
+        (s, t) ->
+            new CrossEntropy("z", 255)
+                .compute(new StepInputs(Map.of("z", s), Map.of("z", t), labels, 0));
+    refused("cross-entropy", "z [2, 1, 4, 4] has one channel", supervised, 2, 1, 4, 4);
+    teaches(supervised, 2, 2, 4, 4);
+  }
+
+  @Test
+  void classesThatAreTooFewToBeRelated() {
+    for (Mode mode : Mode.values()) {
+      for (boolean unitRows : new boolean[] {false, true}) {
+        Call call =
+            new InterClassSimilarityLoss(
+                    new InterClassSimilarityLoss.Config(mode, 1, unitRows, Precision.EXACT))
+                ::forward;
+        long least = (mode == Mode.PAPER ? 2 : 1) + (unitRows ? 1 : 0);
+        for (long classes = 1; classes < least; classes++) {
+          refused("inter-class similarity loss", "too few channels", call, 2, classes, 3, 4);
+        }
+        teaches(call, 2, least, 3, 4);
+      }
+    }
+  }
+
+  @Test
+  void distributionsOverOnePixel() {
+    for (Mode mode : Mode.values()) {
+      Call call =
+          new InterClassSimilarityLoss(
+                  new InterClassSimilarityLoss.Config(mode, 1, false, Precision.EXACT))
+              ::forward;
+      refused("inter-class similarity loss", "has one ", call, 2, 3, 1, 1);
+      teaches(call, 2, 3, 2, 1);
+    }
+    Call columns = new InterClassSimilarityLoss(PAPER.withRowNormalize(true))::forward;
+    teaches(columns, 2, 3, 1, 4);
+    refused(
+        "inter-class similarity loss",
+        "has one row",
+        new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.aicsdReleased())::forward,
+        2,
+        3,
+        1,
+        4);
+  }
+
+  @Test
+  void cosinesOfOneChannelOrOneNode() {
+    Call pairwise = new PairwiseLoss(PAIRWISE)::forward;
+    refused("pair-wise loss", "has one channel", pairwise, 2, 1, 3, 4);
+    teaches(new PairwiseLoss(PAIRWISE.withNorm(NormGradient.DETACHED))::forward, 2, 1, 3, 4);
+    refused("pair-wise loss", "has one node to compare", pairwise, 2, 5, 1, 1);
+    refused(
+        "pair-wise loss",
+        "has one node to compare",
+        new PairwiseLoss(PAIRWISE.withPooling(Pooling.maxToNodes(1, 1)))::forward,
+        2,
+        5,
+        4,
+        4);
+    Call wholeBatch = new PairwiseLoss(PAIRWISE.withPairs(Pairs.WHOLE_BATCH))::forward;
+    refused("pair-wise loss", "has one node to compare", wholeBatch, 1, 5, 1, 1);
+    teaches(wholeBatch, 2, 5, 1, 1);
+    teaches(pairwise, 2, 2, 2, 1);
+  }
+
+  private static Call structural(GlobalStructuralConfig config) {
+    GlobalStructuralLoss loss = new GlobalStructuralLoss(config);
+    return (s, t) -> loss.forward(s, t, 1);
+  }
+
+  @Test
+  void samplesThatLeaveNothingToCompare() {
+    String name = "global structural loss";
+    GlobalStructuralConfig eight =
+        GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(8)).withGroupWidth(2);
+    refused(name, "has one channel", structural(eight), 2, 1, 4, 4);
+    refused(name, "at one pixel", structural(eight), 2, 3, 1, 1);
+    refused(
+        name, "at one pixel", structural(eight.withSampling(SamplingConfig.random(1))), 2, 3, 4, 4);
+    SamplingConfig all = SamplingConfig.all();
+    refused(
+        name,
+        "teacher [2, 3, 4, 4] has at most 16 candidates, but minCandidates is 17, so",
+        structural(eight.withSampling(all.withMinCandidates(17))),
+        2,
+        3,
+        4,
+        4);
+    teaches(structural(eight.withSampling(all.withMinCandidates(16))), 2, 3, 4, 4);
+    SamplingConfig quadrants = all.withStrategy(Sampling.RANDOM_GRID, 8);
+    refused(
+        name,
+        "at most 9 candidates in a quadrant",
+        structural(eight.withSampling(quadrants.withMinCandidates(10))),
+        2,
+        3,
+        5,
+        5);
+    teaches(structural(eight.withSampling(quadrants.withMinCandidates(9))), 2, 3, 5, 5);
+    teaches(structural(eight.withSampling(SamplingConfig.random(2))), 2, 2, 4, 4);
+  }
+
+  @Test
+  void groupsThatLeaveNothingToCompare() {
+    String name = "global structural loss";
+    GlobalStructuralConfig rows =
+        GlobalStructuralConfig.standard()
+            .withSampling(SamplingConfig.random(8))
+            .withComparison(GroupComparison.ROW_DIVERGENCE);
+    refused(
+        name,
+        "single columns, and a softmax over one is 1",
+        structural(rows.withGroupWidth(1)),
+        2,
+        3,
+        4,
+        4);
+    teaches(structural(rows.withGroupWidth(2)), 2, 3, 4, 4);
+    GlobalStructuralConfig relation = rows.withComparison(GroupComparison.DESCRIPTOR_RELATION);
+    for (long width : new long[] {0, 5, 8, 9, -5}) {
+      refused(name, "less than two groups", structural(relation.withGroupWidth(width)), 2, 3, 4, 4);
+    }
+    teaches(structural(relation.withGroupWidth(4)), 2, 3, 4, 4);
+    Call rowsOfOneClass =
+        (s, t) ->
+            new GlobalStructuralLoss(relation.withGroupWidth(-3)).forwardRows(s, t, 2, null, 1);
+    refused(name, "less than two groups", rowsOfOneClass, 2, 11, 3);
+    teaches(rowsOfOneClass, 2, 12, 3);
+    Tensor labels = torch.arange(new Scalar(32)).reshape(2, 4, 4);
+    Tensor classes = labels.remainder(new Scalar(2)).to(ScalarType.Long);
+    GlobalStructuralConfig balanced =
+        relation.withSampling(SamplingConfig.standard().withTeacherCorrectOnly(false));
+    Call five =
+        (s, t) ->
+            new GlobalStructuralLoss(balanced.withGroupWidth(-5)).forward(s, t, null, classes, 1);
+    refused(name, "less than two groups", five, 2, 3, 4, 4);
+    Call four =
+        (s, t) ->
+            new GlobalStructuralLoss(balanced.withGroupWidth(-4)).forward(s, t, null, classes, 1);
+    teaches(four, 2, 3, 4, 4);
+  }
+}

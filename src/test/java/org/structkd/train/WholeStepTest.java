@@ -1,0 +1,285 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.CrossEntropy;
+import org.structkd.objective.DivergedException;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepInputs;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.Taps;
+import org.structkd.objective.Term;
+import org.structkd.objective.TermLoss;
+import org.structkd.objective.WeightedTerm;
+
+/** A step reaches the student whole or not at all. */
+class WholeStepTest {
+  private static final int STEPS = 25;
+  private static final int BATCH = 2;
+  private static final FashionScenes SCENES = FashionScenes.bundled();
+  private static final WeightedTerm SUPERVISED =
+      new WeightedTerm("supervised", 1, new CrossEntropy(SegmentationNet.UPSAMPLED, -1));
+
+  private PointerScope scope;
+
+  @BeforeEach
+  void open() {
+    scope = new PointerScope();
+    torch.set_num_threads(1);
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private static SegmentationNet net() {
+    return new SegmentationNet(new SegmentationNet.Config(1, 4, FashionScenes.CLASSES), 1);
+  }
+
+  private static byte[] bytes(SegmentationNet net) {
+    return net.toFile(Map.of()).toBytes();
+  }
+
+  private static Distiller distiller(double rate, BatchSource batches, WeightedTerm... terms) {
+    TrainingConfig config = new TrainingConfig(STEPS, LearningRate.poly(rate), 0, 0);
+    return new Distiller(config, Objective.of(terms), batches);
+  }
+
+  private static Distiller distiller(WeightedTerm... terms) {
+    return distiller(0.01, BatchSource.of(SceneBatches.of(SCENES, BATCH)), terms);
+  }
+
+  /** A term of the student's logits that is harmless until a step. */
+  private static WeightedTerm fromStep(long step, Term broken) {
+    Term term = in -> in.step() < step ? in.student("logits").square().mean() : broken.compute(in);
+    return new WeightedTerm(
+        "broken", 1, term.reading(new Taps(Set.of(SegmentationNet.LOGITS), Set.of())));
+  }
+
+  private static Tensor finiteWithGradientNan(StepInputs in) {
+    return in.student("logits").mul(new Scalar(0)).sum().sqrt();
+  }
+
+  /** What the student is after as many steps without the failing one. */
+  private static byte[] after(int steps, WeightedTerm... terms) throws IOException {
+    SegmentationNet student = net();
+    StopSignal stop = new StopSignal();
+    distiller(terms)
+        .withStop(stop)
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(StepLoss loss, double learningRate) {
+                if (loss.step() + 1 == steps) {
+                  stop.request();
+                }
+              }
+            })
+        .train(student);
+    return bytes(student);
+  }
+
+  @Test
+  void aFiniteLossWithoutAFiniteGradientChangesNothingAndNamesItsTerm() throws IOException {
+    WeightedTerm broken = fromStep(3, WholeStepTest::finiteWithGradientNan);
+    SegmentationNet student = net();
+    DivergedException error =
+        assertThrows(DivergedException.class, () -> distiller(SUPERVISED, broken).train(student));
+    assertEquals("broken", error.term());
+    assertEquals(3, error.step());
+    assertTrue(Double.isNaN(error.value()));
+    String said = error.getMessage();
+    assertTrue(said.startsWith("the gradient of term \"broken\" is NaN at step 3"), said);
+    assertTrue(said.contains("the student is as it was before this step"), said);
+    assertArrayEquals(after(3, SUPERVISED, broken), bytes(student));
+  }
+
+  @Test
+  void anImageThatIsNotANumberLeavesNoTraceInTheBuffers() throws IOException {
+    BatchSource scenes = BatchSource.of(SceneBatches.of(SCENES, BATCH));
+    BatchSource broken =
+        step -> {
+          BatchSource.Prepared prepared = scenes.prepare(step);
+          return () -> {
+            Batch batch = prepared.tensors();
+            if (step == 2) {
+              batch.images().select(0, 1).fill_(new Scalar(Double.NaN));
+            }
+            return batch;
+          };
+        };
+    SegmentationNet student = net();
+    DivergedException error =
+        assertThrows(
+            DivergedException.class, () -> distiller(0.01, broken, SUPERVISED).train(student));
+    assertEquals("supervised", error.term());
+    String said = error.getMessage();
+    assertTrue(said.contains("the student's \"features\" is not finite"), said);
+    assertTrue(said.endsWith("; image 1 of the batch is not finite itself"), said);
+    assertTrue(said.contains("the student is as it was before this step"), said);
+    assertArrayEquals(after(2, SUPERVISED), bytes(student));
+  }
+
+  @Test
+  void aTermThatRefusesItsInputsLeavesNoTraceEither() {
+    WeightedTerm refusing =
+        fromStep(
+            0,
+            in -> {
+              throw new IllegalArgumentException("no");
+            });
+    SegmentationNet student = net();
+    byte[] before = bytes(student);
+    assertThrows(IllegalArgumentException.class, () -> distiller(refusing).train(student));
+    assertArrayEquals(before, bytes(student));
+  }
+
+  @Test
+  void weightsThatWereNotFiniteBeforeAreTold() {
+    SegmentationNet student = net();
+    Tensor head = student.module().named_parameters().get("head.weight");
+    try (var noGrad = new org.bytedeco.pytorch.NoGradGuard()) {
+      head.fill_(new Scalar(Double.NaN));
+    }
+    String said =
+        assertThrows(DivergedException.class, () -> distiller(SUPERVISED).train(student))
+            .getMessage();
+    assertTrue(said.contains("its \"head.weight\" was not finite before"), said);
+  }
+
+  @Test
+  void aWeightWhoseSquaredGradientOverflowsIsRefused() {
+    WeightedTerm huge = fromStep(STEPS, WholeStepTest::finiteWithGradientNan);
+    WeightedTerm weighted = new WeightedTerm("huge", 1e37, huge.term());
+    SegmentationNet student = net();
+    byte[] before = bytes(student);
+    DivergedException error =
+        assertThrows(DivergedException.class, () -> distiller(SUPERVISED, weighted).train(student));
+    assertEquals("huge", error.term());
+    assertTrue(error.getMessage().contains("its weight 1.0E37"), error.getMessage());
+    assertArrayEquals(before, bytes(student));
+  }
+
+  @Test
+  void aFirstStepThatMovesNoWeightIsRefused() {
+    for (double weight : new double[] {1e-20, 1e-30, 2e-38}) {
+      WeightedTerm tiny = new WeightedTerm("tiny", weight, SUPERVISED.term());
+      String said =
+          assertThrows(IllegalArgumentException.class, () -> distiller(tiny).train(net()))
+              .getMessage();
+      assertTrue(said.startsWith("step 0 moved no weight of the student that is not 0: "), said);
+      assertTrue(said.contains("tiny " + weight), said);
+    }
+    String said =
+        assertThrows(
+                IllegalArgumentException.class,
+                () ->
+                    distiller(1e-30, BatchSource.of(SceneBatches.of(SCENES, BATCH)), SUPERVISED)
+                        .train(net()))
+            .getMessage();
+    assertTrue(said.contains("learning rate is 1.0E-30"), said);
+  }
+
+  @Test
+  void aStudentThatIsFrozenAsAWholeIsRefused() {
+    SegmentationNet student = net();
+    freeze(student.module());
+    String said =
+        assertThrows(IllegalArgumentException.class, () -> distiller(SUPERVISED).train(student))
+            .getMessage();
+    assertTrue(said.contains("no parameter of the student requires a gradient"), said);
+  }
+
+  private static void freeze(Module module) {
+    var parameters = module.parameters();
+    for (long i = 0; i < parameters.size(); i++) {
+      parameters.get(i).set_requires_grad(false);
+    }
+  }
+
+  @Test
+  void whatTheUserFrozeStaysFrozen() throws IOException {
+    SegmentationNet student = net();
+    Module frozen = student.module().named_modules("", false).get("quarter_norm");
+    frozen.eval();
+    freeze(frozen);
+    Module merelyEvaluating = student.module().named_modules("", false).get("skip_norm");
+    merelyEvaluating.eval();
+    Tensor mean = frozen.named_buffers().get("running_mean").clone();
+    Tensor weight = frozen.named_parameters().get("weight").clone();
+    List<Boolean> modes = new ArrayList<>();
+    distiller(SUPERVISED)
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(StepLoss loss, double learningRate) {
+                modes.add(frozen.is_training());
+                modes.add(!merelyEvaluating.is_training());
+              }
+            })
+        .train(student);
+    assertFalse(modes.contains(true));
+    assertTrue(torch.equal(mean, frozen.named_buffers().get("running_mean")));
+    assertTrue(torch.equal(weight, frozen.named_parameters().get("weight")));
+  }
+
+  @Test
+  void aTermThatIsZeroForTwentyStepsIsToldOnceWithTheReason() throws IOException {
+    Term nothing = in -> in.student("logits").mul(new Scalar(0)).sum();
+    List<String> told = new ArrayList<>();
+    distiller(
+            SUPERVISED,
+            new WeightedTerm("silent", 1, nothing),
+            new WeightedTerm(
+                "unlabelled",
+                1,
+                new Term() {
+                  @Override
+                  public Tensor compute(StepInputs in) {
+                    return measure(in).loss();
+                  }
+
+                  @Override
+                  public TermLoss measure(StepInputs in) {
+                    Tensor noLabel = in.requireLabels().mul(new Scalar(0));
+                    return new CrossEntropy(SegmentationNet.UPSAMPLED, 0)
+                        .measure(new StepInputs(in.student(), Map.of(), noLabel, in.step()));
+                  }
+                }))
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onWarning(String sentence) {
+                told.add(sentence);
+              }
+            })
+        .train(net());
+    assertEquals(2, told.size(), told.toString());
+    assertTrue(
+        told.get(0).startsWith("term \"silent\" was 0 for 20 steps in a row, up to step 19"),
+        told.get(0));
+    assertTrue(told.get(1).startsWith("term \"unlabelled\" was 0"), told.get(1));
+    assertTrue(told.get(1).contains("no pixel, node or sample took part"), told.get(1));
+  }
+}
