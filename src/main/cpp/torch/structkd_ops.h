@@ -10,6 +10,10 @@
 
 #include "structkd/core.h"
 
+namespace torch::optim {
+class Adam;
+}
+
 namespace structkd {
 
 // Version of the kernel library.
@@ -48,6 +52,18 @@ STRUCTKD_API at::Tensor labels_at(const at::Tensor& labels, int64_t height, int6
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
 STRUCTKD_API int64_t pool_max_idle_bytes();
+
+// State of LibTorch's Adam for one parameter. Steps are 0, and there are no moments, until its
+// first step with a gradient; the moments are those that Adam goes on with, not copies.
+STRUCTKD_API int64_t adam_steps(const torch::optim::Adam* adam, const at::Tensor& parameter);
+STRUCTKD_API at::Tensor adam_exp_avg(const torch::optim::Adam* adam, const at::Tensor& parameter);
+STRUCTKD_API at::Tensor adam_exp_avg_sq(const torch::optim::Adam* adam,
+                                        const at::Tensor& parameter);
+STRUCTKD_API void set_adam_state(torch::optim::Adam* adam,
+                                 const at::Tensor& parameter,
+                                 int64_t steps,
+                                 const at::Tensor& exp_avg,
+                                 const at::Tensor& exp_avg_sq);
 
 // One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
 // are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
