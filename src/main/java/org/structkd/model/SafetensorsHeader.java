@@ -89,6 +89,23 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
   }
 
   /**
+   * Checks the length that a file gives for its header, before there is memory for it.
+   *
+   * @param length what the file says
+   * @param available bytes that the file has
+   * @param source how messages call the file
+   */
+  static void requireLength(long length, long available, String source) throws DataFileException {
+    long most = Math.min(available, MAX_LENGTH);
+    if (length < 0 || length > most) {
+      throw new DataFileException(
+          source,
+          "a header of at most " + most + " bytes",
+          Long.toUnsignedString(length) + " bytes: truncated, or another format");
+    }
+  }
+
+  /**
    * Reads and checks a header.
    *
    * @param bytes all of it
@@ -161,6 +178,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
     }
 
     private Entry entry(String name) throws IOException {
+      String what = "tensor \"" + name + "\"";
       String dtype = null;
       long[] shape = null;
       long[] offsets = null;
@@ -170,31 +188,29 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
         switch (key) {
           case "dtype" -> {
             requireNew(dtype == null, name + " " + key);
-            dtype = text(name + " " + key);
+            dtype = text(what + " " + key);
           }
           case "shape" -> {
             requireNew(shape == null, name + " " + key);
-            shape = numbers(name + " " + key);
+            shape = numbers(what + " " + key);
           }
           case "data_offsets" -> {
             requireNew(offsets == null, name + " " + key);
-            offsets = numbers(name + " " + key);
+            offsets = numbers(what + " " + key);
           }
-          default ->
-              throw refused(
-                  "tensor \"" + name + "\" to have dtype, shape and data_offsets", "also " + key);
+          default -> throw refused(what + " to have dtype, shape and data_offsets", "also " + key);
         }
       }
       json.endObject();
       if (dtype == null || shape == null || offsets == null) {
         throw refused(
-            "tensor \"" + name + "\" to have dtype, shape and data_offsets",
+            what + " to have dtype, shape and data_offsets",
             dtype == null ? "no dtype" : shape == null ? "no shape" : "no data_offsets");
       }
       ElementType type = ElementType.named(dtype);
       if (type == null) {
         throw refused(
-            "tensor \"" + name + "\" to have a dtype of " + Arrays.toString(ElementType.values()),
+            what + " to have a dtype of " + Arrays.toString(ElementType.values()),
             "\"" + dtype + "\"");
       }
       return checked(name, type, shape, offsets);

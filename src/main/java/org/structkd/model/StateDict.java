@@ -117,7 +117,7 @@ public final class StateDict {
                 long bad = notFinite(tensor);
                 if (bad > 0) {
                   throw new IllegalStateException(
-                      bad + " elements of \"" + name + "\" are NaN or infinite");
+                      "\"" + name + "\" has " + bad + " NaN or infinite elements");
                 }
               });
     }

@@ -190,13 +190,7 @@ public final class TensorFile implements AutoCloseable {
       throw new DataFileException(source, "a safetensors file", "another format");
     }
     long headerLength = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
-    long available = Math.min(length - LENGTH_BYTES, SafetensorsHeader.MAX_LENGTH);
-    if (headerLength < 0 || headerLength > available) {
-      throw new DataFileException(
-          source,
-          "a header of at most " + available + " bytes",
-          Long.toUnsignedString(headerLength) + " bytes: truncated, or another format");
-    }
+    SafetensorsHeader.requireLength(headerLength, length - LENGTH_BYTES, source);
     byte[] json = new byte[(int) headerLength];
     reader.read(LENGTH_BYTES, json, json.length);
     long data = LENGTH_BYTES + headerLength;
