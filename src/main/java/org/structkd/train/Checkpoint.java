@@ -31,8 +31,8 @@ record Checkpoint(long stepsDone, long stepNanos) {
    *
    * @param claim where; held as long as the training runs, so that no other one writes there
    * @param settings of the training by name, compared by {@link #restore}
-   * @throws IllegalStateException if a weight or buffer is not finite: the last good checkpoint
-   *     stays
+   * @throws IOException if it cannot be written, or a weight or buffer is not finite: the last good
+   *     checkpoint stays
    */
   static void save(
       FileClaim claim,
@@ -41,7 +41,7 @@ record Checkpoint(long stepsDone, long stepNanos) {
       AdamOptimizer optimizer,
       Checkpoint progress)
       throws IOException {
-    requireFinite(student, progress.stepsDone);
+    requireFinite(claim.file(), student, progress.stepsDone);
     TensorFile.Builder file = TensorFile.builder();
     file.property("kind", KIND);
     file.property("stepsDone", Long.toString(progress.stepsDone));
@@ -53,16 +53,18 @@ record Checkpoint(long stepsDone, long stepNanos) {
     AtomicFile.write(claim, file.build(claim.file().toString())::write);
   }
 
-  private static void requireFinite(Module student, long stepsDone) {
+  private static void requireFinite(Path file, Module student, long stepsDone) throws IOException {
     try {
       StateDict.requireFinite(student);
     } catch (IllegalStateException e) {
-      throw new IllegalStateException(
-          e.getMessage()
-              + " after step "
+      throw new IOException(
+          file
+              + " is not written: after step "
               + stepsDone
-              + ": the checkpoint before stays; lower the learning rate, and see that the images are"
-              + " finite",
+              + " "
+              + e.getMessage()
+              + ". The checkpoint before stays; see that all images are finite, or lower the"
+              + " learning rate",
           e);
     }
   }

@@ -1,18 +1,14 @@
 package org.structkd.train;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.io.RandomAccessFile;
 import java.nio.channels.FileLock;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -34,12 +30,12 @@ final class FileClaim implements AutoCloseable {
 
   private final Path file;
   private final Path lockFile;
-  private final FileChannel channel;
+  private final RandomAccessFile open;
 
-  private FileClaim(Path file, Path lockFile, FileChannel channel) {
+  private FileClaim(Path file, Path lockFile, RandomAccessFile open) {
     this.file = file;
     this.lockFile = lockFile;
-    this.channel = channel;
+    this.open = open;
   }
 
   /**
@@ -107,27 +103,23 @@ final class FileClaim implements AutoCloseable {
       // Of another holder, or left behind by one that was killed.
     }
     Object identity = identityOf(lockFile);
-    FileChannel channel;
-    try {
-      channel = FileChannel.open(lockFile, StandardOpenOption.READ, StandardOpenOption.WRITE);
-    } catch (NoSuchFileException e) {
-      return null; // its holder has just gone
-    }
+    // Not a FileChannel of its own: an interrupt of the thread would close it, and drop the lock.
+    RandomAccessFile open = new RandomAccessFile(lockFile.toFile(), "rw");
     FileLock lock = null;
     try {
-      lock = channel.tryLock();
+      lock = open.getChannel().tryLock();
       // The holder before may have removed the file that was opened; a lock on that is worth
       // nothing.
-      if (lock == null || identity == null || !Objects.equals(identity, identityOf(lockFile))) {
+      if (lock == null || identity == null || !identity.equals(identityOf(lockFile))) {
         lock = null;
         return null;
       }
-      byte[] holder = ("process " + ProcessHandle.current().pid()).getBytes(StandardCharsets.UTF_8);
-      channel.truncate(0).write(ByteBuffer.wrap(holder), 0);
-      return new FileClaim(file, lockFile, channel);
+      open.setLength(0);
+      open.writeBytes("process " + ProcessHandle.current().pid());
+      return new FileClaim(file, lockFile, open);
     } finally {
       if (lock == null) {
-        channel.close();
+        open.close();
       }
     }
   }
@@ -162,7 +154,7 @@ final class FileClaim implements AutoCloseable {
       Files.deleteIfExists(lockFile);
     } finally {
       try {
-        channel.close();
+        open.close();
       } finally {
         OWN.remove(lockFile);
       }
