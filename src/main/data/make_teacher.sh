@@ -8,4 +8,4 @@ set -eu
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 run=$root/runs/bundled-teacher
 "$root/structkd" train-teacher --out "$run"
-cp "$run/teacher.weights" "$root/src/main/resources/org/structkd/model/fashion-teacher.weights"
+cp "$run/teacher.safetensors" "$root/src/main/resources/org/structkd/model/fashion-teacher.safetensors"

@@ -17,6 +17,10 @@ namespace torch {
 using at::Tensor;
 }
 
+namespace torch::optim {
+class Adam;
+}
+
 namespace structkd {
 
 // Version of the kernel library.
@@ -60,6 +64,18 @@ STRUCTKD_API int64_t pool_max_idle_bytes();
 // of the largest number of its type: above 1, an optimizer that squares gradients overflows. NaN if
 // one is NaN, 0 without gradients. All are looked at together and waited for once.
 STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
+
+// State of LibTorch's Adam for one parameter. Steps are 0, and there are no moments, until its
+// first step with a gradient; the moments are those that Adam goes on with, not copies.
+STRUCTKD_API int64_t adam_steps(const torch::optim::Adam* adam, const at::Tensor& parameter);
+STRUCTKD_API at::Tensor adam_exp_avg(const torch::optim::Adam* adam, const at::Tensor& parameter);
+STRUCTKD_API at::Tensor adam_exp_avg_sq(const torch::optim::Adam* adam,
+                                        const at::Tensor& parameter);
+STRUCTKD_API void set_adam_state(torch::optim::Adam* adam,
+                                 const at::Tensor& parameter,
+                                 int64_t steps,
+                                 const at::Tensor& exp_avg,
+                                 const at::Tensor& exp_avg_sq);
 
 // One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
 // are those of structkd/<loss>.h; the result is a scalar with a grad_fn.

@@ -15,7 +15,6 @@ import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
-import org.structkd.model.TensorFile;
 import org.structkd.objective.Objective;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Evaluation;
@@ -58,7 +57,7 @@ final class DistillRun {
     teacher =
         settings.teacher() == null
             ? BundledTeacher.load()
-            : SegmentationNet.of(TensorFile.read(Path.of(settings.teacher())));
+            : WeightsOption.load(Path.of(settings.teacher()));
     distilled = settings.method().objective(settings.weights(), settings.steps());
     MetricsCsv metrics =
         new MetricsCsv(

@@ -31,7 +31,7 @@ import picocli.CommandLine.Spec;
     description = {
       "Train a teacher on labelled scenes.",
       "",
-      "Leaves teacher.weights in the run folder, for distill --teacher, evaluate and predict. The"
+      "Leaves teacher.safetensors in the run folder, for distill --teacher, evaluate and predict. The"
           + " teacher that comes with structkd was made by this command with its defaults.",
       ""
     },
@@ -155,6 +155,6 @@ final class TrainTeacher implements Callable<Integer> {
         score.pixelAccuracy(),
         scenes.sourceImages(Split.TEST),
         net.parameterCount(),
-        folder.resolve(NAME + ".weights"));
+        folder.resolve(NAME + ".safetensors"));
   }
 }

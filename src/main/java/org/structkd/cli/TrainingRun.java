@@ -92,7 +92,7 @@ final class TrainingRun {
     return Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS);
   }
 
-  /** Trains the net; leaves NAME.weights and NAME.checkpoint in the folder. */
+  /** Trains the net; leaves NAME.safetensors and NAME.checkpoint in the folder. */
   TrainingOutcome train(Task task, SegmentationNet net, String description) throws IOException {
     net.to(device);
     Distiller distiller =
@@ -136,10 +136,10 @@ final class TrainingRun {
     }
   }
 
-  /** Writes NAME.weights. */
+  /** Writes NAME.safetensors. */
   void saveWeights(String name, SegmentationNet net, Map<String, String> properties)
       throws IOException {
-    Path file = folder.resolve(name + ".weights");
+    Path file = folder.resolve(name + ".safetensors");
     TensorFile weights = net.toFile(properties);
     AtomicFile.write(file, weights::write);
   }

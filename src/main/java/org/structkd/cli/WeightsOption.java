@@ -19,7 +19,14 @@ final class WeightsOption {
   private @Nullable Path weights;
 
   SegmentationNet load() throws IOException {
-    return weights == null ? BundledTeacher.load() : SegmentationNet.of(TensorFile.read(weights));
+    return weights == null ? BundledTeacher.load() : load(weights);
+  }
+
+  /** The network of a file of weights. */
+  static SegmentationNet load(Path weights) throws IOException {
+    try (TensorFile file = TensorFile.open(weights)) {
+      return SegmentationNet.of(file);
+    }
   }
 
   String describe() {

@@ -28,6 +28,15 @@ public final class NativeCall {
     }
   }
 
+  /** Runs what has no result, as {@link #of}. */
+  public static void run(Runnable function) {
+    of(
+        () -> {
+          function.run();
+          return true;
+        });
+  }
+
   /**
    * Says in a sentence what native code threw, wherever it was called from; anything else, such as
    * what a listener throws, passes unchanged. The C++ stack is left out of the cause, too.

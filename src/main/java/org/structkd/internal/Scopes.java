@@ -30,6 +30,20 @@ public final class Scopes {
     }
   }
 
+  /**
+   * Runs a native computation in a scope of its own.
+   *
+   * @return its result, which no scope owns: it lives as long as Java can reach it
+   */
+  public static Tensor unscoped(Supplier<Tensor> computation) {
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor result = NativeCall.of(computation);
+      result.retainReference();
+      temporaries.detach(result);
+      return result;
+    }
+  }
+
   /** Runs a native computation of a plain number; all that it allocates is released. */
   public static double numberOf(DoubleSupplier computation) {
     try (PointerScope temporaries = new PointerScope()) {

@@ -14,7 +14,7 @@ import org.structkd.data.DataFileException;
  * rounding differs, it scored 0.5771.
  */
 public final class BundledTeacher {
-  private static final String RESOURCE = "fashion-teacher.weights";
+  private static final String RESOURCE = "fashion-teacher.safetensors";
 
   private BundledTeacher() {}
 

@@ -1,5 +1,6 @@
 package org.structkd.model;
 
+import java.io.IOException;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
@@ -121,8 +122,9 @@ public final class SegmentationNet implements TrainableNetwork {
    * @param file the file
    * @return the net, in evaluation mode
    * @throws DataFileException if the file holds another kind of network
+   * @throws IOException if it cannot be read
    */
-  public static SegmentationNet of(TensorFile file) throws DataFileException {
+  public static SegmentationNet of(TensorFile file) throws IOException {
     file.require("network", KIND);
     Config config;
     try {
@@ -144,14 +146,16 @@ public final class SegmentationNet implements TrainableNetwork {
    * Takes the weights out of a file.
    *
    * @param file weights of a net of this shape
-   * @throws DataFileException if they belong to another network; nothing has changed then
+   * @throws DataFileException if they belong to another network or are not finite; nothing has
+   *     changed then
+   * @throws IOException if the file cannot be read
    */
-  public void load(TensorFile file) throws DataFileException {
+  public void load(TensorFile file) throws IOException {
     StateDict.restore(module, file);
   }
 
   /**
-   * {@return shape and weights}
+   * {@return shape and weights: those that the net has when the file is written}
    *
    * @param properties what else the file shall say, by name
    */

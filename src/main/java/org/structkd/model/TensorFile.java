@@ -1,54 +1,74 @@
 package org.structkd.model;
 
-import java.io.BufferedInputStream;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.zip.CRC32C;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Scopes;
 
 /**
- * Named tensors and properties in one file: weights of a network, or a checkpoint.
+ * Named tensors and properties in a safetensors file: weights of a network, or a checkpoint. Python
+ * opens it by {@code safetensors.torch.load_file}; its files are read, too.
  *
  * <pre>{@code
- * "STRUCTKD"  version i32  length of the rest i32  CRC-32C of the rest i64, then the rest:
- * properties: count i32, each name and value (modified UTF-8)
- * tensors:    count i32, each name, type, rank i32, sizes i64, bytes i32, elements (little-endian)
+ * length of the header u64, header in JSON, elements of all tensors (little-endian)
  * }</pre>
  *
- * <p>Numbers of the frame are big-endian. The checksum finds any damage before anything is used.
- * Immutable; a file of at most 2 GB.
+ * <p>Properties are the header's {@code __metadata__}. What this class writes has a checksum among
+ * them, the CRC-32C of everything else, and reading compares it before anything is used. Elements
+ * go from tensor memory to the file and back in small pieces: size is limited by the format alone.
+ *
+ * <p>A file that was opened by {@link #open} must be closed. For one thread at a time.
  */
-public final class TensorFile {
-  private static final byte[] MAGIC = "STRUCTKD".getBytes(StandardCharsets.US_ASCII);
+public final class TensorFile implements AutoCloseable {
+  /** Tells that a checksum must be there; its value is the version of what it counts. */
+  private static final String LAYOUT = "structkd";
 
-  /** Of the format; another one is refused. */
-  private static final int VERSION = 1;
+  private static final String LAYOUT_VERSION = "1";
+  private static final String CHECKSUM = "checksum";
 
-  private static final int FRAME = MAGIC.length + 4 + 4 + 8;
+  /** Tells other programs that shapes and names are PyTorch's. */
+  private static final String FORMAT = "format";
+
+  private static final Set<String> OWN = Set.of(LAYOUT, CHECKSUM, FORMAT);
+
+  /** Bytes of the header's length. */
+  private static final int LENGTH_BYTES = 8;
+
+  private static final byte[] OLD_MAGIC = "STRUCTKD".getBytes(StandardCharsets.US_ASCII);
 
   private final String source;
   private final Map<String, String> properties;
   private final Map<String, StoredTensor> tensors;
+  private final @Nullable RandomAccessFile file;
 
   private TensorFile(
-      String source, Map<String, String> properties, Map<String, StoredTensor> tensors) {
+      String source,
+      Map<String, String> properties,
+      Map<String, StoredTensor> tensors,
+      @Nullable RandomAccessFile file) {
     this.source = source;
     this.properties = properties;
     this.tensors = tensors;
+    this.file = file;
   }
 
   /** {@return a file without content} */
@@ -69,33 +89,27 @@ public final class TensorFile {
      * @param name its name
      * @param value its value
      * @return this
+     * @throws IllegalArgumentException if the name is one that every file has for itself
      */
     public Builder property(String name, String value) {
+      if (OWN.contains(name)) {
+        throw new IllegalArgumentException(
+            "a property has the name \"" + name + "\", which a file of tensors has itself");
+      }
       properties.put(name, value);
       return this;
     }
 
     /**
-     * Adds a copy of a tensor.
+     * Adds a tensor: what it holds when the file is written, not a copy.
      *
      * @param name its name
      * @param tensor on any device
      * @return this
+     * @throws IllegalArgumentException if its type is none of the format's
      */
     public Builder tensor(String name, Tensor tensor) {
-      tensors.put(name, StoredTensor.of(tensor));
-      return this;
-    }
-
-    /**
-     * Adds bytes that are no tensor.
-     *
-     * @param name their name
-     * @param bytes not copied
-     * @return this
-     */
-    public Builder bytes(String name, byte[] bytes) {
-      tensors.put(name, new StoredTensor("Byte", new long[] {bytes.length}, bytes));
+      tensors.put(name, StoredTensor.of(Scopes.unscoped(tensor::detach)));
       return this;
     }
 
@@ -105,103 +119,187 @@ public final class TensorFile {
      * @param source how messages call it
      */
     public TensorFile build(String source) {
-      return new TensorFile(source, new LinkedHashMap<>(properties), new LinkedHashMap<>(tensors));
+      return new TensorFile(
+          source, new LinkedHashMap<>(properties), new LinkedHashMap<>(tensors), null);
     }
   }
 
   /**
-   * Reads a file.
+   * Opens a file, and reads all of it once to compare its checksum.
    *
    * @param path which
-   * @return its content
-   * @throws DataFileException if it is missing, truncated, damaged, of another version or something
-   *     else altogether; says what
+   * @return its content, to be closed
+   * @throws DataFileException if it is missing, truncated, damaged or something else altogether;
+   *     says what
    * @throws IOException if it cannot be read
    */
-  public static TensorFile read(Path path) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
-      return read(in, path.toString());
-    } catch (NoSuchFileException e) {
-      throw new DataFileException(path.toString(), "a file of weights", "nothing of this name");
+  public static TensorFile open(Path path) throws IOException {
+    if (!Files.isRegularFile(path)) {
+      throw new DataFileException(
+          path.toString(),
+          "a safetensors file",
+          Files.exists(path) ? "no file" : "nothing of this name");
+    }
+    // Not a FileChannel: an interrupt of the thread would close it.
+    RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
+    try {
+      return read(
+          (at, chunk, length) -> {
+            file.seek(at);
+            file.readFully(chunk, 0, length);
+          },
+          file.length(),
+          path.toString(),
+          file);
+    } catch (IOException | RuntimeException | Error e) {
+      file.close();
+      throw e;
     }
   }
 
   /**
-   * Reads a stream to its end.
+   * Reads a stream to its end into memory, for small files such as resources.
    *
    * @param in the stream; stays open
    * @param source how messages call it
-   * @return its content
-   * @throws DataFileException as {@link #read(Path)}
+   * @return its content, which need not be closed
+   * @throws DataFileException as {@link #open}
    * @throws IOException if it cannot be read
    */
   public static TensorFile read(InputStream in, String source) throws IOException {
-    byte[] frame = in.readNBytes(FRAME);
-    if (!Arrays.equals(MAGIC, Arrays.copyOf(frame, MAGIC.length))) {
-      throw new DataFileException(source, "a file of weights or a checkpoint", "another format");
-    }
-    if (frame.length < FRAME) {
-      throw new DataFileException(source, "at least " + FRAME + " bytes", frame.length + " bytes");
-    }
-    DataInputStream head =
-        new DataInputStream(new ByteArrayInputStream(frame, MAGIC.length, FRAME - MAGIC.length));
-    int version = head.readInt();
-    if (version != VERSION) {
-      throw new DataFileException(source, "version " + VERSION, "version " + version);
-    }
-    int length = head.readInt();
-    long checksum = head.readLong();
-    byte[] rest = in.readAllBytes();
-    if (rest.length != length) {
-      throw new DataFileException(
-          source,
-          FRAME + (long) length + " bytes",
-          FRAME + (long) rest.length + (rest.length < length ? " bytes: truncated" : " bytes"));
-    }
-    if (checksumOf(rest) != checksum) {
-      throw new DataFileException(
-          source, "checksum " + Long.toHexString(checksum), "another one: damaged");
-    }
-    return parse(rest, source);
+    byte[] bytes = in.readAllBytes();
+    return read(
+        (at, chunk, length) -> System.arraycopy(bytes, (int) at, chunk, 0, length),
+        bytes.length,
+        source,
+        null);
   }
 
-  private static TensorFile parse(byte[] rest, String source) throws IOException {
-    DataInputStream in = new DataInputStream(new ByteArrayInputStream(rest));
-    Map<String, String> properties = new LinkedHashMap<>();
-    for (int left = in.readInt(); left > 0; left--) {
-      properties.put(in.readUTF(), in.readUTF());
+  private static TensorFile read(
+      StoredTensor.Reader reader, long length, String source, @Nullable RandomAccessFile file)
+      throws IOException {
+    byte[] head = new byte[(int) Math.min(LENGTH_BYTES + 1, length)];
+    reader.read(0, head, head.length);
+    if (Arrays.equals(OLD_MAGIC, Arrays.copyOf(head, OLD_MAGIC.length))) {
+      throw new DataFileException(
+          source,
+          "a safetensors file",
+          "a file of an earlier structkd, which this version does not read: train anew");
     }
+    if (head.length <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') {
+      throw new DataFileException(source, "a safetensors file", "another format");
+    }
+    long headerLength = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    SafetensorsHeader.requireLength(headerLength, length - LENGTH_BYTES, source);
+    byte[] json = new byte[(int) headerLength];
+    reader.read(LENGTH_BYTES, json, json.length);
+    long data = LENGTH_BYTES + headerLength;
+    SafetensorsHeader header = SafetensorsHeader.parse(json, length - data, source);
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-    for (int left = in.readInt(); left > 0; left--) {
-      String name = in.readUTF();
-      String dtype = in.readUTF();
-      long[] shape = new long[in.readInt()];
-      for (int d = 0; d < shape.length; d++) {
-        shape[d] = in.readLong();
-      }
-      tensors.put(name, new StoredTensor(dtype, shape, in.readNBytes(in.readInt())));
+    header
+        .tensors()
+        .forEach(
+            (name, entry) ->
+                tensors.put(
+                    name,
+                    new StoredTensor(
+                        entry.type(),
+                        entry.shape(),
+                        StoredTensor.readBy(reader, data + entry.begin(), data + entry.end()))));
+    Map<String, String> properties = new LinkedHashMap<>(header.metadata());
+    requireUndamaged(properties, tensors, source);
+    properties.keySet().removeAll(OWN);
+    return new TensorFile(source, properties, tensors, file);
+  }
+
+  private static void requireUndamaged(
+      Map<String, String> properties, Map<String, StoredTensor> tensors, String source)
+      throws IOException {
+    String version = properties.get(LAYOUT);
+    String stored = properties.get(CHECKSUM);
+    if (version == null && stored == null) {
+      return; // written by another program
     }
-    return new TensorFile(source, properties, tensors);
+    if (!LAYOUT_VERSION.equals(version)) {
+      throw new DataFileException(
+          source, LAYOUT + " \"" + LAYOUT_VERSION + "\" in its metadata", "\"" + version + "\"");
+    }
+    String actual = checksumOf(properties, tensors);
+    if (!actual.equals(stored)) {
+      throw new DataFileException(
+          source,
+          "checksum " + stored,
+          actual + ": damaged, or changed by a program that kept the metadata");
+    }
   }
 
   /**
-   * Writes the file. Equal contents give equal bytes.
+   * The CRC-32C of all texts, shapes and elements in the order of their names, so that another
+   * program may write the same content in another order.
+   */
+  private static String checksumOf(
+      Map<String, String> properties, Map<String, StoredTensor> tensors) throws IOException {
+    CRC32C crc = new CRC32C();
+    for (Map.Entry<String, String> property : new TreeMap<>(properties).entrySet()) {
+      if (!property.getKey().equals(CHECKSUM)) {
+        update(crc, property.getKey());
+        update(crc, property.getValue());
+      }
+    }
+    for (Map.Entry<String, StoredTensor> named : new TreeMap<>(tensors).entrySet()) {
+      update(crc, named.getKey());
+      update(crc, named.getValue().describe());
+      named.getValue().elements().forEach((chunk, length) -> crc.update(chunk, 0, length));
+    }
+    return "%08x".formatted(crc.getValue());
+  }
+
+  private static void update(CRC32C crc, String text) {
+    crc.update(text.getBytes(StandardCharsets.UTF_8));
+    crc.update(0); // where it ends
+  }
+
+  /**
+   * Writes the file, in pieces. Equal contents give equal bytes.
    *
    * @param out the stream; stays open
    * @throws IOException if it cannot be written
    */
   public void write(OutputStream out) throws IOException {
-    byte[] rest = content();
-    DataOutputStream data = new DataOutputStream(out);
-    data.write(MAGIC);
-    data.writeInt(VERSION);
-    data.writeInt(rest.length);
-    data.writeLong(checksumOf(rest));
-    data.write(rest);
-    data.flush();
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put(FORMAT, "pt");
+    metadata.put(LAYOUT, LAYOUT_VERSION);
+    metadata.putAll(properties);
+    metadata.put(CHECKSUM, checksumOf(metadata, tensors));
+    // Wide elements first, so that all lie at multiples of their size; Python's writer does the
+    // same.
+    Map<String, StoredTensor> inOrder = new LinkedHashMap<>();
+    tensors.entrySet().stream()
+        .sorted(
+            Comparator.<Map.Entry<String, StoredTensor>>comparingInt(
+                    tensor -> -tensor.getValue().type().bytes)
+                .thenComparing(Map.Entry.comparingByKey()))
+        .forEach(tensor -> inOrder.put(tensor.getKey(), tensor.getValue()));
+    Map<String, SafetensorsHeader.Entry> entries = new LinkedHashMap<>();
+    long end = 0;
+    for (Map.Entry<String, StoredTensor> named : inOrder.entrySet()) {
+      StoredTensor tensor = named.getValue();
+      long begin = end;
+      end += tensor.length();
+      entries.put(
+          named.getKey(), new SafetensorsHeader.Entry(tensor.type(), tensor.shape(), begin, end));
+    }
+    byte[] header = new SafetensorsHeader(metadata, entries).toBytes();
+    ByteBuffer length = ByteBuffer.allocate(LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    out.write(length.putLong(header.length).array());
+    out.write(header);
+    for (StoredTensor tensor : inOrder.values()) {
+      tensor.elements().forEach((chunk, n) -> out.write(chunk, 0, n));
+    }
+    out.flush();
   }
 
-  /** {@return what {@link #write} writes} */
+  /** {@return what {@link #write} writes, in memory: for small files} */
   public byte[] toBytes() {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try {
@@ -212,46 +310,19 @@ public final class TensorFile {
     return bytes.toByteArray();
   }
 
-  private byte[] content() {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (DataOutputStream out = new DataOutputStream(bytes)) {
-      out.writeInt(properties.size());
-      for (Map.Entry<String, String> property : properties.entrySet()) {
-        out.writeUTF(property.getKey());
-        out.writeUTF(property.getValue());
-      }
-      out.writeInt(tensors.size());
-      for (Map.Entry<String, StoredTensor> entry : tensors.entrySet()) {
-        StoredTensor tensor = entry.getValue();
-        out.writeUTF(entry.getKey());
-        out.writeUTF(tensor.dtype());
-        out.writeInt(tensor.shape().length);
-        for (long size : tensor.shape()) {
-          out.writeLong(size);
-        }
-        out.writeInt(tensor.bytes().length);
-        out.write(tensor.bytes());
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("a property is longer than 64 KB", e); // memory does not fail
-    }
-    return bytes.toByteArray();
-  }
-
-  private static long checksumOf(byte[] bytes) {
-    CRC32C crc = new CRC32C();
-    crc.update(bytes);
-    return crc.getValue();
-  }
-
   /** {@return path or name, for messages} */
   public String source() {
     return source;
   }
 
-  /** {@return all properties} */
+  /** {@return all properties but those that every file has for itself} */
   public Map<String, String> properties() {
-    return Map.copyOf(properties);
+    return Collections.unmodifiableMap(properties);
+  }
+
+  /** {@return the names of all tensors} */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(tensors.keySet());
   }
 
   /**
@@ -298,36 +369,59 @@ public final class TensorFile {
   }
 
   /**
-   * {@return bytes that are no tensor}
+   * {@return a new tensor on the CPU, in the PointerScope that is open}
    *
    * @param name which
-   * @throws DataFileException if there are none of this name
+   * @throws DataFileException if there is none of this name
+   * @throws IOException if it cannot be read
    */
-  public byte[] bytes(String name) throws DataFileException {
-    return tensor(name).bytes();
+  public Tensor tensor(String name) throws IOException {
+    return stored(name).load();
   }
 
-  private StoredTensor tensor(String name) throws DataFileException {
+  private StoredTensor stored(String name) throws DataFileException {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
-      throw new DataFileException(source, name, "no tensor of this name: another network?");
+      throw new DataFileException(
+          source, "tensor \"" + name + "\"", "no tensor of this name: another network?");
     }
     return tensor;
   }
 
-  /** Checks that the tensor of this name is there and has type and shape of another. */
-  void requireFit(String name, Tensor tensor) throws DataFileException {
-    StoredTensor stored = tensor(name);
+  /**
+   * Checks that the tensor of this name is there, and has type and shape of another.
+   *
+   * @param name which
+   * @param tensor of the same type and shape
+   * @throws DataFileException if it is not so
+   */
+  public void requireFit(String name, Tensor tensor) throws DataFileException {
+    StoredTensor stored = stored(name);
     if (!stored.fits(tensor)) {
       throw new DataFileException(
           source,
-          name + " to be " + StoredTensor.of(tensor).describe(),
+          "tensor \"" + name + "\" to be " + StoredTensor.of(tensor).describe(),
           stored.describe() + ": another network");
     }
   }
 
-  /** Copies a tensor that {@link #requireFit} has checked. */
-  void copyTo(String name, Tensor tensor) {
-    tensors.get(name).copyTo(tensor);
+  /**
+   * Reads a tensor into the memory of another.
+   *
+   * @param name which
+   * @param tensor of the same type and shape, on any device
+   * @throws DataFileException as {@link #requireFit}; nothing has changed then
+   * @throws IOException if it cannot be read
+   */
+  public void copyTo(String name, Tensor tensor) throws IOException {
+    requireFit(name, tensor);
+    stored(name).copyTo(tensor);
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (file != null) {
+      file.close();
+    }
   }
 }

@@ -1,9 +1,10 @@
 package org.structkd.train;
 
 import java.io.BufferedOutputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.channels.Channels;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -12,6 +13,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 
 /**
  * Replaces a file as a whole: whoever looks, and whenever the power fails, finds the old content or
@@ -20,6 +22,9 @@ import java.nio.file.StandardOpenOption;
 public final class AtomicFile {
   /** Ending of the file beside it that is written first. */
   static final String ASIDE = ".part";
+
+  /** Far longer than writing takes: whoever holds the file longer does so on purpose. */
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   private AtomicFile() {}
 
@@ -36,33 +41,40 @@ public final class AtomicFile {
   }
 
   /**
-   * Writes beside the file, forces that to the disk, and renames it.
+   * Writes beside the file, forces that to the disk, and renames it. Waits while another thread or
+   * process does the same. An interrupt of the thread does not disturb it.
    *
    * @param file to create or replace; its folder must exist
    * @param content what shall be in it
    * @throws IOException if the disk is full or the folder cannot be written; the old file stays
    */
   public static void write(Path file, Content content) throws IOException {
+    try (FileClaim claim = FileClaim.of(file, PATIENCE)) {
+      write(claim, content);
+    }
+  }
+
+  /** Replaces a file that is claimed already. */
+  static void write(FileClaim claim, Content content) throws IOException {
+    Path file = claim.file();
     Path aside = file.resolveSibling(file.getFileName() + ASIDE);
+    boolean written = false;
     try {
-      try (FileChannel channel =
-          FileChannel.open(
-              aside,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
+      // Not a FileChannel: an interrupt of the thread would close it.
+      try (FileOutputStream to = new FileOutputStream(aside.toFile())) {
+        OutputStream out = new BufferedOutputStream(to, 1 << 16);
         content.writeTo(out);
         out.flush();
-        channel.force(true);
+        to.getFD().sync();
       }
       Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
+      written = true;
     } catch (IOException e) {
-      deleteQuietly(aside);
       throw new IOException(file + " cannot be written: " + reason(e), e);
-    } catch (RuntimeException e) {
-      deleteQuietly(aside);
-      throw e;
+    } finally {
+      if (!written) {
+        deleteQuietly(aside);
+      }
     }
     forceFolder(file.toAbsolutePath().getParent());
   }
@@ -95,8 +107,20 @@ public final class AtomicFile {
 
   /** Forces the new name to the disk, too. */
   private static void forceFolder(Path folder) throws IOException {
-    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
-      channel.force(true);
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+          channel.force(true);
+          return;
+        } catch (ClosedByInterruptException e) {
+          interrupted |= Thread.interrupted(); // folders can be forced through channels only
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 }

@@ -4,9 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
-import org.bytedeco.pytorch.TensorVector;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.structkd.data.DataFileException;
@@ -14,50 +12,60 @@ import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
 
 /**
- * State of a training between two steps, in one file: weights, optimizer, steps done, time taken,
- * and what the training is, so that no other one continues from it.
+ * State of a training between two steps, in one safetensors file: weights, optimizer, steps done,
+ * time taken, and the settings of the training, so that no other one continues from it.
  *
  * @param stepsDone steps that are in the weights
  * @param stepNanos time they took
  */
 record Checkpoint(long stepsDone, long stepNanos) {
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
-  private static final String OPTIMIZER = "optimizer";
+  private static final String STUDENT = "student.";
+  private static final String OPTIMIZER = "optimizer.";
   private static final String KIND = "checkpoint";
+  private static final String SETTING = "training ";
   private static final String ENVIRONMENT = "environment ";
 
   /**
    * Writes a checkpoint in place of the one before.
    *
-   * @param training describes the training
-   * @throws IllegalStateException if a weight is not finite: the last good checkpoint stays
+   * @param claim where; held as long as the training runs, so that no other one writes there
+   * @param settings of the training by name, compared by {@link #restore}
+   * @throws IOException if it cannot be written, or a weight or buffer is not finite: the last good
+   *     checkpoint stays
    */
   static void save(
-      Path path, String training, Module student, AdamOptimizer optimizer, Checkpoint progress)
+      FileClaim claim,
+      Map<String, String> settings,
+      Module student,
+      AdamOptimizer optimizer,
+      Checkpoint progress)
       throws IOException {
-    requireFinite(student, progress.stepsDone);
+    requireFinite(claim.file(), student, progress.stepsDone);
     TensorFile.Builder file = TensorFile.builder();
     file.property("kind", KIND);
-    file.property("training", training);
     file.property("stepsDone", Long.toString(progress.stepsDone));
     file.property("stepNanos", Long.toString(progress.stepNanos));
+    settings.forEach((name, value) -> file.property(SETTING + name, value));
     Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
-    StateDict.save(student, file);
-    file.bytes(OPTIMIZER, optimizer.state());
-    AtomicFile.write(path, file.build(path.toString())::write);
+    StateDict.save(student, STUDENT, file);
+    optimizer.save(OPTIMIZER, file);
+    AtomicFile.write(claim, file.build(claim.file().toString())::write);
   }
 
-  private static void requireFinite(Module student, long stepsDone) {
-    try (PointerScope temporaries = new PointerScope()) {
-      TensorVector parameters = student.parameters();
-      for (long i = 0; i < parameters.size(); i++) {
-        if (!parameters.get(i).isfinite().all().item_bool()) {
-          throw new IllegalStateException(
-              "weights are not finite after step "
-                  + stepsDone
-                  + ": the checkpoint before stays; lower the learning rate");
-        }
-      }
+  private static void requireFinite(Path file, Module student, long stepsDone) throws IOException {
+    try {
+      StateDict.requireFinite(student);
+    } catch (IllegalStateException e) {
+      throw new IOException(
+          file
+              + " is not written: after step "
+              + stepsDone
+              + " "
+              + e.getMessage()
+              + ". The checkpoint before stays; see that all images are finite, or lower the"
+              + " learning rate",
+          e);
     }
   }
 
@@ -65,25 +73,30 @@ record Checkpoint(long stepsDone, long stepNanos) {
    * Continues from a checkpoint, if there is one. Warns if this machine or number of threads
    * differ, because the last bits will.
    *
+   * @param settings of the training by name; those of the checkpoint must be equal
    * @return where it stood, or step 0
    * @throws DataFileException if the file is damaged or of another training or network; nothing has
    *     changed then
    */
-  static Checkpoint restore(Path path, String training, Module student, AdamOptimizer optimizer)
+  static Checkpoint restore(
+      Path path, Map<String, String> settings, Module student, AdamOptimizer optimizer)
       throws IOException {
     if (!Files.exists(path)) {
       return new Checkpoint(0, 0);
     }
-    TensorFile file = TensorFile.read(path);
-    file.require("kind", KIND);
-    byte[] optimizerState = file.bytes(OPTIMIZER);
-    Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
-    StateDict.requireFit(student, file);
-    file.require("training", training);
-    StateDict.restore(student, file);
-    optimizer.restore(optimizerState);
-    warnIfElsewhere(path, file.properties());
-    return progress;
+    try (TensorFile file = TensorFile.open(path)) {
+      file.require("kind", KIND);
+      Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
+      StateDict.requireFit(student, STUDENT, file);
+      optimizer.requireFit(OPTIMIZER, file);
+      for (Map.Entry<String, String> setting : settings.entrySet()) {
+        file.require(SETTING + setting.getKey(), setting.getValue());
+      }
+      StateDict.restore(student, STUDENT, file);
+      optimizer.restore(OPTIMIZER, file);
+      warnIfElsewhere(path, file.properties());
+      return progress;
+    }
   }
 
   private static void warnIfElsewhere(Path path, Map<String, String> stored) {

@@ -2,7 +2,9 @@ package org.structkd.train;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -182,25 +184,31 @@ public final class Distiller {
   private TrainingOutcome trained(TrainableNetwork student) throws IOException {
     Set<String> teacherTaps = teacher == null ? Set.of() : teacher.taps();
     objective.requireTaps(new Taps(student.taps(), teacherTaps));
-    try (PointerScope training = new PointerScope()) {
+    try (PointerScope training = new PointerScope();
+        FileClaim claim = checkpoint == null ? null : FileClaim.of(checkpoint, Duration.ZERO)) {
       Device where = device == null ? new Device("cpu") : device;
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
       TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
       Checkpoint start =
           checkpoint == null
               ? new Checkpoint(0, 0)
-              : Checkpoint.restore(checkpoint, training(), student.module(), optimizer);
+              : Checkpoint.restore(checkpoint, settings(), student.module(), optimizer);
       try (Prefetcher prefetcher = new Prefetcher(batches, start.stepsDone(), config.steps())) {
-        return new Run(student, optimizer, update, where, prefetcher, start).run();
+        return new Run(student, optimizer, update, where, prefetcher, start, claim).run();
       }
     } finally {
       student.module().eval();
     }
   }
 
-  private String training() {
-    List<String> terms = objective.terms().stream().map(WeightedTerm::name).toList();
-    return config.steps() + " steps, " + config.learningRate() + ", " + terms + ", " + description;
+  /** What a checkpoint must agree with, by name. */
+  private Map<String, String> settings() {
+    Map<String, String> settings = new LinkedHashMap<>();
+    settings.put("steps", Long.toString(config.steps()));
+    settings.put("learning rate", config.learningRate().toString());
+    settings.put("terms", objective.terms().stream().map(WeightedTerm::name).toList().toString());
+    settings.put("description", description);
+    return settings;
   }
 
   /** One call of {@link #train}. */
@@ -211,6 +219,7 @@ public final class Distiller {
     private final SilentTerms silentTerms = new SilentTerms();
     private final Device where;
     private final Prefetcher prefetcher;
+    private final @Nullable FileClaim claim;
     private long stepsDone;
     private long savedAt;
     private long stepNanos;
@@ -221,12 +230,14 @@ public final class Distiller {
         TrainingStep update,
         Device where,
         Prefetcher prefetcher,
-        Checkpoint start) {
+        Checkpoint start,
+        @Nullable FileClaim claim) {
       this.student = student;
       this.optimizer = optimizer;
       this.update = update;
       this.where = where;
       this.prefetcher = prefetcher;
+      this.claim = claim;
       this.stepsDone = start.stepsDone();
       this.savedAt = stepsDone;
       this.stepNanos = start.stepNanos();
@@ -290,16 +301,12 @@ public final class Distiller {
 
     private void save() throws IOException {
       savedAt = stepsDone;
-      if (checkpoint == null) {
+      if (claim == null) {
         return;
       }
       Checkpoint.save(
-          checkpoint,
-          training(),
-          student.module(),
-          optimizer,
-          new Checkpoint(stepsDone, stepNanos));
-      listeners.forEach(listener -> listener.onCheckpoint(stepsDone, checkpoint));
+          claim, settings(), student.module(), optimizer, new Checkpoint(stepsDone, stepNanos));
+      listeners.forEach(listener -> listener.onCheckpoint(stepsDone, claim.file()));
     }
   }
 }

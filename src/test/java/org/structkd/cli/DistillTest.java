@@ -89,7 +89,7 @@ class DistillTest {
     for (String name : new String[] {"alone-1", "alone-2", "distilled-1", "distilled-2"}) {
       assertEquals(
           0,
-          Cli.run("evaluate", "--scenes", 2, "--weights", folder.resolve(name + ".weights"))
+          Cli.run("evaluate", "--scenes", 2, "--weights", folder.resolve(name + ".safetensors"))
               .status());
     }
   }
@@ -99,8 +99,8 @@ class DistillTest {
     // Without weight the terms teach nothing: what is left is the student alone.
     Path folder = temp.resolve("run");
     assertEquals(0, distill(folder, "--method", "kd", "--weights", "pixelwise=0").status());
-    byte[] alone = Files.readAllBytes(folder.resolve("alone-1.weights"));
-    assertArrayEquals(alone, Files.readAllBytes(folder.resolve("distilled-1.weights")));
+    byte[] alone = Files.readAllBytes(folder.resolve("alone-1.safetensors"));
+    assertArrayEquals(alone, Files.readAllBytes(folder.resolve("distilled-1.safetensors")));
   }
 
   @Test
@@ -119,8 +119,8 @@ class DistillTest {
     Cli trained =
         Cli.run("train-teacher", "--steps", 5, "--width", 3, "--batch", 2, "--out", teacher);
     assertEquals(0, trained.status(), trained.err());
-    assertTrue(trained.out().contains("teacher.weights"), trained.out());
-    Cli cli = distill(temp.resolve("run"), "--teacher", teacher.resolve("teacher.weights"));
+    assertTrue(trained.out().contains("teacher.safetensors"), trained.out());
+    Cli cli = distill(temp.resolve("run"), "--teacher", teacher.resolve("teacher.safetensors"));
     assertEquals(0, cli.status(), cli.err());
   }
 
@@ -245,7 +245,7 @@ class DistillTest {
   @ParameterizedTest
   @CsvSource({"missing, nothing of this name", "text, another format"})
   void aTeacherThatIsNoneIsNamed(String kind, String part) throws IOException {
-    Path file = temp.resolve("teacher.weights");
+    Path file = temp.resolve("teacher.safetensors");
     if (kind.equals("text")) {
       Files.writeString(file, "not weights at all");
     }

@@ -104,7 +104,8 @@ class KillTest {
     }
     assertTrue(kills >= 1, "every process had ended before it was killed");
     assertEquals(0, statusOf(start("", command)), Files.readString(output()));
-    for (String name : new String[] {"alone-1.weights", "distilled-1.weights", "metrics.csv"}) {
+    for (String name :
+        new String[] {"alone-1.safetensors", "distilled-1.safetensors", "metrics.csv"}) {
       assertArrayEquals(
           Files.readAllBytes(whole.resolve(name)),
           Files.readAllBytes(killed.resolve(name)),

@@ -1,6 +1,7 @@
 package org.structkd.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -46,6 +47,44 @@ class AtomicFileTest {
                     }));
     assertEquals(file + " cannot be written: No space left on device", error.getMessage());
     assertEquals("old", Files.readString(file));
+    assertEquals(List.of("a"), files());
+  }
+
+  @Test
+  void anErrorLeavesNothingBehind() throws IOException {
+    Path file = folder.resolve("a");
+    for (Throwable cause : new Throwable[] {new OutOfMemoryError("heap"), new AssertionError()}) {
+      Throwable thrown =
+          assertThrows(
+              cause.getClass(),
+              () ->
+                  AtomicFile.write(
+                      file,
+                      out -> {
+                        out.write(1);
+                        throw (Error) cause;
+                      }));
+      assertSame(cause, thrown);
+      assertEquals(List.of(), files());
+    }
+  }
+
+  @Test
+  void anInterruptedThreadWritesAndStaysInterrupted() throws IOException {
+    Path file = folder.resolve("a");
+    Thread.currentThread().interrupt();
+    try {
+      AtomicFile.write(
+          file,
+          out -> {
+            out.write("whole ".repeat(20_000).getBytes());
+            Thread.currentThread().interrupt();
+            out.write("content".getBytes());
+          });
+    } finally {
+      assertTrue(Thread.interrupted());
+    }
+    assertEquals("whole ".repeat(20_000) + "content", Files.readString(file));
     assertEquals(List.of("a"), files());
   }
 

@@ -75,11 +75,11 @@ class TutorialTest {
       SegmentationScore score =
           new Evaluation(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
       AtomicFile.write(
-          folder.resolve("student.weights"), student.toFile(Map.of("note", "mine"))::write);
+          folder.resolve("student.safetensors"), student.toFile(Map.of("note", "mine"))::write);
       assertTrue(outcome.complete());
       assertEquals(steps, outcome.stepsDone());
       assertTrue(score.pixelAccuracy() > 0);
-      assertTrue(Files.exists(folder.resolve("student.weights")));
+      assertTrue(Files.exists(folder.resolve("student.safetensors")));
     }
   }
 

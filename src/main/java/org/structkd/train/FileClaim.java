@@ -1,0 +1,163 @@
+package org.structkd.train;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.channels.FileLock;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The right to write a file, of one holder at a time on this machine. It is a lock of the operating
+ * system on a file beside it, {@code .NAME.lock}, which goes when the claim is closed; that of a
+ * process that was killed binds nobody.
+ */
+final class FileClaim implements AutoCloseable {
+  /** Between two tries; a file takes milliseconds to write. */
+  private static final long RETRY_MILLIS = 5;
+
+  /**
+   * Claims of this process. The operating system's locks do not keep its own threads apart, and it
+   * drops them when any stream of the process on that file is closed.
+   */
+  private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
+
+  private final Path file;
+  private final Path lockFile;
+  private final RandomAccessFile open;
+
+  private FileClaim(Path file, Path lockFile, RandomAccessFile open) {
+    this.file = file;
+    this.lockFile = lockFile;
+    this.open = open;
+  }
+
+  /**
+   * Claims a file.
+   *
+   * @param file need not exist, but its folder must
+   * @param patience how long to wait for another holder to finish
+   * @throws IOException if another holds it; says who. If the folder is missing or cannot be
+   *     written
+   */
+  static FileClaim of(Path file, Duration patience) throws IOException {
+    long end = System.nanoTime() + patience.toNanos();
+    Path lockFile;
+    try {
+      Path folder = file.toAbsolutePath().getParent().toRealPath();
+      lockFile = folder.resolve("." + file.getFileName() + ".lock");
+      while (true) {
+        FileClaim claim = tryClaim(file, lockFile);
+        if (claim != null) {
+          return claim;
+        }
+        if (System.nanoTime() - end >= 0) {
+          break;
+        }
+        pause();
+      }
+    } catch (IOException e) {
+      throw new IOException(file + " cannot be written: " + AtomicFile.reason(e), e);
+    }
+    throw new IOException(
+        file
+            + " is being written by "
+            + holderOf(lockFile)
+            + ": end that first, or name another file");
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(RETRY_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread()
+          .interrupt(); // whoever writes is asked to end, and may finish this first
+    }
+  }
+
+  private static @Nullable FileClaim tryClaim(Path file, Path lockFile) throws IOException {
+    if (!OWN.add(lockFile)) {
+      return null;
+    }
+    FileClaim claim = null;
+    try {
+      claim = tryLock(file, lockFile);
+      return claim;
+    } finally {
+      if (claim == null) {
+        OWN.remove(lockFile);
+      }
+    }
+  }
+
+  private static @Nullable FileClaim tryLock(Path file, Path lockFile) throws IOException {
+    try {
+      Files.createFile(lockFile);
+    } catch (FileAlreadyExistsException e) {
+      // Of another holder, or left behind by one that was killed.
+    }
+    Object identity = identityOf(lockFile);
+    // Not a FileChannel of its own: an interrupt of the thread would close it, and drop the lock.
+    RandomAccessFile open = new RandomAccessFile(lockFile.toFile(), "rw");
+    FileLock lock = null;
+    try {
+      lock = open.getChannel().tryLock();
+      // The holder before may have removed the file that was opened; a lock on that is worth
+      // nothing.
+      if (lock == null || identity == null || !identity.equals(identityOf(lockFile))) {
+        lock = null;
+        return null;
+      }
+      open.setLength(0);
+      open.writeBytes("process " + ProcessHandle.current().pid());
+      return new FileClaim(file, lockFile, open);
+    } finally {
+      if (lock == null) {
+        open.close();
+      }
+    }
+  }
+
+  private static @Nullable Object identityOf(Path lockFile) throws IOException {
+    try {
+      return Files.readAttributes(lockFile, BasicFileAttributes.class).fileKey();
+    } catch (NoSuchFileException e) {
+      return null;
+    }
+  }
+
+  private static String holderOf(Path lockFile) {
+    if (OWN.contains(lockFile)) {
+      return "another training or thread of this process";
+    }
+    try {
+      return Files.readString(lockFile).strip();
+    } catch (IOException e) {
+      return "another process";
+    }
+  }
+
+  /** {@return what is claimed} */
+  Path file() {
+    return file;
+  }
+
+  @Override
+  public void close() throws IOException {
+    try {
+      Files.deleteIfExists(lockFile);
+    } finally {
+      try {
+        open.close();
+      } finally {
+        OWN.remove(lockFile);
+      }
+    }
+  }
+}

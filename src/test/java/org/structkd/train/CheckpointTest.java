@@ -1,0 +1,196 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.structkd.data.DataFileException;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
+import org.structkd.testing.Tensors;
+
+class CheckpointTest {
+  private static final Map<String, String> SETTINGS = Map.of("seed", "1", "weight", "10.0");
+
+  @TempDir private Path folder;
+  private PointerScope scope;
+  private Path path;
+
+  @BeforeEach
+  void open() {
+    scope = new PointerScope();
+    path = folder.resolve("c");
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private static SegmentationNet net(int width, long seed) {
+    return new SegmentationNet(new SegmentationNet.Config(1, width, 3), seed);
+  }
+
+  /** One step of training. */
+  private static void step(SegmentationNet net, AdamOptimizer optimizer) {
+    Tensor images = Tensors.gaussian(1, 1, 1, 16, 16).to(torch.ScalarType.Float);
+    optimizer.zeroGrad();
+    net.forward(images).get(SegmentationNet.LOGITS).square().mean().backward();
+    optimizer.step(0.01);
+  }
+
+  private static void save(Path path, SegmentationNet net, AdamOptimizer optimizer, long stepsDone)
+      throws IOException {
+    try (FileClaim claim = FileClaim.of(path, Duration.ZERO)) {
+      Checkpoint.save(claim, SETTINGS, net.module(), optimizer, new Checkpoint(stepsDone, 7));
+    }
+  }
+
+  private static byte[] bytes(SegmentationNet net) {
+    return net.toFile(Map.of()).toBytes();
+  }
+
+  @Test
+  void stateComesBackAndGoesOnWithTheSameBits() throws IOException {
+    SegmentationNet net = net(2, 1);
+    AdamOptimizer optimizer = new AdamOptimizer(net.module());
+    step(net, optimizer);
+    step(net, optimizer);
+    save(path, net, optimizer, 2);
+    SegmentationNet other = net(2, 9);
+    AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
+    step(other, itsOptimizer); // what it had is replaced
+    assertEquals(
+        new Checkpoint(2, 7), Checkpoint.restore(path, SETTINGS, other.module(), itsOptimizer));
+    assertArrayEquals(bytes(net), bytes(other));
+    step(net, optimizer);
+    step(other, itsOptimizer);
+    assertArrayEquals(bytes(net), bytes(other));
+  }
+
+  @Test
+  void aParameterThatNeverLearnedHasNoState() throws IOException {
+    SegmentationNet net = net(2, 1);
+    net.module().named_parameters().get("half_conv.weight").set_requires_grad(false);
+    AdamOptimizer optimizer = new AdamOptimizer(net.module());
+    step(net, optimizer);
+    save(path, net, optimizer, 1);
+    try (TensorFile file = TensorFile.open(path)) {
+      assertTrue(file.names().contains("student.half_conv.weight"));
+      assertFalse(file.names().contains("optimizer.half_conv.weight.step"));
+      assertEquals(
+          "[optimizer.head.bias.exp_avg, optimizer.head.bias.exp_avg_sq,"
+              + " optimizer.head.bias.step]",
+          new TreeSet<>(file.names()).subSet("optimizer.head.bias", "optimizer.head.c").toString());
+      assertEquals(1, file.tensor("optimizer.head.bias.step").item_long());
+    }
+    SegmentationNet other = net(2, 9);
+    AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
+    Checkpoint.restore(path, SETTINGS, other.module(), itsOptimizer);
+    assertArrayEquals(bytes(net), bytes(other));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"head.weight, true", "half_norm.running_var, false"})
+  void valuesThatAreNotFiniteAreNotSaved(String name, boolean parameter) throws IOException {
+    SegmentationNet net = net(2, 1);
+    AdamOptimizer optimizer = new AdamOptimizer(net.module());
+    save(path, net, optimizer, 3);
+    byte[] good = Files.readAllBytes(path);
+    var all = parameter ? net.module().named_parameters() : net.module().named_buffers();
+    all.get(name).detach().flatten().select(0, 0).fill_(new Scalar(Float.NaN));
+    IOException error = assertThrows(IOException.class, () -> save(path, net, optimizer, 4));
+    assertTrue(
+        error
+            .getMessage()
+            .startsWith(
+                path + " is not written: after step 4 \"" + name + "\" has 1 NaN or infinite"),
+        error.getMessage());
+    assertArrayEquals(good, Files.readAllBytes(path));
+  }
+
+  @Test
+  void otherSettingsAreNamedAndChangeNothing() throws IOException {
+    SegmentationNet net = net(2, 1);
+    save(path, net, new AdamOptimizer(net.module()), 3);
+    SegmentationNet other = net(2, 5);
+    byte[] before = bytes(other);
+    AdamOptimizer optimizer = new AdamOptimizer(other.module());
+    for (Map<String, String> settings :
+        List.of(Map.of("seed", "2"), Map.of("seed", "1", "temperature", "4"))) {
+      DataFileException error =
+          assertThrows(
+              DataFileException.class,
+              () -> Checkpoint.restore(path, settings, other.module(), optimizer));
+      assertTrue(
+          error.getMessage().contains("training seed \"2\", found \"1\"")
+              || error.getMessage().contains("\"training temperature\", found none"),
+          error.getMessage());
+    }
+    assertArrayEquals(before, bytes(other));
+  }
+
+  /** Saves and restores 74 MB of state, much more than the heap it gets. */
+  static final class SmallHeap {
+    private SmallHeap() {}
+
+    public static void main(String[] args) throws Exception {
+      try (PointerScope scope = new PointerScope()) {
+        Path path = Path.of(args[0]);
+        SegmentationNet net = net(128, 1);
+        AdamOptimizer optimizer = new AdamOptimizer(net.module());
+        step(net, optimizer);
+        save(path, net, optimizer, 1);
+        SegmentationNet other = net(128, 2);
+        AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
+        Checkpoint.restore(path, SETTINGS, other.module(), itsOptimizer);
+        Tensor weight = net.module().named_parameters().get("head.weight");
+        boolean equal = weight.equal(other.module().named_parameters().get("head.weight"));
+        System.out.println("restored " + Files.size(path) / 1_000_000 + " MB: " + equal);
+      }
+    }
+  }
+
+  @Test
+  void theHeapDoesNotBoundACheckpoint() throws Exception {
+    Path output = folder.resolve("output");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx16m",
+                "-Dorg.bytedeco.javacpp.maxbytes=0",
+                "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
+                "-cp",
+                System.getProperty(
+                    "surefire.test.class.path", System.getProperty("java.class.path")),
+                SmallHeap.class.getName(),
+                path.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(output.toFile())
+            .start();
+    assertTrue(process.waitFor(240, TimeUnit.SECONDS));
+    assertEquals(
+        "restored 74 MB: true\nstatus 0",
+        Files.readString(output) + "status " + process.exitValue());
+  }
+}
