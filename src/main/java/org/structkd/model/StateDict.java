@@ -55,7 +55,8 @@ public final class StateDict {
     }
   }
 
-  private static Map<String, Tensor> tensorsOf(Module module) {
+  /** In the open PointerScope. */
+  static Map<String, Tensor> tensorsOf(Module module) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     collect(module.named_parameters(), tensors);
     collect(module.named_buffers(), tensors);

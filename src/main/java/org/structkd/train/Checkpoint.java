@@ -19,8 +19,12 @@ import org.structkd.model.TensorFile;
  *
  * @param stepsDone steps that are in the weights
  * @param stepNanos time they took
+ * @param evaluated whether the evaluation that may be due after these steps was done
  */
-record Checkpoint(long stepsDone, long stepNanos) {
+record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
+  /** Before the first step. */
+  static final Checkpoint NONE = new Checkpoint(0, 0, true);
+
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
   private static final String OPTIMIZER = "optimizer";
   private static final String KIND = "checkpoint";
@@ -29,22 +33,57 @@ record Checkpoint(long stepsDone, long stepNanos) {
   /**
    * Writes a checkpoint in place of the one before.
    *
-   * @param training describes the training
+   * @param training what the training is, by name
    * @throws IllegalStateException if a weight is not finite: the last good checkpoint stays
    */
   static void save(
-      Path path, String training, Module student, AdamOptimizer optimizer, Checkpoint progress)
+      Path path,
+      Map<String, String> training,
+      Module student,
+      AdamOptimizer optimizer,
+      Checkpoint progress)
       throws IOException {
     requireFinite(student, progress.stepsDone);
     TensorFile.Builder file = TensorFile.builder();
     file.property("kind", KIND);
-    file.property("training", training);
+    training.forEach(file::property);
     file.property("stepsDone", Long.toString(progress.stepsDone));
     file.property("stepNanos", Long.toString(progress.stepNanos));
+    file.property("evaluated", Boolean.toString(progress.evaluated));
     Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
     StateDict.save(student, file);
     file.bytes(OPTIMIZER, optimizer.state());
     AtomicFile.write(path, file.build(path.toString())::write);
+  }
+
+  /**
+   * Writes a checkpoint beside the file and deletes it, so that a missing folder, a full disk or
+   * state that no file can hold is known before the first step.
+   *
+   * @throws IOException as {@link #save}
+   */
+  static void tryToSave(
+      Path path,
+      Map<String, String> training,
+      Module student,
+      AdamOptimizer optimizer,
+      Checkpoint progress)
+      throws IOException {
+    Path aside = path.resolveSibling(path.getFileName() + ".try");
+    save(aside, training, student, optimizer, progress);
+    Files.delete(aside);
+  }
+
+  /** Decides whether to continue from a checkpoint, before anything changes. */
+  interface Check {
+    /**
+     * Looks at a checkpoint.
+     *
+     * @param progress where it stands
+     * @param properties everything that it says of itself
+     * @throws DataFileException if it is one of another training
+     */
+    void require(Checkpoint progress, Map<String, String> properties) throws DataFileException;
   }
 
   private static void requireFinite(Module student, long stepsDone) {
@@ -65,21 +104,26 @@ record Checkpoint(long stepsDone, long stepNanos) {
    * Continues from a checkpoint, if there is one. Warns if this machine or number of threads
    * differ, because the last bits will.
    *
+   * @param check is asked before anything changes
    * @return where it stood, or step 0
    * @throws DataFileException if the file is damaged or of another training or network; nothing has
    *     changed then
    */
-  static Checkpoint restore(Path path, String training, Module student, AdamOptimizer optimizer)
+  static Checkpoint restore(Path path, Check check, Module student, AdamOptimizer optimizer)
       throws IOException {
     if (!Files.exists(path)) {
-      return new Checkpoint(0, 0);
+      return NONE;
     }
     TensorFile file = TensorFile.read(path);
     file.require("kind", KIND);
     byte[] optimizerState = file.bytes(OPTIMIZER);
-    Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
+    Checkpoint progress =
+        new Checkpoint(
+            file.number("stepsDone"),
+            file.number("stepNanos"),
+            Boolean.parseBoolean(file.property("evaluated")));
     StateDict.requireFit(student, file);
-    file.require("training", training);
+    check.require(progress, file.properties());
     StateDict.restore(student, file);
     optimizer.restore(optimizerState);
     warnIfElsewhere(path, file.properties());

@@ -40,6 +40,22 @@ class NativeLoaderTest {
     assertEquals(List.of("version 0.1.0", "version 0.1.0"), lines);
   }
 
+  /** As a task of a pool that was cancelled before: the flag must not spoil LibTorch for all. */
+  static final class InterruptedCaller {
+    public static void main(String[] args) {
+      Thread.currentThread().interrupt();
+      Caller.main(args);
+      System.out.println("interrupted " + Thread.currentThread().isInterrupted());
+    }
+  }
+
+  @Test
+  void loadsFromAnEmptyCacheOnAnInterruptedThread() throws Exception {
+    List<String> lines =
+        call(InterruptedCaller.class, CLASS_PATH, "-Dorg.bytedeco.javacpp.cachedir=" + temporary);
+    assertEquals(List.of("version 0.1.0", "version 0.1.0", "interrupted true"), lines);
+  }
+
   @Test
   void withoutOurNativesSaysWhichDependencyToAdd() throws Exception {
     copyClasses(CLASSES, temporary);
@@ -81,10 +97,15 @@ class NativeLoaderTest {
 
   /** The lines that a child JVM prints to stdout. */
   private static List<String> call(String classPath, String... options) throws Exception {
+    return call(Caller.class, classPath, options);
+  }
+
+  private static List<String> call(Class<?> main, String classPath, String... options)
+      throws Exception {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(options));
-    command.addAll(List.of("-cp", classPath, Caller.class.getName()));
+    command.addAll(List.of("-cp", classPath, main.getName()));
     Process child =
         new ProcessBuilder(command)
             .redirectError(new File("target/native-loader-test.log"))
