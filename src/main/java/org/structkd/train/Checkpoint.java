@@ -70,7 +70,12 @@ record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
       Checkpoint progress)
       throws IOException {
     Path aside = path.resolveSibling(path.getFileName() + ".try");
-    save(aside, training, student, optimizer, progress);
+    try {
+      save(aside, training, student, optimizer, progress);
+    } catch (IOException e) {
+      IOException cause = e.getCause() instanceof IOException inner ? inner : e;
+      throw new IOException(path + " cannot be written: " + AtomicFile.reason(cause), e);
+    }
     Files.delete(aside);
   }
 
