@@ -13,6 +13,7 @@ import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
+import org.structkd.train.MetricsCsv;
 
 /**
  * A picture of a run's log: loss on the left, score on the validation scenes on the right; the

@@ -1,6 +1,9 @@
 package org.structkd.cli;
 
+import static org.structkd.train.Resume.LONGER;
+
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +18,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /** Trains students alone and distilled, and compares. */
@@ -126,26 +130,50 @@ final class Distill implements Callable<Integer> {
   @Mixin private OptimizerOptions optimizer;
   @Mixin private DataOptions data;
   @Mixin private RunOptions runs;
+  @Mixin private ResumeOptions resumes;
   @Mixin private MachineOptions machine;
 
   @Override
   public Integer call() throws IOException {
     DistillSettings given = settings();
     Device device = machine.prepare();
-    try (Interrupt interrupt = new Interrupt();
-        RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
-      DistillSettings settings = runs.isResuming() ? folder.config(DistillSettings.class) : given;
-      machine.useThreadsOf(settings.threads(), spec);
-      try {
-        String command = "./structkd " + String.join(" ", originalArguments());
-        new DistillRun(
-                folder, settings, command, spec.commandLine().getOut(), interrupt.signal(), device)
-            .run();
-        return 0;
-      } catch (TrainingRun.Stopped stopped) {
-        return stopped.tell(spec, folder);
-      }
+    return runs.execute(
+        spec,
+        given,
+        DistillSettings.class,
+        resumes.allowed(spec),
+        this::changed,
+        (settings, stop) -> {
+          machine.useThreadsOf(settings.threads(), spec);
+          PrintWriter out = spec.commandLine().getOut();
+          String command = "./structkd " + String.join(" ", originalArguments());
+          return new DistillRun(settings, command, out, stop, device, resumes.resume())::run;
+        });
+  }
+
+  /** The settings of a run with what was given beside --resume. */
+  private DistillSettings changed(DistillSettings run) {
+    ParseResult parsed = spec.commandLine().getParseResult();
+    if (!parsed.hasMatchedOption("--method")) {
+      method = run.method();
+      Map<String, Double> all = new LinkedHashMap<>(run.weights());
+      all.putAll(weights);
+      weights = all;
     }
+    if (!parsed.hasMatchedOption("--steps")) {
+      steps = run.steps();
+    }
+    DistillSettings settings = resumes.merged(spec, run, settings());
+    ResumeOptions.requireMoreSteps(settings.steps(), run.steps());
+    if (settings.steps() > run.steps() && method.isAdaptive() && resumes.resume() == LONGER) {
+      throw new CommandFailure(
+          CommandFailure.BAD_INPUT,
+          "--steps: the weights of "
+              + method
+              + " depend on the number of steps, so a longer run is another one; --resume-changed"
+              + " makes it all the same");
+    }
+    return settings;
   }
 
   private List<String> originalArguments() {

@@ -15,6 +15,7 @@ import org.structkd.data.SegmentationScore;
 import org.structkd.model.SegmentationNet;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Environment;
+import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingOutcome;
 
 /**
@@ -88,7 +89,7 @@ record DistillReport(
     networks.put("student alone", alone.get(0).net());
     networks.put("distilled", taught.get(0).net());
     BufferedImage samples = SampleSheet.draw(scenes, networks, device);
-    BufferedImage curves = Curves.draw(MetricsCsv.read(folder.resolve(MetricsCsv.NAME)));
+    BufferedImage curves = Curves.draw(MetricsCsv.read(folder.resolve(TrainingRun.METRICS)));
     picture(folder, "samples.png", samples);
     picture(folder, "curves.png", curves);
     Report report = new Report("structkd distill: " + method);

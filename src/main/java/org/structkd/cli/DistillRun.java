@@ -19,13 +19,14 @@ import org.structkd.objective.Objective;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Evaluation;
 import org.structkd.train.LearningRate;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingOutcome;
 
 /** The work of the command distill in one run folder. */
 final class DistillRun {
-  private final RunFolder folder;
   private final DistillSettings settings;
   private final String command;
   private final PrintWriter out;
@@ -36,22 +37,23 @@ final class DistillRun {
   private final SegmentationNet teacher;
   private final Objective supervised = DistillationMethod.supervised();
   private final Objective distilled;
-  private final TrainingRun trainings;
+  private final Resume resume;
 
+  /** Loads what the run needs, and writes nothing. */
   DistillRun(
-      RunFolder folder,
       DistillSettings settings,
       String command,
       PrintWriter out,
       StopSignal stop,
-      Device device)
+      Device device,
+      Resume resume)
       throws IOException {
-    this.folder = folder;
     this.settings = settings;
     this.command = command;
     this.out = out;
     this.stop = stop;
     this.device = device;
+    this.resume = resume;
     scenes = DataOptions.load(settings.data());
     test = new Evaluation(scenes, Split.TEST, settings.testScenes(), SegmentationNet.UPSAMPLED);
     teacher =
@@ -59,13 +61,12 @@ final class DistillRun {
             ? BundledTeacher.load()
             : WeightsOption.load(Path.of(settings.teacher()));
     distilled = settings.method().objective(settings.weights(), settings.steps());
-    MetricsCsv metrics =
-        new MetricsCsv(
-            folder.resolve(MetricsCsv.NAME), MetricsCsv.termsOf(List.of(supervised, distilled)));
-    trainings = new TrainingRun(folder, metrics, stop, device);
   }
 
-  void run() throws IOException {
+  void run(RunFolder folder) throws IOException {
+    MetricsCsv metrics =
+        MetricsCsv.open(folder.resolve(TrainingRun.METRICS), supervised, distilled);
+    TrainingRun trainings = new TrainingRun(folder, metrics, stop, device, resume);
     teacher.to(device);
     Trained taughtBy = new Trained(teacher, test.of(teacher, device), null);
     out.printf("teacher: mIoU %.4f on %d test scenes%n", taughtBy.score().meanIou(), test.count());
@@ -73,8 +74,8 @@ final class DistillRun {
     List<Trained> taught = new ArrayList<>();
     for (int i = 0; i < settings.seeds(); i++) {
       long seed = settings.seed() + i;
-      alone.add(student("alone-" + seed, seed, supervised));
-      taught.add(student("distilled-" + seed, seed, distilled));
+      alone.add(student(trainings, "alone-" + seed, seed, supervised));
+      taught.add(student(trainings, "distilled-" + seed, seed, distilled));
     }
     DistillReport report =
         new DistillReport(settings.method().toString(), settings.seed(), taughtBy, alone, taught);
@@ -84,7 +85,8 @@ final class DistillRun {
     out.flush();
   }
 
-  private Trained student(String name, long seed, Objective objective) throws IOException {
+  private Trained student(TrainingRun trainings, String name, long seed, Objective objective)
+      throws IOException {
     SegmentationNet net =
         new SegmentationNet(
             new SegmentationNet.Config(1, settings.studentWidth(), FashionScenes.CLASSES), seed);
@@ -103,7 +105,7 @@ final class DistillRun {
                 TrainingRun.evaluateEvery(settings.steps()),
                 settings.checkpointEvery()),
             ProgressLines.on(out, name));
-    TrainingOutcome outcome = trainings.train(task, net, settings.description(seed));
+    TrainingOutcome outcome = trainings.train(task, net, settings.training(seed));
     SegmentationScore score = test.of(net, device);
     trainings.saveWeights(name, net, Map.of("training", settings.description(seed)));
     out.printf("  mIoU %.4f%n", score.meanIou());

@@ -27,7 +27,12 @@ record DistillSettings(
     }
   }
 
-  /** What a training of this run depends on, beside what the trainer knows. */
+  /** What a training of this run depends on, beside what a checkpoint knows anyway. */
+  String training(long seed) {
+    return "seed " + seed + ", labelled " + labelledScenes;
+  }
+
+  /** Everything that a training of this run depends on, for whoever finds its weights. */
   String description(long seed) {
     return "seed %d, batch %d, labelled %d, width %d, %s %s, teacher %s, data %s"
         .formatted(

@@ -1,6 +1,8 @@
 package org.structkd.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
@@ -78,18 +80,31 @@ final class Results implements Callable<Integer> {
     // step, however busy the machine is.
     Device device = MachineOptions.oneThread();
     Settings given = new Settings(steps, 16, 0.01, 6, seeds); // as distill
-    try (Interrupt interrupt = new Interrupt();
-        RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
-      Settings settings = runs.isResuming() ? folder.config(Settings.class) : given;
-      try {
-        ResultsRun run =
-            new ResultsRun(
-                folder, settings, spec.commandLine().getOut(), interrupt.signal(), device);
-        run.run(document == null ? folder.resolve("results.md") : document);
-        return 0;
-      } catch (TrainingRun.Stopped stopped) {
-        return stopped.tell(spec, folder);
-      }
+    return runs.execute(
+        spec,
+        given,
+        Settings.class,
+        (settings, stop) -> {
+          if (document != null) {
+            requireWritable(document);
+          }
+          PrintWriter out = spec.commandLine().getOut();
+          ResultsRun run = new ResultsRun(settings, out, stop, device);
+          return folder ->
+              run.run(folder, document == null ? folder.resolve("results.md") : document);
+        });
+  }
+
+  /** An hour later it would be too late to say so. */
+  private static void requireWritable(Path document) {
+    Path folder = document.toAbsolutePath().getParent();
+    if (folder == null || !Files.isWritable(folder) || Files.isDirectory(document)) {
+      throw new CommandFailure(
+          CommandFailure.BAD_INPUT,
+          "--document: "
+              + document
+              + " cannot be written: "
+              + (Files.isDirectory(document) ? "it is a folder" : "its folder is not writable"));
     }
   }
 }

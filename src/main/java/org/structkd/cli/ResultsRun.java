@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
@@ -22,6 +23,8 @@ import org.structkd.train.AtomicFile;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Evaluation;
 import org.structkd.train.LearningRate;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
@@ -45,40 +48,36 @@ final class ResultsRun {
   /** Name of the student that learns from labels alone. */
   static final String ALONE = "alone";
 
-  private final RunFolder folder;
   private final Results.Settings settings;
   private final PrintWriter out;
   private final StopSignal stop;
   private final Device device;
   private final FashionScenes scenes = FashionScenes.bundled();
   private final SegmentationNet teacher = BundledTeacher.load();
-  private final TrainingRun trainings;
   private final int trainingsInAll;
+  private @Nullable TrainingRun trainings;
   private int done;
 
-  ResultsRun(
-      RunFolder folder, Results.Settings settings, PrintWriter out, StopSignal stop, Device device)
-      throws IOException {
-    this.folder = folder;
+  ResultsRun(Results.Settings settings, PrintWriter out, StopSignal stop, Device device) {
     this.settings = settings;
     this.out = out;
     this.stop = stop;
     this.device = device;
-    List<Objective> objectives = new ArrayList<>();
-    objectives.add(DistillationMethod.supervised());
-    for (DistillationMethod method : DistillationMethod.values()) {
-      objectives.add(method.objective(Map.of(), settings.steps()));
-    }
-    MetricsCsv metrics =
-        new MetricsCsv(folder.resolve(MetricsCsv.NAME), MetricsCsv.termsOf(objectives));
-    trainings = new TrainingRun(folder, metrics, stop, device);
     int candidates = SEARCH.values().stream().mapToInt(List::size).sum();
     trainingsInAll =
         (1 + candidates) * SEARCH_SEEDS.size()
             + (1 + DistillationMethod.values().length) * settings.seeds();
   }
 
-  void run(Path document) throws IOException {
+  void run(RunFolder folder, Path document) throws IOException {
+    List<Objective> objectives = new ArrayList<>();
+    objectives.add(DistillationMethod.supervised());
+    for (DistillationMethod method : DistillationMethod.values()) {
+      objectives.add(method.objective(Map.of(), settings.steps()));
+    }
+    MetricsCsv metrics =
+        MetricsCsv.open(folder.resolve(TrainingRun.METRICS), objectives.toArray(new Objective[0]));
+    trainings = new TrainingRun(folder, metrics, stop, device, Resume.SAME);
     Evaluation test = evaluation(Split.TEST);
     double teacherMiou = test.of(teacher, device).meanIou();
     out.printf("teacher: test mIoU %.4f%n", teacherMiou);

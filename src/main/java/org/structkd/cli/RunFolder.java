@@ -2,6 +2,7 @@ package org.structkd.cli;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -11,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.structkd.train.AtomicFile;
@@ -53,7 +55,7 @@ final class RunFolder implements AutoCloseable {
     }
     RunFolder folder = locked(path);
     try {
-      folder.write(CONFIG, GSON.toJson(config) + "\n");
+      folder.saveConfig(config);
       return folder;
     } catch (IOException | RuntimeException e) {
       folder.close();
@@ -112,6 +114,24 @@ final class RunFolder implements AutoCloseable {
               + " holds no settings of this command: "
               + root.getMessage().lines().findFirst().orElse("")); // Gson adds a link
     }
+  }
+
+  /** Replaces the settings of the run. */
+  void saveConfig(Object config) throws IOException {
+    write(CONFIG, GSON.toJson(config) + "\n");
+  }
+
+  /** Settings with some components, by their names, taken from others. */
+  @SuppressWarnings("unchecked") // the class of a value is that of its type
+  static <S> S merged(S settings, S others, Set<String> components) {
+    JsonObject merged = GSON.toJsonTree(settings).getAsJsonObject();
+    JsonObject from = GSON.toJsonTree(others).getAsJsonObject();
+    for (String component : components) {
+      if (from.has(component)) {
+        merged.add(component, from.get(component));
+      }
+    }
+    return (S) GSON.fromJson(merged, settings.getClass());
   }
 
   /** The settings as they are in the folder. */

@@ -5,9 +5,10 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.structkd.train.StopSignal;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 
 /** Which run folder, and whether it is a new one. */
@@ -30,27 +31,78 @@ final class RunOptions {
               + " beside.")
   private @Nullable Path resume;
 
-  boolean isResuming() {
-    return resume != null;
+  /** Loads and checks everything that a command needs, and writes nothing. */
+  @FunctionalInterface
+  interface Preparation<S> {
+    Work prepare(S settings, StopSignal stop) throws IOException;
+  }
+
+  /** What a command does in its folder. */
+  @FunctionalInterface
+  interface Work {
+    void run(RunFolder folder) throws IOException;
+  }
+
+  /** Does the work of a command whose runs continue with the settings that they have. */
+  <S> int execute(CommandSpec spec, S given, Class<S> type, Preparation<S> preparation)
+      throws IOException {
+    return execute(spec, given, type, WITH_RESUME, settings -> settings, preparation);
+  }
+
+  /**
+   * Does the work of a command, in a new folder or in that of the run to continue. A folder is made
+   * or changed only after everything was prepared.
+   *
+   * @param given settings of a new run
+   * @param type of the settings
+   * @param withResume names of the options that may be given with --resume
+   * @param changes makes the settings to go on with out of those of the run
+   */
+  <S> int execute(
+      CommandSpec spec,
+      S given,
+      Class<S> type,
+      Set<String> withResume,
+      UnaryOperator<S> changes,
+      Preparation<S> preparation)
+      throws IOException {
+    try (StopSignal stop = StopSignal.onSignals()) {
+      if (resume == null) {
+        Work work = preparation.prepare(given, stop);
+        try (RunFolder folder = create(spec, given)) {
+          return run(work, folder, spec);
+        }
+      }
+      ResumeOptions.requireAllowed(spec, withResume);
+      try (RunFolder folder = RunFolder.open(resume)) {
+        S before = folder.config(type);
+        S settings = changes.apply(before);
+        Work work = preparation.prepare(settings, stop);
+        if (!settings.equals(before)) {
+          folder.saveConfig(settings);
+        }
+        return run(work, folder, spec);
+      }
+    }
+  }
+
+  static Set<String> withResume() {
+    return WITH_RESUME;
+  }
+
+  private static int run(Work work, RunFolder folder, CommandSpec spec) throws IOException {
+    try {
+      work.run(folder);
+      return 0;
+    } catch (TrainingRun.Stopped stopped) {
+      return stopped.tell(spec, folder);
+    }
   }
 
   /** Makes the folder of a new run. */
-  RunFolder create(CommandSpec spec, Object settings) throws IOException {
+  private RunFolder create(CommandSpec spec, Object settings) throws IOException {
     String time = LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
     Path path = out == null ? Path.of("runs", spec.name() + "-" + time) : out;
     return RunFolder.create(path, settings);
-  }
-
-  /** Opens the folder of the run to continue. */
-  RunFolder open(CommandSpec spec) throws IOException {
-    for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      if (!WITH_RESUME.contains(option.longestName())) {
-        throw new CommandFailure(
-            CommandFailure.BAD_INPUT,
-            option.longestName()
-                + " cannot be given with --resume: the run goes on with the settings that it has");
-      }
-    }
-    return RunFolder.open(resume);
   }
 }

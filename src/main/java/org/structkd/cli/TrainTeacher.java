@@ -3,7 +3,6 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
@@ -18,6 +17,8 @@ import org.structkd.objective.Objective;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Evaluation;
 import org.structkd.train.LearningRate;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -83,6 +84,7 @@ final class TrainTeacher implements Callable<Integer> {
 
   @Mixin private OptimizerOptions optimizer;
   @Mixin private RunOptions runs;
+  @Mixin private ResumeOptions resumes;
   @Mixin private DataOptions data;
   @Mixin private MachineOptions machine;
 
@@ -100,27 +102,30 @@ final class TrainTeacher implements Callable<Integer> {
             seed,
             data.path(),
             machine.threads());
-    try (Interrupt interrupt = new Interrupt();
-        RunFolder folder = runs.isResuming() ? runs.open(spec) : runs.create(spec, given)) {
-      Settings settings = runs.isResuming() ? folder.config(Settings.class) : given;
-      machine.useThreadsOf(settings.threads(), spec);
-      try {
-        train(folder, settings, device, interrupt);
-        return 0;
-      } catch (TrainingRun.Stopped stopped) {
-        return stopped.tell(spec, folder);
-      }
-    }
+    return runs.execute(
+        spec,
+        given,
+        Settings.class,
+        resumes.allowed(spec),
+        run -> {
+          Settings settings = resumes.merged(spec, run, given);
+          ResumeOptions.requireMoreSteps(settings.steps(), run.steps());
+          return settings;
+        },
+        (settings, stop) -> {
+          machine.useThreadsOf(settings.threads(), spec);
+          FashionScenes scenes = DataOptions.load(settings.data());
+          return folder -> train(folder, settings, scenes, device, stop);
+        });
   }
 
-  private void train(RunFolder folder, Settings settings, Device device, Interrupt interrupt)
+  private void train(
+      RunFolder folder, Settings settings, FashionScenes scenes, Device device, StopSignal stop)
       throws IOException {
     PrintWriter out = spec.commandLine().getOut();
-    FashionScenes scenes = DataOptions.load(settings.data());
     Objective objective = DistillationMethod.supervised();
-    MetricsCsv metrics =
-        new MetricsCsv(folder.resolve(MetricsCsv.NAME), MetricsCsv.termsOf(List.of(objective)));
-    TrainingRun run = new TrainingRun(folder, metrics, interrupt.signal(), device);
+    MetricsCsv metrics = MetricsCsv.open(folder.resolve(TrainingRun.METRICS), objective);
+    TrainingRun run = new TrainingRun(folder, metrics, stop, device, resumes.resume());
     SegmentationNet net =
         new SegmentationNet(
             new SegmentationNet.Config(1, settings.width(), FashionScenes.CLASSES),
@@ -139,7 +144,7 @@ final class TrainTeacher implements Callable<Integer> {
                 TrainingRun.evaluateEvery(settings.steps()),
                 TrainingRun.CHECKPOINT_EVERY),
             ProgressLines.on(out, NAME));
-    run.train(task, net, settings.toString());
+    run.train(task, net, "seed " + settings.seed());
     SegmentationScore score =
         new Evaluation(
                 scenes, Split.TEST, scenes.sourceImages(Split.TEST), SegmentationNet.UPSAMPLED)

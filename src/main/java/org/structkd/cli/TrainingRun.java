@@ -17,6 +17,8 @@ import org.structkd.train.AtomicFile;
 import org.structkd.train.BatchSource;
 import org.structkd.train.Distiller;
 import org.structkd.train.Evaluation;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
@@ -46,6 +48,9 @@ final class TrainingRun {
   /** Exit status of a process that Ctrl-C ended, by convention. */
   private static final int INTERRUPTED = 130;
 
+  /** Name of the log in a run folder. */
+  static final String METRICS = "metrics.csv";
+
   /** Steps between checkpoints: some seconds of work, where saving takes milliseconds. */
   static final int CHECKPOINT_EVERY = 100;
 
@@ -62,12 +67,14 @@ final class TrainingRun {
   private final MetricsCsv metrics;
   private final StopSignal stop;
   private final Device device;
+  private final Resume resume;
 
-  TrainingRun(RunFolder folder, MetricsCsv metrics, StopSignal stop, Device device) {
+  TrainingRun(RunFolder folder, MetricsCsv metrics, StopSignal stop, Device device, Resume resume) {
     this.folder = folder;
     this.metrics = metrics;
     this.stop = stop;
     this.device = device;
+    this.resume = resume;
   }
 
   /**
@@ -100,15 +107,18 @@ final class TrainingRun {
             .withDevice(device)
             .withDescription(description)
             .withCheckpoint(folder.resolve(task.name() + ".checkpoint"))
+            .withResume(resume)
             .withStop(stop)
-            .withEvaluation(
-                new Evaluation(
-                    task.batches().scenes(),
-                    Split.VALIDATION,
-                    VALIDATION_SCENES,
-                    SegmentationNet.UPSAMPLED))
             .withListener(metrics.listener(task.name()))
             .withListener(task.progress());
+    if (task.config().evaluateEvery() > 0) {
+      distiller.withEvaluation(
+          new Evaluation(
+              task.batches().scenes(),
+              Split.VALIDATION,
+              VALIDATION_SCENES,
+              SegmentationNet.UPSAMPLED));
+    }
     if (task.teacher() != null) {
       distiller.withTeacher(task.teacher());
     }

@@ -24,7 +24,22 @@ public final class NativeLoader {
 
   /** Initialised, and so loaded, by its first use on any thread. */
   private static final class Outcome {
-    static final @Nullable StructkdException FAILURE = load();
+    static final @Nullable StructkdException FAILURE = loadUninterrupted();
+
+    /**
+     * JavaCPP waits for files, and under an interrupted thread gives up; the classes of LibTorch
+     * then cannot be used for the rest of the JVM's life. So the flag is put aside meanwhile.
+     */
+    private static @Nullable StructkdException loadUninterrupted() {
+      boolean interrupted = Thread.interrupted();
+      try {
+        return load();
+      } finally {
+        if (interrupted) {
+          Thread.currentThread().interrupt();
+        }
+      }
+    }
   }
 
   /**

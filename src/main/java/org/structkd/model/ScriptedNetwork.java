@@ -32,10 +32,12 @@ public final class ScriptedNetwork implements TappedNetwork {
 
   private final JitModule module;
   private final Set<String> taps;
+  private final String fingerprint;
 
-  private ScriptedNetwork(JitModule module, Set<String> taps) {
+  private ScriptedNetwork(JitModule module, Set<String> taps, String fingerprint) {
     this.module = module;
     this.taps = taps;
+    this.fingerprint = fingerprint;
   }
 
   /**
@@ -58,8 +60,9 @@ public final class ScriptedNetwork implements TappedNetwork {
     try {
       JitModule module = torch.load(path.toString());
       module.eval();
-      Set<String> taps = Set.copyOf(new ScriptedNetwork(module, Set.of()).infer(sample).keySet());
-      return new ScriptedNetwork(module, taps);
+      Set<String> taps =
+          Set.copyOf(new ScriptedNetwork(module, Set.of(), "").infer(sample).keySet());
+      return new ScriptedNetwork(module, taps, Fingerprint.of(path));
     } catch (RuntimeException e) {
       String reason = NativeCall.translate(e).getMessage();
       throw new DataFileException(path.toString(), "a TorchScript file", reason);
@@ -96,6 +99,11 @@ public final class ScriptedNetwork implements TappedNetwork {
       tensors.put(i.access().key().toStringRef().getString(), i.access().value().toTensor());
     }
     return tensors;
+  }
+
+  @Override
+  public String fingerprint() {
+    return fingerprint; // of the file
   }
 
   @Override

@@ -143,7 +143,8 @@ public final class StateDict {
     return tensors;
   }
 
-  private static Map<String, Tensor> tensorsOf(Module module) {
+  /** Parameters and buffers, in the open PointerScope. */
+  static Map<String, Tensor> tensorsOf(Module module) {
     Map<String, Tensor> tensors = parametersOf(module);
     collect(module.named_buffers(), tensors);
     return tensors;

@@ -28,4 +28,13 @@ public interface TappedNetwork {
    * @param device where to
    */
   void to(Device device);
+
+  /**
+   * {@return a text that tells this network from another, such as a digest of its weights} A
+   * checkpoint keeps that of its teacher, so that a training does not continue with another one
+   * unnoticed. By default only the name of the class.
+   */
+  default String fingerprint() {
+    return getClass().getName();
+  }
 }

@@ -28,4 +28,10 @@ public interface TrainableNetwork extends TappedNetwork {
 
   /** {@return the LibTorch module with all parameters and buffers} */
   Module module();
+
+  /** {@return a digest of all parameters and buffers as they are now} */
+  @Override
+  default String fingerprint() {
+    return Fingerprint.of(module());
+  }
 }

@@ -90,6 +90,23 @@ public record Objective(List<WeightedTerm> terms) {
     }
   }
 
+  /**
+   * Checks, before training, the weights of all its steps.
+   *
+   * @param first the first step
+   * @param end the step after the last
+   * @throws IllegalArgumentException if a schedule gives an impossible weight at one of them, or
+   *     all weights are 0 there
+   */
+  public void requireWeights(long first, long end) {
+    if (terms.stream().allMatch(term -> term.weight() instanceof ConstantWeight)) {
+      return; // checked when they were made
+    }
+    for (long step = first; step < end; step++) {
+      weightsAt(step);
+    }
+  }
+
   private static void requireTaps(
       String term, String network, Set<String> read, Set<String> available) {
     for (String tap : read) {
@@ -110,7 +127,13 @@ public record Objective(List<WeightedTerm> terms) {
    * @throws StructkdException if native code is missing or fails
    */
   public StepLoss compute(StepInputs inputs) {
-    long step = inputs.step();
+    double[] weights = weightsAt(inputs.step());
+    List<TermValue> values = new ArrayList<>();
+    Tensor total = Scopes.resultOf(() -> sum(inputs, weights, values));
+    return new StepLoss(total, inputs.step(), values);
+  }
+
+  private double[] weightsAt(long step) {
     double[] weights = new double[terms.size()];
     boolean allZero = true;
     for (int i = 0; i < weights.length; i++) {
@@ -125,9 +148,7 @@ public record Objective(List<WeightedTerm> terms) {
               + String.join(", ", namesOf(terms))
               + "): there is nothing to differentiate");
     }
-    List<TermValue> values = new ArrayList<>();
-    Tensor total = Scopes.resultOf(() -> sum(inputs, weights, values));
-    return new StepLoss(total, step, values);
+    return weights;
   }
 
   private Tensor sum(StepInputs inputs, double[] weights, List<TermValue> values) {

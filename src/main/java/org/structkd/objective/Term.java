@@ -7,7 +7,9 @@ import org.structkd.loss.GlobalStructuralLoss;
 
 /**
  * One loss of an {@link Objective}, reading what it needs from a step. Implementations are pure
- * functions of their inputs and safe to share.
+ * functions of their inputs and safe to share. A checkpoint keeps what {@code toString} says, so
+ * that a training does not continue with other settings unnoticed: records say enough, a lambda
+ * says only where it was written.
  *
  * <pre>{@code
  * Term pairwise = Term.of(new PairwiseLoss(PairwiseLoss.Config.skdReleased()), "features");
@@ -56,6 +58,11 @@ public interface Term {
       @Override
       public Taps taps() {
         return taps;
+      }
+
+      @Override
+      public String toString() {
+        return term.toString();
       }
     };
   }

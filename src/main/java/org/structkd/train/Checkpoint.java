@@ -3,6 +3,7 @@ package org.structkd.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.slf4j.Logger;
@@ -17,26 +18,29 @@ import org.structkd.model.TensorFile;
  *
  * @param stepsDone steps that are in the weights
  * @param stepNanos time they took
+ * @param evaluated whether the evaluation that may be due after these steps was done
  */
-record Checkpoint(long stepsDone, long stepNanos) {
+record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
+  /** Before the first step. */
+  static final Checkpoint NONE = new Checkpoint(0, 0, true);
+
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
   private static final String STUDENT = "student.";
   private static final String OPTIMIZER = "optimizer.";
   private static final String KIND = "checkpoint";
-  private static final String SETTING = "training ";
   private static final String ENVIRONMENT = "environment ";
 
   /**
    * Writes a checkpoint in place of the one before.
    *
    * @param claim where; held as long as the training runs, so that no other one writes there
-   * @param settings of the training by name, compared by {@link #restore}
+   * @param training what the training is, by name
    * @throws IOException if it cannot be written, or a weight or buffer is not finite: the last good
    *     checkpoint stays
    */
   static void save(
       FileClaim claim,
-      Map<String, String> settings,
+      Map<String, String> training,
       Module student,
       AdamOptimizer optimizer,
       Checkpoint progress)
@@ -44,13 +48,49 @@ record Checkpoint(long stepsDone, long stepNanos) {
     requireFinite(claim.file(), student, progress.stepsDone);
     TensorFile.Builder file = TensorFile.builder();
     file.property("kind", KIND);
+    training.forEach(file::property);
     file.property("stepsDone", Long.toString(progress.stepsDone));
     file.property("stepNanos", Long.toString(progress.stepNanos));
-    settings.forEach((name, value) -> file.property(SETTING + name, value));
+    file.property("evaluated", Boolean.toString(progress.evaluated));
     Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
     StateDict.save(student, STUDENT, file);
     optimizer.save(OPTIMIZER, file);
     AtomicFile.write(claim, file.build(claim.file().toString())::write);
+  }
+
+  /**
+   * Writes a checkpoint beside the file and deletes it, so that a missing folder, a full disk or
+   * state that no file can hold is known before the first step.
+   *
+   * @throws IOException as {@link #save}
+   */
+  static void tryToSave(
+      Path path,
+      Map<String, String> training,
+      Module student,
+      AdamOptimizer optimizer,
+      Checkpoint progress)
+      throws IOException {
+    Path aside = path.resolveSibling(path.getFileName() + ".try");
+    try (FileClaim claim = FileClaim.of(aside, Duration.ZERO)) {
+      save(claim, training, student, optimizer, progress);
+    } catch (IOException e) {
+      IOException cause = e.getCause() instanceof IOException inner ? inner : e;
+      throw new IOException(path + " cannot be written: " + AtomicFile.reason(cause), e);
+    }
+    Files.delete(aside);
+  }
+
+  /** Decides whether to continue from a checkpoint, before anything changes. */
+  interface Check {
+    /**
+     * Looks at a checkpoint.
+     *
+     * @param progress where it stands
+     * @param properties everything that it says of itself
+     * @throws DataFileException if it is one of another training
+     */
+    void require(Checkpoint progress, Map<String, String> properties) throws DataFileException;
   }
 
   private static void requireFinite(Path file, Module student, long stepsDone) throws IOException {
@@ -73,25 +113,26 @@ record Checkpoint(long stepsDone, long stepNanos) {
    * Continues from a checkpoint, if there is one. Warns if this machine or number of threads
    * differ, because the last bits will.
    *
-   * @param settings of the training by name; those of the checkpoint must be equal
+   * @param check is asked before anything changes
    * @return where it stood, or step 0
    * @throws DataFileException if the file is damaged or of another training or network; nothing has
    *     changed then
    */
-  static Checkpoint restore(
-      Path path, Map<String, String> settings, Module student, AdamOptimizer optimizer)
+  static Checkpoint restore(Path path, Check check, Module student, AdamOptimizer optimizer)
       throws IOException {
     if (!Files.exists(path)) {
-      return new Checkpoint(0, 0);
+      return NONE;
     }
     try (TensorFile file = TensorFile.open(path)) {
       file.require("kind", KIND);
-      Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
+      Checkpoint progress =
+          new Checkpoint(
+              file.number("stepsDone"),
+              file.number("stepNanos"),
+              Boolean.parseBoolean(file.property("evaluated")));
       StateDict.requireFit(student, STUDENT, file);
       optimizer.requireFit(OPTIMIZER, file);
-      for (Map.Entry<String, String> setting : settings.entrySet()) {
-        file.require(SETTING + setting.getKey(), setting.getValue());
-      }
+      check.require(progress, file.properties());
       StateDict.restore(student, STUDENT, file);
       optimizer.restore(OPTIMIZER, file);
       warnIfElsewhere(path, file.properties());

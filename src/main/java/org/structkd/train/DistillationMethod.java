@@ -85,6 +85,11 @@ public enum DistillationMethod {
     return Objective.of(new WeightedTerm(SUPERVISED, 1, new CrossEntropy(UPSAMPLED, UNLABELLED)));
   }
 
+  /** {@return whether its weights move, so that they depend on the number of steps} */
+  public boolean isAdaptive() {
+    return adaptive;
+  }
+
   /**
    * {@return the default weights with some of them replaced}
    *

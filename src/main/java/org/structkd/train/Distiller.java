@@ -1,10 +1,10 @@
 package org.structkd.train;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -25,7 +25,6 @@ import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Taps;
-import org.structkd.objective.WeightedTerm;
 
 /**
  * Trains a student by an objective, with or without a teacher.
@@ -45,9 +44,11 @@ import org.structkd.objective.WeightedTerm;
  *   <li><b>Checkpoints:</b> written aside, forced to the disk and renamed. If the file exists,
  *       training continues from it, and ends with the same bits as if it had never stopped, on the
  *       same kind of machine with the same number of threads (a warning tells of another one).
+ *   <li><b>Ends:</b> by its last step, a {@link StopSignal}, an interrupt of its thread, or
+ *       whatever is thrown. The state after the last whole step is saved each time.
  *   <li><b>NaN:</b> a term or a gradient that is not finite ends the training by a {@link
  *       DivergedException} before anything is learned from it: weights and buffers are those before
- *       the step, and the last checkpoint stays.
+ *       the step.
  *   <li><b>Frozen parts:</b> a submodule that is in evaluation mode and whose parameters require no
  *       gradient stays as it is; all others train.
  *   <li><b>Memory:</b> temporaries of a step are released with it.
@@ -68,6 +69,7 @@ public final class Distiller {
   private @Nullable Device device;
   private String description = "";
   private StopSignal stop = new StopSignal();
+  private Resume resume = Resume.SAME;
 
   /**
    * A training without teacher, checkpoint, listeners and evaluation, on the CPU.
@@ -105,8 +107,10 @@ public final class Distiller {
   }
 
   /**
-   * Says what else the training depends on, such as seeds and data: a checkpoint of another
-   * description is refused. Steps, learning rate and the names of the terms are part of it anyway.
+   * Says what else the training depends on, such as seeds: a checkpoint of another description is
+   * refused. A checkpoint knows anyway steps, learning rate, losses with their settings ({@link
+   * org.structkd.objective.Term}), weights, the teacher ({@link TappedNetwork#fingerprint}), and
+   * shape and look of the first batch.
    *
    * @param text any text
    * @return this
@@ -117,7 +121,8 @@ public final class Distiller {
   }
 
   /**
-   * Evaluates on the way, every {@link TrainingConfig#evaluateEvery} steps.
+   * Evaluates on the way, every {@link TrainingConfig#evaluateEvery} steps, which must be 1 or more
+   * then.
    *
    * @param what how to evaluate
    * @return this
@@ -162,16 +167,35 @@ public final class Distiller {
   }
 
   /**
+   * Says what may differ from the checkpoint that is continued. Without it nothing may.
+   *
+   * @param allowed what
+   * @return this
+   */
+  public Distiller withResume(Resume allowed) {
+    resume = Objects.requireNonNull(allowed, "allowed");
+    return this;
+  }
+
+  /**
    * Trains, or continues to. The student is left in evaluation mode.
+   *
+   * <p>What can be known is checked before the first step: taps, weights of all steps, the
+   * evaluation, whether a checkpoint can be written. What ends a training later is thrown as it
+   * came, whether out of the batches, a listener, the evaluation or the optimizer, and Errors
+   * alike; where the state between two steps is whole, it is saved before.
    *
    * @param student to train
    * @return how it ended
-   * @throws IllegalArgumentException if a network lacks a tap that a term reads, a term refuses
-   *     what it gets, or the first step moves no weight
+   * @throws IllegalArgumentException if a network lacks a tap that a term or the evaluation reads,
+   *     a weight is impossible at some step, an interval has nothing to do, a term refuses what it
+   *     gets, or the first step moves no weight
    * @throws DataFileException if the checkpoint is damaged or belongs to something else
-   * @throws IOException if a checkpoint cannot be read or written
+   * @throws IOException if a checkpoint cannot be read or written, or another training writes it
    * @throws DivergedException if a term or its gradient is not finite; says which, in what step and
    *     image
+   * @throws TrainingInterruptedException if this thread is interrupted; its flag stays set
+   * @throws IllegalStateException if there is no batch for a step, with the cause
    */
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
     try {
@@ -182,33 +206,108 @@ public final class Distiller {
   }
 
   private TrainingOutcome trained(TrainableNetwork student) throws IOException {
-    Set<String> teacherTaps = teacher == null ? Set.of() : teacher.taps();
-    objective.requireTaps(new Taps(student.taps(), teacherTaps));
+    requireUninterrupted();
+    requireSettings(student);
     try (PointerScope training = new PointerScope();
         FileClaim claim = checkpoint == null ? null : FileClaim.of(checkpoint, Duration.ZERO)) {
-      Device where = device == null ? new Device("cpu") : device;
+      Device where = where();
+      TrainingIdentity identity = new TrainingIdentity(config, objective, teacher, description);
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
       TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
-      Checkpoint start =
-          checkpoint == null
-              ? new Checkpoint(0, 0)
-              : Checkpoint.restore(checkpoint, settings(), student.module(), optimizer);
-      try (Prefetcher prefetcher = new Prefetcher(batches, start.stepsDone(), config.steps())) {
-        return new Run(student, optimizer, update, where, prefetcher, start, claim).run();
+      Checkpoint start = restored(student, optimizer, identity);
+      try (Prefetcher prefetcher =
+          new Prefetcher(batches, start.stepsDone(), config.steps(), stop)) {
+        return new Run(student, optimizer, update, where, prefetcher, identity, start, claim).run();
       }
     } finally {
       student.module().eval();
     }
   }
 
-  /** What a checkpoint must agree with, by name. */
-  private Map<String, String> settings() {
-    Map<String, String> settings = new LinkedHashMap<>();
-    settings.put("steps", Long.toString(config.steps()));
-    settings.put("learning rate", config.learningRate().toString());
-    settings.put("terms", objective.terms().stream().map(WeightedTerm::name).toList().toString());
-    settings.put("description", description);
-    return settings;
+  private Device where() {
+    return device == null ? new Device("cpu") : device;
+  }
+
+  private static void requireUninterrupted() {
+    if (Thread.currentThread().isInterrupted()) {
+      throw new TrainingInterruptedException("before its first step; no file has changed");
+    }
+  }
+
+  private void requireSettings(TrainableNetwork student) {
+    Set<String> teacherTaps = teacher == null ? Set.of() : teacher.taps();
+    objective.requireTaps(new Taps(student.taps(), teacherTaps));
+    objective.requireWeights(0, config.steps());
+    if (config.evaluateEvery() > 0 != (evaluation != null)) {
+      throw new IllegalArgumentException(
+          "evaluateEvery is "
+              + config.evaluateEvery()
+              + (evaluation == null
+                  ? " but there is no evaluation: call withEvaluation, or set it to 0"
+                  : " but there is an evaluation, which would never run: set it to 1 or more"));
+    }
+    if (config.checkpointEvery() > 0 && checkpoint == null) {
+      throw new IllegalArgumentException(
+          "checkpointEvery is "
+              + config.checkpointEvery()
+              + " but there is no checkpoint file: call withCheckpoint, or set it to 0");
+    }
+    if (evaluation != null) {
+      try (PointerScope temporaries = new PointerScope()) {
+        evaluation.requireFit(student, where());
+      }
+    }
+  }
+
+  /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
+  private Checkpoint restored(
+      TrainableNetwork student, AdamOptimizer optimizer, TrainingIdentity identity)
+      throws IOException {
+    if (checkpoint == null) {
+      return Checkpoint.NONE;
+    }
+    if (Files.isDirectory(checkpoint)) {
+      throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
+    }
+    if (Files.exists(checkpoint)) {
+      lookAtData(identity);
+    }
+    Checkpoint start =
+        Checkpoint.restore(
+            checkpoint,
+            (progress, stored) -> {
+              identity.requireSame(checkpoint, stored, resume);
+              requireStepsLeft(progress);
+            },
+            student.module(),
+            optimizer);
+    if (start.stepsDone() < config.steps()) {
+      Checkpoint.tryToSave(checkpoint, identity.properties(), student.module(), optimizer, start);
+    }
+    return start;
+  }
+
+  private void requireStepsLeft(Checkpoint progress) throws DataFileException {
+    if (progress.stepsDone() > config.steps()) {
+      throw new DataFileException(
+          String.valueOf(checkpoint),
+          "at most " + config.steps() + " steps, as this training has",
+          progress.stepsDone() + " steps done");
+    }
+  }
+
+  /** Prepares the batch of step 0 once more, to compare it with that of the checkpoint. */
+  private void lookAtData(TrainingIdentity identity) {
+    try (PointerScope temporaries = new PointerScope();
+        Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
+      Batch batch = first.take(0);
+      if (batch != null) {
+        identity.add(batch);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      requireUninterrupted();
+    }
   }
 
   /** One call of {@link #train}. */
@@ -219,10 +318,13 @@ public final class Distiller {
     private final SilentTerms silentTerms = new SilentTerms();
     private final Device where;
     private final Prefetcher prefetcher;
+    private final TrainingIdentity identity;
     private final @Nullable FileClaim claim;
+    private final Listeners told = new Listeners(listeners);
+    private Checkpoint saved;
     private long stepsDone;
-    private long savedAt;
     private long stepNanos;
+    private boolean evaluated;
 
     Run(
         TrainableNetwork student,
@@ -230,83 +332,141 @@ public final class Distiller {
         TrainingStep update,
         Device where,
         Prefetcher prefetcher,
+        TrainingIdentity identity,
         Checkpoint start,
         @Nullable FileClaim claim) {
       this.student = student;
       this.optimizer = optimizer;
       this.update = update;
+      this.claim = claim;
       this.where = where;
       this.prefetcher = prefetcher;
-      this.claim = claim;
-      this.stepsDone = start.stepsDone();
-      this.savedAt = stepsDone;
-      this.stepNanos = start.stepNanos();
+      this.identity = identity;
+      saved = start;
+      stepsDone = start.stepsDone();
+      stepNanos = start.stepNanos();
+      evaluated = start.evaluated();
     }
 
     TrainingOutcome run() throws IOException {
-      listeners.forEach(listener -> listener.onStart(stepsDone, config.steps()));
-      ModuleModes.train(student.module());
-      while (stepsDone < config.steps() && !stop.isRequested()) {
-        long start = System.nanoTime();
-        step(start);
-        if (isDue(config.evaluateEvery()) && evaluation != null) {
-          SegmentationScore score = evaluation.of(student, where);
-          listeners.forEach(listener -> listener.onEvaluation(stepsDone, score));
+      try {
+        told.onStart(stepsDone, config.steps());
+        ModuleModes.train(student.module());
+        evaluateIfDue();
+        while (stepsDone < config.steps() && !stop.isRequested()) {
+          requireUninterrupted();
+          step();
+          evaluateIfDue();
+          if (isDue(config.checkpointEvery())) {
+            save();
+          }
         }
-        if (isDue(config.checkpointEvery())) {
+        save();
+        TrainingOutcome outcome =
+            new TrainingOutcome(
+                stepsDone, stepsDone == config.steps(), stepNanos, prefetcher.waitedNanos());
+        told.onEnd(outcome);
+        return outcome;
+      } catch (RuntimeException e) {
+        RuntimeException cause = NativeCall.translate(e);
+        end(cause);
+        throw cause;
+      } catch (IOException | Error cause) {
+        end(cause);
+        throw cause;
+      }
+    }
+
+    /** Saves what is whole, and tells; what fails here, too, goes along with the cause. */
+    private void end(Throwable cause) {
+      try {
+        if (!update.isTorn()) {
           save();
         }
+      } catch (Exception | Error e) {
+        cause.addSuppressed(e);
       }
-      if (savedAt != stepsDone) {
+      try {
+        told.onFailure(stepsDone, cause);
+      } catch (RuntimeException | Error e) {
+        cause.addSuppressed(e);
+      }
+    }
+
+    private void requireUninterrupted() throws IOException {
+      if (Thread.currentThread().isInterrupted()) {
         save();
+        throw new TrainingInterruptedException(
+            "after "
+                + stepsDone
+                + " of "
+                + config.steps()
+                + " steps; "
+                + (checkpoint == null
+                    ? "without a checkpoint file its state is lost"
+                    : "it continues from " + checkpoint));
       }
-      TrainingOutcome outcome =
-          new TrainingOutcome(
-              stepsDone, stepsDone == config.steps(), stepNanos, prefetcher.waitedNanos());
-      listeners.forEach(listener -> listener.onEnd(outcome));
-      return outcome;
+    }
+
+    private void evaluateIfDue() {
+      if (evaluated || evaluation == null) {
+        return;
+      }
+      SegmentationScore score = evaluation.of(student, where);
+      evaluated = true;
+      told.onEvaluation(stepsDone, score);
     }
 
     private boolean isDue(long interval) {
       return interval > 0 && stepsDone % interval == 0;
     }
 
-    private void step(long start) {
+    private void step() {
+      long start = System.nanoTime();
       try (PointerScope temporaries = new PointerScope()) {
         Batch batch = nextBatch();
+        if (batch == null) {
+          return;
+        }
         Tensor images = Devices.moved(batch.images(), where);
         Tensor labels = Devices.moved(batch.labels(), where);
         double rate = config.learningRate().at(stepsDone, config.steps());
         StepLoss loss = update.take(images, labels, stepsDone, rate);
         stepsDone++;
         stepNanos += System.nanoTime() - start;
-        listeners.forEach(listener -> listener.onStep(loss, rate));
+        evaluated = !isDue(config.evaluateEvery());
+        told.onStep(loss, rate);
         silentTerms.after(loss).forEach(this::warn);
       }
     }
 
     private void warn(String sentence) {
       LOG.warn(sentence);
-      listeners.forEach(listener -> listener.onWarning(sentence));
+      told.onWarning(sentence);
     }
 
-    private Batch nextBatch() {
+    /** The batch of this step; null if the training shall stop, or its thread is interrupted. */
+    private @Nullable Batch nextBatch() {
       try {
-        return prefetcher.take(stepsDone).tensors();
+        Batch batch = prefetcher.take(stepsDone);
+        if (batch != null && stepsDone == 0) {
+          identity.add(batch);
+        }
+        return batch;
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new IllegalStateException("interrupted at step " + stepsDone, e);
+        return null;
       }
     }
 
+    /** Saves the state unless it is saved. */
     private void save() throws IOException {
-      savedAt = stepsDone;
-      if (claim == null) {
+      if (claim == null || saved.stepsDone() == stepsDone && saved.evaluated() == evaluated) {
         return;
       }
-      Checkpoint.save(
-          claim, settings(), student.module(), optimizer, new Checkpoint(stepsDone, stepNanos));
-      listeners.forEach(listener -> listener.onCheckpoint(stepsDone, claim.file()));
+      saved = new Checkpoint(stepsDone, stepNanos, evaluated);
+      Checkpoint.save(claim, identity.properties(), student.module(), optimizer, saved);
+      told.onCheckpoint(stepsDone, claim.file());
     }
   }
 }

@@ -1,5 +1,7 @@
 package org.structkd.train;
 
+import java.util.Arrays;
+import java.util.TreeSet;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.LongOptional;
@@ -34,6 +36,8 @@ public record Evaluation(FashionScenes scenes, Split split, int count, String ta
    *
    * @param network which
    * @param device where it is
+   * @throws IllegalArgumentException if it has no such tap, or the tap has another size than [B,
+   *     classes, H, W]
    */
   public SegmentationScore of(TappedNetwork network, Device device) {
     SegmentationScore score = new SegmentationScore(FashionScenes.CLASSES);
@@ -42,10 +46,37 @@ public record Evaluation(FashionScenes scenes, Split split, int count, String ta
         SceneTensors batch =
             SceneTensors.of(scenes.batch(split, first, Math.min(BATCH, count - first)));
         Tensor images = Devices.moved(batch.images(), device);
-        Tensor predictions = network.infer(images).get(tap).argmax(new LongOptional(1), false);
+        Tensor predictions = scores(network, images).argmax(new LongOptional(1), false);
         score.add(batch.labels(), predictions.cpu());
       }
     }
     return score;
+  }
+
+  private Tensor scores(TappedNetwork network, Tensor images) {
+    if (!network.taps().contains(tap)) {
+      throw new IllegalArgumentException(
+          "evaluation: the network has no tap \""
+              + tap
+              + "\", it has: "
+              + String.join(", ", new TreeSet<>(network.taps())));
+    }
+    Tensor scores = network.infer(images).get(tap);
+    long[] expected = {images.size(0), FashionScenes.CLASSES, images.size(2), images.size(3)};
+    if (!Arrays.equals(expected, scores.shape())) {
+      throw new IllegalArgumentException(
+          "evaluation: tap \""
+              + tap
+              + "\" is "
+              + Arrays.toString(scores.shape())
+              + ", expected "
+              + Arrays.toString(expected));
+    }
+    return scores;
+  }
+
+  /** Scores one scene, so that what cannot be evaluated is known before a training. */
+  void requireFit(TappedNetwork network, Device device) {
+    new Evaluation(scenes, split, 1, tap).of(network, device);
   }
 }

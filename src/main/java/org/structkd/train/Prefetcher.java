@@ -2,6 +2,7 @@ package org.structkd.train;
 
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Prepares batches ahead of the training, in order, on one thread of its own. */
@@ -9,14 +10,19 @@ final class Prefetcher implements AutoCloseable {
   /** Batches ready in advance: evens out a slow one without holding many. */
   private static final int AHEAD = 4;
 
-  private record Entry(BatchSource.@Nullable Prepared batch, @Nullable Exception failure) {}
+  /** How often a training that waits looks at its stop signal: soon enough for who gave it. */
+  private static final long STOP_POLL_MILLIS = 50;
+
+  private record Entry(BatchSource.@Nullable Prepared batch, @Nullable Throwable failure) {}
 
   private final BlockingQueue<Entry> ready = new ArrayBlockingQueue<>(AHEAD);
+  private final StopSignal stop;
   private final Thread thread;
   private long waitedNanos;
 
   /** Starts with the batch of step {@code first}; ends before {@code end}. */
-  Prefetcher(BatchSource source, long first, long end) {
+  Prefetcher(BatchSource source, long first, long end, StopSignal stop) {
+    this.stop = stop;
     thread = new Thread(() -> fill(source, first, end), "structkd-prefetch");
     thread.setDaemon(true);
     thread.start();
@@ -32,30 +38,47 @@ final class Prefetcher implements AutoCloseable {
     }
   }
 
+  /** An Error counts, too: whoever waits for the batch would wait for ever. */
   private static Entry entry(BatchSource source, long step) {
     try {
-      return new Entry(source.prepare(step), null);
-    } catch (Exception e) {
+      BatchSource.Prepared batch = source.prepare(step);
+      return batch == null
+          ? new Entry(null, new NullPointerException("BatchSource.prepare returned null"))
+          : new Entry(batch, null);
+    } catch (Throwable e) {
       return new Entry(null, e);
     }
   }
 
   /**
-   * {@return the next batch}
+   * {@return the next batch, or null if the stop signal was given before there was one}
    *
    * @throws IllegalStateException with the cause, if the source failed
    */
-  BatchSource.Prepared take(long step) throws InterruptedException {
+  @Nullable Batch take(long step) throws InterruptedException {
     Entry entry = ready.poll();
     if (entry == null) {
       long start = System.nanoTime();
-      entry = ready.take();
+      while (entry == null && !stop.isRequested()) {
+        entry = ready.poll(STOP_POLL_MILLIS, TimeUnit.MILLISECONDS);
+      }
       waitedNanos += System.nanoTime() - start;
     }
-    if (entry.batch == null) {
-      throw new IllegalStateException("no batch for step " + step, entry.failure);
+    if (entry == null) {
+      return null;
     }
-    return entry.batch;
+    if (entry.batch == null) {
+      throw failure(step, entry.failure);
+    }
+    Batch batch = entry.batch.tensors();
+    if (batch == null) {
+      throw failure(step, new NullPointerException("Prepared.tensors returned null"));
+    }
+    return batch;
+  }
+
+  private static IllegalStateException failure(long step, Throwable cause) {
+    return new IllegalStateException("no batch for step " + step + ": " + cause, cause);
   }
 
   /** {@return how long the training had to wait for batches} */

@@ -5,8 +5,10 @@ package org.structkd.train;
  *
  * @param steps of the whole training, 1 or more
  * @param learningRate of Adam, by step
- * @param evaluateEvery steps between evaluations; 0 for none
- * @param checkpointEvery steps between checkpoints; 0 for none but the last
+ * @param evaluateEvery steps between evaluations; 0 for none. Goes with {@link
+ *     Distiller#withEvaluation}
+ * @param checkpointEvery steps between checkpoints; 0 for none but the last. Goes with {@link
+ *     Distiller#withCheckpoint}
  */
 public record TrainingConfig(
     long steps, LearningRate learningRate, long evaluateEvery, long checkpointEvery) {

@@ -6,7 +6,7 @@ import org.structkd.objective.StepLoss;
 
 /**
  * Is told what happens in a training, on the thread that trains and between its steps. What a
- * method throws ends the training.
+ * method throws ends the training, once the other listeners were told, too, and the state is saved.
  */
 public interface TrainingListener {
   /**
@@ -48,6 +48,16 @@ public interface TrainingListener {
    * @param file where
    */
   default void onCheckpoint(long stepsDone, Path file) {}
+
+  /**
+   * Training ended by an exception or an Error, which {@code Distiller.train} throws next. Where
+   * there is a checkpoint file and the state between two steps is whole, it was saved before. Told
+   * in place of {@link #onEnd}, to all listeners, even if {@link #onStart} did not reach them.
+   *
+   * @param stepsDone so far
+   * @param cause what ended it
+   */
+  default void onFailure(long stepsDone, Throwable cause) {}
 
   /**
    * Training is over, or was stopped.

@@ -33,6 +33,7 @@ final class TrainingStep {
   private final Tensor[] buffers;
   private final Tensor[] buffersBefore;
   private boolean hasMoved;
+  private boolean torn;
 
   /**
    * Lives in the PointerScope that is open here.
@@ -83,11 +84,13 @@ final class TrainingStep {
       optimizer.zeroGrad();
       loss.total().backward();
       gradients.require(step, () -> inputs(images, labels, step));
+      torn = true;
       if (hasMoved) {
         optimizer.step(learningRate);
       } else {
         moveForTheFirstTime(loss, learningRate);
       }
+      torn = false;
       done = true;
       return loss;
     } catch (DivergedException e) {
@@ -97,6 +100,11 @@ final class TrainingStep {
         copy(buffersBefore, buffers);
       }
     }
+  }
+
+  /** Whether a step failed while it moved the weights: then they are those of no step. */
+  boolean isTorn() {
+    return torn;
   }
 
   private StepInputs inputs(Tensor images, Tensor labels, long step) {

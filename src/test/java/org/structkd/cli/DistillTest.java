@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.structkd.train.MetricsCsv;
 
 /** What distill and train-teacher leave, say and refuse. Signals are in {@link KillTest}. */
 class DistillTest {
@@ -240,6 +241,10 @@ class DistillTest {
       }
     }
     refused(distill(temp.resolve("run"), "--data", data), data.toString(), part);
+    assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
+    refused(
+        Cli.run("train-teacher", "--data", data, "--out", temp.resolve("run")), data.toString());
+    assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
   }
 
   @ParameterizedTest
@@ -250,6 +255,71 @@ class DistillTest {
       Files.writeString(file, "not weights at all");
     }
     refused(distill(temp.resolve("run"), "--teacher", file), file.toString(), part);
+    assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"none/results.md, its folder is not writable", "'', it is a folder"})
+  void resultsSayFirstThatTheirDocumentCannotBeWritten(String document, String part) {
+    Path folder = temp.resolve("run");
+    Path file = temp.resolve(document);
+    refused(Cli.run("results", "--document", file, "--out", folder), "--document: " + file, part);
+    assertFalse(Files.exists(folder));
+  }
+
+  @Test
+  void aRunCanBecomeLonger() throws IOException {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder, "--method", "kd").status());
+    refused(Cli.run("distill", "--resume", folder, "--steps", 10), "--steps is 10", "has 20");
+    Cli longer = Cli.run("distill", "--resume", folder, "--steps", 30);
+    assertEquals(0, longer.status(), longer.err());
+    List<MetricsCsv.Row> rows = MetricsCsv.read(folder.resolve("metrics.csv"));
+    assertEquals(2 * (3 + 3), rows.size());
+    assertEquals(30, rows.get(rows.size() - 1).step());
+    Cli again = Cli.run("distill", "--resume", folder);
+    assertEquals(0, again.status(), again.err());
+    assertTrue(Files.readString(folder.resolve("config.json")).contains("\"steps\": 30"));
+  }
+
+  @Test
+  void weightsThatDependOnTheLengthKeepARunFromBecomingLonger() throws IOException {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder, "--method", "icsd").status());
+    String settings = Files.readString(folder.resolve("config.json"));
+    refused(
+        Cli.run("distill", "--resume", folder, "--steps", 30),
+        "the weights of icsd depend on the number of steps");
+    assertEquals(settings, Files.readString(folder.resolve("config.json")));
+  }
+
+  @Test
+  void aChangedRunGoesOnOnlyWhenItIsAskedTo() throws IOException {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder, "--method", "kd").status());
+    refused(
+        Cli.run("distill", "--resume", folder, "--weights", "pixelwise=2"),
+        "--weights cannot be given with --resume");
+    Cli changed =
+        Cli.run(
+            "distill",
+            "--resume",
+            folder,
+            "--resume-changed",
+            "--weights",
+            "pixelwise=2",
+            "--steps",
+            30,
+            "--batch",
+            3);
+    assertEquals(0, changed.status(), changed.err());
+    String settings = Files.readString(folder.resolve("config.json"));
+    assertTrue(settings.contains("\"pixelwise\": 2.0"), settings);
+    assertTrue(settings.contains("\"batch\": 3"), settings);
+    assertTrue(settings.contains("\"method\": \"KD\""), settings);
+    refused(
+        Cli.run("distill", "--resume", folder, "--resume-changed", "--student-width", 3),
+        "--student-width cannot be given with --resume");
   }
 
   @Test

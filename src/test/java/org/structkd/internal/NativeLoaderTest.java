@@ -49,6 +49,22 @@ class NativeLoaderTest {
     assertEquals(List.of("version 0.1.0", "version 0.1.0"), lines);
   }
 
+  /** As a task of a pool that was cancelled before: the flag must not spoil LibTorch for all. */
+  static final class InterruptedCaller {
+    public static void main(String[] args) {
+      Thread.currentThread().interrupt();
+      Caller.main(args);
+      System.out.println("interrupted " + Thread.currentThread().isInterrupted());
+    }
+  }
+
+  @Test
+  void loadsFromAnEmptyCacheOnAnInterruptedThread() throws Exception {
+    List<String> lines =
+        ChildJvm.run(InterruptedCaller.class, CLASS_PATH, "-Dorg.bytedeco.javacpp.cachedir=" + temporary);
+    assertEquals(List.of("version 0.1.0", "version 0.1.0", "interrupted true"), lines);
+  }
+
   @Test
   void withoutOurNativesSaysWhichDependencyToAdd() throws Exception {
     assertRefused(

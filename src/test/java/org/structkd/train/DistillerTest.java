@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
@@ -65,7 +66,7 @@ class DistillerTest {
     return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
   }
 
-  private static TrainingConfig config(long checkpointEvery) {
+  static TrainingConfig config(long checkpointEvery) {
     return new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 0, checkpointEvery);
   }
 
@@ -327,7 +328,7 @@ class DistillerTest {
     assertTrue(refusal(skd(), 5, "seed 1").contains("another network"));
     assertTrue(refusal(skd(), 4, "seed 2").contains("seed 2"));
     Objective other = DistillationMethod.KD.objective(Map.of(), STEPS);
-    assertTrue(refusal(other, 4, "seed 1").contains("[supervised, pixelwise]"));
+    assertTrue(refusal(other, 4, "seed 1").contains("terms supervised, pixelwise; "));
     Files.writeString(checkpoint, "STRUCTKD, as such files once began");
     assertTrue(refusal(skd(), 4, "seed 1").contains("a file of an earlier structkd"));
     Files.write(checkpoint, net(4, 1).toFile(Map.of()).toBytes());
@@ -382,5 +383,49 @@ class DistillerTest {
         "a tensor, module or other native object has been closed, or its PointerScope has ended",
         assertThrows(StructkdException.class, () -> distiller(skd(), 0).train(closed))
             .getMessage());
+  }
+
+  @Test
+  void listenersAreToldTheRateThatTheStepHad() throws IOException {
+    LearningRate rate = new LearningRate(0.01, 3, 0.9);
+    List<Double> told = new ArrayList<>();
+    List<Double> moved = new ArrayList<>();
+    SegmentationNet student = net(4, 1);
+    Tensor parameter = student.module().parameters().get(0);
+    Tensor[] before = {parameter.detach().clone()};
+    distiller(DistillationMethod.supervised(), 0)
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(StepLoss loss, double learningRate) {
+                told.add(learningRate);
+                moved.add(parameter.detach().sub(before[0]).abs().max().item_double());
+                before[0].copy_(parameter.detach());
+              }
+            })
+        .train(student);
+    for (int step = 0; step < STEPS; step++) {
+      assertEquals(rate.at(step, STEPS), told.get(step), "step " + step);
+    }
+    // Adam's first step moves a parameter by the rate, whatever the gradient.
+    assertEquals(told.get(0), moved.get(0), 1e-3 * told.get(0));
+  }
+
+  @Test
+  void aStepLeavesNoNativeObjects() throws IOException {
+    List<Long> objects = new ArrayList<>();
+    SegmentationNet student = net(4, 1);
+    distiller(skd(), 0)
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(StepLoss loss, double learningRate) {
+                objects.add(Pointer.totalCount());
+              }
+            })
+        .train(student);
+    // The first step may make what stays. Java's collector may free some of others meanwhile.
+    long grown = objects.get(STEPS - 1) - objects.get(1);
+    assertTrue(grown <= 0, "native objects after each step: " + objects);
   }
 }

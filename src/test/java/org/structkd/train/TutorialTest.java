@@ -70,6 +70,8 @@ class TutorialTest {
               .withTeacher(BundledTeacher.load())
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
+              .withListener(
+                  MetricsCsv.open(folder.resolve("metrics.csv"), objective).listener("mine"))
               .withStop(stop)
               .train(student);
       SegmentationScore score =

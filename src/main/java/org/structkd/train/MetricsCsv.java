@@ -1,0 +1,251 @@
+package org.structkd.train;
+
+import java.io.BufferedWriter;
+import java.io.FileWriter;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.DataFileException;
+import org.structkd.data.SegmentationScore;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.TermValue;
+
+/**
+ * The log of one or several trainings as a CSV file: {@code
+ * training,step,learning_rate,total,TERM...,validation_miou}, a row for every tenth step and one
+ * for each evaluation. Terms are weighted, as they enter the total.
+ *
+ * <pre>{@code
+ * MetricsCsv metrics = MetricsCsv.open(folder.resolve("metrics.csv"), objective);
+ * distiller.withListener(metrics.listener("student")).train(student);
+ * }</pre>
+ *
+ * <p>When a training continues, its rows are cut back to the checkpoint, and there are no times: a
+ * training that was interrupted ends with the same file as one that was not. One training at a time
+ * may write to a file.
+ */
+public final class MetricsCsv {
+  /** Steps between rows. */
+  private static final int EVERY = 10;
+
+  /**
+   * A row as it is read back; what a row does not have is NaN.
+   *
+   * @param training its name
+   * @param step steps done
+   * @param total sum of the weighted terms
+   * @param validationMiou of an evaluation
+   */
+  public record Row(String training, long step, double total, double validationMiou) {}
+
+  private final Path file;
+  private final List<String> terms;
+
+  private MetricsCsv(Path file, Set<String> terms) {
+    this.file = file;
+    this.terms = List.copyOf(terms);
+    terms.forEach(term -> requireCell("term", term));
+  }
+
+  /**
+   * Makes the file, or goes on with the one that is there.
+   *
+   * @param file where; its folder must exist
+   * @param objectives of all trainings that shall be in it: their terms, sorted, are its columns
+   * @return the log
+   * @throws DataFileException if the file is there and has other columns
+   * @throws IOException if it cannot be read or written
+   */
+  public static MetricsCsv open(Path file, Objective... objectives) throws IOException {
+    Set<String> terms = new TreeSet<>();
+    for (Objective objective : objectives) {
+      objective.terms().forEach(term -> terms.add(term.name()));
+    }
+    MetricsCsv metrics = new MetricsCsv(file, terms);
+    Uninterrupted.run(
+        () -> {
+          metrics.makeOrRequire();
+          return null;
+        });
+    return metrics;
+  }
+
+  private void makeOrRequire() throws IOException {
+    if (!Files.exists(file)) {
+      replace(List.of());
+      return;
+    }
+    String found = Files.readString(file).lines().findFirst().orElse("");
+    if (!found.equals(header())) {
+      throw new DataFileException(
+          file.toString(), "the columns " + header(), found.isEmpty() ? "none" : found);
+    }
+  }
+
+  private String header() {
+    return "training,step,learning_rate,total," + String.join(",", terms) + ",validation_miou";
+  }
+
+  /** A name that is one cell as it is, and so may be compared when rows are cut back. */
+  private static void requireCell(String what, String name) {
+    if (name.isEmpty() || name.chars().anyMatch(c -> c == ',' || c == '"' || c < ' ')) {
+      throw new IllegalArgumentException(
+          what
+              + " is \""
+              + name
+              + "\", expected a name for a CSV file: not empty, without comma, quote and line end");
+    }
+  }
+
+  private void replace(List<String> rows) throws IOException {
+    List<String> lines = new ArrayList<>();
+    lines.add(header());
+    lines.addAll(rows);
+    byte[] bytes = (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
+    AtomicFile.write(file, out -> out.write(bytes));
+  }
+
+  /**
+   * {@return all rows}
+   *
+   * @param file what a log wrote
+   * @throws IOException if it cannot be read
+   */
+  public static List<Row> read(Path file) throws IOException {
+    List<Row> rows = new ArrayList<>();
+    List<String> lines = Files.readAllLines(file);
+    for (String line : lines.subList(1, lines.size())) {
+      String[] cells = line.split(",", -1);
+      rows.add(
+          new Row(
+              cells[0],
+              Long.parseLong(cells[1]),
+              number(cells[3]),
+              number(cells[cells.length - 1])));
+    }
+    return rows;
+  }
+
+  private static double number(String cell) {
+    return cell.isEmpty() ? Double.NaN : Double.parseDouble(cell);
+  }
+
+  /**
+   * {@return a listener that writes the rows of one training}
+   *
+   * @param training its name, in the first column; one of its own for each training in the file
+   * @throws IllegalArgumentException if the name is no cell: empty, or with a comma, quote or line
+   *     end
+   */
+  public TrainingListener listener(String training) {
+    requireCell("training", training);
+    return new Listener(training);
+  }
+
+  private final class Listener implements TrainingListener {
+    private final String training;
+    private @Nullable BufferedWriter out;
+
+    Listener(String training) {
+      this.training = training;
+    }
+
+    /** Takes back what a killed process wrote after its last checkpoint. */
+    @Override
+    public void onStart(long firstStep, long steps) {
+      try {
+        Uninterrupted.run(
+            () -> {
+              cutBack(firstStep);
+              return null;
+            });
+        // Not a channel: an interrupt of the thread would close it.
+        out = new BufferedWriter(new FileWriter(file.toFile(), StandardCharsets.UTF_8, true));
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    private void cutBack(long firstStep) throws IOException {
+      String text = Files.readString(file);
+      List<String> kept = new ArrayList<>();
+      String whole = text.substring(0, text.lastIndexOf('\n') + 1); // the last line may be torn
+      whole.lines().skip(1).filter(line -> isKept(line, firstStep)).forEach(kept::add);
+      if (kept.size() + 1 != whole.lines().count() || whole.length() != text.length()) {
+        replace(kept);
+      }
+    }
+
+    private boolean isKept(String line, long stepsDone) {
+      String[] cells = line.split(",", 3);
+      return !cells[0].equals(training) || Long.parseLong(cells[1]) <= stepsDone;
+    }
+
+    @Override
+    public void onStep(StepLoss loss, double learningRate) {
+      long stepsDone = loss.step() + 1;
+      if (stepsDone % EVERY != 0) {
+        return;
+      }
+      StringBuilder row = new StringBuilder();
+      row.append(training).append(',').append(stepsDone).append(',');
+      row.append((float) learningRate).append(',').append((float) loss.value());
+      for (String term : terms) {
+        row.append(',');
+        for (TermValue value : loss.terms()) {
+          if (value.name().equals(term)) {
+            row.append((float) value.weighted());
+          }
+        }
+      }
+      write(row.append(',').toString());
+    }
+
+    @Override
+    public void onEvaluation(long stepsDone, SegmentationScore score) {
+      write(
+          training + "," + stepsDone + ",,," + ",".repeat(terms.size()) + (float) score.meanIou());
+    }
+
+    @Override
+    public void onEnd(TrainingOutcome outcome) {
+      close();
+    }
+
+    @Override
+    public void onFailure(long stepsDone, Throwable cause) {
+      close();
+    }
+
+    private void close() {
+      try {
+        if (out != null) {
+          out.close();
+        }
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    private void write(String row) {
+      try {
+        out.write(row + "\n");
+        out.flush();
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    private UncheckedIOException failure(IOException e) {
+      return new UncheckedIOException(file + " cannot be written: " + AtomicFile.reason(e), e);
+    }
+  }
+}

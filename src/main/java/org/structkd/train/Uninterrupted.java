@@ -1,0 +1,37 @@
+package org.structkd.train;
+
+import java.io.IOException;
+
+/**
+ * Reads and writes files whole on a thread that may be interrupted: Java closes the channel of a
+ * file under an interrupted thread, and the file would be half.
+ */
+final class Uninterrupted {
+  private Uninterrupted() {}
+
+  /** Something that can be done again when it was cut short. */
+  interface FileWork<T> {
+    T run() throws IOException;
+  }
+
+  /** Runs the work with the thread's interrupt flag put aside; it is set again afterwards. */
+  static <T> T run(FileWork<T> work) throws IOException {
+    boolean interrupted = Thread.interrupted();
+    try {
+      while (true) {
+        try {
+          return work.run();
+        } catch (IOException e) {
+          if (!Thread.interrupted()) {
+            throw e;
+          }
+          interrupted = true; // meanwhile: once more
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

@@ -1,0 +1,175 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
+import org.structkd.data.Split;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.CrossEntropy;
+import org.structkd.objective.Objective;
+import org.structkd.objective.WeightSchedule;
+import org.structkd.objective.WeightedTerm;
+
+/** What can be known before the first step is said before it, and leaves nothing behind. */
+class BeforeTheFirstStepTest {
+  private static final int STEPS = 6;
+  private static final FashionScenes SCENES = FashionScenes.bundled();
+  private static final BatchSource NONE =
+      step -> {
+        throw new AssertionError("no batch is needed before the settings are checked");
+      };
+
+  @TempDir private Path folder;
+  private PointerScope scope;
+
+  @BeforeEach
+  void open() {
+    scope = new PointerScope();
+    torch.set_num_threads(1);
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private static SegmentationNet net() {
+    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
+  }
+
+  private static Distiller distiller(long evaluateEvery, long checkpointEvery) {
+    return distiller(evaluateEvery, checkpointEvery, DistillationMethod.supervised());
+  }
+
+  private static Distiller distiller(
+      long evaluateEvery, long checkpointEvery, Objective objective) {
+    return new Distiller(
+            new TrainingConfig(STEPS, LearningRate.poly(0.01), evaluateEvery, checkpointEvery),
+            objective,
+            NONE)
+        .withListener(
+            new TrainingListener() {
+              @Override
+              public void onStart(long firstStep, long steps) {
+                throw new AssertionError("training has begun");
+              }
+            });
+  }
+
+  private void refused(Distiller distiller, Class<? extends Exception> kind, String... parts)
+      throws IOException {
+    Exception error = assertThrows(kind, () -> distiller.train(net()));
+    for (String part : parts) {
+      assertTrue(error.getMessage().contains(part), error.getMessage());
+    }
+    try (Stream<Path> left = Files.list(folder)) {
+      assertEquals(List.of(), left.map(Path::getFileName).map(Path::toString).toList());
+    }
+  }
+
+  @Test
+  void aCheckpointThatCannotBeWritten() throws IOException {
+    Path file = folder.resolve("none/student.checkpoint");
+    refused(
+        distiller(0, 2).withCheckpoint(file),
+        IOException.class,
+        file.toString(),
+        "its folder does not exist");
+  }
+
+  @Test
+  void aCheckpointThatIsAFolder() throws IOException {
+    Path other = Files.createTempDirectory("structkd");
+    try {
+      IOException error =
+          assertThrows(IOException.class, () -> distiller(0, 0).withCheckpoint(other).train(net()));
+      assertTrue(error.getMessage().contains(other.toString()), error.getMessage());
+    } finally {
+      Files.delete(other);
+    }
+  }
+
+  @Test
+  void anEvaluationOfATapThatIsNotThere() throws IOException {
+    refused(
+        distiller(2, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "masks")),
+        IllegalArgumentException.class,
+        "no tap \"masks\", it has: features, logits, upsampled");
+  }
+
+  @Test
+  void anEvaluationOfATapOfAnotherSize() throws IOException {
+    refused(
+        distiller(2, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "features")),
+        IllegalArgumentException.class,
+        "tap \"features\" is [1, ",
+        "expected [1, 11, 48, 48]");
+  }
+
+  @Test
+  void intervalsOfNothing() throws IOException {
+    refused(
+        distiller(2, 0), IllegalArgumentException.class, "evaluateEvery is 2", "withEvaluation");
+    refused(distiller(0, 3), IllegalArgumentException.class, "checkpointEvery is 3");
+    refused(
+        distiller(0, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "upsampled")),
+        IllegalArgumentException.class,
+        "evaluateEvery is 0",
+        "would never run");
+  }
+
+  @Test
+  void aWeightThatBecomesImpossibleLater() throws IOException {
+    WeightSchedule falling = step -> 1 - step / 3.0;
+    refused(
+        distiller(
+            0,
+            0,
+            Objective.of(
+                new WeightedTerm("supervised", falling, new CrossEntropy("upsampled", -1)))),
+        IllegalArgumentException.class,
+        "supervised",
+        "at step 3");
+  }
+
+  @Test
+  void aLongDescriptionIsSavedAndCompared() throws IOException {
+    String text = "x".repeat(70_000);
+    Path file = folder.resolve("student.checkpoint");
+    new Distiller(
+            new TrainingConfig(2, LearningRate.poly(0.01), 0, 0),
+            DistillationMethod.supervised(),
+            BatchSource.of(SceneBatches.of(SCENES, 2)))
+        .withCheckpoint(file)
+        .withDescription(text)
+        .train(net());
+    IOException error =
+        assertThrows(
+            IOException.class,
+            () ->
+                new Distiller(
+                        new TrainingConfig(2, LearningRate.poly(0.01), 0, 0),
+                        DistillationMethod.supervised(),
+                        BatchSource.of(SceneBatches.of(SCENES, 2)))
+                    .withCheckpoint(file)
+                    .withDescription(text + "y")
+                    .train(net()));
+    assertTrue(error.getMessage().contains("(70001 characters, hash"), error.getMessage());
+    assertTrue(error.getMessage().contains("(70000 characters, hash"), error.getMessage());
+    assertTrue(error.getMessage().length() < 2000, "too long to read");
+  }
+}

@@ -1,0 +1,437 @@
+package org.structkd.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.model.SegmentationNet;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.Term;
+import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.ForwardingNetwork;
+
+/** Whatever ends a training: its cause is told, and what is whole is saved. */
+class TrainingEndsTest {
+  private static final int STEPS = 10;
+
+  /** Step at which things go wrong. */
+  private static final int AT = 5;
+
+  private static final FashionScenes SCENES = FashionScenes.bundled();
+  private static final BatchSource BATCHES = BatchSource.of(SceneBatches.of(SCENES, 2));
+
+  @TempDir private Path folder;
+  private PointerScope scope;
+  private Path checkpoint;
+  private Path csv;
+
+  @BeforeEach
+  void open() {
+    scope = new PointerScope();
+    torch.set_num_threads(1);
+    checkpoint = folder.resolve("student.checkpoint");
+    csv = folder.resolve("metrics.csv");
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  private static SegmentationNet net() {
+    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
+  }
+
+  private static TrainingConfig config(long evaluateEvery) {
+    return new TrainingConfig(STEPS, LearningRate.poly(0.01), evaluateEvery, 0);
+  }
+
+  private static Evaluation evaluation() {
+    return new Evaluation(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED);
+  }
+
+  private Distiller distiller(Objective objective, BatchSource batches) {
+    return new Distiller(config(0), objective, batches).withCheckpoint(checkpoint);
+  }
+
+  private Distiller distiller(BatchSource batches) {
+    return distiller(DistillationMethod.supervised(), batches);
+  }
+
+  private static byte[] bytes(SegmentationNet net) {
+    return net.toFile(Map.of()).toBytes();
+  }
+
+  /** What a listener may be told of an end. */
+  private static final class Ends implements TrainingListener {
+    private final List<String> events = new ArrayList<>();
+    private Throwable cause;
+
+    @Override
+    public void onStart(long firstStep, long steps) {
+      events.add("start " + firstStep);
+    }
+
+    @Override
+    public void onCheckpoint(long stepsDone, Path file) {
+      events.add("checkpoint " + stepsDone);
+    }
+
+    @Override
+    public void onFailure(long stepsDone, Throwable why) {
+      events.add("failure " + stepsDone);
+      cause = why;
+    }
+
+    @Override
+    public void onEnd(TrainingOutcome outcome) {
+      events.add("end " + outcome.stepsDone());
+    }
+  }
+
+  /** The rest of the training ends with the bits of one that nothing disturbed. */
+  private void requireRestIsExact(int stepsDone) throws IOException {
+    SegmentationNet whole = net();
+    new Distiller(config(0), DistillationMethod.supervised(), BATCHES).train(whole);
+    SegmentationNet rest = net();
+    Ends ends = new Ends();
+    distiller(BATCHES).withListener(ends).train(rest);
+    assertEquals(List.of("start " + stepsDone, "checkpoint " + STEPS, "end " + STEPS), ends.events);
+    assertArrayEquals(bytes(whole), bytes(rest));
+  }
+
+  @Test
+  void anErrorInTheSourceIsToldAndTheStepsBeforeAreSaved() throws IOException {
+    Error error = new NoClassDefFoundError("Decoder");
+    BatchSource failing =
+        step -> {
+          if (step == AT) {
+            throw error;
+          }
+          return BATCHES.prepare(step);
+        };
+    Ends ends = new Ends();
+    IllegalStateException told =
+        assertThrows(
+            IllegalStateException.class, () -> distiller(failing).withListener(ends).train(net()));
+    assertSame(error, told.getCause());
+    assertSame(told, ends.cause);
+    assertTrue(told.getMessage().contains("no batch for step 5"), told.getMessage());
+    assertTrue(told.getMessage().contains("Decoder"), told.getMessage());
+    assertEquals(List.of("start 0", "checkpoint 5", "failure 5"), ends.events);
+    requireRestIsExact(AT);
+  }
+
+  @Test
+  void anErrorInAListenerIsToldToTheOthersAndTheStepIsSaved() throws IOException {
+    Error error = new AssertionError("full");
+    TrainingListener failing =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            if (loss.step() == AT) {
+              throw error;
+            }
+          }
+        };
+    List<Long> steps = new ArrayList<>();
+    TrainingListener after =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            steps.add(loss.step());
+          }
+        };
+    Ends ends = new Ends();
+    Error told =
+        assertThrows(
+            AssertionError.class,
+            () ->
+                distiller(BATCHES)
+                    .withListener(failing)
+                    .withListener(after)
+                    .withListener(ends)
+                    .train(net()));
+    assertSame(error, told);
+    assertEquals(List.of(0L, 1L, 2L, 3L, 4L, 5L), steps);
+    assertEquals(List.of("start 0", "checkpoint 6", "failure 6"), ends.events);
+    requireRestIsExact(AT + 1);
+  }
+
+  @Test
+  void aListenerThatFailsAtEveryEventHidesNoCause() {
+    TrainingListener failing =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            throw new IllegalStateException("step");
+          }
+
+          @Override
+          public void onCheckpoint(long stepsDone, Path file) {
+            throw new IllegalStateException("checkpoint");
+          }
+
+          @Override
+          public void onFailure(long stepsDone, Throwable cause) {
+            throw new IllegalStateException("failure");
+          }
+        };
+    IllegalStateException told =
+        assertThrows(
+            IllegalStateException.class,
+            () -> distiller(BATCHES).withListener(failing).train(net()));
+    assertEquals("step", told.getMessage());
+    assertEquals("checkpoint", told.getSuppressed()[0].getMessage());
+    assertEquals("failure", told.getSuppressed()[1].getMessage());
+    assertTrue(Files.exists(checkpoint));
+  }
+
+  /** A student whose evaluation fails some time after its training began. */
+  private static final class Forgetful extends ForwardingNetwork {
+    private int evaluations;
+
+    Forgetful(SegmentationNet net) {
+      super(net);
+    }
+
+    @Override
+    public Map<String, Tensor> infer(Tensor images) {
+      evaluations++;
+      if (evaluations == 3) { // the first is tried before the training
+        throw new OutOfMemoryError("evaluation");
+      }
+      return super.infer(images);
+    }
+  }
+
+  @Test
+  void anErrorInTheEvaluationIsToldAndItIsMadeUpForLater() throws IOException {
+    List<Long> wanted = new ArrayList<>();
+    List<Long> evaluated = new ArrayList<>();
+    new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+        .withEvaluation(evaluation())
+        .withListener(evaluations(wanted))
+        .train(net());
+    OutOfMemoryError told =
+        assertThrows(
+            OutOfMemoryError.class,
+            () ->
+                new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+                    .withEvaluation(evaluation())
+                    .withCheckpoint(checkpoint)
+                    .withListener(evaluations(evaluated))
+                    .train(new Forgetful(net())));
+    assertEquals("evaluation", told.getMessage());
+    assertEquals(List.of(2L), evaluated);
+    new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+        .withEvaluation(evaluation())
+        .withCheckpoint(checkpoint)
+        .withListener(evaluations(evaluated))
+        .train(net());
+    assertEquals(wanted, evaluated);
+  }
+
+  private static TrainingListener evaluations(List<Long> at) {
+    return new TrainingListener() {
+      @Override
+      public void onEvaluation(long stepsDone, SegmentationScore score) {
+        at.add(stepsDone);
+      }
+    };
+  }
+
+  /** From a step on a term has a sparse gradient, which LibTorch's Adam refuses. */
+  private static Objective sparseFrom(int step, Tensor table) {
+    Term term =
+        inputs -> {
+          Tensor loss = inputs.student(SegmentationNet.LOGITS).square().mean();
+          if (inputs.step() < step) {
+            return loss;
+          }
+          Tensor index = torch.zeros(1).to(torch.ScalarType.Long);
+          return loss.add(torch.embedding(table, index, -1, false, true).sum());
+        };
+    return Objective.of(new WeightedTerm("sparse", 1, term));
+  }
+
+  @Test
+  void anErrorInTheOptimizerIsToldAndTheLastWholeStateStays() throws IOException {
+    SegmentationNet student = net();
+    Tensor table = student.module().register_parameter("table", torch.ones(3, 2));
+    Ends ends = new Ends();
+    RuntimeException told =
+        assertThrows(
+            RuntimeException.class,
+            () ->
+                new Distiller(
+                        new TrainingConfig(STEPS, LearningRate.poly(0.01), 0, 2),
+                        sparseFrom(AT, table),
+                        BATCHES)
+                    .withCheckpoint(checkpoint)
+                    .withListener(ends)
+                    .train(student));
+    assertTrue(told.getMessage().contains("sparse gradients"), told.getMessage());
+    assertSame(told, ends.cause);
+    assertEquals(List.of("start 0", "checkpoint 2", "checkpoint 4", "failure 5"), ends.events);
+  }
+
+  @Test
+  void interruptedItSavesAndSaysSo() throws Exception {
+    CountDownLatch reached = new CountDownLatch(1);
+    AtomicReference<Throwable> told = new AtomicReference<>();
+    AtomicReference<Boolean> flag = new AtomicReference<>();
+    TrainingListener waiting =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            if (loss.step() == AT) {
+              reached.countDown();
+              while (!Thread.currentThread().isInterrupted()) {
+                Thread.onSpinWait();
+              }
+            }
+          }
+        };
+    ExecutorService pool = Executors.newSingleThreadExecutor();
+    try {
+      MetricsCsv metrics = MetricsCsv.open(csv, DistillationMethod.supervised());
+      Future<?> future =
+          pool.submit(
+              () -> {
+                torch.set_num_threads(1);
+                try {
+                  distiller(BATCHES)
+                      .withListener(waiting)
+                      .withListener(metrics.listener("student"))
+                      .train(net());
+                } catch (Throwable e) {
+                  told.set(e);
+                  flag.set(Thread.currentThread().isInterrupted());
+                }
+                return null;
+              });
+      assertTrue(reached.await(60, TimeUnit.SECONDS));
+      assertTrue(future.cancel(true));
+      assertThrows(CancellationException.class, future::get);
+    } finally {
+      pool.shutdown();
+      assertTrue(pool.awaitTermination(60, TimeUnit.SECONDS));
+    }
+    assertSame(TrainingInterruptedException.class, told.get().getClass(), String.valueOf(told));
+    assertTrue(flag.get(), "the flag stays set");
+    String said = told.get().getMessage();
+    assertTrue(said.contains("after 6 of 10 steps; it continues from " + checkpoint), said);
+    requireRestIsExact(AT + 1);
+  }
+
+  @Test
+  void interruptedWhileTheSourceBlocksItSaves() throws Exception {
+    Thread trainer = Thread.currentThread();
+    CountDownLatch never = new CountDownLatch(1);
+    BatchSource blocking =
+        step -> {
+          if (step == AT) {
+            trainer.interrupt();
+            never.await();
+          }
+          return BATCHES.prepare(step);
+        };
+    TrainingInterruptedException told =
+        assertThrows(TrainingInterruptedException.class, () -> distiller(blocking).train(net()));
+    assertTrue(Thread.interrupted(), "the flag stays set");
+    assertTrue(told.getMessage().contains("after "), told.getMessage());
+    assertTrue(Files.exists(checkpoint));
+  }
+
+  @Test
+  void interruptedBeforeItBeginsItWritesNothing() {
+    Thread.currentThread().interrupt();
+    TrainingInterruptedException told =
+        assertThrows(TrainingInterruptedException.class, () -> distiller(BATCHES).train(net()));
+    assertTrue(Thread.interrupted(), "the flag stays set");
+    assertTrue(told.getMessage().contains("before its first step"), told.getMessage());
+    assertFalse(Files.exists(checkpoint));
+  }
+
+  @Test
+  void interruptedInItsLastStepItIsCompleteAndSaved() throws IOException {
+    TrainingListener last =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            if (loss.step() == STEPS - 1) {
+              Thread.currentThread().interrupt();
+            }
+          }
+        };
+    TrainingOutcome outcome = distiller(BATCHES).withListener(last).train(net());
+    assertTrue(Thread.interrupted(), "the flag stays set");
+    assertTrue(outcome.complete());
+    assertTrue(distiller(BATCHES).train(net()).complete());
+  }
+
+  @Test
+  void aStopSignalIsSeenWhileTheSourceBlocks() throws IOException {
+    CountDownLatch never = new CountDownLatch(1);
+    StopSignal stop = new StopSignal();
+    BatchSource blocking =
+        step -> {
+          if (step == AT) {
+            never.await();
+          }
+          return BATCHES.prepare(step);
+        };
+    TrainingListener stopping =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            if (loss.step() == AT - 1) {
+              new Thread(
+                      () -> {
+                        try {
+                          Thread.sleep(100); // until the training waits
+                        } catch (InterruptedException e) {
+                          throw new AssertionError(e);
+                        }
+                        stop.request();
+                      })
+                  .start();
+            }
+          }
+        };
+    TrainingOutcome outcome =
+        distiller(blocking).withStop(stop).withListener(stopping).train(net());
+    assertFalse(outcome.complete());
+    assertEquals(AT, outcome.stepsDone());
+    requireRestIsExact(AT);
+  }
+}
