@@ -95,15 +95,18 @@ public final class GradientCheck {
 
   /** Of the term that has just been differentiated alone. */
   private DivergedException exception(long step, TermValue term) {
-    StringTensorDict parameters = student.named_parameters();
-    for (long i = 0; ; i++) {
-      StringTensorDictItem item = parameters.get(i);
+    StringTensorDict named = student.named_parameters();
+    for (long i = 0; i < named.size(); i++) {
+      StringTensorDictItem item = named.get(i);
       if (!isUsable(NativeOps.largestGradient(new TensorVector(item.value())))) {
         double value = item.value().grad().abs().max().item_double();
         String sentence = sentence(step, term, item.key().getString(), value);
         return new DivergedException(term.name(), step, value, -1, sentence);
       }
     }
+    // The network has lost that parameter since this check was made.
+    return new DivergedException(
+        term.name(), step, Double.NaN, -1, sentence(step, term, "a removed one", Double.NaN));
   }
 
   private static String sentence(long step, TermValue term, String parameter, double value) {
