@@ -163,6 +163,8 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 // Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
 //           difference of close vectors is lost
 constexpr int kMeasureWarps = 8;
+// On a multiprocessor. Left alone the compiler saves registers for a sixth on sm_120, and spills.
+constexpr int kMeasureBlocks = 5;
 
 // Channels first, first + step, .. of one node, from channel `first` of it on.
 template <class Sum, class Real, class E>
@@ -205,7 +207,7 @@ __device__ __forceinline__ void node_scale(const Nodes<Real>& nodes,
 }
 
 template <class Real, class Sum>
-__global__ void __launch_bounds__(kMeasureWarps* kWarp)
+__global__ void __launch_bounds__(kMeasureWarps* kWarp, kMeasureBlocks)
     measure_nodes_strip_per_block_kernel(Nodes<Real> nodes) {
   // + 1: lanes along nodes and lanes along warps both spread over the banks.
   STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip + 1]);
