@@ -40,6 +40,22 @@ class ReadmeTest {
     assertTrue(readme().contains("<version>" + structkd + "</version>"), structkd);
   }
 
+  /** The natives that a user is told to name are those that the loader accepts. */
+  @Test
+  void nativesAreThoseOfTheBuild() throws IOException {
+    String pom = Files.readString(Path.of("pom.xml"));
+    String javacpp = property(pom, "javacpp.version");
+    String example = Files.readString(EXAMPLE.resolve("pom.xml"));
+    for (String artifact : List.of("pytorch", "openblas", "javacpp")) {
+      String version = property(pom, artifact + ".version").replace("${javacpp.version}", javacpp);
+      String gradle = "'org.bytedeco:" + artifact + ":" + version + ":linux-x86_64'";
+      assertTrue(readme().contains(gradle), gradle);
+      String maven = "<artifactId>" + artifact + "</artifactId>\n<version>" + version + "<";
+      assertTrue(withoutIndent(readme()).contains(maven), maven);
+      assertTrue(withoutIndent(example).contains(maven), maven);
+    }
+  }
+
   @Test
   void linksLeadToFiles() throws IOException {
     for (String target : matches(LINK)) {
