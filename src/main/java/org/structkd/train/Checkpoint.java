@@ -87,11 +87,10 @@ record Checkpoint(long stepsDone, long stepNanos) {
     try (TensorFile file = TensorFile.open(path)) {
       file.require("kind", KIND);
       Checkpoint progress = new Checkpoint(file.number("stepsDone"), file.number("stepNanos"));
-      StateDict.requireFit(student, STUDENT, file);
-      optimizer.requireFit(OPTIMIZER, file);
       for (Map.Entry<String, String> setting : settings.entrySet()) {
         file.require(SETTING + setting.getKey(), setting.getValue());
       }
+      optimizer.requireFit(OPTIMIZER, file);
       StateDict.restore(student, STUDENT, file);
       optimizer.restore(OPTIMIZER, file);
       warnIfElsewhere(path, file.properties());
