@@ -189,8 +189,8 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
    * @param student as above
    * @param teacher as above
    * @param weights one for each node, after pooling: [B, H', W'], [B, N] of tokens or [B] of
-   *     vectors; finite and at least 0; null: all 1. A node of weight 0 takes no part, even if it is
-   *     NaN. An image whose weights sum to 0 has loss 0 and stays in the mean
+   *     vectors; finite and at least 0; null: all 1. A node of weight 0 takes no part, even if it
+   *     is NaN. An image whose weights sum to 0 has loss 0 and stays in the mean
    * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above, and for CPU weights that are negative or not finite
    * @throws StructkdException if native code is missing or fails

@@ -75,15 +75,8 @@ public final class StateDict {
     }
   }
 
-  /**
-   * Checks that a file has all parameters and buffers.
-   *
-   * @param module whose
-   * @param prefix what their names in the file begin with
-   * @param file the file
-   * @throws IOException as {@link #restore(Module, TensorFile)}
-   */
-  public static void requireFit(Module module, String prefix, TensorFile file) throws IOException {
+  /** Checks that a file has all parameters and buffers, before one of them changes. */
+  private static void requireFit(Module module, String prefix, TensorFile file) throws IOException {
     try (PointerScope temporaries = new PointerScope()) {
       Map<String, Tensor> own = tensorsOf(module);
       for (Map.Entry<String, Tensor> tensor : own.entrySet()) {

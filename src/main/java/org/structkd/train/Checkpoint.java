@@ -130,9 +130,8 @@ record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
               file.number("stepsDone"),
               file.number("stepNanos"),
               Boolean.parseBoolean(file.property("evaluated")));
-      StateDict.requireFit(student, STUDENT, file);
-      optimizer.requireFit(OPTIMIZER, file);
       check.require(progress, file.properties());
+      optimizer.requireFit(OPTIMIZER, file);
       StateDict.restore(student, STUDENT, file);
       optimizer.restore(OPTIMIZER, file);
       warnIfElsewhere(path, file.properties());

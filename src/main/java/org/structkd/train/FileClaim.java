@@ -76,8 +76,7 @@ final class FileClaim implements AutoCloseable {
     try {
       Thread.sleep(RETRY_MILLIS);
     } catch (InterruptedException e) {
-      Thread.currentThread()
-          .interrupt(); // whoever writes is asked to end, and may finish this first
+      Thread.currentThread().interrupt(); // for the caller; the wait ends in time all the same
     }
   }
 
@@ -105,20 +104,19 @@ final class FileClaim implements AutoCloseable {
     Object identity = identityOf(lockFile);
     // Not a FileChannel of its own: an interrupt of the thread would close it, and drop the lock.
     RandomAccessFile open = new RandomAccessFile(lockFile.toFile(), "rw");
-    FileLock lock = null;
+    boolean held = false;
     try {
-      lock = open.getChannel().tryLock();
-      // The holder before may have removed the file that was opened; a lock on that is worth
-      // nothing.
+      FileLock lock = open.getChannel().tryLock();
+      // A lock on a file that the holder before has removed is worth nothing.
       if (lock == null || identity == null || !identity.equals(identityOf(lockFile))) {
-        lock = null;
         return null;
       }
       open.setLength(0);
       open.writeBytes("process " + ProcessHandle.current().pid());
+      held = true;
       return new FileClaim(file, lockFile, open);
     } finally {
-      if (lock == null) {
+      if (!held) {
         open.close();
       }
     }

@@ -61,7 +61,8 @@ class NativeLoaderTest {
   @Test
   void loadsFromAnEmptyCacheOnAnInterruptedThread() throws Exception {
     List<String> lines =
-        ChildJvm.run(InterruptedCaller.class, CLASS_PATH, "-Dorg.bytedeco.javacpp.cachedir=" + temporary);
+        ChildJvm.run(
+            InterruptedCaller.class, CLASS_PATH, "-Dorg.bytedeco.javacpp.cachedir=" + temporary);
     assertEquals(List.of("version 0.1.0", "version 0.1.0", "interrupted true"), lines);
   }
 

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -107,6 +109,28 @@ class TensorFileTest {
       try (TensorFile file = TensorFile.open(path)) {
         assertTrue(original.equal(file.tensor("t")), "length " + length);
       }
+    }
+  }
+
+  /** 3 GB that are a hole in the file system, and three bytes behind them. */
+  @Test
+  void tensorsBehindTwoGigabytesAreRead() throws IOException {
+    Path path = folder.resolve("huge");
+    long huge = 3_000_000_000L;
+    byte[] header =
+        """
+        {"huge":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]},\
+        "end":{"dtype":"U8","shape":[3],"data_offsets":[%d,%d]}}"""
+            .formatted(huge, huge, huge, huge + 3)
+            .getBytes(StandardCharsets.UTF_8);
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.writeLong(Long.reverseBytes(header.length));
+      file.write(header);
+      file.seek(8 + header.length + huge);
+      file.write(new byte[] {4, 5, 6});
+    }
+    try (TensorFile file = TensorFile.open(path)) {
+      assertEquals(15, file.tensor("end").sum().item_long());
     }
   }
 

@@ -9,8 +9,8 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The losses that are measured, and the sizes at which. */
 enum Loss {
-  // The classes and maps of Cityscapes and ADE20K, a crop at output stride 8, one pixel: what a call
-  // costs; and rows: 100 and 1000 classes, vocabularies of Llama 2 and Gemma.
+  // The classes and maps of Cityscapes and ADE20K, a crop at output stride 8, one pixel, which is
+  // what a call costs; and rows: 100 and 1000 classes, vocabularies of Llama 2 and Gemma.
   PIXELWISE(
       "pixelwise",
       new PixelwiseFormulas(),
