@@ -200,7 +200,10 @@ public final class Distiller {
     requireSettings(student);
     try (PointerScope training = new PointerScope()) {
       Device where = where();
-      TrainingIdentity identity = new TrainingIdentity(config, objective, teacher, description);
+      TrainingIdentity identity =
+          checkpoint == null
+              ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
+              : new TrainingIdentity(config, objective, teacher, description);
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
       Checkpoint start = restored(student, optimizer, identity);
       try (Prefetcher prefetcher =
@@ -249,7 +252,7 @@ public final class Distiller {
 
   /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
   private Checkpoint restored(
-      TrainableNetwork student, AdamOptimizer optimizer, TrainingIdentity identity)
+      TrainableNetwork student, AdamOptimizer optimizer, @Nullable TrainingIdentity identity)
       throws IOException {
     if (checkpoint == null) {
       return Checkpoint.NONE;
@@ -311,7 +314,7 @@ public final class Distiller {
     private final AdamOptimizer optimizer;
     private final Device where;
     private final Prefetcher prefetcher;
-    private final TrainingIdentity identity;
+    private final @Nullable TrainingIdentity identity;
     private final Listeners told = new Listeners(listeners);
     private Checkpoint saved;
     private long stepsDone;
@@ -326,7 +329,7 @@ public final class Distiller {
         AdamOptimizer optimizer,
         Device where,
         Prefetcher prefetcher,
-        TrainingIdentity identity,
+        @Nullable TrainingIdentity identity,
         Checkpoint start) {
       this.student = student;
       this.optimizer = optimizer;
@@ -375,12 +378,18 @@ public final class Distiller {
           save();
         }
       } catch (Exception | Error e) {
-        cause.addSuppressed(e);
+        add(cause, e);
       }
       try {
         told.onFailure(stepsDone, cause);
       } catch (RuntimeException | Error e) {
-        cause.addSuppressed(e);
+        add(cause, e);
+      }
+    }
+
+    private static void add(Throwable cause, Throwable another) {
+      if (cause != another) { // a listener may throw the same one each time
+        cause.addSuppressed(another);
       }
     }
 
@@ -419,10 +428,10 @@ public final class Distiller {
         if (batch == null) {
           return;
         }
-        whole = false; // buffers change from here on, parameters later
         Tensor images = Devices.moved(batch.images(), where);
         Tensor labels = Devices.moved(batch.labels(), where);
         Map<String, Tensor> teacherTaps = teacher == null ? Map.of() : teacher.infer(images);
+        whole = false; // buffers change from here on, parameters later
         Map<String, Tensor> studentTaps = student.forward(images);
         StepLoss loss =
             objective.compute(new StepInputs(studentTaps, teacherTaps, labels, stepsDone));
@@ -442,7 +451,7 @@ public final class Distiller {
     private @Nullable Batch nextBatch() {
       try {
         Batch batch = prefetcher.take(stepsDone);
-        if (batch != null && stepsDone == 0) {
+        if (batch != null && identity != null && stepsDone == 0) {
           identity.add(batch);
         }
         return batch;
