@@ -78,7 +78,7 @@ record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
       IOException cause = e.getCause() instanceof IOException inner ? inner : e;
       throw new IOException(path + " cannot be written: " + AtomicFile.reason(cause), e);
     }
-    Files.delete(aside);
+    Files.deleteIfExists(aside);
   }
 
   /** Decides whether to continue from a checkpoint, before anything changes. */

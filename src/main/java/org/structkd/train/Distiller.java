@@ -211,7 +211,10 @@ public final class Distiller {
     try (PointerScope training = new PointerScope();
         FileClaim claim = checkpoint == null ? null : FileClaim.of(checkpoint, Duration.ZERO)) {
       Device where = where();
-      TrainingIdentity identity = new TrainingIdentity(config, objective, teacher, description);
+      TrainingIdentity identity =
+          checkpoint == null
+              ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
+              : new TrainingIdentity(config, objective, teacher, description);
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
       TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
       Checkpoint start = restored(student, optimizer, identity);
@@ -261,7 +264,7 @@ public final class Distiller {
 
   /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
   private Checkpoint restored(
-      TrainableNetwork student, AdamOptimizer optimizer, TrainingIdentity identity)
+      TrainableNetwork student, AdamOptimizer optimizer, @Nullable TrainingIdentity identity)
       throws IOException {
     if (checkpoint == null) {
       return Checkpoint.NONE;
@@ -318,7 +321,7 @@ public final class Distiller {
     private final SilentTerms silentTerms = new SilentTerms();
     private final Device where;
     private final Prefetcher prefetcher;
-    private final TrainingIdentity identity;
+    private final @Nullable TrainingIdentity identity;
     private final @Nullable FileClaim claim;
     private final Listeners told = new Listeners(listeners);
     private Checkpoint saved;
@@ -332,7 +335,7 @@ public final class Distiller {
         TrainingStep update,
         Device where,
         Prefetcher prefetcher,
-        TrainingIdentity identity,
+        @Nullable TrainingIdentity identity,
         Checkpoint start,
         @Nullable FileClaim claim) {
       this.student = student;
@@ -384,12 +387,18 @@ public final class Distiller {
           save();
         }
       } catch (Exception | Error e) {
-        cause.addSuppressed(e);
+        add(cause, e);
       }
       try {
         told.onFailure(stepsDone, cause);
       } catch (RuntimeException | Error e) {
-        cause.addSuppressed(e);
+        add(cause, e);
+      }
+    }
+
+    private static void add(Throwable cause, Throwable another) {
+      if (cause != another) { // a listener may throw the same one each time
+        cause.addSuppressed(another);
       }
     }
 
@@ -449,7 +458,7 @@ public final class Distiller {
     private @Nullable Batch nextBatch() {
       try {
         Batch batch = prefetcher.take(stepsDone);
-        if (batch != null && stepsDone == 0) {
+        if (batch != null && identity != null && stepsDone == 0) {
           identity.add(batch);
         }
         return batch;

@@ -215,6 +215,51 @@ class TrainingEndsTest {
     assertTrue(Files.exists(checkpoint));
   }
 
+  @Test
+  void aListenerMayThrowTheSameErrorEachTime() {
+    Error error = new AssertionError("always");
+    TrainingListener failing =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            throw error;
+          }
+
+          @Override
+          public void onFailure(long stepsDone, Throwable cause) {
+            throw error;
+          }
+        };
+    Error told =
+        assertThrows(
+            AssertionError.class, () -> distiller(BATCHES).withListener(failing).train(net()));
+    assertSame(error, told);
+  }
+
+  @Test
+  void anErrorInTheTeacherIsToldAndTheStepsBeforeAreSaved() throws IOException {
+    Error error = new OutOfMemoryError("teacher");
+    int[] calls = {0};
+    Distiller distiller =
+        distiller(BATCHES)
+            .withTeacher(
+                new ForwardingNetwork(net()) {
+                  @Override
+                  public Map<String, Tensor> infer(Tensor images) {
+                    calls[0]++;
+                    if (calls[0] > AT) {
+                      throw error;
+                    }
+                    return super.infer(images);
+                  }
+                });
+    Ends ends = new Ends();
+    assertSame(
+        error,
+        assertThrows(OutOfMemoryError.class, () -> distiller.withListener(ends).train(net())));
+    assertEquals(List.of("start 0", "checkpoint 5", "failure 5"), ends.events);
+  }
+
   /** A student whose evaluation fails some time after its training began. */
   private static final class Forgetful extends ForwardingNetwork {
     private int evaluations;
