@@ -5,17 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
-import java.util.zip.CRC32;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipOutputStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -26,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
+import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
 
 class ScriptedNetworkTest {
@@ -44,52 +39,8 @@ class ScriptedNetworkTest {
     scope.close();
   }
 
-  /**
-   * Writes what {@code torch.jit.script(module).save(file)} writes, for a module without
-   * parameters: stored zip entries with the class as source text and its (only) attribute as a
-   * pickle.
-   */
   private Path script(String returns, String expression) throws IOException {
-    Path file = folder.resolve("teacher.pt");
-    String code =
-        """
-        class M(Module):
-          __parameters__ = []
-          __buffers__ = []
-          training : bool
-          def forward(self: __torch__.M,
-            images: Tensor) -> %s:
-            return %s
-        """
-            .formatted(returns, expression);
-    ByteArrayOutputStream object = new ByteArrayOutputStream();
-    object.writeBytes(new byte[] {(byte) 0x80, 2}); // PROTO 2
-    object.writeBytes("c__torch__\nM\n".getBytes(StandardCharsets.US_ASCII)); // GLOBAL
-    object.writeBytes(
-        new byte[] {')', (byte) 0x81, '}', '('}); // EMPTY_TUPLE NEWOBJ EMPTY_DICT MARK
-    object.writeBytes(new byte[] {'X', 8, 0, 0, 0}); // BINUNICODE of 8 bytes
-    object.writeBytes("training".getBytes(StandardCharsets.US_ASCII));
-    object.writeBytes(new byte[] {(byte) 0x89, 'u', 'b', '.'}); // NEWFALSE SETITEMS BUILD STOP
-    try (OutputStream out = Files.newOutputStream(file);
-        ZipOutputStream zip = new ZipOutputStream(out)) {
-      store(zip, "m/data.pkl", object.toByteArray());
-      store(zip, "m/code/__torch__.py", code.getBytes(StandardCharsets.UTF_8));
-      store(zip, "m/constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'}); // an empty tuple
-      store(zip, "m/version", "3\n".getBytes(StandardCharsets.US_ASCII));
-    }
-    return file;
-  }
-
-  private static void store(ZipOutputStream zip, String name, byte[] bytes) throws IOException {
-    CRC32 crc = new CRC32();
-    crc.update(bytes);
-    ZipEntry entry = new ZipEntry(name);
-    entry.setMethod(ZipEntry.STORED);
-    entry.setSize(bytes.length);
-    entry.setCrc(crc.getValue());
-    zip.putNextEntry(entry);
-    zip.write(bytes);
-    zip.closeEntry();
+    return ScriptFile.write(folder.resolve("teacher.pt"), returns, expression);
   }
 
   @Test
