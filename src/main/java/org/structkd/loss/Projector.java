@@ -1,18 +1,16 @@
 package org.structkd.loss;
 
-import org.bytedeco.javacpp.BoolPointer;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BatchNorm2dImpl;
-import org.bytedeco.pytorch.BatchNormOptions;
 import org.bytedeco.pytorch.Conv2dImpl;
-import org.bytedeco.pytorch.Conv2dOptions;
-import org.bytedeco.pytorch.ReLUImpl;
-import org.bytedeco.pytorch.SequentialImpl;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.internal.Generators;
+import org.structkd.internal.Layers;
 import org.structkd.internal.MapView;
-import org.structkd.internal.NativeLoader;
+import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
@@ -22,27 +20,28 @@ import org.structkd.internal.TensorArguments;
  *
  * <p>Its parameters ({@code projector.module().parameters()}) belong into the student's optimizer;
  * it is not needed after training. In training mode, the state it starts in, the normalisation uses
- * the statistics of the batch. It changes while it trains: use it from one thread. Its modules
- * belong to the PointerScope that is open when it is made, if there is one.
+ * the statistics of the batch. It changes while it trains: use it from one thread. It owns its
+ * layers until it is closed or collected, whatever PointerScope it is made in; a module that they
+ * are registered in keeps them alive, too.
  *
  * <p>Source: the projection head of CIRKD dab64db and MaryAhn/GSKD 641ddeb.
  */
-public final class Projector {
+public final class Projector implements AutoCloseable {
   private static final String NAME = "projector";
 
   private final int studentChannels;
-  private final SequentialImpl module;
+  private final Owned<Head> head;
 
   /**
-   * A projector with LibTorch's initial weights ({@code torch.manual_seed} repeats them).
+   * A projector with the initial weights that LibTorch gives such layers.
    *
    * @param studentChannels channels of the student's map, at least 1
    * @param teacherChannels channels of the teacher's map, at least 1
+   * @param seed of the initial weights: equal seeds and channels give equal weights. LibTorch's
+   *     generator is left as it was
    * @throws IllegalArgumentException if a number of channels is below 1
    */
-  @SuppressWarnings(
-      "unchecked") // PointerScope's own signature: an array of Class<? extends Pointer>
-  public Projector(int studentChannels, int teacherChannels) {
+  public Projector(int studentChannels, int teacherChannels, long seed) {
     if (studentChannels < 1 || teacherChannels < 1) {
       throw new IllegalArgumentException(
           NAME
@@ -52,32 +51,37 @@ public final class Projector {
               + teacherChannels
               + ", expected at least 1 each");
     }
-    NativeLoader.require();
     this.studentChannels = studentChannels;
-    module = new SequentialImpl();
-    module.push_back("lift", convolution(studentChannels, teacherChannels));
-    try (PointerScope temporaries = new PointerScope(BatchNormOptions.class)) {
-      module.push_back("norm", new BatchNorm2dImpl(new BatchNormOptions(teacherChannels)));
-    }
-    module.push_back("relu", new ReLUImpl());
-    module.push_back("mix", convolution(teacherChannels, teacherChannels));
+    head =
+        Owned.make(
+            NAME, () -> Generators.seeded(seed, () -> new Head(studentChannels, teacherChannels)));
   }
 
-  // The scope releases the options but not the layer: it takes only objects of the classes it
-  // names.
-  @SuppressWarnings("unchecked")
-  private static Conv2dImpl convolution(int in, int out) {
-    try (PointerScope temporaries =
-        new PointerScope(Conv2dOptions.class, LongPointer.class, BoolPointer.class)) {
-      Conv2dOptions options = new Conv2dOptions(in, out, new LongPointer(1, 1));
-      options.bias().put(false);
-      return new Conv2dImpl(options);
+  /** The layers. */
+  private static final class Head {
+    private final Module module = new ModuleDictImpl();
+    private final Conv2dImpl lift;
+    private final BatchNorm2dImpl norm;
+    private final Conv2dImpl mix;
+
+    Head(int in, int out) {
+      lift = Layers.convolution(module, "lift", in, out, 1, 1, false);
+      norm = Layers.batchNorm(module, "norm", out);
+      mix = Layers.convolution(module, "mix", out, out, 1, 1, false);
+    }
+
+    Tensor forward(Tensor map) {
+      return mix.forward(torch.relu(norm.forward(lift.forward(map))));
     }
   }
 
-  /** The layers, for an optimizer, an archive or a switch between training and evaluation. */
-  public SequentialImpl module() {
-    return module;
+  /**
+   * The layers, for an optimizer, an archive or a switch between training and evaluation.
+   *
+   * @throws IllegalStateException if the projector has been closed
+   */
+  public Module module() {
+    return head.get().module;
   }
 
   /**
@@ -88,13 +92,14 @@ public final class Projector {
    * @return the same with Ct channels, in the caller's PointerScope
    * @throws IllegalArgumentException if the map does not have Cs channels or is of another type,
    *     and for a single position in training, whose statistics do not exist
+   * @throws IllegalStateException if the projector has been closed
    */
   public Tensor forward(Tensor student) {
     return Scopes.resultOf(
         () -> {
           MapView view = MapView.of(NAME, "student", student, MapView.Accepts.VECTORS);
           requireFit(view);
-          return view.made(module::forward).given();
+          return view.made(head.get()::forward).given();
         });
   }
 
@@ -105,7 +110,7 @@ public final class Projector {
       throw new IllegalArgumentException(
           given + " has " + map.size(1) + " channels, expected " + studentChannels);
     }
-    Tensor weights = module.parameters().get(0);
+    Tensor weights = module().parameters().get(0);
     ScalarType type = weights.scalar_type().intern();
     if (map.scalar_type().intern() != type) {
       throw new IllegalArgumentException(
@@ -117,11 +122,17 @@ public final class Projector {
               + ": convert the map, or the projector by module().to(...)");
     }
     TensorArguments.requireSameDevice(NAME, "student", map, "the projector", weights);
-    if (module.is_training() && map.numel() == studentChannels) {
+    if (module().is_training() && map.numel() == studentChannels) {
       throw new IllegalArgumentException(
           given
               + " is a single position, of which batch normalisation has no statistics in training:"
               + " use a larger batch or map, or module().eval()");
     }
+  }
+
+  /** Releases the layers, unless another module has them. May be called twice. */
+  @Override
+  public void close() {
+    head.close();
   }
 }

@@ -4,14 +4,9 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.javacpp.BoolPointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BatchNorm2dImpl;
-import org.bytedeco.pytorch.BatchNormOptions;
 import org.bytedeco.pytorch.Conv2dImpl;
-import org.bytedeco.pytorch.Conv2dOptions;
-import org.bytedeco.pytorch.Conv2dPadding;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
@@ -20,8 +15,11 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Generators;
+import org.structkd.internal.Layers;
 import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeLoader;
+import org.structkd.internal.Owned;
+import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -38,8 +36,8 @@ import org.structkd.internal.TensorArguments;
  * }</pre>
  *
  * <p>Each block is a 3x3 convolution, batch normalisation and ReLU; enlarging is bilinear. Height
- * and width of the images must be multiples of 8. Owned by the PointerScope that is open when it is
- * made, if there is one. For one thread at a time.
+ * and width of the images must be multiples of 8. It owns its layers until it is closed or
+ * collected, whatever PointerScope it is made in. For one thread at a time.
  */
 public final class SegmentationNet implements TrainableNetwork {
   /** Tap: the decoder's map at a quarter of the image, what relations are taken of. */
@@ -86,34 +84,18 @@ public final class SegmentationNet implements TrainableNetwork {
   }
 
   private final Config config;
-  private final Module module;
-  private final Block half;
-  private final Block quarter;
-  private final Block skip;
-  private final Block eighth;
-  private final Block bottom;
-  private final Block decoder;
-  private final Conv2dImpl head;
+  private final Owned<Layout> layout;
 
   /**
    * A net with random weights.
    *
    * @param config its shape
-   * @param seed of LibTorch's generator, which is set: equal seeds and shapes give equal weights
+   * @param seed of the weights: equal seeds and shapes give equal weights. LibTorch's generator is
+   *     left as it was
    */
   public SegmentationNet(Config config, long seed) {
-    NativeLoader.require();
-    torch.manual_seed(seed);
     this.config = config;
-    module = new ModuleDictImpl(); // plain Module's constructor leaves JNI exceptions unchecked
-    int width = config.width();
-    half = new Block("half", config.channels(), width, 2);
-    quarter = new Block("quarter", width, 2 * width, 2);
-    skip = new Block("skip", 2 * width, 2 * width, 1);
-    eighth = new Block("eighth", 2 * width, 4 * width, 2);
-    bottom = new Block("bottom", 4 * width, 4 * width, 1);
-    decoder = new Block("decoder", 6 * width, 2 * width, 1);
-    head = module.register_module("head", convolution(2 * width, config.classes(), 1, 1, true));
+    layout = Owned.make(KIND, () -> Generators.seeded(seed, () -> new Layout(config)));
   }
 
   /**
@@ -138,7 +120,7 @@ public final class SegmentationNet implements TrainableNetwork {
     }
     SegmentationNet net = new SegmentationNet(config, 0);
     net.load(file);
-    net.module.eval();
+    net.module().eval();
     return net;
   }
 
@@ -151,7 +133,7 @@ public final class SegmentationNet implements TrainableNetwork {
    * @throws IOException if the file cannot be read
    */
   public void load(TensorFile file) throws IOException {
-    StateDict.restore(module, file);
+    StateDict.restore(module(), file);
   }
 
   /**
@@ -166,7 +148,7 @@ public final class SegmentationNet implements TrainableNetwork {
     file.property("width", Integer.toString(config.width()));
     file.property("classes", Integer.toString(config.classes()));
     properties.forEach(file::property);
-    StateDict.save(module, file);
+    StateDict.save(module(), file);
     return file.build("memory");
   }
 
@@ -183,37 +165,38 @@ public final class SegmentationNet implements TrainableNetwork {
   @Override
   public Map<String, Tensor> forward(Tensor images) {
     requireImages(images);
-    return NativeCall.of(() -> taps(images));
+    return Scopes.resultsOf(() -> layout.get().forward(images));
   }
 
-  private Map<String, Tensor> taps(Tensor images) {
-    Tensor fine = skip.forward(quarter.forward(half.forward(images)));
-    Tensor coarse = bottom.forward(eighth.forward(fine));
-    Tensor joined = torch.cat(new TensorVector(resized(coarse, fine), fine), 1);
-    Tensor features = decoder.forward(joined);
-    Tensor logits = head.forward(features);
-    return Map.of(FEATURES, features, LOGITS, logits, UPSAMPLED, resized(logits, images));
-  }
-
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the net has been closed
+   */
   @Override
   public Module module() {
-    return module;
+    return layout.get().module;
   }
 
   @Override
   public void to(Device device) {
     NativeCall.of(
         () -> {
-          module.to(device, false);
+          module().to(device, false);
           return device;
         });
+  }
+
+  @Override
+  public void close() {
+    layout.close();
   }
 
   /** {@return the number of trained numbers} */
   public long parameterCount() {
     long count = 0;
     try (PointerScope scope = new PointerScope()) {
-      TensorVector parameters = module.parameters();
+      TensorVector parameters = module().parameters();
       for (long i = 0; i < parameters.size(); i++) {
         count += parameters.get(i).numel();
       }
@@ -235,7 +218,7 @@ public final class SegmentationNet implements TrainableNetwork {
               + ", H, W] with H and W multiples of "
               + STRIDE);
     }
-    ScalarType type = head.weight().scalar_type().intern();
+    ScalarType type = layout.get().head.weight().scalar_type().intern();
     if (images.scalar_type().intern() != type) {
       throw new IllegalArgumentException(
           "images are "
@@ -246,41 +229,54 @@ public final class SegmentationNet implements TrainableNetwork {
     }
   }
 
-  private static Tensor resized(Tensor map, Tensor target) {
-    return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
+  /** The layers and how they follow each other. */
+  private static final class Layout {
+    private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
+    private final Block half;
+    private final Block quarter;
+    private final Block skip;
+    private final Block eighth;
+    private final Block bottom;
+    private final Block decoder;
+    private final Conv2dImpl head;
+
+    Layout(Config config) {
+      int width = config.width();
+      half = new Block(module, "half", config.channels(), width, 2);
+      quarter = new Block(module, "quarter", width, 2 * width, 2);
+      skip = new Block(module, "skip", 2 * width, 2 * width, 1);
+      eighth = new Block(module, "eighth", 2 * width, 4 * width, 2);
+      bottom = new Block(module, "bottom", 4 * width, 4 * width, 1);
+      decoder = new Block(module, "decoder", 6 * width, 2 * width, 1);
+      head = Layers.convolution(module, "head", 2 * width, config.classes(), 1, 1, true);
+    }
+
+    Map<String, Tensor> forward(Tensor images) {
+      Tensor fine = skip.forward(quarter.forward(half.forward(images)));
+      Tensor coarse = bottom.forward(eighth.forward(fine));
+      Tensor joined = torch.cat(new TensorVector(resized(coarse, fine), fine), 1);
+      Tensor features = decoder.forward(joined);
+      Tensor logits = head.forward(features);
+      return Map.of(FEATURES, features, LOGITS, logits, UPSAMPLED, resized(logits, images));
+    }
+
+    private static Tensor resized(Tensor map, Tensor target) {
+      return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
+    }
   }
 
   /** Convolution, batch normalisation, ReLU. */
-  private final class Block {
+  private static final class Block {
     private final Conv2dImpl convolution;
     private final BatchNorm2dImpl norm;
 
-    @SuppressWarnings("unchecked") // a generic varargs array
-    Block(String name, int in, int out, int stride) {
-      convolution = module.register_module(name + "_conv", convolution(in, out, 3, stride, false));
-      try (PointerScope temporaries = new PointerScope(BatchNormOptions.class)) {
-        norm =
-            module.register_module(name + "_norm", new BatchNorm2dImpl(new BatchNormOptions(out)));
-      }
+    Block(Module owner, String name, int in, int out, int stride) {
+      convolution = Layers.convolution(owner, name + "_conv", in, out, 3, stride, false);
+      norm = Layers.batchNorm(owner, name + "_norm", out);
     }
 
     Tensor forward(Tensor input) {
       return torch.relu(norm.forward(convolution.forward(input)));
-    }
-  }
-
-  // The scope releases the options but not the layer: it takes only objects of the classes it
-  // names.
-  @SuppressWarnings("unchecked") // a generic varargs array
-  private static Conv2dImpl convolution(int in, int out, int kernel, int stride, boolean bias) {
-    try (PointerScope temporaries =
-        new PointerScope(
-            Conv2dOptions.class, Conv2dPadding.class, LongPointer.class, BoolPointer.class)) {
-      Conv2dOptions options = new Conv2dOptions(in, out, new LongPointer(kernel, kernel));
-      options.stride().put(new long[] {stride, stride}); // put(long, long) takes an index
-      options.padding().put(new LongPointer(kernel / 2, kernel / 2));
-      options.bias().put(bias);
-      return new Conv2dImpl(options);
     }
   }
 }

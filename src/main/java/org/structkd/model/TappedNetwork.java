@@ -8,9 +8,10 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * A network that names what it puts out: its "taps". Enough to be a teacher.
  *
- * <p>Not safe for several threads at once.
+ * <p>It owns what it needs until it is closed, whatever PointerScope it was made in. Not safe for
+ * several threads at once.
  */
-public interface TappedNetwork {
+public interface TappedNetwork extends AutoCloseable {
   /** {@return the names of the outputs} */
   Set<String> taps();
 
@@ -37,4 +38,11 @@ public interface TappedNetwork {
   default String fingerprint() {
     return getClass().getName();
   }
+
+  /**
+   * Releases parameters and buffers; afterwards the network refuses to be used. May be called
+   * twice. A network that leaves this to Java's collector has nothing to do.
+   */
+  @Override
+  default void close() {}
 }

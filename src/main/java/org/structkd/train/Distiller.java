@@ -18,6 +18,7 @@ import org.structkd.data.DataFileException;
 import org.structkd.data.SegmentationScore;
 import org.structkd.internal.ModuleModes;
 import org.structkd.internal.NativeCall;
+import org.structkd.internal.Scopes;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
@@ -162,7 +163,7 @@ public final class Distiller {
    * @throws IllegalArgumentException if LibTorch has no such device here
    */
   public Distiller withDevice(Device where) {
-    device = Devices.present(where);
+    device = Scopes.kept(new Device(Devices.present(where)));
     return this;
   }
 

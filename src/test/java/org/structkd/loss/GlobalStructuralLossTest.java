@@ -242,7 +242,7 @@ class GlobalStructuralLossTest {
 
   @Test
   void projectorLiftsAndLearns() {
-    Projector projector = new Projector(3, 6);
+    Projector projector = new Projector(3, 6, 1);
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 2, 3, 4, 5), ScalarType.Float);
     Tensor lifted = projector.forward(student);
     assertArrayEquals(new long[] {2, 6, 4, 5}, lifted.shape());
@@ -255,6 +255,6 @@ class GlobalStructuralLossTest {
     }
     assertTrue(student.grad().abs().sum().item_double() > 0);
     assertThrows(IllegalArgumentException.class, () -> projector.forward(teacher));
-    assertThrows(IllegalArgumentException.class, () -> new Projector(0, 4));
+    assertThrows(IllegalArgumentException.class, () -> new Projector(0, 4, 1));
   }
 }

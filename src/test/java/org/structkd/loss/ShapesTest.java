@@ -154,7 +154,7 @@ class ShapesTest {
 
   @Test
   void tokensAndVectorsCanBeProjected() {
-    Projector projector = new Projector(4, 6);
+    Projector projector = new Projector(4, 6, 1);
     projector.module().eval();
     Tensor expected = projector.forward(asMap(tokens(1)));
     Tensor projected = projector.forward(tokens(1));
@@ -166,7 +166,7 @@ class ShapesTest {
 
   @Test
   void mapsThatAProjectorCannotTakeAreRefused() {
-    Projector projector = new Projector(4, 6);
+    Projector projector = new Projector(4, 6, 1);
     for (ScalarType type : new ScalarType[] {ScalarType.Half, ScalarType.Double}) {
       refused(
           "projector: student [2, 4, 15, 1] is "

@@ -1,0 +1,448 @@
+package org.structkd;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ModuleDictImpl;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.SceneBatches;
+import org.structkd.data.SceneTensors;
+import org.structkd.data.SegmentationScore;
+import org.structkd.data.Split;
+import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.GlobalStructuralSamples;
+import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.PixelwiseLoss;
+import org.structkd.loss.Projector;
+import org.structkd.loss.SamplingConfig;
+import org.structkd.model.BundledTeacher;
+import org.structkd.model.ScriptedNetwork;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.StateDict;
+import org.structkd.model.TensorFile;
+import org.structkd.objective.CrossEntropy;
+import org.structkd.objective.FeatureTerm;
+import org.structkd.objective.Objective;
+import org.structkd.objective.StepInputs;
+import org.structkd.objective.StepLoss;
+import org.structkd.objective.StructuralTerm;
+import org.structkd.objective.Term;
+import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.Collector;
+import org.structkd.testing.PublicTypes;
+import org.structkd.testing.ScriptFile;
+import org.structkd.testing.Tensors;
+import org.structkd.train.Batch;
+import org.structkd.train.BatchSource;
+import org.structkd.train.Devices;
+import org.structkd.train.DistillationMethod;
+import org.structkd.train.Distiller;
+import org.structkd.train.Evaluation;
+import org.structkd.train.LearningRate;
+import org.structkd.train.TrainingConfig;
+
+/**
+ * What every public type that has to do with LibTorch promises: an object owns what it needs,
+ * whatever PointerScope it was made in and whatever Java collects, and no call changes LibTorch's
+ * generator, number of threads or grad mode.
+ */
+class LifetimeTest {
+  @TempDir private static Path folder;
+
+  /** Makes an object. */
+  private interface Making<T> {
+    T make() throws IOException;
+  }
+
+  /** Uses an object; the numbers are the same each time. */
+  private interface Use<T> {
+    double[] of(T object) throws IOException;
+  }
+
+  /**
+   * One public type.
+   *
+   * @param result whether it only carries tensors out of a call: those belong to the caller's scope
+   */
+  private record Row<T>(Class<?> type, boolean result, Making<T> making, Use<T> use) {
+    T make() {
+      try {
+        return making.make();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    double[] use(Object object) {
+      try (PointerScope temporaries = new PointerScope()) {
+        @SuppressWarnings("unchecked") // what make() gave
+        T own = (T) object;
+        return use.of(own);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    @Override
+    public String toString() {
+      return type.getSimpleName();
+    }
+  }
+
+  private static <T> Row<T> owner(Class<?> type, Making<T> making, Use<T> use) {
+    return new Row<>(type, false, making, use);
+  }
+
+  private static <T> Row<T> result(Class<?> type, Making<T> making, Use<T> use) {
+    return new Row<>(type, true, making, use);
+  }
+
+  /** A row for each; {@link #everyPublicTypeHasARow} tells which one is missing. */
+  static Stream<Row<?>> rows() {
+    return Stream.of(
+        owner(
+            PairwiseLoss.class,
+            () -> new PairwiseLoss(PairwiseLoss.Config.cirkd()),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            PixelwiseLoss.class,
+            () -> new PixelwiseLoss(PixelwiseLoss.Config.kd(4)),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            InterClassSimilarityLoss.class,
+            () -> new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            GlobalStructuralLoss.class,
+            LifetimeTest::globalStructural,
+            loss -> gradient(student -> loss.forward(student, map(2), 1))),
+        result(
+            GlobalStructuralSamples.class,
+            () -> globalStructural().sample(map(1), null, null, 1),
+            samples -> Tensors.values(samples.indices())),
+        owner(
+            Projector.class,
+            () -> new Projector(4, 3, 5),
+            projector -> {
+              projector.module().train(true);
+              return Tensors.values(projector.forward(map(1)));
+            }),
+        owner(SegmentationNet.class, LifetimeTest::net, LifetimeTest::outputs),
+        owner(BundledTeacher.class, BundledTeacher::load, LifetimeTest::outputs),
+        owner(
+            ScriptedNetwork.class,
+            LifetimeTest::scripted,
+            network -> Tensors.values(network.infer(images()).get("logits"))),
+        owner(
+            StateDict.class,
+            () -> net().toFile(Map.of()),
+            file -> {
+              try (SegmentationNet other = new SegmentationNet(net().config(), 2)) {
+                StateDict.restore(other.module(), file);
+                return outputs(other);
+              }
+            }),
+        owner(TensorFile.class, () -> net().toFile(Map.of()), LifetimeTest::outputsOfFile),
+        owner(
+            TensorFile.Builder.class,
+            () -> TensorFile.builder().tensor("x", map(1)),
+            builder -> new double[] {builder.build("it").toBytes().length}),
+        owner(
+            CrossEntropy.class,
+            () -> new CrossEntropy("map", -1),
+            term -> Tensors.values(term.compute(inputs()))),
+        owner(
+            Term.class,
+            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map"),
+            term -> Tensors.values(term.compute(inputs()))),
+        owner(
+            FeatureTerm.class,
+            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map", "map"),
+            term -> Tensors.values(term.compute(inputs()))),
+        owner(
+            StructuralTerm.class,
+            () -> Term.of(globalStructural(), "map", "map"),
+            term -> Tensors.values(term.compute(inputs()))),
+        owner(
+            WeightedTerm.class,
+            () -> new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)),
+            term -> Tensors.values(term.term().compute(inputs()))),
+        owner(
+            Objective.class,
+            LifetimeTest::objective,
+            objective -> Tensors.values(objective.compute(inputs()).total())),
+        owner(
+            DistillationMethod.class,
+            () -> DistillationMethod.supervised(),
+            objective -> new double[] {objective.terms().size()}),
+        result(
+            StepInputs.class,
+            LifetimeTest::inputs,
+            inputs -> Tensors.values(inputs.student("map"))),
+        result(
+            StepLoss.class,
+            () -> objective().compute(inputs()),
+            loss -> Tensors.values(loss.total())),
+        owner(
+            Distiller.class,
+            () ->
+                new Distiller(
+                        new TrainingConfig(2, LearningRate.poly(0.01), 0, 0), supervised(), two())
+                    .withDevice(new Device("cpu"))
+                    .withTeacher(net()),
+            distiller -> {
+              SegmentationNet student = net();
+              distiller.train(student);
+              return outputs(student);
+            }),
+        owner(
+            Evaluation.class,
+            () -> new Evaluation(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
+            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).pixelAccuracy()}),
+        result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
+        owner(
+            BatchSource.class,
+            LifetimeTest::two,
+            source -> Tensors.values(prepared(source).images())),
+        result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.images())),
+        result(
+            SceneTensors.class,
+            () -> SceneTensors.of(FashionScenes.bundled().batch(Split.TRAIN, 0, 2)),
+            tensors -> Tensors.values(tensors.images())),
+        owner(
+            SegmentationScore.class,
+            () -> new SegmentationScore(3),
+            score -> {
+              score.add(
+                  torch.zeros(2, 2).to(ScalarType.Long), torch.zeros(2, 2).to(ScalarType.Long));
+              return new double[] {score.pixelAccuracy()};
+            }));
+  }
+
+  static Stream<Row<?>> owners() {
+    return rows().filter(row -> !row.result());
+  }
+
+  @Test
+  void everyPublicTypeHasARow() throws Exception {
+    Set<String> covered = new HashSet<>();
+    rows().forEach(row -> covered.add(row.type().getName()));
+    Set<String> missing = new TreeSet<>(PublicTypes.thatReachLibTorch());
+    assertTrue(missing.containsAll(covered), () -> "rows of no public type: " + covered);
+    missing.removeAll(covered);
+    assertEquals(Set.of(), missing, "give each a row in LifetimeTest.rows()");
+  }
+
+  @ParameterizedTest
+  @MethodSource("owners")
+  void surviveTheScopeTheyWereMadeIn(Row<?> row) {
+    Object object;
+    try (PointerScope ending = new PointerScope()) {
+      object = row.make();
+    }
+    assertTrue(row.use(object).length > 0);
+  }
+
+  @ParameterizedTest
+  @MethodSource("rows")
+  void surviveTheCollector(Row<?> row) {
+    Object object = row.make();
+    double[] before = row.use(object);
+    Collector.run();
+    assertArrayEquals(before, row.use(object));
+  }
+
+  @ParameterizedTest
+  @MethodSource("rows")
+  void workInsideAScopeOfCertainClasses(Row<?> row) {
+    try (PointerScope caller = new PointerScope();
+        PointerScope certain = scopeOfCertainClasses()) {
+      assertTrue(row.use(row.make()).length > 0);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("rows")
+  void leaveLibTorchAsItWas(Row<?> row) {
+    for (boolean gradients : new boolean[] {true, false}) {
+      torch.manual_seed(77);
+      torch.randn(3); // the generator stands between two seeds and keeps half a pair of normals
+      GradMode.set_enabled(gradients);
+      try (PointerScope scope = new PointerScope()) {
+        List<Object> before = stateOfLibTorch();
+        Object object = row.make();
+        assertEquals(before, stateOfLibTorch(), "after it was made");
+        if (gradients) {
+          row.use(object);
+          assertEquals(before, stateOfLibTorch(), "after it was used");
+        }
+      } finally {
+        GradMode.set_enabled(true);
+      }
+    }
+  }
+
+  @Test
+  void tensorsGoToTheInnermostScopeThatTakesThem() {
+    try (PointerScope outer = new PointerScope()) {
+      Tensor loss;
+      try (PointerScope inner = new PointerScope();
+          PointerScope certain = scopeOfCertainClasses()) {
+        loss = new PairwiseLoss(PairwiseLoss.Config.cirkd()).forward(map(1), map(2));
+        certain.close();
+        assertTrue(!loss.isNull());
+      }
+      assertTrue(loss.isNull());
+    }
+  }
+
+  @Test
+  void aLayerStaysAliveInTheModuleThatHasIt() {
+    Module owner = new ModuleDictImpl();
+    try (Projector projector = new Projector(4, 3, 5)) {
+      owner.register_module("projector", projector.module());
+    }
+    Collector.run();
+    try (PointerScope scope = new PointerScope()) {
+      assertEquals(4, owner.parameters().size());
+      assertEquals("projector.norm.weight", owner.named_parameters().get(1).key().getString());
+      assertEquals(3, owner.parameters().get(1).sum().item_double());
+    }
+    owner.close();
+  }
+
+  @Test
+  void whatIsClosedSaysSo() throws IOException {
+    try (PointerScope scope = new PointerScope()) {
+      SegmentationNet net = net();
+      net.close();
+      net.close();
+      Projector projector = new Projector(4, 3, 5);
+      projector.close();
+      ScriptedNetwork scripted = scripted();
+      scripted.close();
+      Tensor images = images();
+      Tensor map = map(1);
+      assertClosed(() -> net.infer(images));
+      assertClosed(() -> net.forward(images));
+      assertClosed(net::module);
+      assertClosed(() -> projector.forward(map));
+      assertClosed(() -> scripted.infer(images));
+    }
+  }
+
+  private static void assertClosed(Runnable use) {
+    IllegalStateException error = assertThrows(IllegalStateException.class, use::run);
+    assertTrue(error.getMessage().contains("has been closed"), error.getMessage());
+  }
+
+  private static List<Object> stateOfLibTorch() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor generator = torch.getDefaultCPUGenerator().get_state();
+      return List.of(
+          Arrays.hashCode(Tensors.values(generator)),
+          torch.get_num_threads(),
+          GradMode.is_enabled());
+    }
+  }
+
+  @SuppressWarnings("unchecked") // a generic varargs array
+  private static PointerScope scopeOfCertainClasses() {
+    return new PointerScope(TensorOptions.class, LongPointer.class);
+  }
+
+  private interface Loss {
+    Tensor of(Tensor student);
+  }
+
+  private static double[] gradient(Loss loss) {
+    Tensor student = Tensors.leaf(map(1), ScalarType.Float);
+    loss.of(student).backward();
+    return Tensors.values(student.grad());
+  }
+
+  private static Tensor map(long seed) {
+    return Tensors.gaussian(seed, 2, 4, 4, 4).to(ScalarType.Float);
+  }
+
+  private static Tensor images() {
+    return Tensors.gaussian(1, 2, 1, 16, 16).to(ScalarType.Float);
+  }
+
+  private static SegmentationNet net() {
+    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 3);
+  }
+
+  private static ScriptedNetwork scripted() throws IOException {
+    Path file = ScriptFile.write(folder.resolve("identity.pt"), "Tensor", "images");
+    return ScriptedNetwork.load(file, images());
+  }
+
+  private static double[] outputs(SegmentationNet net) {
+    return Tensors.values(net.infer(images()).get("logits"));
+  }
+
+  private static double[] outputsOfFile(TensorFile file) throws IOException {
+    try (SegmentationNet net = SegmentationNet.of(file)) {
+      return outputs(net);
+    }
+  }
+
+  private static GlobalStructuralLoss globalStructural() {
+    return new GlobalStructuralLoss(
+        GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(4)));
+  }
+
+  private static Objective objective() {
+    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)));
+  }
+
+  private static Objective supervised() {
+    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)));
+  }
+
+  private static StepInputs inputs() {
+    Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
+    return new StepInputs(
+        Map.of("map", Tensors.leaf(map(1), ScalarType.Float)), Map.of("map", map(2)), labels, 0);
+  }
+
+  private static BatchSource two() {
+    return BatchSource.of(SceneBatches.of(FashionScenes.bundled(), 2));
+  }
+
+  private static Batch prepared(BatchSource source) {
+    try {
+      return source.prepare(0).tensors();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+}
