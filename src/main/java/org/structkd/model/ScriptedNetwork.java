@@ -85,8 +85,7 @@ public final class ScriptedNetwork implements TappedNetwork {
       if (returned.isEmpty()) {
         throw ScriptFileCheck.refused(path, "a module that returns no tensor");
       }
-      return new ScriptedNetwork(
-          module, pathsOf(List.of(taps), returned), Fingerprint.of(path));
+      return new ScriptedNetwork(module, pathsOf(List.of(taps), returned), Fingerprint.of(path));
     } catch (IllegalArgumentException | DataFileException e) {
       module.close();
       throw e;

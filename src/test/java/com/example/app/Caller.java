@@ -19,7 +19,7 @@ public final class Caller implements Supplier<String> {
   @Override
   public String get() {
     try {
-      Projector projector = new Projector(3, 2); // loads native code, or says why it cannot
+      Projector projector = new Projector(3, 2, 1); // loads native code, or says why it cannot
       Tensor map = projector.forward(torch.ones(1, 3, 4, 4));
       Tensor loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(map, map);
       return "loss " + loss.item_double();
