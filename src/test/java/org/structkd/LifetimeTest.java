@@ -49,11 +49,14 @@ import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
 import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.FeatureTerm;
+import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
+import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.StructuralTerm;
 import org.structkd.objective.Term;
+import org.structkd.objective.TermLoss;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Collector;
 import org.structkd.testing.PublicTypes;
@@ -66,7 +69,10 @@ import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
 import org.structkd.train.Evaluation;
 import org.structkd.train.LearningRate;
+import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
+import org.structkd.train.TrainingListener;
+import org.structkd.train.TrainingOutcome;
 
 /**
  * What every public type that has to do with LibTorch promises: an object owns what it needs,
@@ -198,6 +204,32 @@ class LifetimeTest {
             Objective.class,
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
+        result(
+            TermLoss.class,
+            () -> Term.of(globalStructural(), "map", "map").measure(inputs()),
+            measured -> Tensors.values(measured.loss())),
+        owner(
+            SilentTerms.class,
+            SilentTerms::new,
+            terms -> new double[] {terms.after(objective().compute(inputs())).size()}),
+        owner(
+            GradientCheck.class,
+            Checked::new,
+            checked -> {
+              checked.student.module().zero_grad(true);
+              checked.student.forward(images()).get("logits").square().mean().backward();
+              checked.gradients.require(0, LifetimeTest::inputs);
+              return Tensors.values(checked.student.module().parameters().get(0).grad());
+            }),
+        owner(
+            MetricsCsv.class,
+            () -> MetricsCsv.open(folder.resolve("metrics.csv"), objective()),
+            csv -> {
+              TrainingListener listener = csv.listener("one");
+              listener.onStart(0, 1);
+              listener.onEnd(new TrainingOutcome(0, false, 0, 0));
+              return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
+            }),
         owner(
             DistillationMethod.class,
             () -> DistillationMethod.supervised(),
@@ -244,6 +276,12 @@ class LifetimeTest {
                   torch.zeros(2, 2).to(ScalarType.Long), torch.zeros(2, 2).to(ScalarType.Long));
               return new double[] {score.pixelAccuracy()};
             }));
+  }
+
+  /** A check, and the network that it looks at. */
+  private static final class Checked {
+    private final SegmentationNet student = net();
+    private final GradientCheck gradients = new GradientCheck(objective(), student.module());
   }
 
   static Stream<Row<?>> owners() {

@@ -32,9 +32,8 @@ public final class Layers {
    */
   public static BatchNorm2dImpl batchNorm(Module owner, String name, int channels) {
     // The presets bind this layer's constructor to `new`, not to make_shared: a module that is
-    // given
-    // the result does not own it and is left with freed memory once Java collects it. A clone is
-    // shared.
+    // given the result does not own it, and is left with freed memory once Java collects it. A
+    // clone is shared.
     try (BatchNorm2dImpl original = new BatchNorm2dImpl(new BatchNormOptions(channels))) {
       return owner.register_module(name, original.clone()).asBatchNorm2d();
     }

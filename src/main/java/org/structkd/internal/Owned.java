@@ -28,6 +28,7 @@ public final class Owned<T> implements AutoCloseable {
    * @param making makes the object; if it fails, nothing is kept
    */
   public static <T> Owned<T> make(String name, Supplier<T> making) {
+    NativeLoader.require(); // says what is missing, also where not even PointerScope is found
     try (PointerScope pointers = new PointerScope()) {
       T object = NativeCall.of(making);
       pointers.extend(); // leaving the block takes the scope off the thread and releases nothing

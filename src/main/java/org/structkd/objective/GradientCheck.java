@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.StringTensorDictItem;
 import org.bytedeco.pytorch.TensorVector;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.internal.Scopes;
 
 /**
  * Looks at all gradients of a student between backward and the optimizer's step: a finite loss can
@@ -22,7 +23,7 @@ import org.structkd.internal.NativeOps;
  * optimizer.step();
  * }</pre>
  *
- * <p>For one thread at a time; belongs to the PointerScope that is open when it is made.
+ * <p>For one thread at a time.
  */
 public final class GradientCheck {
   private final Objective objective;
@@ -38,7 +39,7 @@ public final class GradientCheck {
   public GradientCheck(Objective objective, Module student) {
     this.objective = objective;
     this.student = student;
-    this.parameters = student.parameters();
+    this.parameters = Scopes.kept(student.parameters());
   }
 
   /**

@@ -55,6 +55,11 @@ final class Listeners implements TrainingListener {
   }
 
   @Override
+  public void onWarning(String sentence) {
+    tell(listener -> listener.onWarning(sentence));
+  }
+
+  @Override
   public void onCheckpoint(long stepsDone, Path file) {
     tell(listener -> listener.onCheckpoint(stepsDone, file));
   }

@@ -242,7 +242,7 @@ class DistillerTest {
   }
 
   @Test
-  void aTermThatIsNotANumberIsNamedWithStepAndImageAndTheCheckpointStays() throws IOException {
+  void aTermThatIsNotANumberIsNamedWithStepAndImageAndTheStateBeforeIsSaved() throws IOException {
     // The first pixel of image 2 has label 100, which no other has.
     BatchSource marked =
         step ->
@@ -269,7 +269,7 @@ class DistillerTest {
         .withCheckpoint(checkpoint)
         .withListener(recorder(events))
         .train(net(4, 1));
-    assertEquals("start 8", events.get(0));
+    assertEquals("start 9", events.get(0));
   }
 
   @Test
