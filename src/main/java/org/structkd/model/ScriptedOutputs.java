@@ -172,7 +172,7 @@ final class ScriptedOutputs {
   }
 
   private static @Nullable StringViewVectorOptional fields(IValue value, @Nullable Type type) {
-    if (!value.isTuple() || type == null || type.kind() != TypeKind.TupleType) {
+    if (!value.isTuple() || type == null || type.kind().intern() != TypeKind.TupleType) {
       return null;
     }
     StringViewVectorOptional names = new TupleType(type).names();

@@ -134,10 +134,10 @@ class TeacherFilesTest {
         "whole.pt | a pickled __main__.ReturnsDictionary, which only Python can read: in Python",
         "images.pt | a tensor that torch.save wrote",
         "program.pt2 | a program of torch.export, which TorchScript does not read: in Python",
-        "newer.pt | LibTorch 2.10 has no operator aten::softer_relu: save",
-        "argument.pt | LibTorch 2.10 knows no such call of aten::relu: save",
+        "newer.pt | LibTorch 2.10.0 has no operator aten::softer_relu: save",
+        "argument.pt | LibTorch 2.10.0 knows no such call of aten::relu: save",
         "custom.pt | the operator torchvision::relu belongs to a library that is not loaded here",
-        "future.pt | an archive of version 99, LibTorch 2.10 reads up to 10: save",
+        "future.pt | an archive of version 99, LibTorch 2.10.0 reads up to 10: save",
         "names_device.pt | LibTorch finds no CUDA here",
         "make_teachers.py | a text that begins with \"\"\"\"Writes the small files"
       })
@@ -160,18 +160,19 @@ class TeacherFilesTest {
     assertFound(file, "weights in the safetensors format, without the network: in Python, save");
   }
 
-  /** LibTorch's device without memory stands for a GPU: weights that did not move are refused. */
+  /**
+   * LibTorch's device without memory stands for a GPU: weights that did not move are refused. A
+   * frozen module's constants need a real one.
+   */
   @Test
-  void evenTheConstantsOfAFrozenModuleMove() throws IOException {
-    for (String file : new String[] {"frozen", "dictionary"}) {
-      ScriptedNetwork network = load(file);
-      Device device = new Device("meta");
-      network.to(device);
-      Tensor there = images.to(device, ScalarType.Float);
-      assertTrue(network.infer(there).get("logits").is_meta(), file);
-      network.to(new Device("cpu"));
-      assertChannels(network.infer(images).get("logits"), 3);
-    }
+  void theNetworkMovesToAnotherDeviceAndBack() throws IOException {
+    ScriptedNetwork network = load("dictionary");
+    Device device = new Device("meta");
+    network.to(device);
+    Tensor there = images.to(device, ScalarType.Float);
+    assertTrue(network.infer(there).get("logits").is_meta());
+    network.to(new Device("cpu"));
+    assertChannels(network.infer(images).get("logits"), 3);
   }
 
   private ScriptedNetwork load(String file, String... names) throws IOException {
