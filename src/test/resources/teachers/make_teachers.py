@@ -85,6 +85,17 @@ class Forgets(Network):
         return [x, x] if x.size(0) == 2 else [x]
 
 
+class Scales(nn.Module):
+    """Runs on every device that LibTorch has, also on that without memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
 class NamesItsDevice(Network):
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.zeros(1, device="cuda:0")
@@ -144,6 +155,7 @@ def main():
         "others": ReturnsOthersToo(),
         "nothing": ReturnsNothing(),
         "forgets": Forgets(),
+        "scales": Scales(),
         "names_device": NamesItsDevice(),
         "relu": UsesRelu(),
     }

@@ -1,5 +1,6 @@
 package org.structkd.internal;
 
+import java.io.IOException;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -114,8 +115,13 @@ record LibTorchText(Status status, String sentence) {
 
   /** Of "2.10.0-1.5.13", LibTorch's version and that of the presets, the first. */
   private static String version() {
-    String preset = Loader.getVersion("org.bytedeco", "pytorch");
-    return preset == null ? "" : preset.replaceFirst("-.*", "");
+    String unknown = "of an unknown version";
+    try {
+      String preset = Loader.getVersion("org.bytedeco", "pytorch");
+      return preset == null ? unknown : preset.replaceFirst("-.*", "");
+    } catch (IOException e) {
+      return unknown;
+    }
   }
 
   static LibTorchText of(@Nullable String message) {

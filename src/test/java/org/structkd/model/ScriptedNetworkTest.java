@@ -118,8 +118,7 @@ class ScriptedNetworkTest {
     assertTrue(refusal(folder).contains("no file"));
     Files.writeString(file, "text");
     assertTrue(refusal(file).startsWith(file + ": expected a TorchScript file, found "));
-    assertTrue(
-        refusal(script("int", "1")).contains("a module that returns no tensor but Int"));
+    assertTrue(refusal(script("int", "1")).contains("a module that returns no tensor but Int"));
     assertEquals(
         file.resolveSibling("teacher.pt")
             + ": expected a TorchScript file, found Dimension out of range (expected to be in range"

@@ -42,8 +42,10 @@ class TeachersPageTest {
       Map<String, Tensor> outputs = teacher.infer(images);
       ScriptedNetwork pair =
           ScriptedNetwork.load(folder.resolve("pair.pt"), images, "logits", "features");
-      pair.infer(images)
-          .forEach((tap, output) -> assertTrue(output.equal(outputs.get(tap)), tap));
+      // Freezing folds the batch norm into the convolution, which rounds elsewhere.
+      for (Map.Entry<String, Tensor> output : pair.infer(images).entrySet()) {
+        assertTrue(output.getValue().allclose(outputs.get(output.getKey()), 1e-4, 1e-5, false));
+      }
     }
   }
 
