@@ -1,8 +1,10 @@
 package org.structkd.internal;
 
+import java.io.IOException;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.bytedeco.javacpp.Loader;
 import org.jspecify.annotations.Nullable;
 import org.structkd.Status;
 
@@ -18,9 +20,21 @@ record LibTorchText(Status status, String sentence) {
   /** A sentence of LibTorch that is longer goes on with what helps only LibTorch's authors. */
   private static final int LONGEST = 300;
 
+  /** "2.10.0", as the preset on the class path has it. */
+  private static final String VERSION = version();
+
+  private static final String EXPORT =
+      ": save torch.jit.freeze(torch.jit.trace(network, images)), with PyTorch "
+          + VERSION
+          + " if that does not help (docs/teachers.md)";
+
   /** Where its C++ stack begins; the second form is that of a failed check (ENFORCE). */
   private static final Pattern STACK =
       Pattern.compile("\n(Exception raised from |frame #0: ).*", Pattern.DOTALL);
+
+  /** The operator's name stands below the first line, which is the same for all. */
+  private static final Pattern CALL =
+      Pattern.compile("^(Arguments for call are not valid)\\.\\s+.*\\s+([\\w:]+)[\\w.]*\\(");
 
   /** TorchScript tells where, then what, in its last line of this form. */
   private static final Pattern SCRIPT = Pattern.compile("(?m)^\\w*(?:Error|Exception): *(\\S.*)$");
@@ -73,10 +87,42 @@ record LibTorchText(Status status, String sentence) {
               Status.INTERNAL,
               "LibTorch cannot allocate $1 of memory"),
           new Known(
+              "^Unknown builtin op: (aten|prim)::(\\w+)",
+              Status.BACKEND,
+              "LibTorch " + VERSION + " has no operator $1::$2" + EXPORT),
+          new Known(
+              "^Unknown builtin op: (\\w+::\\w+)",
+              Status.BACKEND,
+              "the operator $1 belongs to a library that is not loaded here: export the part of the"
+                  + " network in front of it (docs/teachers.md)"),
+          new Known(
+              "^Arguments for call are not valid: ([\\w:]+)",
+              Status.BACKEND,
+              "LibTorch " + VERSION + " knows no such call of $1" + EXPORT),
+          new Known(
+              "read a PyTorch file with version (\\d+), but the maximum .* is (\\d+)",
+              Status.BACKEND,
+              "an archive of version $1, LibTorch " + VERSION + " reads up to $2" + EXPORT),
+          new Known(
+              "^PytorchStreamReader failed .*",
+              Status.BACKEND,
+              "a zip archive that is cut off or damaged: copy it again ($0)"),
+          new Known(
               "^This pointer address is NULL|^Pointer address of argument \\d+ is NULL",
               Status.NULL,
               "a tensor, module or other native object has been closed, or its PointerScope has"
                   + " ended"));
+
+  /** Of "2.10.0-1.5.13", LibTorch's version and that of the presets, the first. */
+  private static String version() {
+    String unknown = "of an unknown version";
+    try {
+      String preset = Loader.getVersion("org.bytedeco", "pytorch");
+      return preset == null ? unknown : preset.replaceFirst("-.*", "");
+    } catch (IOException e) {
+      return unknown;
+    }
+  }
 
   static LibTorchText of(@Nullable String message) {
     String line = tellingLine(message == null ? "" : message);
@@ -116,6 +162,10 @@ record LibTorchText(Status status, String sentence) {
 
   private static String tellingLine(String message) {
     String line = firstLine(message);
+    Matcher call = CALL.matcher(withoutStack(message));
+    if (call.find()) {
+      return call.group(1) + ": " + call.group(2);
+    }
     Matcher script = SCRIPT.matcher(withoutStack(message));
     while (script.find()) {
       line = firstLine(script.group(1));

@@ -1,72 +1,108 @@
 package org.structkd.model;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.GenericDict;
-import org.bytedeco.pytorch.GenericDictIterator;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.JitModule;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.Type;
+import org.structkd.Status;
+import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeLoader;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
 /**
- * A teacher out of a TorchScript file ({@code torch.jit.script(model).save(...)} in Python).
+ * A teacher out of a TorchScript file; docs/teachers.md shows how Python writes one.
  *
- * <p>Its forward takes images [B, C, H, W] and returns either a dictionary from names to tensors,
- * whose names become the taps, or one tensor, which becomes the tap {@value #ONLY}. It owns its
- * module until it is closed or collected, whatever PointerScope it is loaded in. For one thread at
- * a time.
+ * <p>Its forward takes images [B, C, H, W] and returns tensors, whose names become the taps: keys
+ * of a dictionary, fields of a named tuple, indices ("0", "1") of a tuple or list, {@value #ONLY}
+ * for a single tensor, and "aux.features" for a tensor inside another of these. What is no tensor
+ * (None, a number) is left out. For one thread at a time.
  */
 public final class ScriptedNetwork implements TappedNetwork {
   /** Name of the tap of a module that returns one tensor. */
   public static final String ONLY = SegmentationNet.LOGITS;
 
-  private final Owned<JitModule> module;
-  private final Set<String> taps;
+  private static final String NAME = "scripted network";
 
-  private ScriptedNetwork(Owned<JitModule> module, Set<String> taps) {
-    this.module = module;
-    this.taps = taps;
+  private final Path path;
+  private final List<String> names;
+  private final String fingerprint;
+  private Owned<JitModule> module;
+  private String device;
+  private Set<String> taps = Set.of();
+
+  private ScriptedNetwork(Path path, Device device, List<String> names) {
+    this.path = path;
+    this.names = names;
+    this.fingerprint = Fingerprint.of(path);
+    this.module = read(path, device);
+    this.device = device.str().getString();
+  }
+
+  private static Owned<JitModule> read(Path path, Device device) {
+    return Owned.make(NAME, () -> ScriptedFile.read(path, device));
   }
 
   /**
-   * Loads a file and runs it once to learn its taps.
+   * Loads a file onto the device of the sample, wherever it was saved, and runs it once to learn
+   * its taps.
    *
-   * @param path the file
-   * @param sample images of the kind it expects, on the CPU
+   * @param path the file; {@link #to} reads it again
+   * @param sample images of the kind it expects
+   * @param names none: all outputs by the names that the module gives them. For a tuple, a list or
+   *     a single tensor: a name for each output that has a tensor, in order, instead of its index.
+   *     For a dictionary or named tuple: those of its names that become taps, the others are left
+   *     out
    * @return the network, in evaluation mode
-   * @throws DataFileException if the file is missing, is no TorchScript, refuses the sample or
-   *     returns something else
+   * @throws DataFileException if the file is missing, is no TorchScript, needs what this LibTorch
+   *     does not have, refuses the sample or returns no tensor
+   * @throws IllegalArgumentException if a name is empty or given twice, or the names do not fit
+   *     what the module returns
    */
-  public static ScriptedNetwork load(Path path, Tensor sample) throws DataFileException {
-    if (!Files.isRegularFile(path)) {
-      throw new DataFileException(
-          path.toString(),
-          "a TorchScript file",
-          Files.exists(path) ? "no file" : "nothing of this name");
-    }
-    try {
-      Owned<JitModule> module = Owned.make("scripted network", () -> torch.load(path.toString()));
-      module.get().eval();
-      try (PointerScope temporaries = new PointerScope()) {
-        Set<String> taps = Set.copyOf(new ScriptedNetwork(module, Set.of()).infer(sample).keySet());
-        return new ScriptedNetwork(module, taps);
-      }
+  public static ScriptedNetwork load(Path path, Tensor sample, String... names)
+      throws DataFileException {
+    requireDifferent(names);
+    ScriptedFile.require(path);
+    NativeLoader.require();
+    TensorArguments.requireOpen(NAME, "sample", sample);
+    try (PointerScope temporaries = new PointerScope()) {
+      ScriptedNetwork network = new ScriptedNetwork(path, sample.device(), List.of(names));
+      network.taps = Set.copyOf(network.infer(sample).keySet());
+      return network;
+    } catch (IllegalArgumentException e) {
+      throw e;
     } catch (RuntimeException e) {
-      String reason = NativeCall.translate(e).getMessage();
-      throw new DataFileException(path.toString(), "a TorchScript file", reason);
+      RuntimeException translated = NativeCall.translate(e);
+      String reason = translated.getMessage();
+      if (translated instanceof StructkdException failure && failure.status() == Status.CUDA) {
+        reason += "; the module's code names the device itself: trace it on the CPU";
+      }
+      throw new DataFileException(path.toString(), ScriptedFile.EXPECTED, reason);
+    }
+  }
+
+  private static void requireDifferent(String... names) {
+    Set<String> seen = new HashSet<>();
+    for (String name : names) {
+      if (name.isBlank() || !seen.add(name)) {
+        throw new IllegalArgumentException(
+            NAME
+                + ": expected different names of taps, got "
+                + String.join(", ", names)
+                + (name.isBlank() ? ", one of them empty" : ", " + name + " twice"));
+      }
     }
   }
 
@@ -75,45 +111,57 @@ public final class ScriptedNetwork implements TappedNetwork {
     return taps;
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the module returns other taps than for the sample
+   */
   @Override
   public Map<String, Tensor> infer(Tensor images) {
-    TensorArguments.requireOpen("scripted network", "images", images);
-    try (NoGradGuard noGrad = new NoGradGuard()) {
-      return Scopes.resultsOf(() -> outputs(images));
+    TensorArguments.requireOpen(NAME, "images", images);
+    Map<String, Tensor> outputs = Scopes.resultsOf(() -> outputs(images));
+    if (!taps.isEmpty() && !taps.equals(outputs.keySet())) {
+      throw new IllegalStateException(
+          NAME
+              + ": the module returns "
+              + outputs.keySet()
+              + ", for the sample it returned "
+              + taps
+              + ": let it return the same outputs for all images");
     }
+    return outputs;
   }
 
   private Map<String, Tensor> outputs(Tensor images) {
-    IValue output = module.get().forward(new IValueVector(new IValue(images)));
-    return output.isTensor() ? Map.of(ONLY, tensorOf(output)) : tensorsOf(output);
-  }
-
-  private static Map<String, Tensor> tensorsOf(IValue output) {
-    if (!output.isGenericDict()) {
-      throw new IllegalArgumentException(
-          "the module returns neither a tensor nor a dictionary of tensors");
+    JitModule open = module.get();
+    try (NoGradGuard noGrad = new NoGradGuard()) {
+      Type type = open.get_method("forward").function().getSchema().returns().type().get();
+      IValue output = open.forward(new IValueVector(new IValue(images)));
+      return ScriptedOutputs.named(output, type, names);
     }
-    GenericDict dictionary = output.toGenericDict();
-    Map<String, Tensor> tensors = new HashMap<>();
-    GenericDictIterator end = dictionary.end();
-    for (GenericDictIterator i = dictionary.begin(); i.notEquals(end); i.increment()) {
-      tensors.put(i.access().key().toStringRef().getString(), tensorOf(i.access().value()));
-    }
-    return tensors;
   }
 
-  /** The presets give a view into the value, which goes with it: a tensor of its own. */
-  private static Tensor tensorOf(IValue value) {
-    return new Tensor(value.toTensor());
+  /** {@return a digest of the file} */
+  @Override
+  public String fingerprint() {
+    return fingerprint;
   }
 
+  /**
+   * Reads the file onto another device: a frozen module's weights are constants of its code, which
+   * can move in no other way.
+   *
+   * @param device where to
+   */
   @Override
   public void to(Device device) {
-    NativeCall.of(
-        () -> {
-          module.get().to(device);
-          return device;
-        });
+    String wanted = device.str().getString();
+    if (!wanted.equals(this.device)) {
+      Owned<JitModule> before = module;
+      module = read(path, device);
+      before.close();
+      this.device = wanted;
+    }
   }
 
   @Override

@@ -63,14 +63,33 @@ class ScriptedNetworkTest {
   }
 
   @Test
+  void keysMayBeNumbersAndOneNameStandsForOneTensor() throws IOException {
+    Path numbers = script("Dict[int, Tensor]", "{4: images, 8: torch.neg(images)}");
+    assertEquals(Set.of("4", "8"), ScriptedNetwork.load(numbers, images).taps());
+    Path twice =
+        script(
+            "Dict[str, Dict[str, Tensor]]", "{\"a.b\": {\"c\": images}, \"a\": {\"b.c\": images}}");
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> ScriptedNetwork.load(twice, images));
+    assertEquals(
+        "scripted network: two outputs have the name a.b.c, the module returns a.b.c Float"
+            + " [2, 1, 8, 8], a.b.c Float [2, 1, 8, 8]",
+        e.getMessage());
+    Path fractions = script("Dict[float, Tensor]", "{0.5: images}");
+    assertTrue(
+        assertThrows(IllegalArgumentException.class, () -> ScriptedNetwork.load(fractions, images))
+            .getMessage()
+            .contains("keys are of the kind Double, expected strings or integers"));
+  }
+
+  @Test
   void whatIsNoTeacherIsRefusedWithItsReason() throws IOException {
     Path file = folder.resolve("none.pt");
     assertTrue(refusal(file).contains("nothing of this name"));
     assertTrue(refusal(folder).contains("no file"));
     Files.writeString(file, "text");
     assertTrue(refusal(file).startsWith(file + ": expected a TorchScript file, found "));
-    assertTrue(
-        refusal(script("int", "1")).contains("neither a tensor nor a dictionary of tensors"));
+    assertTrue(refusal(script("int", "1")).contains("a module that returns no tensor but Int"));
     assertEquals(
         file.resolveSibling("teacher.pt")
             + ": expected a TorchScript file, found Dimension out of range (expected to be in range"
