@@ -227,7 +227,7 @@ class LifetimeTest {
             csv -> {
               TrainingListener listener = csv.listener("one");
               listener.onStart(0, 1);
-              listener.onEnd(new TrainingOutcome(0, false, 0, 0));
+              listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
         owner(

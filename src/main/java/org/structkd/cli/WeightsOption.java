@@ -3,9 +3,11 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.DataFileException;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.train.Distiller;
 import picocli.CommandLine.Option;
 
 /** Which trained network. */
@@ -25,6 +27,12 @@ final class WeightsOption {
   /** The network of a file of weights. */
   static SegmentationNet load(Path weights) throws IOException {
     try (TensorFile file = TensorFile.open(weights)) {
+      if (Distiller.isCheckpoint(file)) {
+        throw new DataFileException(
+            weights.toString(),
+            "weights of a network",
+            "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
+      }
       return SegmentationNet.of(file);
     }
   }

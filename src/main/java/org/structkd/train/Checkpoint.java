@@ -17,18 +17,23 @@ import org.structkd.model.TensorFile;
  * time taken, and the settings of the training, so that no other one continues from it.
  *
  * @param stepsDone steps that are in the weights
- * @param stepNanos time they took
+ * @param timedSteps those whose time was taken
+ * @param stepNanos time that these took
  * @param evaluated whether the evaluation that may be due after these steps was done
  */
-record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
+record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evaluated) {
   /** Before the first step. */
-  static final Checkpoint NONE = new Checkpoint(0, 0, true);
+  static final Checkpoint NONE = new Checkpoint(0, 0, 0, true);
 
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
   private static final String STUDENT = "student.";
   private static final String OPTIMIZER = "optimizer.";
   private static final String KIND = "checkpoint";
   private static final String ENVIRONMENT = "environment ";
+
+  static boolean isOne(TensorFile file) {
+    return KIND.equals(file.properties().get("kind"));
+  }
 
   /**
    * Writes a checkpoint in place of the one before.
@@ -50,6 +55,7 @@ record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
     file.property("kind", KIND);
     training.forEach(file::property);
     file.property("stepsDone", Long.toString(progress.stepsDone));
+    file.property("timedSteps", Long.toString(progress.timedSteps));
     file.property("stepNanos", Long.toString(progress.stepNanos));
     file.property("evaluated", Boolean.toString(progress.evaluated));
     Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
@@ -128,6 +134,7 @@ record Checkpoint(long stepsDone, long stepNanos, boolean evaluated) {
       Checkpoint progress =
           new Checkpoint(
               file.number("stepsDone"),
+              file.number("timedSteps"),
               file.number("stepNanos"),
               Boolean.parseBoolean(file.property("evaluated")));
       check.require(progress, file.properties());

@@ -10,21 +10,15 @@ import java.util.Objects;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import org.structkd.data.DataFileException;
-import org.structkd.data.SegmentationScore;
-import org.structkd.internal.ModuleModes;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
 import org.structkd.model.TappedNetwork;
+import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.SilentTerms;
-import org.structkd.objective.StepLoss;
 import org.structkd.objective.Taps;
 
 /**
@@ -58,8 +52,6 @@ import org.structkd.objective.Taps;
  * </ul>
  */
 public final class Distiller {
-  private static final Logger LOG = LoggerFactory.getLogger(Distiller.class);
-
   private final TrainingConfig config;
   private final Objective objective;
   private final BatchSource batches;
@@ -179,6 +171,15 @@ public final class Distiller {
   }
 
   /**
+   * {@return whether a file is the checkpoint of a training, which holds more than weights}
+   *
+   * @param file any file of tensors
+   */
+  public static boolean isCheckpoint(TensorFile file) {
+    return Checkpoint.isOne(file);
+  }
+
+  /**
    * Trains, or continues to. The student is left in evaluation mode.
    *
    * <p>What can be known is checked before the first step: taps, weights of all steps, the
@@ -221,7 +222,20 @@ public final class Distiller {
       Checkpoint start = restored(student, optimizer, identity);
       try (Prefetcher prefetcher =
           new Prefetcher(batches, start.stepsDone(), config.steps(), stop)) {
-        return new Run(student, optimizer, update, where, prefetcher, identity, start, claim).run();
+        return new TrainingLoop(
+                config,
+                student,
+                optimizer,
+                update,
+                prefetcher,
+                where,
+                stop,
+                evaluation,
+                new Listeners(listeners),
+                claim,
+                identity,
+                start)
+            .run();
       }
     } finally {
       student.module().eval();
@@ -311,172 +325,6 @@ public final class Distiller {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       requireUninterrupted();
-    }
-  }
-
-  /** One call of {@link #train}. */
-  private final class Run {
-    private final TrainableNetwork student;
-    private final AdamOptimizer optimizer;
-    private final TrainingStep update;
-    private final SilentTerms silentTerms = new SilentTerms();
-    private final Device where;
-    private final Prefetcher prefetcher;
-    private final @Nullable TrainingIdentity identity;
-    private final @Nullable FileClaim claim;
-    private final Listeners told = new Listeners(listeners);
-    private Checkpoint saved;
-    private long stepsDone;
-    private long stepNanos;
-    private boolean evaluated;
-
-    Run(
-        TrainableNetwork student,
-        AdamOptimizer optimizer,
-        TrainingStep update,
-        Device where,
-        Prefetcher prefetcher,
-        @Nullable TrainingIdentity identity,
-        Checkpoint start,
-        @Nullable FileClaim claim) {
-      this.student = student;
-      this.optimizer = optimizer;
-      this.update = update;
-      this.claim = claim;
-      this.where = where;
-      this.prefetcher = prefetcher;
-      this.identity = identity;
-      saved = start;
-      stepsDone = start.stepsDone();
-      stepNanos = start.stepNanos();
-      evaluated = start.evaluated();
-    }
-
-    TrainingOutcome run() throws IOException {
-      try {
-        told.onStart(stepsDone, config.steps());
-        ModuleModes.train(student.module());
-        evaluateIfDue();
-        while (stepsDone < config.steps() && !stop.isRequested()) {
-          requireUninterrupted();
-          step();
-          evaluateIfDue();
-          if (isDue(config.checkpointEvery())) {
-            save();
-          }
-        }
-        save();
-        TrainingOutcome outcome =
-            new TrainingOutcome(
-                stepsDone, stepsDone == config.steps(), stepNanos, prefetcher.waitedNanos());
-        told.onEnd(outcome);
-        return outcome;
-      } catch (RuntimeException e) {
-        RuntimeException cause = NativeCall.translate(e);
-        end(cause);
-        throw cause;
-      } catch (IOException | Error cause) {
-        end(cause);
-        throw cause;
-      }
-    }
-
-    /** Saves what is whole, and tells; what fails here, too, goes along with the cause. */
-    private void end(Throwable cause) {
-      try {
-        if (!update.isTorn()) {
-          save();
-        }
-      } catch (Exception | Error e) {
-        add(cause, e);
-      }
-      try {
-        told.onFailure(stepsDone, cause);
-      } catch (RuntimeException | Error e) {
-        add(cause, e);
-      }
-    }
-
-    private static void add(Throwable cause, Throwable another) {
-      if (cause != another) { // a listener may throw the same one each time
-        cause.addSuppressed(another);
-      }
-    }
-
-    private void requireUninterrupted() throws IOException {
-      if (Thread.currentThread().isInterrupted()) {
-        save();
-        throw new TrainingInterruptedException(
-            "after "
-                + stepsDone
-                + " of "
-                + config.steps()
-                + " steps; "
-                + (checkpoint == null
-                    ? "without a checkpoint file its state is lost"
-                    : "it continues from " + checkpoint));
-      }
-    }
-
-    private void evaluateIfDue() {
-      if (evaluated || evaluation == null) {
-        return;
-      }
-      SegmentationScore score = evaluation.of(student, where);
-      evaluated = true;
-      told.onEvaluation(stepsDone, score);
-    }
-
-    private boolean isDue(long interval) {
-      return interval > 0 && stepsDone % interval == 0;
-    }
-
-    private void step() {
-      long start = System.nanoTime();
-      try (PointerScope temporaries = new PointerScope()) {
-        Batch batch = nextBatch();
-        if (batch == null) {
-          return;
-        }
-        Tensor images = Devices.moved(batch.images(), where);
-        Tensor labels = Devices.moved(batch.labels(), where);
-        double rate = config.learningRate().at(stepsDone, config.steps());
-        StepLoss loss = update.take(images, labels, stepsDone, rate);
-        stepsDone++;
-        stepNanos += System.nanoTime() - start;
-        evaluated = !isDue(config.evaluateEvery());
-        told.onStep(loss, rate);
-        silentTerms.after(loss).forEach(this::warn);
-      }
-    }
-
-    private void warn(String sentence) {
-      LOG.warn(sentence);
-      told.onWarning(sentence);
-    }
-
-    /** The batch of this step; null if the training shall stop, or its thread is interrupted. */
-    private @Nullable Batch nextBatch() {
-      try {
-        Batch batch = prefetcher.take(stepsDone);
-        if (batch != null && identity != null && stepsDone == 0) {
-          identity.add(batch);
-        }
-        return batch;
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        return null;
-      }
-    }
-
-    /** Saves the state unless it is saved. */
-    private void save() throws IOException {
-      if (claim == null || saved.stepsDone() == stepsDone && saved.evaluated() == evaluated) {
-        return;
-      }
-      saved = new Checkpoint(stepsDone, stepNanos, evaluated);
-      Checkpoint.save(claim, identity.properties(), student.module(), optimizer, saved);
-      told.onCheckpoint(stepsDone, claim.file());
     }
   }
 }

@@ -5,12 +5,15 @@ package org.structkd.train;
  *
  * @param stepsDone of the whole training, those before it continued included
  * @param complete false if a {@link StopSignal} ended it
- * @param stepNanos time of all these steps together, without evaluations and checkpoints
- * @param waitedNanos part of it that was spent waiting for batches
+ * @param timedSteps those whose time was taken: all but the first ten of each process, in which the
+ *     JVM compiles and LibTorch fills its caches
+ * @param stepNanos time of the timed steps together, without evaluations and checkpoints
+ * @param waitedNanos time of all steps that was spent waiting for batches
  */
-public record TrainingOutcome(long stepsDone, boolean complete, long stepNanos, long waitedNanos) {
-  /** {@return mean time of a step} */
+public record TrainingOutcome(
+    long stepsDone, boolean complete, long timedSteps, long stepNanos, long waitedNanos) {
+  /** {@return mean time of a step, NaN if none was timed} */
   public double millisPerStep() {
-    return stepNanos / 1e6 / Math.max(1, stepsDone);
+    return timedSteps == 0 ? Double.NaN : stepNanos / 1e6 / timedSteps;
   }
 }

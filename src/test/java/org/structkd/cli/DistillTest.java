@@ -161,6 +161,18 @@ class DistillTest {
   }
 
   @Test
+  void aCheckpointInPlaceOfWeightsIsToldForWhatItIs() {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder).status());
+    Path checkpoint = folder.resolve("alone-1.checkpoint");
+    refused(
+        Cli.run("evaluate", "--weights", checkpoint),
+        checkpoint + ": expected weights of a network, found the checkpoint of a training");
+    refused(
+        distill(temp.resolve("other"), "--teacher", checkpoint), "the checkpoint of a training");
+  }
+
+  @Test
   void anEarlierRunIsNotOverwritten() {
     Path folder = temp.resolve("run");
     assertEquals(0, distill(folder).status());

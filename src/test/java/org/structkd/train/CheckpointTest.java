@@ -62,7 +62,8 @@ class CheckpointTest {
   private static void save(Path path, SegmentationNet net, AdamOptimizer optimizer, long stepsDone)
       throws IOException {
     try (FileClaim claim = FileClaim.of(path, Duration.ZERO)) {
-      Checkpoint.save(claim, SETTINGS, net.module(), optimizer, new Checkpoint(stepsDone, 7, true));
+      Checkpoint.save(
+          claim, SETTINGS, net.module(), optimizer, new Checkpoint(stepsDone, 1, 7, true));
     }
   }
 
@@ -81,7 +82,7 @@ class CheckpointTest {
     AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
     step(other, itsOptimizer); // what it had is replaced
     assertEquals(
-        new Checkpoint(2, 7, true), Checkpoint.restore(path, ANY, other.module(), itsOptimizer));
+        new Checkpoint(2, 1, 7, true), Checkpoint.restore(path, ANY, other.module(), itsOptimizer));
     assertArrayEquals(bytes(net), bytes(other));
     step(net, optimizer);
     step(other, itsOptimizer);

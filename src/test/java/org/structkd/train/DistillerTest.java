@@ -169,6 +169,8 @@ class DistillerTest {
     SegmentationNet second = net(4, 2);
     TrainingOutcome again = distiller(skd(), 0).withCheckpoint(checkpoint).train(second);
     assertEquals(done.stepNanos(), again.stepNanos());
+    assertEquals(STEPS - 10, done.timedSteps(), "the first ten are no measure");
+    assertEquals(done.millisPerStep(), again.millisPerStep());
     assertArrayEquals(bytes(first), bytes(second));
   }
 

@@ -1,0 +1,220 @@
+package org.structkd.train;
+
+import java.io.IOException;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.structkd.data.SegmentationScore;
+import org.structkd.internal.ModuleModes;
+import org.structkd.internal.NativeCall;
+import org.structkd.model.TrainableNetwork;
+import org.structkd.objective.SilentTerms;
+import org.structkd.objective.StepLoss;
+
+/**
+ * The steps of one training, with what is due between them: evaluations, checkpoints, listeners.
+ * Whatever ends it, the last whole state is saved.
+ */
+final class TrainingLoop {
+  private static final Logger LOG = LoggerFactory.getLogger(Distiller.class);
+
+  /**
+   * First steps of a process that no time counts: in them the JVM compiles and LibTorch fills its
+   * caches. After ten a step of {@code ./structkd distill} has its steady time.
+   */
+  private static final long WARM_UP_STEPS = 10;
+
+  private final TrainingConfig config;
+  private final TrainableNetwork student;
+  private final AdamOptimizer optimizer;
+  private final TrainingStep update;
+  private final Prefetcher prefetcher;
+  private final Device where;
+  private final StopSignal stop;
+  private final @Nullable Evaluation evaluation;
+  private final Listeners told;
+  private final @Nullable FileClaim claim;
+  private final @Nullable TrainingIdentity identity;
+  private final SilentTerms silentTerms = new SilentTerms();
+  private final long firstStep;
+  private Checkpoint saved;
+  private long stepsDone;
+  private long timedSteps;
+  private long stepNanos;
+  private boolean evaluated;
+
+  /**
+   * A loop that goes on from {@code start}.
+   *
+   * @param claim of the checkpoint file; null without one
+   * @param identity what the checkpoint says of the training; null without a checkpoint
+   */
+  TrainingLoop(
+      TrainingConfig config,
+      TrainableNetwork student,
+      AdamOptimizer optimizer,
+      TrainingStep update,
+      Prefetcher prefetcher,
+      Device where,
+      StopSignal stop,
+      @Nullable Evaluation evaluation,
+      Listeners told,
+      @Nullable FileClaim claim,
+      @Nullable TrainingIdentity identity,
+      Checkpoint start) {
+    this.config = config;
+    this.student = student;
+    this.optimizer = optimizer;
+    this.update = update;
+    this.prefetcher = prefetcher;
+    this.where = where;
+    this.stop = stop;
+    this.evaluation = evaluation;
+    this.told = told;
+    this.claim = claim;
+    this.identity = identity;
+    saved = start;
+    firstStep = start.stepsDone();
+    stepsDone = firstStep;
+    timedSteps = start.timedSteps();
+    stepNanos = start.stepNanos();
+    evaluated = start.evaluated();
+  }
+
+  TrainingOutcome run() throws IOException {
+    try {
+      told.onStart(stepsDone, config.steps());
+      ModuleModes.train(student.module());
+      evaluateIfDue();
+      while (stepsDone < config.steps() && !stop.isRequested()) {
+        requireUninterrupted();
+        step();
+        evaluateIfDue();
+        if (isDue(config.checkpointEvery())) {
+          save();
+        }
+      }
+      save();
+      TrainingOutcome outcome =
+          new TrainingOutcome(
+              stepsDone,
+              stepsDone == config.steps(),
+              timedSteps,
+              stepNanos,
+              prefetcher.waitedNanos());
+      told.onEnd(outcome);
+      return outcome;
+    } catch (RuntimeException e) {
+      RuntimeException cause = NativeCall.translate(e);
+      end(cause);
+      throw cause;
+    } catch (IOException | Error cause) {
+      end(cause);
+      throw cause;
+    }
+  }
+
+  /** Saves what is whole, and tells; what fails here, too, goes along with the cause. */
+  private void end(Throwable cause) {
+    try {
+      if (!update.isTorn()) {
+        save();
+      }
+    } catch (Exception | Error e) {
+      add(cause, e);
+    }
+    try {
+      told.onFailure(stepsDone, cause);
+    } catch (RuntimeException | Error e) {
+      add(cause, e);
+    }
+  }
+
+  private static void add(Throwable cause, Throwable another) {
+    if (cause != another) { // a listener may throw the same one each time
+      cause.addSuppressed(another);
+    }
+  }
+
+  private void requireUninterrupted() throws IOException {
+    if (Thread.currentThread().isInterrupted()) {
+      save();
+      throw new TrainingInterruptedException(
+          "after "
+              + stepsDone
+              + " of "
+              + config.steps()
+              + " steps; "
+              + (claim == null
+                  ? "without a checkpoint file its state is lost"
+                  : "it continues from " + claim.file()));
+    }
+  }
+
+  private void evaluateIfDue() {
+    if (evaluated || evaluation == null) {
+      return;
+    }
+    SegmentationScore score = evaluation.of(student, where);
+    evaluated = true;
+    told.onEvaluation(stepsDone, score);
+  }
+
+  private boolean isDue(long interval) {
+    return interval > 0 && stepsDone % interval == 0;
+  }
+
+  private void step() {
+    long start = System.nanoTime();
+    try (PointerScope temporaries = new PointerScope()) {
+      Batch batch = nextBatch();
+      if (batch == null) {
+        return;
+      }
+      Tensor images = Devices.moved(batch.images(), where);
+      Tensor labels = Devices.moved(batch.labels(), where);
+      double rate = config.learningRate().at(stepsDone, config.steps());
+      StepLoss loss = update.take(images, labels, stepsDone, rate);
+      stepsDone++;
+      if (stepsDone - firstStep > WARM_UP_STEPS) {
+        timedSteps++;
+        stepNanos += System.nanoTime() - start;
+      }
+      evaluated = !isDue(config.evaluateEvery());
+      told.onStep(loss, rate);
+      silentTerms.after(loss).forEach(this::warn);
+    }
+  }
+
+  private void warn(String sentence) {
+    LOG.warn(sentence);
+    told.onWarning(sentence);
+  }
+
+  /** The batch of this step; null if the training shall stop, or its thread is interrupted. */
+  private @Nullable Batch nextBatch() {
+    try {
+      Batch batch = prefetcher.take(stepsDone);
+      if (batch != null && identity != null && stepsDone == 0) {
+        identity.add(batch);
+      }
+      return batch;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return null;
+    }
+  }
+
+  /** Saves the state unless it is saved. */
+  private void save() throws IOException {
+    if (claim == null || saved.stepsDone() == stepsDone && saved.evaluated() == evaluated) {
+      return;
+    }
+    saved = new Checkpoint(stepsDone, timedSteps, stepNanos, evaluated);
+    Checkpoint.save(claim, identity.properties(), student.module(), optimizer, saved);
+    told.onCheckpoint(stepsDone, claim.file());
+  }
+}
