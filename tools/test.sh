@@ -93,7 +93,7 @@ emulated_sanitized() { run_tests target/native-sanitize -L emulator --parallel 2
 # What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
 java_tests_emulated() {
   mvn -B --no-transfer-progress surefire:test -Dstructkd.cuda=emulated \
-    -Dtest='AutogradTest,BadInputTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
+    -Dtest='AutogradTest,BadInputTest,ShapesTest,LabelsTest,ViewsTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
 }
 
 # -Xcheck:jni only prints what it finds. It also finds the JDK's own drawing of text, whose frames begin

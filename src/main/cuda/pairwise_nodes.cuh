@@ -163,8 +163,9 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 // Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
 //           difference of close vectors is lost
 constexpr int kMeasureWarps = 8;
-// On a multiprocessor. Left alone the compiler saves registers for a sixth on sm_120, and spills.
-constexpr int kMeasureBlocks = 5;
+// On a multiprocessor, all that one of sm_75 holds. Left alone the compiler saves registers for a
+// sixth on sm_120, and spills.
+constexpr int kMeasureBlocks = 4;
 
 // Channels first, first + step, .. of one node, from channel `first` of it on.
 template <class Sum, class Real, class E>
