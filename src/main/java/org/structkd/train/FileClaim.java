@@ -47,6 +47,9 @@ final class FileClaim implements AutoCloseable {
    *     written
    */
   static FileClaim of(Path file, Duration patience) throws IOException {
+    if (file.getFileName() == null || file.getFileName().toString().isEmpty()) {
+      throw new IOException("\"" + file + "\" cannot be written: it names no file");
+    }
     long end = System.nanoTime() + patience.toNanos();
     Path lockFile;
     try {

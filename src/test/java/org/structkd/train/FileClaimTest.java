@@ -104,6 +104,15 @@ class FileClaimTest {
   }
 
   @Test
+  void aPathWithoutANameIsRefused() {
+    for (String path : new String[] {"/", ""}) {
+      IOException refused =
+          assertThrows(IOException.class, () -> AtomicFile.write(Path.of(path), out -> {}));
+      assertEquals("\"" + path + "\" cannot be written: it names no file", refused.getMessage());
+    }
+  }
+
+  @Test
   void writersOfOneFileTakeTurns() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {
