@@ -18,7 +18,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /** Trains students alone and distilled, and compares. */
@@ -135,11 +134,10 @@ final class Distill implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    DistillSettings given = settings();
     Device device = machine.prepare();
     return runs.execute(
         spec,
-        given,
+        this::settings,
         DistillSettings.class,
         resumes.allowed(spec),
         this::changed,
@@ -153,14 +151,11 @@ final class Distill implements Callable<Integer> {
 
   /** The settings of a run with what was given beside --resume. */
   private DistillSettings changed(DistillSettings run) {
-    ParseResult parsed = spec.commandLine().getParseResult();
-    if (!parsed.hasMatchedOption("--method")) {
-      method = run.method();
-      Map<String, Double> all = new LinkedHashMap<>(run.weights());
-      all.putAll(weights);
-      weights = all;
-    }
-    if (!parsed.hasMatchedOption("--steps")) {
+    method = run.method();
+    Map<String, Double> all = new LinkedHashMap<>(run.weights());
+    all.putAll(weights);
+    weights = all;
+    if (!spec.commandLine().getParseResult().hasMatchedOption("--steps")) {
       steps = run.steps();
     }
     DistillSettings settings = resumes.merged(spec, run, settings());

@@ -98,7 +98,7 @@ final class DistillRun {
             new SceneBatches(
                 scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
                 settings.batch(),
-                settings.labelledScenes()),
+                settings.labelled()),
             new TrainingConfig(
                 settings.steps(),
                 LearningRate.poly(settings.learningRate()),

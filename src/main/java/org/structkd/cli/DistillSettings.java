@@ -12,7 +12,7 @@ record DistillSettings(
     long seed,
     long steps,
     int batch,
-    int labelledScenes,
+    int labelled,
     double learningRate,
     int studentWidth,
     long checkpointEvery,
@@ -29,7 +29,7 @@ record DistillSettings(
 
   /** What a training of this run depends on, beside what a checkpoint knows anyway. */
   String training(long seed) {
-    return "seed " + seed + ", labelled " + labelledScenes;
+    return "seed " + seed + ", labelled " + labelled;
   }
 
   /** Everything that a training of this run depends on, for whoever finds its weights. */
@@ -38,7 +38,7 @@ record DistillSettings(
         .formatted(
             seed,
             batch,
-            labelledScenes,
+            labelled,
             studentWidth,
             method,
             weights,

@@ -9,8 +9,9 @@ import picocli.CommandLine.Option;
 
 /** What may be changed in a run that continues. */
 final class ResumeOptions {
-  /** Options that make another network or another folder: nothing could continue. */
-  private static final Set<String> NEVER = Set.of("--out", "--width", "--student-width");
+  /** Options that make another network, folder or columns of the log: nothing could continue. */
+  private static final Set<String> NEVER =
+      Set.of("--out", "--width", "--student-width", "--method");
 
   @Option(
       names = "--resume-changed",
@@ -42,9 +43,6 @@ final class ResumeOptions {
       if (!RunOptions.withResume().contains(option.longestName())) {
         replaced.add(component(option.longestName()));
       }
-    }
-    if (replaced.contains("method")) {
-      replaced.add("weights"); // belong together
     }
     return RunFolder.merged(before, given, replaced);
   }

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.structkd.train.StopSignal;
@@ -46,21 +47,21 @@ final class RunOptions {
   /** Does the work of a command whose runs continue with the settings that they have. */
   <S> int execute(CommandSpec spec, S given, Class<S> type, Preparation<S> preparation)
       throws IOException {
-    return execute(spec, given, type, WITH_RESUME, settings -> settings, preparation);
+    return execute(spec, () -> given, type, WITH_RESUME, settings -> settings, preparation);
   }
 
   /**
    * Does the work of a command, in a new folder or in that of the run to continue. A folder is made
    * or changed only after everything was prepared.
    *
-   * @param given settings of a new run
+   * @param given makes the settings of a new run
    * @param type of the settings
    * @param withResume names of the options that may be given with --resume
    * @param changes makes the settings to go on with out of those of the run
    */
   <S> int execute(
       CommandSpec spec,
-      S given,
+      Supplier<S> given,
       Class<S> type,
       Set<String> withResume,
       UnaryOperator<S> changes,
@@ -68,8 +69,9 @@ final class RunOptions {
       throws IOException {
     try (StopSignal stop = StopSignal.onSignals()) {
       if (resume == null) {
-        Work work = preparation.prepare(given, stop);
-        try (RunFolder folder = create(spec, given)) {
+        S settings = given.get();
+        Work work = preparation.prepare(settings, stop);
+        try (RunFolder folder = create(spec, settings)) {
           return run(work, folder, spec);
         }
       }

@@ -57,7 +57,14 @@ final class TrainTeacher implements Callable<Integer> {
       double learningRate,
       long seed,
       @Nullable String data,
-      int threads) {}
+      int threads) {
+    /** Refuses a file of another command: Gson leaves null or 0 what it does not find. */
+    Settings {
+      if (steps < 1 || width < 1 || batch < 1) {
+        throw new IllegalArgumentException("steps, width or batch is missing");
+      }
+    }
+  }
 
   @Spec private CommandSpec spec;
 
@@ -104,7 +111,7 @@ final class TrainTeacher implements Callable<Integer> {
             machine.threads());
     return runs.execute(
         spec,
-        given,
+        () -> given,
         Settings.class,
         resumes.allowed(spec),
         run -> {

@@ -133,6 +133,8 @@ final class TrainingRun {
       throws IOException {
     try {
       return distiller.train(net);
+    } catch (IllegalArgumentException e) { // settings that teach nothing, told by the first step
+      throw new CommandFailure(CommandFailure.BAD_INPUT, task.name() + ": " + e.getMessage());
     } catch (DivergedException e) {
       throw new CommandFailure(
           1,

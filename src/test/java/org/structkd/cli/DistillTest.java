@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.train.MetricsCsv;
+import picocli.CommandLine.Model.OptionSpec;
 
 /** What distill and train-teacher leave, say and refuse. Signals are in {@link KillTest}. */
 class DistillTest {
@@ -332,6 +334,70 @@ class DistillTest {
     refused(
         Cli.run("distill", "--resume", folder, "--resume-changed", "--student-width", 3),
         "--student-width cannot be given with --resume");
+    refused(
+        Cli.run("distill", "--resume", folder, "--resume-changed", "--method", "skd"),
+        "--method cannot be given with --resume"); // its terms are other columns of the log
+    assertEquals(settings, Files.readString(folder.resolve("config.json")));
+  }
+
+  @Test
+  void everyOptionOfARunIsOneOfItsSettings() {
+    Set<String> noSettings =
+        Set.of("--out", "--resume", "--resume-changed", "--device", "--help", "--version");
+    Map.of("distill", DistillSettings.class, "train-teacher", TrainTeacher.Settings.class)
+        .forEach(
+            (command, type) -> {
+              Set<String> components =
+                  Arrays.stream(type.getRecordComponents())
+                      .map(component -> component.getName().toLowerCase(Locale.ROOT))
+                      .collect(Collectors.toSet());
+              for (OptionSpec option :
+                  Main.commandLine().getSubcommands().get(command).getCommandSpec().options()) {
+                String name = option.longestName();
+                assertTrue(
+                    noSettings.contains(name) || components.contains(name.replace("-", "")),
+                    command + " " + name + " would be lost when a run continues");
+              }
+            });
+  }
+
+  @Test
+  void aChangedRunTakesWeightsOfItsOwnMethod() throws IOException {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder, "--method", "interclass").status());
+    Cli changed =
+        Cli.run(
+            "distill",
+            "--resume",
+            folder,
+            "--resume-changed",
+            "--weights",
+            "interclass=1e-4",
+            "--labelled",
+            64);
+    assertEquals(0, changed.status(), changed.err());
+    String settings = Files.readString(folder.resolve("config.json"));
+    assertTrue(settings.contains("\"interclass\": 1.0E-4"), settings);
+    assertTrue(settings.contains("\"labelled\": 64"), settings);
+  }
+
+  @Test
+  void anotherCommandLeavesARunAsItIs() throws IOException {
+    Path folder = temp.resolve("run");
+    assertEquals(0, distill(folder).status());
+    String settings = Files.readString(folder.resolve("config.json"));
+    refused(
+        Cli.run("train-teacher", "--resume", folder, "--steps", 30),
+        "holds no settings of this command");
+    assertEquals(settings, Files.readString(folder.resolve("config.json")));
+  }
+
+  @Test
+  void aRateThatMovesNothingIsToldInASentence() {
+    refused(
+        distill(temp.resolve("run"), "--learning-rate", "1e-30"),
+        "alone-1: step 0 moved no weight",
+        "learning rate is 1.0E-30");
   }
 
   @Test
