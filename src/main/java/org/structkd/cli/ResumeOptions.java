@@ -9,11 +9,13 @@ import picocli.CommandLine.Option;
 
 /** What may be changed in a run that continues. */
 final class ResumeOptions {
+  private static final String CHANGED = "--resume-changed";
+
   /** Options that make another network or another folder: nothing could continue. */
   private static final Set<String> NEVER = Set.of("--out", "--width", "--student-width");
 
   @Option(
-      names = "--resume-changed",
+      names = CHANGED,
       description =
           "With --resume: options of the training given beside replace those of the run, although"
               + " its steps so far were others. Without it only --steps may grow.")
@@ -44,7 +46,7 @@ final class ResumeOptions {
       }
     }
     if (replaced.contains("method")) {
-      replaced.add("weights"); // belong together
+      replaced.add("weights"); // those of the run belong to its method
     }
     return RunFolder.merged(before, given, replaced);
   }
@@ -70,11 +72,14 @@ final class ResumeOptions {
   /** Refuses options that cannot be given with --resume. */
   static void requireAllowed(CommandSpec spec, Set<String> allowed) {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      if (!allowed.contains(option.longestName())) {
+      String name = option.longestName();
+      if (!allowed.contains(name)) {
+        boolean changeable = spec.findOption(CHANGED) != null && !NEVER.contains(name);
         throw new CommandFailure(
             CommandFailure.BAD_INPUT,
-            option.longestName()
-                + " cannot be given with --resume: the run goes on with the settings that it has");
+            name
+                + " cannot be given with --resume: the run goes on with the settings that it has"
+                + (changeable ? "; add " + CHANGED + " to change them" : ""));
       }
     }
   }
