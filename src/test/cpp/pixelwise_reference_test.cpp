@@ -14,9 +14,8 @@
 namespace structkd::test {
 namespace {
 
-// One pixel of K classes: student s_c = (c^2 mod 7) / 8 + c / 16, teacher s_c + ((3 c mod 5) - 2)
-// 2^-e
-// + offset, all exact in f64.
+// One pixel of K classes: student s_c = (c^2 mod 7) / 8 + c / 16,
+// teacher s_c + ((3 c mod 5) - 2) 2^-e + offset, all exact in f64.
 struct Case {
   int64_t K;
   int e;

@@ -9,12 +9,14 @@ import picocli.CommandLine.Option;
 
 /** What may be changed in a run that continues. */
 final class ResumeOptions {
+  private static final String CHANGED = "--resume-changed";
+
   /** Options that make another network, folder or columns of the log: nothing could continue. */
   private static final Set<String> NEVER =
       Set.of("--out", "--width", "--student-width", "--method");
 
   @Option(
-      names = "--resume-changed",
+      names = CHANGED,
       description =
           "With --resume: options of the training given beside replace those of the run, although"
               + " its steps so far were others. Without it only --steps may grow.")
@@ -68,11 +70,14 @@ final class ResumeOptions {
   /** Refuses options that cannot be given with --resume. */
   static void requireAllowed(CommandSpec spec, Set<String> allowed) {
     for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-      if (!allowed.contains(option.longestName())) {
+      String name = option.longestName();
+      if (!allowed.contains(name)) {
+        boolean changeable = spec.findOption(CHANGED) != null && !NEVER.contains(name);
         throw new CommandFailure(
             CommandFailure.BAD_INPUT,
-            option.longestName()
-                + " cannot be given with --resume: the run goes on with the settings that it has");
+            name
+                + " cannot be given with --resume: the run goes on with the settings that it has"
+                + (changeable ? "; add " + CHANGED + " to change them" : ""));
       }
     }
   }

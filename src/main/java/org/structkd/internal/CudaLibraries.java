@@ -26,7 +26,7 @@ public final class CudaLibraries {
 
   /** What {@link NativeLoader} does last; nothing here needs a GPU. */
   static void prepare(String platform) throws IOException {
-    // Of another jar than libstructkd_torch.so, so not beside it.
+    // It comes from another jar than libstructkd_torch.so, so it is not beside it.
     File kernels = cached(platform, "libstructkd_cuda.so");
     if (kernels != null && cached(platform, "libstructkd_torch_cuda.so") != null) {
       NativeOps.lookForCudaIn(kernels.getParent());

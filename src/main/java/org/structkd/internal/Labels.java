@@ -33,7 +33,7 @@ public record Labels(MapView map, Tensor values, long ignoreIndex) {
           map.loss() + ": labels is " + type + ", expected integers");
     }
     Tensor resized = NativeOps.labelsAt(plane, map.map().size(2), map.map().size(3));
-    // As Long: a Byte compared with -1 would be compared with 255.
+    // They are compared as Long: a Byte compared with -1 would be compared with 255.
     return new Labels(map, resized.to(ScalarType.Long), ignoreIndex);
   }
 

@@ -50,7 +50,7 @@ public record MapPair(MapView student, MapView teacher) {
           student.isTokens()
               ? "number of positions: leave out those that have no counterpart, such as a class"
                   + " token"
-              : "height and width: resize one of them");
+              : "height and width: resize one of them, in a term by withTeacherResized()");
     }
     return this;
   }
@@ -64,7 +64,8 @@ public record MapPair(MapView student, MapView teacher) {
               + pooled.student.size()
               + " and "
               + pooled.teacher.size()
-              + " nodes: resize one of them, or pool to a number of nodes that both have");
+              + " nodes: resize one of them, in a term by withTeacherResized(), or pool to a number of"
+              + " nodes that both have");
     }
     return pooled;
   }

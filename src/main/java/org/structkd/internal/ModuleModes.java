@@ -44,7 +44,7 @@ public final class ModuleModes implements AutoCloseable {
   public static void train(Module root) {
     ModuleModes before = new ModuleModes(root);
     try (PointerScope temporaries = new PointerScope()) {
-      SharedModuleVector modules = root.modules(); // each before its children
+      SharedModuleVector modules = root.modules(); // a module stands before its children
       boolean[] frozen = new boolean[before.training.length];
       for (int i = 0; i < frozen.length; i++) {
         if (!frozen[i] && !before.training[i] && isFrozen(modules.get(i))) {

@@ -134,7 +134,7 @@ public final class NativeLoader {
     }
   }
 
-  /** Of another jar, or opened before by another class loader: one process has one of them. */
+  /** The open library may be another jar's or class loader's: one process has one of them. */
   private static void requireOurVersion() {
     String ours = Installation.built("structkd").replace("-SNAPSHOT", "");
     String loaded = NativeOps.version();

@@ -98,7 +98,7 @@ public final class Scopes {
 
   private static void handOver(
       Tensor result, PointerScope temporaries, @Nullable PointerScope caller) {
-    // Before it leaves this scope: a pointer that no scope counts is released at once.
+    // It is held before it leaves this scope: a pointer that no scope counts is released at once.
     if (caller != null) {
       caller.attach(result);
     } else {

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 public final class TensorArguments {
   private TensorArguments() {}
 
-  /** Neither null nor closed nor undefined, and of memory that strides describe. */
+  /** Requires a tensor: not null, closed or undefined, and of memory that strides describe. */
   public static void requireOpen(String loss, String argument, @Nullable Tensor tensor) {
     if (tensor == null) {
       throw new IllegalArgumentException(loss + ": " + argument + " is null");
@@ -48,7 +48,7 @@ public final class TensorArguments {
     }
   }
 
-  /** Of a floating type, with at least one element. */
+  /** Requires a tensor of a floating type, with at least one element. */
   public static void requireNumbers(String loss, String argument, Tensor tensor) {
     if (tensor.numel() == 0) {
       throw new IllegalArgumentException(

@@ -263,7 +263,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
         samples == 1 || pixels == 1,
         student,
         "is compared at one pixel, whose cosine with itself is 1; expected 2 or more");
-    // Of a negative width only the least is known where images have classes of their own.
+    // Where images have classes of their own, only the least of a negative width is known.
     long width = config.groupWidth();
     long least = width >= 0 ? width : -width * (counts.has_value() ? 1 : classes);
     ConstantLoss.refuseIf(

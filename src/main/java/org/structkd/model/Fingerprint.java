@@ -24,7 +24,7 @@ final class Fingerprint {
 
   private Fingerprint() {}
 
-  /** Of all parameters and buffers, with their names, types and shapes. */
+  /** {@return a digest of all parameters and buffers, with their names, types and shapes} */
   static String of(Module module) {
     MessageDigest digest = sha256();
     try (PointerScope temporaries = new PointerScope()) {

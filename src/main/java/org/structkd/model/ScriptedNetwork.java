@@ -1,7 +1,9 @@
 package org.structkd.model;
 
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -79,7 +81,8 @@ public final class ScriptedNetwork implements TappedNetwork {
     TensorArguments.requireOpen(NAME, "sample", sample);
     try (PointerScope temporaries = new PointerScope()) {
       ScriptedNetwork network = new ScriptedNetwork(path, sample.device(), List.of(names));
-      network.taps = Set.copyOf(network.infer(sample).keySet());
+      Set<String> inOrder = new LinkedHashSet<>(network.infer(sample).keySet());
+      network.taps = Collections.unmodifiableSet(inOrder);
       return network;
     } catch (IllegalArgumentException e) {
       throw e;
@@ -106,6 +109,7 @@ public final class ScriptedNetwork implements TappedNetwork {
     }
   }
 
+  /** {@return the names of the outputs, in the order in which the module returns them} */
   @Override
   public Set<String> taps() {
     return taps;

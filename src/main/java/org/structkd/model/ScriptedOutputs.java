@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * tuples, indices of tuples and lists, joined by dots. Values that are no tensors are left out.
  */
 final class ScriptedOutputs {
-  /** Of more outputs than these a sentence tells the first only. */
+  /** A sentence lists so many outputs at most; of more it tells the first only. */
   private static final int TOLD = 12;
 
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();

@@ -218,7 +218,7 @@ public final class TensorFile implements AutoCloseable {
     String version = properties.get(LAYOUT);
     String stored = properties.get(CHECKSUM);
     if (version == null && stored == null) {
-      return; // written by another program
+      return; // another program wrote it, without a checksum
     }
     if (!LAYOUT_VERSION.equals(version)) {
       throw new DataFileException(
@@ -256,7 +256,7 @@ public final class TensorFile implements AutoCloseable {
 
   private static void update(CRC32C crc, String text) {
     crc.update(text.getBytes(StandardCharsets.UTF_8));
-    crc.update(0); // where it ends
+    crc.update(0); // it marks where a text ends
   }
 
   /**

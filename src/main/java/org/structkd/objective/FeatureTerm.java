@@ -88,7 +88,7 @@ public record FeatureTerm(
     return new TermLoss(value, Labels.of(map, labels, label).valid().sum());
   }
 
-  /** Of maps, tokens and vectors; what else a loss may take is not counted. */
+  /** Counts positions of maps, tokens and vectors; what else a loss may take is not counted. */
   private static @Nullable Tensor positions(Tensor student) {
     if (student.dim() < 2 || student.dim() > 4) {
       return null;

@@ -94,7 +94,7 @@ public final class GradientCheck {
             + " differ where they are computed once more");
   }
 
-  /** Of the term that has just been differentiated alone. */
+  /** Names the term that has just been differentiated alone, and a parameter. */
   private DivergedException exception(long step, TermValue term) {
     StringTensorDict named = student.named_parameters();
     for (long i = 0; i < named.size(); i++) {

@@ -100,7 +100,7 @@ public record Objective(List<WeightedTerm> terms) {
    */
   public void requireWeights(long first, long end) {
     if (terms.stream().allMatch(term -> term.weight() instanceof ConstantWeight)) {
-      return; // checked when they were made
+      return; // these were checked when they were made
     }
     for (long step = first; step < end; step++) {
       weightsAt(step);

@@ -41,7 +41,6 @@ public final class SilentTerms {
                 + STEPS
                 + " steps in a row, up to step "
                 + loss.step()
-                + ": "
                 + reason(term));
       }
     }
@@ -50,16 +49,16 @@ public final class SilentTerms {
 
   private static String reason(TermValue term) {
     if (term.tookPart().isEmpty()) {
-      return "student and teacher agree, or nothing took part (this term does not count it); check"
+      return ": student and teacher agree, or nothing took part (this term does not count it); check"
           + " labels, ignore index and masks";
     }
     long count = term.tookPart().getAsLong();
     if (count == 0) {
-      return "no pixel, node or sample took part; check labels, ignore index, masks and sampling";
+      return ": no pixel, node or sample took part; check labels, ignore index, masks and sampling";
     }
-    return "although "
+    return ", although "
         + count
-        + " pixels, nodes or samples took part in the last one; student and teacher agree (are they one"
-        + " network?), or their maps are constant";
+        + " pixels, nodes or samples took part in the last one: student and teacher agree (are they"
+        + " one network?), or their maps are constant";
   }
 }

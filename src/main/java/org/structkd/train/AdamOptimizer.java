@@ -52,7 +52,7 @@ final class AdamOptimizer {
         if (steps > 0) {
           String name = prefix + named.getKey();
           file.tensor(
-              name + STEP, torch.tensor(steps).squeeze()); // without a dimension, as in Python
+              name + STEP, torch.tensor(steps).squeeze()); // Python's steps have no dimension
           file.tensor(name + EXP_AVG, NativeCall.of(() -> NativeOps.adamExpAvg(adam, parameter)));
           file.tensor(
               name + EXP_AVG_SQ, NativeCall.of(() -> NativeOps.adamExpAvgSq(adam, parameter)));

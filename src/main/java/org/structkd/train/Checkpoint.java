@@ -22,7 +22,7 @@ import org.structkd.model.TensorFile;
  * @param evaluated whether the evaluation that may be due after these steps was done
  */
 record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evaluated) {
-  /** Before the first step. */
+  /** Where a training stands before its first step. */
   static final Checkpoint NONE = new Checkpoint(0, 0, 0, true);
 
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);

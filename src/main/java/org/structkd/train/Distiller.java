@@ -184,8 +184,9 @@ public final class Distiller {
    *
    * <p>What can be known is checked before the first step: taps, weights of all steps, the
    * evaluation, whether a checkpoint can be written. What ends a training later is thrown as it
-   * came, whether out of the batches, a listener, the evaluation or the optimizer, and Errors
-   * alike; where the state between two steps is whole, it is saved before.
+   * came, whether out of a term, a listener, the evaluation or the optimizer, and Errors alike;
+   * what a batch source throws is the cause of an IllegalStateException that names the step. Where
+   * the state between two steps is whole, it is saved before.
    *
    * @param student to train
    * @return how it ended

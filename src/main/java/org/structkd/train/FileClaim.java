@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * process that was killed binds nobody.
  */
 final class FileClaim implements AutoCloseable {
-  /** Between two tries; a file takes milliseconds to write. */
+  /** How long it waits between two tries: a file takes milliseconds to write. */
   private static final long RETRY_MILLIS = 5;
 
   /**
@@ -79,7 +79,8 @@ final class FileClaim implements AutoCloseable {
     try {
       Thread.sleep(RETRY_MILLIS);
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt(); // for the caller; the wait ends in time all the same
+      // The caller shall see the interrupt; the wait ends in time all the same.
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -102,7 +103,7 @@ final class FileClaim implements AutoCloseable {
     try {
       Files.createFile(lockFile);
     } catch (FileAlreadyExistsException e) {
-      // Of another holder, or left behind by one that was killed.
+      // It belongs to another holder, or was left behind by one that was killed.
     }
     Object identity = identityOf(lockFile);
     // Not a FileChannel of its own: an interrupt of the thread would close it, and drop the lock.

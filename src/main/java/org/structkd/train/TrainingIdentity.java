@@ -105,7 +105,7 @@ final class TrainingIdentity {
     return properties;
   }
 
-  /** Everything but the steps; schedules as they are in the first {@code sampled} of them. */
+  /** Tells everything but the steps; of schedules what the first {@code sampled} of them show. */
   private Map<String, String> parts(long sampled) {
     Map<String, String> parts = new LinkedHashMap<>();
     parts.put(

@@ -25,7 +25,7 @@ final class Uninterrupted {
           if (!Thread.interrupted()) {
             throw e;
           }
-          interrupted = true; // meanwhile: once more
+          interrupted = true; // it came meanwhile: the work is done once more
         }
       }
     } finally {

@@ -313,7 +313,8 @@ class DistillTest {
     assertEquals(0, distill(folder, "--method", "kd").status());
     refused(
         Cli.run("distill", "--resume", folder, "--weights", "pixelwise=2"),
-        "--weights cannot be given with --resume");
+        "--weights cannot be given with --resume: the run goes on with the settings that it has;"
+            + " add --resume-changed to change them");
     Cli changed =
         Cli.run(
             "distill",
@@ -333,7 +334,8 @@ class DistillTest {
     assertTrue(settings.contains("\"method\": \"KD\""), settings);
     refused(
         Cli.run("distill", "--resume", folder, "--resume-changed", "--student-width", 3),
-        "--student-width cannot be given with --resume");
+        "--student-width cannot be given with --resume: the run goes on with the settings that it"
+            + " has\n");
     refused(
         Cli.run("distill", "--resume", folder, "--resume-changed", "--method", "skd"),
         "--method cannot be given with --resume"); // its terms are other columns of the log

@@ -343,7 +343,7 @@ class InterClassSimilarityLossTest {
         () -> PAPER.forward(map, torch.zeros(1, 3, 5, 5)));
     refused(
         "inter-class similarity loss: student [1, 4, 5, 5] and teacher [1, 4, 5, 6] differ in"
-            + " height and width: resize one of them",
+            + " height and width: resize one of them, in a term by withTeacherResized()",
         () -> PAPER.forward(map, torch.zeros(1, 4, 5, 6)));
     refused("inter-class similarity loss: student is null", () -> PAPER.forward(null, map));
     refused(

@@ -191,7 +191,7 @@ class PairwiseLossTest {
   void rejectsDifferentMapSizesNamingBoth() {
     refused(
         "pair-wise loss: student [1, 4, 5, 5] and teacher [1, 4, 5, 6] differ in height and width:"
-            + " resize one of them",
+            + " resize one of them, in a term by withTeacherResized()",
         torch.zeros(1, 4, 5, 5),
         torch.zeros(1, 4, 5, 6));
   }

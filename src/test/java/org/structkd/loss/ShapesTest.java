@@ -147,8 +147,8 @@ class ShapesTest {
     assertEquals(0.0, eight.forward(student, teacher, none).item_double());
     refused(
         "pair-wise loss: student [1, 4, 16, 16] and teacher [1, 6, 12, 12] differ in height and"
-            + " width after pooling, which gives 8 x 8 and 6 x 6 nodes: resize one of them, or pool"
-            + " to a number of nodes that both have",
+            + " width after pooling, which gives 8 x 8 and 6 x 6 nodes: resize one of them, in a"
+            + " term by withTeacherResized(), or pool to a number of nodes that both have",
         () -> eight.forward(student, torch.zeros(1, 6, 12, 12)));
   }
 

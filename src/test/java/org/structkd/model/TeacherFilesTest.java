@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
@@ -60,7 +61,10 @@ class TeacherFilesTest {
   void whatComesOutHasTheNamesOfTheModule(String file, String logits, String features)
       throws IOException {
     ScriptedNetwork network = load(file);
-    assertEquals(features == null ? Set.of(logits) : Set.of(logits, features), network.taps());
+    assertEquals(
+        features == null ? List.of(logits) : List.of(logits, features),
+        List.copyOf(network.taps()),
+        "in the module's order");
     Map<String, Tensor> outputs = network.infer(images);
     assertEquals(network.taps(), outputs.keySet());
     assertChannels(outputs.get(logits), 3);
