@@ -75,11 +75,15 @@ final class FileClaim implements AutoCloseable {
             + ": end that first, or name another file");
   }
 
+  /** Sleeps under an interrupted thread, too, whose flag stays set. */
   private static void pause() {
+    boolean interrupted = Thread.interrupted();
     try {
       Thread.sleep(RETRY_MILLIS);
     } catch (InterruptedException e) {
-      // The caller shall see the interrupt; the wait ends in time all the same.
+      interrupted = true;
+    }
+    if (interrupted) {
       Thread.currentThread().interrupt();
     }
   }
