@@ -379,6 +379,10 @@ class DistillTest {
     String settings = Files.readString(folder.resolve("config.json"));
     assertTrue(settings.contains("\"interclass\": 1.0E-4"), settings);
     assertTrue(settings.contains("\"labelled\": 64"), settings);
+    refused(
+        Cli.run("distill", "--resume", folder, "--resume-changed", "--batch", 130),
+        "--labelled must be 65 to");
+    assertEquals(settings, Files.readString(folder.resolve("config.json")));
   }
 
   @Test
