@@ -397,6 +397,14 @@ class DistillTest {
   }
 
   @Test
+  void aChangedRunIsNamed() {
+    refused(
+        Cli.run("distill", "--resume-changed", "--out", temp.resolve("run")),
+        "--resume-changed goes with");
+    assertFalse(Files.exists(temp.resolve("run")));
+  }
+
+  @Test
   void aRateThatMovesNothingIsToldInASentence() {
     refused(
         distill(temp.resolve("run"), "--learning-rate", "1e-30"),
