@@ -137,7 +137,7 @@ final class Distill implements Callable<Integer> {
     Device device = machine.prepare();
     return runs.execute(
         spec,
-        this::settings,
+        () -> requireFullBatches(settings()),
         DistillSettings.class,
         resumes.allowed(spec),
         this::changed,
@@ -168,6 +168,15 @@ final class Distill implements Callable<Integer> {
               + " depend on the number of steps, so a longer run is another one; --resume-changed"
               + " makes it all the same");
     }
+    return requireFullBatches(settings);
+  }
+
+  /** Options may fit one by one, and not the run whose settings they join. */
+  private static DistillSettings requireFullBatches(DistillSettings settings) {
+    if (settings.labelled() != SceneBatches.ALL) {
+      long half = (settings.batch() + 1) / 2;
+      Ranges.require("--labelled", settings.labelled(), half, SceneBatches.MAX_LABELLED);
+    }
     return settings;
   }
 
@@ -182,10 +191,6 @@ final class Distill implements Callable<Integer> {
     Ranges.require("--checkpoint-every", checkpointEvery, 1, Ranges.MAX_STEPS);
     Ranges.require("--test-scenes", testScenes, 1, Evaluate.MAX_SCENES);
     Ranges.require("--labelled", labelled, 0, SceneBatches.MAX_LABELLED);
-    if (labelled != SceneBatches.ALL) {
-      Ranges.require(
-          "--labelled", labelled, (optimizer.batch() + 1) / 2, SceneBatches.MAX_LABELLED);
-    }
     try {
       method.objective(weights, steps);
     } catch (IllegalArgumentException e) {

@@ -69,6 +69,10 @@ final class RunOptions {
       throws IOException {
     try (StopSignal stop = StopSignal.onSignals()) {
       if (resume == null) {
+        if (spec.commandLine().getParseResult().hasMatchedOption("--resume-changed")) {
+          throw new CommandFailure(
+              CommandFailure.BAD_INPUT, "--resume-changed goes with --resume DIR: which run?");
+        }
         S settings = given.get();
         Work work = preparation.prepare(settings, stop);
         try (RunFolder folder = create(spec, settings)) {

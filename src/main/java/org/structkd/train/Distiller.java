@@ -84,7 +84,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withTeacher(TappedNetwork network) {
-    teacher = network;
+    teacher = Objects.requireNonNull(network, "network");
     return this;
   }
 
@@ -95,7 +95,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withCheckpoint(Path file) {
-    checkpoint = file;
+    checkpoint = Objects.requireNonNull(file, "file");
     return this;
   }
 
@@ -109,7 +109,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withDescription(String text) {
-    description = text;
+    description = Objects.requireNonNull(text, "text");
     return this;
   }
 
@@ -121,7 +121,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withEvaluation(Evaluation what) {
-    evaluation = what;
+    evaluation = Objects.requireNonNull(what, "what");
     return this;
   }
 
@@ -132,7 +132,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withListener(TrainingListener listener) {
-    listeners.add(listener);
+    listeners.add(Objects.requireNonNull(listener, "listener"));
     return this;
   }
 
@@ -143,7 +143,7 @@ public final class Distiller {
    * @return this
    */
   public Distiller withStop(StopSignal signal) {
-    stop = signal;
+    stop = Objects.requireNonNull(signal, "signal");
     return this;
   }
 
@@ -155,7 +155,7 @@ public final class Distiller {
    * @throws IllegalArgumentException if LibTorch has no such device here
    */
   public Distiller withDevice(Device where) {
-    device = Scopes.kept(new Device(Devices.present(where)));
+    device = Scopes.kept(new Device(Devices.present(Objects.requireNonNull(where, "where"))));
     return this;
   }
 
@@ -201,6 +201,7 @@ public final class Distiller {
    * @throws IllegalStateException if there is no batch for a step, with the cause
    */
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
+    Objects.requireNonNull(student, "student");
     try {
       return trained(student);
     } catch (RuntimeException e) {
@@ -221,6 +222,9 @@ public final class Distiller {
       AdamOptimizer optimizer = new AdamOptimizer(student.module());
       TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
       Checkpoint start = restored(student, optimizer, identity);
+      if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
+        update.hasMovedBefore();
+      }
       try (Prefetcher prefetcher =
           new Prefetcher(batches, start.stepsDone(), config.steps(), stop)) {
         return new TrainingLoop(

@@ -132,7 +132,7 @@ final class TrainingIdentity {
   private static String describe(WeightSchedule weight, long sampled) {
     List<Double> values = new ArrayList<>();
     values.add(weight.at(0));
-    for (long step = 1; step < sampled; step *= 2) {
+    for (long step = 1; step > 0 && step < sampled; step *= 2) { // below 0: past the last long
       values.add(weight.at(step));
     }
     values.add(weight.at(sampled - 1));

@@ -113,6 +113,14 @@ final class TrainingStep {
   }
 
   /**
+   * Says that this training has moved weights in an earlier process. A rate that has decayed until
+   * it moves none does not end a training that goes through, so it must not end one that continues.
+   */
+  void hasMovedBefore() {
+    hasMoved = true;
+  }
+
+  /**
    * Weights and rates can be so small that the student's numbers cannot take in what they change.
    * Weights that are 0 take in anything and prove nothing.
    */

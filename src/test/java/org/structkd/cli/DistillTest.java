@@ -381,6 +381,10 @@ class DistillTest {
     String settings = Files.readString(folder.resolve("config.json"));
     assertTrue(settings.contains("\"interclass\": 1.0E-4"), settings);
     assertTrue(settings.contains("\"labelled\": 64"), settings);
+    refused(
+        Cli.run("distill", "--resume", folder, "--resume-changed", "--batch", 130),
+        "--labelled must be 65 to");
+    assertEquals(settings, Files.readString(folder.resolve("config.json")));
   }
 
   @Test
@@ -392,6 +396,14 @@ class DistillTest {
         Cli.run("train-teacher", "--resume", folder, "--steps", 30),
         "holds no settings of this command");
     assertEquals(settings, Files.readString(folder.resolve("config.json")));
+  }
+
+  @Test
+  void aChangedRunIsNamed() {
+    refused(
+        Cli.run("distill", "--resume-changed", "--out", temp.resolve("run")),
+        "--resume-changed goes with");
+    assertFalse(Files.exists(temp.resolve("run")));
   }
 
   @Test

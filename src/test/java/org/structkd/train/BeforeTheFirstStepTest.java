@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
@@ -144,6 +145,38 @@ class BeforeTheFirstStepTest {
         IllegalArgumentException.class,
         "supervised",
         "at step 3");
+  }
+
+  @Test
+  void aTrainingUntilItIsStoppedMayHaveAllSteps() throws IOException {
+    StopSignal stop = new StopSignal();
+    stop.request();
+    TrainingOutcome outcome =
+        new Distiller(
+                new TrainingConfig(Long.MAX_VALUE, LearningRate.poly(0.01), 0, 0),
+                DistillationMethod.supervised(),
+                NONE)
+            .withCheckpoint(folder.resolve("student.checkpoint"))
+            .withStop(stop)
+            .train(net());
+    assertEquals(0, outcome.stepsDone());
+  }
+
+  @Test
+  void nullIsRefusedWhereItIsGiven() {
+    Distiller distiller = distiller(0, 0);
+    assertNull("network", () -> distiller.withTeacher(null));
+    assertNull("file", () -> distiller.withCheckpoint(null));
+    assertNull("text", () -> distiller.withDescription(null));
+    assertNull("what", () -> distiller.withEvaluation(null));
+    assertNull("listener", () -> distiller.withListener(null));
+    assertNull("signal", () -> distiller.withStop(null));
+    assertNull("where", () -> distiller.withDevice(null));
+    assertNull("student", () -> distiller.train(null));
+  }
+
+  private static void assertNull(String argument, Executable call) {
+    assertEquals(argument, assertThrows(NullPointerException.class, call).getMessage());
   }
 
   @Test

@@ -235,4 +235,34 @@ class ResumeTest {
     assertTrue(loss.contains("ResumeTest"), loss);
     assertFalse(loss.contains("@"), loss);
   }
+
+  @Test
+  void aRateThatHasDecayedToNothingEndsNoTrainingThatContinues() throws IOException {
+    Path file = folder.resolve("decayed");
+    StopSignal stop = new StopSignal();
+    TrainingListener stopping =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double learningRate) {
+            if (loss.step() == STEPS - 2) {
+              stop.request();
+            }
+          }
+        };
+    SegmentationNet rest = net(2, 1);
+    decayed(file).withListener(stopping).withStop(stop).train(net(2, 1));
+    assertTrue(decayed(file).train(rest).complete());
+    SegmentationNet whole = net(2, 1);
+    decayed(folder.resolve("whole")).train(whole);
+    assertArrayEquals(whole.toFile(Map.of()).toBytes(), rest.toFile(Map.of()).toBytes());
+  }
+
+  /** The rate of its last step moves no weight. */
+  private static Distiller decayed(Path file) {
+    return new Distiller(
+            new TrainingConfig(STEPS, new LearningRate(0.01, 0, 40), 0, 0),
+            Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1))),
+            BatchSource.of(SceneBatches.of(SCENES, 2)))
+        .withCheckpoint(file);
+  }
 }
