@@ -1,4 +1,5 @@
-// torch/gradients.cpp: one number about all gradients of a network, for a check before each step.
+// torch/gradients.cpp: one number about all gradients, or all buffers, of a network, for a check
+// before each step.
 #include <ATen/Functions.h>
 
 #include <cmath>
@@ -67,24 +68,32 @@ bool stand_together(const at::Tensor& one, const at::Tensor& other) {
 }  // namespace
 
 double largest_gradient(const std::vector<at::Tensor>& parameters) {
-  double largest = 0;
-  std::vector<at::Tensor> left;  // those of devices
+  std::vector<at::Tensor> gradients;
   for (const at::Tensor& parameter : parameters) {
     at::Tensor grad = parameter.grad();
-    if (!grad.defined() || grad.numel() == 0) continue;
-    if (grad.is_sparse()) grad = grad.coalesce().values();
-    if (!grad.is_cpu()) {
-      left.push_back(grad);
+    if (grad.defined() && grad.is_sparse()) grad = grad.coalesce().values();
+    if (grad.defined()) gradients.push_back(grad);
+  }
+  return largest_value(gradients);
+}
+
+double largest_value(const std::vector<at::Tensor>& tensors) {
+  double largest = 0;
+  std::vector<at::Tensor> left;  // those of devices
+  for (const at::Tensor& tensor : tensors) {
+    if (!at::isFloatingType(tensor.scalar_type()) || tensor.numel() == 0) continue;
+    if (!tensor.is_cpu()) {
+      left.push_back(tensor);
     } else {
-      raise_to(&largest, largest_on_cpu(grad), grad.scalar_type());
+      raise_to(&largest, largest_on_cpu(tensor), tensor.scalar_type());
       if (std::isnan(largest)) return largest;
     }
   }
   // One pass, and one wait, for each combination of type and device: usually one.
   while (!left.empty() && !std::isnan(largest)) {
     std::vector<at::Tensor> group, others;
-    for (const at::Tensor& grad : left) {
-      (stand_together(grad, left.front()) ? group : others).push_back(grad);
+    for (const at::Tensor& tensor : left) {
+      (stand_together(tensor, left.front()) ? group : others).push_back(tensor);
     }
     const at::Tensor norms = at::stack(
         at::_foreach_norm(group, std::numeric_limits<double>::infinity()));  // NaN comes through

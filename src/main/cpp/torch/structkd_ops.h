@@ -64,6 +64,8 @@ STRUCTKD_API int64_t pool_max_idle_bytes();
 // of the largest number of its type: above 1, an optimizer that squares gradients overflows. NaN if
 // one is NaN, 0 without gradients. All are looked at together and waited for once.
 STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
+// The same of the elements of any tensors; integers are not looked at.
+STRUCTKD_API double largest_value(const std::vector<at::Tensor>& tensors);
 
 // State of LibTorch's Adam for one parameter. Steps are 0, and there are no moments, until its
 // first step with a gradient; the moments are those that Adam goes on with, not copies.

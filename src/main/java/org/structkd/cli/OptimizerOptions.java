@@ -1,6 +1,7 @@
 package org.structkd.cli;
 
 import org.structkd.data.FashionScenes;
+import org.structkd.train.LearningRate;
 import picocli.CommandLine.Option;
 
 /** How each step of a training changes the weights. */
@@ -25,7 +26,10 @@ final class OptimizerOptions {
   }
 
   double learningRate() {
-    Ranges.requirePositive("--learning-rate", learningRate);
-    return learningRate;
+    try {
+      return LearningRate.poly(learningRate).base();
+    } catch (IllegalArgumentException e) {
+      throw new CommandFailure(CommandFailure.BAD_INPUT, "--learning-rate: " + e.getMessage());
+    }
   }
 }

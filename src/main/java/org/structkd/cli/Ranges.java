@@ -14,11 +14,4 @@ final class Ranges {
           option + " must be " + least + " to " + greatest + " but is " + value);
     }
   }
-
-  static void requirePositive(String option, double value) {
-    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new CommandFailure(
-          CommandFailure.BAD_INPUT, option + " must be greater than 0 and finite but is " + value);
-    }
-  }
 }

@@ -213,6 +213,10 @@ public final class NativeOps {
   @Name("largest_gradient")
   public static native double largestGradient(@Const @ByRef TensorVector parameters);
 
+  /** The same of the elements of any tensors; integers are not looked at. */
+  @Name("largest_value")
+  public static native double largestValue(@Const @ByRef TensorVector tensors);
+
   /** Pixel-wise loss. */
   public static native @ByVal Tensor pixelwise(
       @Const @ByRef Tensor student,

@@ -36,6 +36,25 @@ public final class DivergedException extends RuntimeException {
   }
 
   /**
+   * {@return what to throw where outputs were finite but left a running statistic that is not}
+   *
+   * @param buffer its name
+   * @param step whose outputs they were
+   */
+  public static DivergedException ofBuffer(String buffer, long step) {
+    return new DivergedException(
+        "total",
+        step,
+        Double.NaN,
+        -1,
+        "buffer \""
+            + buffer
+            + "\" is not finite after the outputs of step "
+            + step
+            + ": an image or a feature is too large");
+  }
+
+  /**
    * The same, saying what became of the student: only who moves its parameters knows.
    *
    * @param state such as "the student is as it was before this step"

@@ -9,16 +9,26 @@ package org.structkd.train;
  *
  * <p>Power 0.9 is that of SKD and most segmentation work since L.-C. Chen et al., "DeepLab", 2018.
  *
- * @param base greatest rate, greater than 0
+ * @param base greatest rate, greater than 0, at most {@link #LARGEST}
  * @param warmup steps until the full rate; 0 for none
  * @param power of the decay, 0 (none) or greater
  */
 public record LearningRate(double base, long warmup, double power) {
+  /**
+   * Largest rate of f32 parameters: Adam's first step divides it by 1 - beta1 = 0.1, and what it
+   * multiplies by must be an f32.
+   */
+  public static final double LARGEST = Float.MAX_VALUE * 0.1;
+
   /** Checks the numbers. */
   public LearningRate {
     if (!(base > 0 && base < Double.POSITIVE_INFINITY)) { // also refuses NaN
       throw new IllegalArgumentException(
           "learning rate must be greater than 0 and finite but is " + base);
+    }
+    if (base > LARGEST) {
+      throw new IllegalArgumentException(
+          "learning rate must be at most " + LARGEST + " but is " + base);
     }
     if (warmup < 0) {
       throw new IllegalArgumentException("warm-up must be 0 steps or more but is " + warmup);

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.StringTensorDictItem;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.NativeOps;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
@@ -30,6 +31,7 @@ final class TrainingStep {
   private final Objective objective;
   private final GradientCheck gradients;
   private final AdamOptimizer optimizer;
+  private final TensorVector bufferVector;
   private final Tensor[] buffers;
   private final Tensor[] buffersBefore;
   private boolean hasMoved;
@@ -51,7 +53,8 @@ final class TrainingStep {
     this.optimizer = optimizer;
     gradients = new GradientCheck(objective, student.module());
     requireTrainable(student.module());
-    buffers = tensors(student.module().buffers());
+    bufferVector = student.module().buffers();
+    buffers = tensors(bufferVector);
     buffersBefore = clones(buffers);
   }
 
@@ -84,6 +87,7 @@ final class TrainingStep {
       optimizer.zeroGrad();
       loss.total().backward();
       gradients.require(step, () -> inputs(images, labels, step));
+      requireFiniteBuffers(step);
       torn = true;
       if (hasMoved) {
         optimizer.step(learningRate);
@@ -98,6 +102,20 @@ final class TrainingStep {
     } finally {
       if (!done) {
         copy(buffersBefore, buffers);
+      }
+    }
+  }
+
+  /** A huge image can leave every gradient finite and running statistics not. */
+  private void requireFiniteBuffers(long step) {
+    if (Double.isFinite(NativeOps.largestValue(bufferVector))) {
+      return;
+    }
+    StringTensorDict named = student.module().named_buffers();
+    for (long i = 0; i < named.size(); i++) {
+      StringTensorDictItem item = named.get(i);
+      if (!isFinite(item.value())) {
+        throw DivergedException.ofBuffer(item.key().getString(), step);
       }
     }
   }

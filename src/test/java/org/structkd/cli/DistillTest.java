@@ -138,6 +138,7 @@ class DistillTest {
     "--student-width, 513, must be 1 to 512",
     "--learning-rate, 0, must be greater than 0",
     "--learning-rate, NaN, must be greater than 0",
+    "--learning-rate, 1e38, must be at most 3.4",
     "--checkpoint-every, 0, must be 1 to",
     "--test-scenes, 0, must be 1 to",
     "--threads, 0, must be 1 to 256",

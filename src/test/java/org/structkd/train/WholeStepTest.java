@@ -115,20 +115,38 @@ class WholeStepTest {
     assertArrayEquals(after(3, SUPERVISED, broken), bytes(student));
   }
 
+  /** Scenes, but for one image, whose pixels are all of one value. */
+  private static BatchSource withImage(long brokenStep, double value) {
+    BatchSource scenes = BatchSource.of(SceneBatches.of(SCENES, BATCH));
+    return step -> {
+      BatchSource.Prepared prepared = scenes.prepare(step);
+      return () -> {
+        Batch batch = prepared.tensors();
+        if (step == brokenStep) {
+          batch.images().select(0, 1).fill_(new Scalar(value));
+        }
+        return batch;
+      };
+    };
+  }
+
+  @Test
+  void aHugeImageLeavesNoInfinityInTheBuffers() throws IOException {
+    SegmentationNet student = net();
+    DivergedException error =
+        assertThrows(
+            DivergedException.class,
+            () -> distiller(0.01, withImage(2, 1e30), SUPERVISED).train(student));
+    String said = error.getMessage();
+    assertTrue(
+        said.matches("buffer \"\\w+_norm\\.running_var\" is not finite .* step 2: .*"), said);
+    assertTrue(said.contains("the student is as it was before this step"), said);
+    assertArrayEquals(after(2, SUPERVISED), bytes(student));
+  }
+
   @Test
   void anImageThatIsNotANumberLeavesNoTraceInTheBuffers() throws IOException {
-    BatchSource scenes = BatchSource.of(SceneBatches.of(SCENES, BATCH));
-    BatchSource broken =
-        step -> {
-          BatchSource.Prepared prepared = scenes.prepare(step);
-          return () -> {
-            Batch batch = prepared.tensors();
-            if (step == 2) {
-              batch.images().select(0, 1).fill_(new Scalar(Double.NaN));
-            }
-            return batch;
-          };
-        };
+    BatchSource broken = withImage(2, Double.NaN);
     SegmentationNet student = net();
     DivergedException error =
         assertThrows(
