@@ -331,7 +331,8 @@ TEST_F(MemoryCount, PairwisePairs) {
 }
 
 // Maps of other types and layouts take other ways through shared memory, free of conflicts, too,
-// but for stores of 4-byte operands (lane_row). Of all kinds of arithmetic: the two tests choose
+// but for stores of 4-byte operands (lane_row), and for one 8-byte read in forty of the streamed
+// kernel, which works where norms cancel only. Of all kinds of arithmetic: the two tests choose
 // between the rates of f64, inputs between the rest.
 void expect_banks_of_pairwise(structkd_precision precision) {
   for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
@@ -345,7 +346,13 @@ void expect_banks_of_pairwise(structkd_precision precision) {
           for (const Site& site : sites_of("")) {
             const bool may_conflict =
                 layout == Layout::kChannelsLast && site.is_write && site.bytes == 4;
-            EXPECT_LE(site.bank_conflicts, may_conflict ? site.requests : 0) << site.kernel;
+            const bool is_streamed = site.kernel.rfind("pairwise_streamed", 0) == 0;
+            const uint64_t most = may_conflict                    ? site.requests
+                                  : is_streamed && !site.is_write ? site.requests / 40
+                                                                  : 0;
+            EXPECT_LE(site.bank_conflicts, most)
+                << site.kernel << ": " << (site.is_write ? "writes " : "reads ") << site.bytes
+                << " bytes, " << site.requests << " requests";
           }
         }
       }

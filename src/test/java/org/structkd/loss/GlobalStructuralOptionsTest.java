@@ -207,7 +207,7 @@ class GlobalStructuralOptionsTest {
     Tensor labels = torch.zeros(1, 2, 3).to(ScalarType.Long);
     refused(
         "loss: student [1, 4, 2, 3] and teacher [1, 4, 3, 3] differ in height and width: resize one"
-            + " of them",
+            + " of them, in a term by withTeacherResized()",
         () -> LOSS.forward(map, torch.ones(1, 4, 3, 3), map, labels, 0));
     refused(
         "loss: teacherLogits [1, 4, 5, 3] and teacher [1, 4, 2, 3] differ in batch, height or"
