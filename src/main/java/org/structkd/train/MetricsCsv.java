@@ -70,11 +70,7 @@ public final class MetricsCsv {
       objective.terms().forEach(term -> terms.add(term.name()));
     }
     MetricsCsv metrics = new MetricsCsv(file, terms);
-    Uninterrupted.run(
-        () -> {
-          metrics.makeOrRequire();
-          return null;
-        });
+    Uninterrupted.run(metrics::makeOrRequire);
     return metrics;
   }
 
@@ -162,11 +158,7 @@ public final class MetricsCsv {
     @Override
     public void onStart(long firstStep, long steps) {
       try {
-        Uninterrupted.run(
-            () -> {
-              cutBack(firstStep);
-              return null;
-            });
+        Uninterrupted.run(() -> cutBack(firstStep));
         // Not a channel: an interrupt of the thread would close it.
         out = new BufferedWriter(new FileWriter(file.toFile(), StandardCharsets.UTF_8, true));
       } catch (IOException e) {

@@ -10,17 +10,18 @@ final class Uninterrupted {
   private Uninterrupted() {}
 
   /** Something that can be done again when it was cut short. */
-  interface FileWork<T> {
-    T run() throws IOException;
+  interface FileWork {
+    void run() throws IOException;
   }
 
   /** Runs the work with the thread's interrupt flag put aside; it is set again afterwards. */
-  static <T> T run(FileWork<T> work) throws IOException {
+  static void run(FileWork work) throws IOException {
     boolean interrupted = Thread.interrupted();
     try {
       while (true) {
         try {
-          return work.run();
+          work.run();
+          return;
         } catch (IOException e) {
           if (!Thread.interrupted()) {
             throw e;
