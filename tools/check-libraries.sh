@@ -56,7 +56,7 @@ done
 
 # A weak symbol is merged with its namesake of another instruction set level, and the linker may keep
 # the one with AVX-512 code for all of them.
-for object in target/native/CMakeFiles/structkd_cpu_*.dir/cpu/*.o; do
+for object in target/native/CMakeFiles/structkd_cpu_*.dir/cpu/*/*.o; do
   [ -e "$object" ] || continue
   while read -r symbol; do
     finding "${object#target/native/CMakeFiles/} has the weak symbol $symbol"

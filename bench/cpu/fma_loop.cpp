@@ -1,6 +1,6 @@
 #include "fma_loop.h"
 
-#include "cpu/isa.h"
+#include "cpu/common/isa.h"
 
 namespace structkd::bench::STRUCTKD_ISA {
 namespace {

@@ -1,5 +1,5 @@
 // bench/cuda/problem.cu: the arrays of one case.
-#include "cuda/access.cuh"
+#include "cuda/common/access.cuh"
 #include "problem.h"
 
 namespace structkd::bench {

@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "cuda/common/launch.cuh"
 #include "cuda/kernels.h"
-#include "cuda/launch.cuh"
 #include "cuda/structkd_cuda.h"
 
 namespace structkd::cuda {

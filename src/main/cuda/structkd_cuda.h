@@ -4,8 +4,8 @@
  * The loss calls of libstructkd.so then take "cuda" in their context, device memory and a
  * cudaStream_t.
  */
-#ifndef STRUCTKD_CUDA_H
-#define STRUCTKD_CUDA_H
+#ifndef STRUCTKD_CUDA_STRUCTKD_CUDA_H
+#define STRUCTKD_CUDA_STRUCTKD_CUDA_H
 
 #include "structkd/core.h"
 
@@ -27,4 +27,4 @@ STRUCTKD_API structkd_status structkd_cuda_open(void);
 }
 #endif
 
-#endif /* STRUCTKD_CUDA_H */
+#endif /* STRUCTKD_CUDA_STRUCTKD_CUDA_H */

@@ -1,4 +1,4 @@
-// src/test/cpp/vector_math_test.cpp: the error bounds that cpu/vector_math.h states, at every
+// src/test/cpp/vector_math_test.cpp: the error bounds that cpu/common/vector_math.h states, at every
 // instruction set level that build and machine have.
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 # this machine, for a quick build there.
 set(STRUCTKD_CUDA_ARCHITECTURES "75;80;86;89;90;100;120" CACHE STRING "What nvcc builds for")
 
-file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu)
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu ${root}/src/main/cuda/*/*.cu)
 
 set(CMAKE_CUDA_ARCHITECTURES OFF) # cuda_targets below says it
 enable_language(CUDA)

@@ -1,6 +1,6 @@
 # libstructkd_cuda_emulated.so: the CUDA sources compiled by the C++ compiler and run on the CPU by the
 # emulator of src/test/cuda/simt. For tests, in no jar.
-file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu)
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${root}/src/main/cuda/*.cu ${root}/src/main/cuda/*/*.cu)
 file(GLOB simt_sources CONFIGURE_DEPENDS ${root}/src/test/cuda/simt/*.cpp)
 set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-Wno-unknown-pragmas")
 set(cuda_includes include . ${root}/src/main ${root}/src/test/cuda)

@@ -4,14 +4,12 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 file(GLOB core_sources CONFIGURE_DEPENDS core/*.cpp)
 file(GLOB reference_sources CONFIGURE_DEPENDS reference/*.cpp)
-file(GLOB dispatch_sources CONFIGURE_DEPENDS cpu/dispatch.cpp)
-file(GLOB isa_sources CONFIGURE_DEPENDS cpu/*.cpp)
-list(FILTER isa_sources EXCLUDE REGEX "/cpu/dispatch\\.cpp$")
+file(GLOB isa_sources CONFIGURE_DEPENDS cpu/*/*.cpp)
 
 # The reference is the definition: each operation rounds once, whatever the machine has.
 set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
 
-add_library(structkd SHARED ${core_sources} ${reference_sources} ${dispatch_sources})
+add_library(structkd SHARED ${core_sources} ${reference_sources} cpu/dispatch.cpp)
 target_include_directories(structkd PUBLIC include PRIVATE .)
 target_link_libraries(structkd PRIVATE OpenMP::OpenMP_CXX)
 
@@ -19,8 +17,8 @@ set(exports ${CMAKE_CURRENT_SOURCE_DIR}/cmake/structkd.map)
 target_link_options(structkd PRIVATE -Wl,--version-script=${exports})
 set_target_properties(structkd PROPERTIES LINK_DEPENDS ${exports})
 
-# The files of cpu/ are compiled once per instruction set level. STRUCTKD_ISA names the level and is
-# the namespace of its code; dispatch.cpp, compiled once, chooses at run time.
+# The files in the folders of cpu/ are compiled once per instruction set level. STRUCTKD_ISA names the
+# level and is the namespace of its code; dispatch.cpp, compiled once, chooses at run time.
 function(structkd_add_isa name)
   if(NOT isa_sources)
     return()

@@ -1,5 +1,5 @@
 # libstructkd_torch.so: LibTorch operators on top of the C API.
-file(GLOB torch_sources CONFIGURE_DEPENDS torch/*.cpp)
+file(GLOB torch_sources CONFIGURE_DEPENDS torch/*.cpp torch/ops/*.cpp)
 
 add_library(structkd_torch SHARED ${torch_sources})
 target_include_directories(structkd_torch PRIVATE .)

@@ -10,7 +10,7 @@ namespace structkd {
 namespace {  // internal linkage: per-ISA sources may not share inline copies
 
 // phi(x) / x^2 for |x| <= 1, phi(x) = e^-x - 1 + x; minimax in relative error, found as in
-// cpu/vector_math.h.
+// cpu/common/vector_math.h.
 template <class T>
 struct Phi;
 

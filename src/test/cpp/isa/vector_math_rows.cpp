@@ -1,8 +1,8 @@
 // isa/vector_math_rows.cpp: compiled once per instruction set level with that level's flags, like
-// the files of cpu/, and like them without std templates and GoogleTest: see cpu/isa.h.
+// the files of cpu/, and like them without std templates and GoogleTest: see cpu/common/isa.h.
 #include "isa/vector_math_rows.h"
 
-#include "cpu/vector_math.h"
+#include "cpu/common/vector_math.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {

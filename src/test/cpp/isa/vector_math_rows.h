@@ -1,4 +1,4 @@
-// isa/vector_math_rows.h: the functions of cpu/vector_math.h at one instruction set level.
+// isa/vector_math_rows.h: the functions of cpu/common/vector_math.h at one instruction set level.
 #ifndef STRUCTKD_TEST_VECTOR_MATH_ROWS_H
 #define STRUCTKD_TEST_VECTOR_MATH_ROWS_H
 

@@ -1,11 +1,11 @@
 // simt/simt.h: CUDA's language for g++. Kernels are compiled as C++ and run on the CPU, one fiber
-// per CUDA thread. cuda/device.cuh includes this where nvcc is not the compiler.
+// per CUDA thread. cuda/common/device.cuh includes this where nvcc is not the compiler.
 //
 //   thread.h         who is running: threadIdx and its relatives
 //   barrier.h warp.h what threads of a block, lanes of a warp do together
 //   shared_memory.h  arrays of a block, poisoned and fenced
 //   async_copy.h     cp.async
-//   mma.h            tensor cores; twins of cuda/mma.cuh, included there
+//   mma.h            tensor cores; twins of cuda/common/mma.cuh, included there
 //   atomics.h intrinsics.h vector_types.h runtime_api.h   names of CUDA
 //   launch.h         running a grid
 //

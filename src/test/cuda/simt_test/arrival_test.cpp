@@ -1,5 +1,5 @@
 // simt_test/arrival_test.cpp: blocks that wait for others, by tickets and wrongly.
-#include "cuda/arrival.cuh"
+#include "cuda/common/arrival.cuh"
 
 #include "run.h"
 

@@ -2,7 +2,7 @@
 #include <thread>
 #include <vector>
 
-#include "cuda/reduce.cuh"
+#include "cuda/common/reduce.cuh"
 #include "run.h"
 
 namespace simt_test {

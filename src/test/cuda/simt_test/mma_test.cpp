@@ -1,6 +1,6 @@
 // simt_test/mma_test.cpp: the twins of tensor cores, with fragments filled by the tables of the PTX
 // ISA (section "matrix fragments for mma"), which name row and column of each register.
-#include "cuda/mma.cuh"
+#include "cuda/common/mma.cuh"
 
 #include <cmath>
 #include <vector>

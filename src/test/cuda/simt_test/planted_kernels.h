@@ -4,7 +4,7 @@
 #ifndef STRUCTKD_SIMT_TEST_PLANTED_KERNELS_H
 #define STRUCTKD_SIMT_TEST_PLANTED_KERNELS_H
 
-#include "cuda/device.cuh"
+#include "cuda/common/device.cuh"
 
 namespace simt_test {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/arrival.cuh"
+#include "cuda/common/arrival.cuh"
 #include "planted_kernels.h"
 #include "run.h"
 

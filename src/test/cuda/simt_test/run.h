@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "cuda/device.cuh"
+#include "cuda/common/device.cuh"
 #include "simt/report.h"
 
 namespace simt_test {

@@ -13,8 +13,8 @@ package org.structkd.bench;
 record Work(
     double f32Products, double f64Products, double f32Slots, double f64Slots, double bytes) {
   /**
-   * Slots of one exponential: the instructions of {@code vector_exp} in cpu/vector_math.h, which
-   * are clamping, scaling, rounding, two steps of reduction, a polynomial and the exponent.
+   * Slots of one exponential: the instructions of {@code vector_exp} in cpu/common/vector_math.h,
+   * which are clamping, scaling, rounding, two steps of reduction, a polynomial and the exponent.
    */
   static final double EXP = 16;
 

@@ -1,0 +1,172 @@
+// cpu/pairwise/pairwise.cpp: chooses the form of the pair-wise loss by counting operations. Truth:
+// reference/pairwise.cpp.
+//
+//   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
+//   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
+// f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4
+// C on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on, and tiles after all
+// where the norms of the plain form cancel.
+#include "core/error.h"
+#include "cpu/kernels.h"
+#include "cpu/pairwise/gram.h"
+#include "cpu/pairwise/tile.h"
+
+namespace structkd::cpu::STRUCTKD_ISA {
+namespace {
+
+// Largest u kappa^2 / C, u = 2^-24, for which plain f32 products are accepted in FAST mode: the
+// relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
+constexpr double kFastLimit = 1e-3;
+
+// Whether f32 products are exact enough, judged by what they left. Also refuses NaN.
+bool f32_suffices(const PairSums& sums, bool difference, int64_t channels) {
+  if (difference) return !differences_cancel(sums);
+  return 0x1p-24 * (sums.student / sums.gaps) / double(channels) <= kFastLimit;
+}
+
+// Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in
+// f32.
+constexpr int64_t kMaxGapBytes = int64_t(64) << 20;
+
+bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32_tile) {
+  const double Cs = double(args.student.C), Ct = double(args.teacher.C), N = double(nodes);
+  const double gap_bytes = N * N * (f32_tile ? sizeof(float) : sizeof(double));
+  if (N > 2.0 * larger(Cs, Ct) && gap_bytes > double(kMaxGapBytes)) return true;
+  const double gram = N * ((Cs + Ct) * (Cs + Ct) + (args.want_grad ? 2.0 * Cs * (Cs + Ct) : 0.0));
+  const double tile = N * N * (Cs + Ct + (args.want_grad ? 2.0 * Cs : 0.0));
+  return (f32_gram ? gram : 2.0 * gram) < (f32_tile ? tile : 2.0 * tile);
+}
+
+// Up to here a call is all overhead, and the exact way costs nothing.
+constexpr int64_t kFewNodes = 64;
+
+// Products of the tile form in f64: f64 inputs, few nodes, and kappa, which is only as good as its
+// sums.
+bool wants_f64(const PairwiseArgs& args, int64_t nodes) {
+  return args.student.dtype == STRUCTKD_F64 || nodes <= kFewNodes || args.kappa != nullptr;
+}
+
+NodeGroup make_group(const PairwiseArgs& args, int threads, Workspace& workspace) {
+  const bool whole_batch = args.pairs == STRUCTKD_PAIRS_WHOLE_BATCH;
+  const int64_t images = whole_batch ? args.student.B : 1, N = args.student.H * args.student.W;
+  NodeGroup group{args, 0, images, N, threads, {}, {}, {}, {}, {}, 0.0, 0.0};
+  group.student_scale = workspace.take<double>(images * N);
+  group.teacher_scale = workspace.take<double>(images * N);
+  group.along = workspace.take<double>(images * N);
+  group.strip_weight = workspace.take<double>(images * strips_per_image(N));
+  group.strip_gap = workspace.take<double>(images * strips_per_image(N));
+  return group;
+}
+
+struct Result {
+  PairSums sums;
+  const char* form;
+};
+
+template <class T>
+Result by_tiles(
+    const NodeGroup& group, bool close, bool streamed, double factor, Workspace workspace) {
+  const PairTiles<T> tiles(group.args, close, streamed, group.N, group.images, group.threads,
+                           workspace);
+  const bool f32_products = sizeof(T) == sizeof(float);
+  const char* form = f32_products ? (close ? "tile, difference, f32" : "tile, f32")
+                                  : (streamed ? "tile, streamed, f64" : "tile, f64");
+  return {pair_by_pair(group, tiles, factor), form};
+}
+
+template <class T>
+Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace workspace) {
+  Workspace own = workspace;  // another attempt begins where this one did
+  const Gram<T> gram(group.args, group.N, group.threads, own);
+  accumulate_matrices(group, gram, difference);
+  const PairSums sums = pair_sums(group, gram, difference);
+  const bool f32_products = sizeof(T) == sizeof(float);
+  if (f32_products ? !f32_suffices(sums, difference, gram.Cs)
+                   : difference && differences_cancel(sums)) {
+    return by_gram<double>(group, /*difference=*/false, factor, workspace);
+  }
+  if (group.args.student.dtype == STRUCTKD_F64 && !difference && norms_cancel(sums)) {
+    return by_tiles<double>(group, /*close=*/false, /*streamed=*/true, factor, workspace);
+  }
+  if (group.args.grad.data) write_grad(group, gram, difference, factor);
+  const char* form = difference ? (f32_products ? "gram, difference, f32" : "gram, difference, f64")
+                                : (f32_products ? "gram, f32" : "gram, f64");
+  return {sums, form};
+}
+
+Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
+  const PairwiseArgs& args = group.args;
+  const int64_t nodes = group.images * group.N;
+  const bool aligned = is_aligned(group), f32_tile = !wants_f64(args, nodes);
+  const bool f32_gram =
+      args.student.dtype != STRUCTKD_F64 && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
+  if (takes_gram(args, nodes, f32_gram, f32_tile)) {
+    const bool f64_input = args.student.dtype == STRUCTKD_F64;
+    return f32_gram ? by_gram<float>(group, aligned, factor, workspace)
+                    : by_gram<double>(group, aligned && f64_input, factor, workspace);
+  }
+  return f32_tile ? by_tiles<float>(group, aligned, /*streamed=*/false, factor, workspace)
+                  : by_tiles<double>(group, /*close=*/false, false, factor, workspace);
+}
+
+double condition_number(const PairSums& sums) {
+  return sums.student == 0.0 ? 0.0 : sqrt(sums.student / sums.gaps);
+}
+
+}  // namespace
+
+size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
+  Workspace shared(nullptr);
+  const NodeGroup group = make_group(args, launch.threads, shared);
+  const int64_t nodes = group.images * group.N;
+  // The form depends on the data: room for the largest that these shapes can take.
+  size_t largest = 0;
+  const bool f32_tile = !wants_f64(args, nodes);
+  if (takes_gram(args, nodes, /*f32_gram=*/true, f32_tile)) {
+    Workspace narrow = shared, wide = shared;
+    Gram<float>(args, group.N, launch.threads, narrow);
+    Gram<double>(args, group.N, launch.threads, wide);
+    largest = larger(narrow.bytes(), wide.bytes());
+  }
+  if (args.student.dtype == STRUCTKD_F64) {
+    Workspace tile = shared;
+    PairTiles<double>(args, false, /*streamed=*/true, group.N, group.images, launch.threads, tile);
+    largest = larger(largest, tile.bytes());
+  }
+  if (!takes_gram(args, nodes, /*f32_gram=*/false, f32_tile)) {
+    Workspace tile = shared;
+    if (f32_tile) {
+      PairTiles<float>(args, false, false, group.N, group.images, launch.threads, tile);
+    } else {
+      PairTiles<double>(args, false, false, group.N, group.images, launch.threads, tile);
+    }
+    largest = larger(largest, tile.bytes());
+  }
+  return largest;
+}
+
+void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
+  Workspace workspace(memory);
+  NodeGroup group = make_group(args, launch.threads, workspace);
+  const int64_t groups = args.student.B / group.images;
+  double loss = 0.0, kappa = 0.0;
+  const char* form = "";
+  for (int64_t g = 0; g < groups; ++g) {
+    group.first_image = g * group.images;
+    measure_nodes(group);
+    const double squared_weight = group.total_weight * group.total_weight;
+    // Nothing weighs: value and gradient are 0.
+    const double scale = squared_weight == 0.0 ? 0.0 : 1.0 / (squared_weight * double(groups));
+    // Factor 4: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
+    const Result result = pair_up(group, 4.0 * scale, workspace);
+    loss += scale * result.sums.gaps;
+    kappa = larger(kappa, condition_number(result.sums));
+    form = result.form;
+  }
+  store_loss(args.loss, args.student.dtype, loss);
+  if (args.kappa) *args.kappa = kappa;
+  set_plan("pairwise: cpu, %s, %d threads, %lld groups of %lld nodes", form, launch.threads,
+           static_cast<long long>(groups), static_cast<long long>(group.images * group.N));
+}
+
+}  // namespace structkd::cpu::STRUCTKD_ISA

@@ -1,0 +1,304 @@
+// cuda/pairwise/pairwise.cu: chooses the form of the pair-wise loss and launches it. Truth:
+// reference/pairwise.cpp.
+//
+// Two ways; the same count of multiply-adds where N = Cs + Ct:
+//   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    pairwise_gram.cuh, from there on
+//   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairwise_pairs.cuh, below
+// Their arithmetic, f64 inputs always in f64:
+//   f64 inputs, matrices         f64, then pairs, streamed, where the norms cancel
+//   f64 tensor cores             f64, at the rate of f32
+//   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
+//   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
+//   FAST, matrices               TF32 for close features, else as above
+// Whether features are close is told by the first pass, on the device, and whether differences or
+// norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
+// differences first, that of pairs last, and the blocks of one leave at once.
+#include "cuda/common/launch.cuh"
+#include "cuda/kernels.h"
+#include "cuda/pairwise/grad.cuh"
+#include "cuda/pairwise/gram.cuh"
+#include "cuda/pairwise/pairs.cuh"
+
+namespace structkd::cuda {
+namespace {
+
+// Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
+// The 64 KB of shared memory of sm_75 do not hold 128 channels of a tile in f64.
+using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
+// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers
+// allow it where an operand is f32 and a sum one number.
+template <class Real, class Math>
+struct WideTileOf {
+  using type = BlockTile<128, kTileNodes, 32, 32, 1>;
+};
+// Streamed pairs have two sets of sums in registers: room for no more channels.
+template <class Math>
+struct WideTileOf<double, Math> {
+  using type = NarrowTile;
+};
+template <>
+struct WideTileOf<float, F64Mma> {
+  using type = BlockTile<128, kTileNodes, 64, 32, 2>;
+};
+template <>
+struct WideTileOf<float, Tf32Mma> {
+  using type = BlockTile<128, kTileNodes, 64, 32, 2>;
+};
+template <class Real, class Math>
+using WideTile = typename WideTileOf<Real, Math>::type;
+
+int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
+  const bool narrow = args.student.dtype == STRUCTKD_F64 || args.student.C <= NarrowTile::kM ||
+                      !traits.has_async_copy;
+  return narrow ? NarrowTile::kM : 128;
+}
+
+template <class Math, class A, class B, class Tile>
+constexpr size_t grad_shared_bytes() {
+  const size_t h = Tile::kM * kTileNodes * sizeof(Epilogue<typename Math::Operand>);
+  return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
+}
+
+// One call: its arguments, how they are cut, where its scratch memory is.
+template <class Real>
+class PairwiseCall {
+ public:
+  PairwiseCall(const Launch& launch, const PairwiseArgs& args, Workspace& workspace)
+      : args_(args),
+        stream_(stream_of(launch)),
+        traits_(device_traits()),
+        nodes_(args, workspace),
+        loss_(args, nodes_.groups, workspace),
+        out_(args, grad_channels(args, traits_), workspace) {}
+
+  bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
+
+  Gram make_gram(Workspace& workspace) const {
+    return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
+  }
+  Pairs make_pairs(Workspace& workspace) const { return Pairs(nodes_, args_.want_grad, workspace); }
+  StreamedPairs make_streamed(Workspace& workspace) const {
+    return StreamedPairs(nodes_, args_.want_grad, workspace);
+  }
+
+  // What run() takes.
+  void take_scratch(Workspace& workspace) const {
+    if (!by_matrices()) {
+      make_pairs(workspace);
+      return;
+    }
+    make_gram(workspace);
+    if constexpr (sizeof(Real) == sizeof(double)) make_streamed(workspace);
+  }
+
+  void run(Workspace& workspace) const {
+    measure();
+    if (by_matrices()) {
+      run_matrices(make_gram(workspace), workspace);
+    } else {
+      run_pairs(make_pairs(workspace));
+    }
+  }
+
+ private:
+  bool tensor_f64() const { return traits_.fast_f64 && traits_.has_async_copy; }
+  bool wide() const { return sizeof(Real) == sizeof(double); }
+
+  void measure() const {
+    const dim3 grid(unsigned(args_.student.B * nodes_.strips));
+    constexpr int kThreads = kMeasureWarps * kWarp;
+    if (wide() || traits_.fast_f64) {
+      launch<measure_nodes_strip_per_block_kernel<Real, double>>("pairwise: measure_nodes", grid,
+                                                                 kThreads, 0, stream_, nodes_);
+    } else if constexpr (sizeof(Real) == sizeof(float)) {
+      launch<measure_nodes_strip_per_block_kernel<Real, TwoFloat>>("pairwise: measure_nodes", grid,
+                                                                   kThreads, 0, stream_, nodes_);
+    }
+  }
+
+  void run_matrices(const Gram& gram, Workspace& workspace) const {
+    const char* form = "f64";
+    const bool same_channels = args_.student.C == args_.teacher.C;
+    if constexpr (sizeof(Real) == sizeof(double)) {
+      form = "f64, pairs if norms cancel";
+      const StreamedPairs pairs = make_streamed(workspace);
+      if (tensor_f64()) {
+        matrices<F64Mma, false>(gram, When::kAlways);
+        streamed_pairs<F64Mma>(pairs);
+      } else {
+        matrices<Fma<double>, false>(gram, When::kAlways);
+        streamed_pairs<Fma<double>>(pairs);
+      }
+    } else {
+      const bool fast = args_.precision == STRUCTKD_PRECISION_FAST && traits_.has_async_copy;
+      const bool two_cases = same_channels && (fast || !tensor_f64());
+      const When others = two_cases ? When::kNotAligned : When::kAlways;
+      if (two_cases && fast) {
+        form = tensor_f64() ? "tf32 differences if close, else f64"
+                            : "tf32 differences if close, else two-float";
+        matrices<Tf32Mma, true>(gram, When::kAligned);
+      } else if (two_cases) {
+        form = "f32 differences if close, else two-float";
+        matrices<Fma<float>, true>(gram, When::kAligned);
+      } else if (!tensor_f64()) {
+        form = "two-float";
+      }
+      if (tensor_f64()) {
+        matrices<F64Mma, false>(gram, others);
+      } else {
+        matrices<Fma<TwoFloat>, false>(gram, others);
+      }
+    }
+    finish_grad();
+    set_plan("pairwise: cuda, matrices, %s, %lld splits, %lld groups of %lld nodes", form,
+             static_cast<long long>(gram.splits), static_cast<long long>(nodes_.groups),
+             static_cast<long long>(nodes_.group_nodes()));
+  }
+
+  template <class Math, bool Difference>
+  void matrices(const Gram& gram, When when) const {
+    if (gram.tile_rows == SmallGramTile::kM) {
+      gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, F64Mma)) {
+      gram_tiles<Math, LargeGramTile, Difference>(gram, when);
+    } else if constexpr (__is_same(Math, Tf32Mma)) {
+      gram_tiles<Math, DoubleGramTile, Difference>(gram, when);
+    }
+    launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
+        "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
+        kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, loss_, args_.want_grad, when);
+    if (!args_.grad.data) return;
+    if (grad_channels(args_, traits_) == NarrowTile::kM) {
+      gram_grad<Math, NarrowTile>(gram, when);
+    } else {
+      gram_grad<Math, WideTile<Real, Math>>(gram, when);
+    }
+  }
+
+  template <class Math, class Tile, bool Difference>
+  void gram_tiles(const Gram& gram, When when) const {
+    using A = GramRows<Real, Math, Tile::kM, Tile::kThreads, Difference>;
+    using B = GramRows<Real, Math, Tile::kN, Tile::kThreads, Difference>;
+    launch<pairwise_gram_tile_per_block_kernel<Real, Math, Tile, Difference>>(
+        "pairwise: gram_tile",
+        unsigned(nodes_.groups * gram.splits * gram.slots / (Tile::kN / Gram::kTileColumns)),
+        Tile::kThreads, kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_,
+        gram, when);
+  }
+
+  template <class Math, class Tile>
+  void gram_grad(const Gram& gram, When when) const {
+    using T = typename Math::Operand;
+    launch<pairwise_gram_grad_tile_per_block_kernel<Real, Math, Tile>>(
+        "pairwise: gram_grad_tile", grad_blocks(), Tile::kThreads,
+        grad_shared_bytes<Math, RowInnermost<T, Tile::kM>, RowInnermost<T, kTileNodes>, Tile>(),
+        stream_, nodes_, gram, out_, when);
+  }
+
+  template <class Math>
+  void streamed_pairs(const StreamedPairs& pairs) const {
+    launch<pairwise_streamed_tile_per_block_kernel<Math>>(
+        "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), StreamTile::kThreads,
+        grad_shared_bytes<Math, KInnermost<double, StreamTile::kM>,
+                          RowInnermost<double, kTileNodes>, StreamTile>(),
+        stream_, nodes_, pairs, loss_, out_, args_.grad.data != nullptr);
+  }
+
+  void run_pairs(const Pairs& pairs) const {
+    const char* form = "f64";
+    if (wide() || tensor_f64()) {
+      if (tensor_f64()) {
+        run_pairs_in<F64Mma>(pairs);
+      } else if constexpr (sizeof(Real) == sizeof(double)) {
+        run_pairs_in<Fma<double>>(pairs);
+      }
+    } else if constexpr (sizeof(Real) == sizeof(float)) {
+      // A single tile takes no time whatever its arithmetic.
+      const bool single = pairs.tiles == 1;
+      form = single ? "two-float" : "f32";
+      if (single) {
+        run_pairs_in<Fma<TwoFloat>>(pairs);
+      } else {
+        run_pairs_in<Fma<float>>(pairs);
+      }
+    }
+    finish_grad();
+    set_plan("pairwise: cuda, pairs, %s, %lld groups of %lld nodes", form,
+             static_cast<long long>(nodes_.groups), static_cast<long long>(nodes_.group_nodes()));
+  }
+
+  template <class Math>
+  void run_pairs_in(const Pairs& pairs) const {
+    using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
+    launch<pairwise_pairs_tile_per_block_kernel<Real, Math>>(
+        "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
+        kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
+        args_.want_grad);
+    if (!args_.grad.data) return;
+    if (grad_channels(args_, traits_) == NarrowTile::kM) {
+      pairs_grad<Math, NarrowTile>(pairs);
+    } else {
+      pairs_grad<Math, WideTile<Real, Math>>(pairs);
+    }
+  }
+
+  template <class Math, class Tile>
+  void pairs_grad(const Pairs& pairs) const {
+    using T = typename Math::Operand;
+    launch<pairwise_pairs_grad_tile_per_block_kernel<Real, Math, Tile>>(
+        "pairwise: pairs_grad_tile", grad_blocks(), Tile::kThreads,
+        grad_shared_bytes<Math, KInnermost<T, Tile::kM>, RowInnermost<T, kTileNodes>, Tile>(),
+        stream_, nodes_, pairs, out_);
+  }
+
+  int64_t node_tiles() const { return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes); }
+  unsigned grad_blocks() const { return unsigned(out_.tiles * node_tiles()); }
+
+  // What all forms end with.
+  void finish_grad() const {
+    if (!args_.grad.data || !out_.in_two_steps()) return;
+    const dim3 grid(unsigned(node_tiles()), unsigned(divide_up(args_.student.C, kFinishChannels)));
+    if (wide() || tensor_f64()) {
+      launch<pairwise_grad_finish_kernel<Real, double>>("pairwise: grad_finish", grid,
+                                                        kFinishThreads, 0, stream_, nodes_, out_);
+    } else if constexpr (sizeof(Real) == sizeof(float)) {
+      launch<pairwise_grad_finish_kernel<Real, float>>("pairwise: grad_finish", grid,
+                                                       kFinishThreads, 0, stream_, nodes_, out_);
+    }
+  }
+
+  const PairwiseArgs& args_;
+  cudaStream_t stream_;
+  const DeviceTraits& traits_;
+  Nodes<Real> nodes_;
+  LossOut loss_;
+  GradOut out_;
+};
+
+template <class Visit>
+void with_call(const Launch& launch, const PairwiseArgs& args, void* memory, Visit&& visit) {
+  Workspace workspace(memory);
+  if (args.student.dtype == STRUCTKD_F64) {
+    visit(PairwiseCall<double>(launch, args, workspace), workspace);
+  } else {
+    visit(PairwiseCall<float>(launch, args, workspace), workspace);
+  }
+}
+
+}  // namespace
+
+size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
+  size_t bytes = 0;
+  with_call(launch, args, nullptr, [&](const auto& call, Workspace& workspace) {
+    call.take_scratch(workspace);
+    bytes = workspace.bytes();
+  });
+  return bytes;
+}
+
+void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
+  with_call(launch, args, memory,
+            [](const auto& call, Workspace& workspace) { call.run(workspace); });
+}
+
+}  // namespace structkd::cuda
