@@ -1,0 +1,39 @@
+package org.structkd.data;
+
+import java.util.OptionalInt;
+
+/** Examples of one task, in splits that share none. Immutable, may be shared. */
+public interface Dataset {
+  /**
+   * {@return the same source with other draws: which examples, in what order, how they are changed}
+   *
+   * @param seed of what is drawn
+   */
+  Dataset withSeed(long seed);
+
+  /**
+   * {@return the batches of a training}
+   *
+   * @param size examples per batch, 1 or more
+   */
+  BatchSource training(int size);
+
+  /**
+   * {@return how many examples a split has to evaluate on, 1 or more}
+   *
+   * @param split validation or test
+   */
+  int size(Split split);
+
+  /**
+   * {@return examples to evaluate on, in the caller's PointerScope}
+   *
+   * @param split validation or test
+   * @param first index of the first example
+   * @param count how many
+   */
+  Batch examples(Split split, int first, int count);
+
+  /** {@return the number of classes; empty where targets are no classes} */
+  OptionalInt classes();
+}

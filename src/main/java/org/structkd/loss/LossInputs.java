@@ -1,0 +1,96 @@
+package org.structkd.loss;
+
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a loss gets in one step. The tensors stay the caller's; losses neither close nor change
+ * them.
+ *
+ * @param student outputs of the student by role
+ * @param teacher outputs of the teacher by role, constant for every loss
+ * @param targets targets of the batch by name
+ * @param inputs inputs of the batch by name
+ * @param ignoreIndex the label of positions that take no part (so does -1); empty: all do
+ * @param step counted from 0; with the seed of a loss it determines what that loss draws
+ * @param part what the loss trains or keeps; null where it has none
+ */
+public record LossInputs(
+    Map<String, Tensor> student,
+    Map<String, Tensor> teacher,
+    Map<String, Tensor> targets,
+    Map<String, Tensor> inputs,
+    OptionalLong ignoreIndex,
+    long step,
+    @Nullable TrainedPart part) {
+  /** The target that tells the true class of each position. */
+  public static final String LABELS = "labels";
+
+  /** Copies the maps. */
+  public LossInputs {
+    student = Map.copyOf(student);
+    teacher = Map.copyOf(teacher);
+    targets = Map.copyOf(targets);
+    inputs = Map.copyOf(inputs);
+    if (step < 0) {
+      throw new IllegalArgumentException("step is " + step + ", expected at least 0");
+    }
+  }
+
+  /**
+   * {@return the student's output in a role}
+   *
+   * @param role which
+   * @throws IllegalArgumentException naming the known roles, if there is none of this name
+   */
+  public Tensor student(String role) {
+    return named("student", "output", student, role);
+  }
+
+  /**
+   * {@return the teacher's output in a role}
+   *
+   * @param role which
+   * @throws IllegalArgumentException naming the known roles, if there is none of this name
+   */
+  public Tensor teacher(String role) {
+    return named("teacher", "output", teacher, role);
+  }
+
+  /**
+   * {@return a target of the batch}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming the known targets, if there is none of this name
+   */
+  public Tensor target(String name) {
+    return named("batch", "target", targets, name);
+  }
+
+  /**
+   * {@return an input of the batch}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming the known inputs, if there is none of this name
+   */
+  public Tensor input(String name) {
+    return named("batch", "input", inputs, name);
+  }
+
+  private static Tensor named(String owner, String kind, Map<String, Tensor> known, String name) {
+    Tensor tensor = known.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          "%s has no %s \"%s\", it has: %s"
+              .formatted(
+                  owner,
+                  kind,
+                  name,
+                  known.isEmpty() ? "none" : String.join(", ", new TreeSet<>(known.keySet()))));
+    }
+    return tensor;
+  }
+}

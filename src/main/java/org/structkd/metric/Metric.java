@@ -1,0 +1,45 @@
+package org.structkd.metric;
+
+import java.awt.image.BufferedImage;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Tensor;
+import org.structkd.data.Batch;
+
+/** How the answers of a network are judged, one class per kind of answer. Immutable. */
+public interface Metric {
+  /** {@return the taps of a network that it reads} */
+  Set<String> taps();
+
+  /** {@return an empty count} */
+  Count count();
+
+  /** Counts over any number of batches exactly: no mean of means. For one thread at a time. */
+  interface Count {
+    /**
+     * Counts a batch.
+     *
+     * @param outputs of the network by tap, on any device
+     * @param batch what is true of it
+     * @throws IllegalArgumentException if a tap or target is missing or does not fit; nothing was
+     *     counted then
+     */
+    void add(Map<String, Tensor> outputs, Batch batch);
+
+    /**
+     * {@return the score of all that was counted}
+     *
+     * @throws IllegalStateException if nothing was
+     */
+    Score score();
+  }
+
+  /**
+   * {@return the first example of a batch as people look at it: input, truth and answers side by
+   * side is the caller's work; this is one of them}
+   *
+   * @param answer outputs of a network by tap; empty: the truth
+   * @param batch of one example or more
+   */
+  BufferedImage picture(Map<String, Tensor> answer, Batch batch);
+}
