@@ -19,17 +19,12 @@ const structkd_tensor* given(const structkd_tensor& tensor) {
   return tensor.data != nullptr ? &tensor : nullptr;
 }
 
-structkd_precision precision_of(const Case& c) {
-  return c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
-}
-
 // KL with the teacher in front, a mean over pixels.
-structkd_pixelwise_params pixelwise_params(const Case& c) {
+structkd_pixelwise_params pixelwise_params() {
   structkd_pixelwise_params params = {};
   params.struct_size = sizeof(params);
   params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
   params.divisor = STRUCTKD_DIVISOR_PIXELS;
-  params.precision = precision_of(c);
   params.temperature = 1.0;
   return params;
 }
@@ -41,15 +36,14 @@ structkd_pairwise_params pairwise_params(const Case& c) {
   params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
   params.eps_mode = STRUCTKD_EPS_MAX;
   params.pairs = c.whole_batch ? STRUCTKD_PAIRS_WHOLE_BATCH : STRUCTKD_PAIRS_PER_IMAGE;
-  params.precision = precision_of(c);
+  params.precision = c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
   params.eps = 1e-12;
   return params;
 }
 
-structkd_inter_class_similarity_params inter_class_similarity_params(const Case& c) {
+structkd_inter_class_similarity_params inter_class_similarity_params() {
   structkd_inter_class_similarity_params params = {};
   params.struct_size = sizeof(params);
-  params.precision = precision_of(c);
   params.temperature = 1.0;
   return params;
 }
@@ -75,11 +69,12 @@ structkd_global_structural_params global_structural_params(const Case& c, const 
   structkd_global_structural_params params = {};
   params.struct_size = sizeof(params);
   params.normalize = 1;
-  params.precision = precision_of(c);
   params.group_width = c.nodes() / 8;
   params.temperature = 1.0;
   params.eps = 1e-8;
   params.classes = 1;
+  params.indices = given(arrays.indices);
+  params.counts = given(arrays.counts);
   params.seed = kSeed;
   params.step = arrays.step;
   return params;
@@ -112,7 +107,7 @@ size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) 
   size_t bytes = 0;
   switch (c.loss) {
     case Loss::kPixelwise: {
-      const auto params = pixelwise_params(c);
+      const auto params = pixelwise_params();
       require(
           structkd_pixelwise_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
       break;
@@ -124,7 +119,7 @@ size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) 
       break;
     }
     case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params(c);
+      const auto params = inter_class_similarity_params();
       require(structkd_inter_class_similarity_workspace(&ctx, &a.student, &a.teacher, &params,
                                                         kWantGrad, &bytes));
       break;
@@ -137,8 +132,8 @@ size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) 
     }
     case Loss::kGlobalStructural: {
       const auto params = global_structural_params(c, a);
-      require(structkd_global_structural_workspace(&ctx, &a.student, &a.teacher, given(a.indices),
-                                                   given(a.counts), &params, kWantGrad, &bytes));
+      require(structkd_global_structural_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad,
+                                                   &bytes));
       break;
     }
   }
@@ -148,7 +143,7 @@ size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) 
 void call(const Case& c, const structkd_ctx& ctx, Arrays& a, void* workspace) {
   switch (c.loss) {
     case Loss::kPixelwise: {
-      const auto params = pixelwise_params(c);
+      const auto params = pixelwise_params();
       require(
           structkd_pixelwise(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
       break;
@@ -159,7 +154,7 @@ void call(const Case& c, const structkd_ctx& ctx, Arrays& a, void* workspace) {
       break;
     }
     case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params(c);
+      const auto params = inter_class_similarity_params();
       require(structkd_inter_class_similarity(&ctx, &a.student, &a.teacher, &params, workspace,
                                               a.loss, &a.grad));
       break;
@@ -172,8 +167,8 @@ void call(const Case& c, const structkd_ctx& ctx, Arrays& a, void* workspace) {
     }
     case Loss::kGlobalStructural: {
       const auto params = global_structural_params(c, a);
-      require(structkd_global_structural(&ctx, &a.student, &a.teacher, given(a.indices),
-                                         given(a.counts), &params, workspace, a.loss, &a.grad));
+      require(structkd_global_structural(&ctx, &a.student, &a.teacher, &params, workspace, a.loss,
+                                         &a.grad));
       break;
     }
   }

@@ -321,7 +321,6 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
           config.reduction().ordinal(),
           config.remainder().ordinal(),
           config.batch().ordinal(),
-          config.precision().ordinal(),
           config.groupWidth(),
           config.temperature(),
           config.eps(),

@@ -213,8 +213,7 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
         maps.teacher().map(),
         mask == null ? new TensorOptional() : new TensorOptional(mask),
         config.temperature,
-        config.rowNormalize,
-        config.precision.ordinal());
+        config.rowNormalize);
   }
 
   private void refuseConstant(MapView student) {
