@@ -70,9 +70,9 @@ class WorkspaceOnBackend : public testing::TestWithParam<std::string> {
     empty.none = true;
     shifted.shift = 8;
     expect_nothing_written(params, {}, STRUCTKD_ERR_NULL, "workspace is NULL");
-    expect_nothing_written(params, empty.allocator(), STRUCTKD_ERR_WORKSPACE,
-                           "ctx->allocator gave no memory for a workspace of " +
-                               std::to_string(bytes) + " bytes");
+    expect_nothing_written(
+        params, empty.allocator(), STRUCTKD_ERR_WORKSPACE,
+        "ctx->allocator gave no memory for a workspace of " + std::to_string(bytes) + " bytes");
     expect_nothing_written(params, shifted.allocator(), STRUCTKD_ERR_WORKSPACE,
                            "is not aligned to 64 bytes");
 

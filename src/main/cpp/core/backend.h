@@ -1,8 +1,8 @@
 // core/backend.h: the table that every backend fills, one entry per kernel loss.
 //
 // core checks the arguments of a C call once, turns them into the loss's Args struct
-// (core/<loss>_args.h, made by core/loss_entry.h) and hands over to the context's backend. A backend
-// may trust its Args.
+// (core/<loss>_args.h, by core/loss_entry.h) and hands over to the context's backend. A backend may
+// trust its Args.
 #ifndef STRUCTKD_CORE_BACKEND_H
 #define STRUCTKD_CORE_BACKEND_H
 
@@ -25,7 +25,7 @@ namespace structkd {
 #define STRUCTKD_DECLARE_ARGS(entry, Args) struct Args;
 STRUCTKD_KERNELS(STRUCTKD_DECLARE_ARGS)
 
-// Where a kernel runs.
+// Where a kernel runs: on a stream of a GPU, or on so many threads.
 struct Launch {
   void* stream;
   int threads;

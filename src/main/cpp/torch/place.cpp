@@ -46,8 +46,8 @@ void* Place::allocate(void* self, size_t bytes) noexcept {
   try {
     place.workspace_ = place.empty({int64_t(bytes)}, at::kByte);
     return place.workspace_.data_ptr();
-  } catch (
-      ...) {  // such as LibTorch's own error of a GPU without memory; C passes no exceptions on
+  } catch (...) {
+    // Such as LibTorch's own error of a GPU without memory. No exception may pass through C.
     place.no_memory_ = std::current_exception();
     return nullptr;
   }

@@ -1,7 +1,7 @@
-// cuda/inter_class_similarity/inter_class_similarity.cu: the inter-class similarity loss without any K x N array. Truth:
-// reference/inter_class_similarity.cpp.
+// cuda/inter_class_similarity/inter_class_similarity.cu: the inter-class similarity loss without
+// any K x N array. Truth: reference/inter_class_similarity.cpp.
 //
-// Four launches, three for the value alone:
+// A call makes four launches, three for the value alone:
 //   class_products_kernel       the K x K sums over pixels of both nets, per part of an image
 //   divergence_rows_kernel      parts merged in order; M, the loss and its derivative G, by rows
 //   divergence_columns_kernel   the loss of all rows; sums over the columns of G
@@ -21,14 +21,15 @@
 namespace structkd::cuda {
 namespace {
 
-// Blocks of the first launch: two on each of the 132 multiprocessors of an H100. Sums of parts take
-// 8 (K + 3) K bytes each, so there should not be many more.
+// The first launch aims at two blocks on each of the 132 multiprocessors of an H100. Sums of parts
+// take 8 (K + 3) K bytes each, so there should not be many more.
 constexpr int64_t kProductBlocks = 256;
 
-// What every GPU gives a block without being asked.
+// The shared memory that every GPU gives a block without being asked.
 constexpr size_t kSharedBytes = 48 << 10;
 
-// R x C outputs of a thread, V pixels at a time, Batch loads in flight.
+// A form of the product kernel: a thread has R x C outputs, takes V pixels at a time and keeps
+// Batch loads in flight.
 template <int R_, int C_, int V_, int Batch_>
 struct ProductForm {
   static constexpr int R = R_, C = C_, V = V_, Batch = Batch_;
@@ -113,7 +114,7 @@ void with_product_form(int64_t K, Visit&& visit) {
   }
 }
 
-// How the gradient is cut.
+// How the gradient of a tile of pixels is cut.
 struct GradShape {
   int group, padded_group, groups;  // classes of a thread
   int pixels;                       // of a tile; 0: too many classes for a tile
@@ -160,7 +161,7 @@ void with_grad_form(int64_t K, Visit&& visit) {
   }
 }
 
-// Scratch of a call.
+// The arrays of a call in its workspace.
 template <class T>
 struct InterClassMemory {
   int64_t parts;

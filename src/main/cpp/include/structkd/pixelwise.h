@@ -74,8 +74,8 @@ STRUCTKD_API structkd_status structkd_pixelwise_workspace(const structkd_ctx* ct
  *
  * Numerics  f32 inside a pixel (f64 for F64 inputs), f64 across pixels; logits are shifted by their
  *           maximum, no probability's logarithm is ever taken. Close to q_S = q_T the value is
- *           summed from terms that are all positive, and the gradient from differences of logits, so
- *           both keep their relative precision.
+ *           summed from terms that are all positive, and the gradient from differences of logits,
+ *           so both keep their relative precision.
  * Edges     No valid pixel: loss 0, gradient 0. K = 1: loss 0, gradient 0. A class of probability 0
  *           (logit -inf) adds nothing; where only the second distribution of a KL is 0 the loss is
  *           +inf, and the gradient of KL_STUDENT_TEACHER is undefined there. NaN or +inf in a valid
