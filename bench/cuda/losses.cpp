@@ -103,75 +103,51 @@ structkd_tensor tensor_of(void* data,
   return tensor;
 }
 
+namespace {
+
+// Calls visit with the two C entries and the params of a case's loss. Sampling is none.
+template <class Visit>
+void with_loss(const Case& c, const Arrays& a, Visit&& visit) {
+  switch (c.loss) {
+    case Loss::kPixelwise:
+      return visit(structkd_pixelwise_workspace, structkd_pixelwise, pixelwise_params());
+    case Loss::kPairwise:
+      return visit(structkd_pairwise_workspace, structkd_pairwise, pairwise_params(c));
+    case Loss::kInterClassSimilarity:
+      return visit(structkd_inter_class_similarity_workspace, structkd_inter_class_similarity,
+                   inter_class_similarity_params());
+    case Loss::kGlobalStructural:
+      return visit(structkd_global_structural_workspace, structkd_global_structural,
+                   global_structural_params(c, a));
+    case Loss::kGlobalStructuralSample:
+      break;
+  }
+}
+
+}  // namespace
+
 size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) {
   size_t bytes = 0;
-  switch (c.loss) {
-    case Loss::kPixelwise: {
-      const auto params = pixelwise_params();
-      require(
-          structkd_pixelwise_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kPairwise: {
-      const auto params = pairwise_params(c);
-      require(
-          structkd_pairwise_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params();
-      require(structkd_inter_class_similarity_workspace(&ctx, &a.student, &a.teacher, &params,
-                                                        kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kGlobalStructuralSample: {
-      const auto params = sample_params(c, a);
-      require(structkd_global_structural_sample_workspace(&ctx, &a.teacher, &a.labels, &params,
-                                                          &bytes));
-      break;
-    }
-    case Loss::kGlobalStructural: {
-      const auto params = global_structural_params(c, a);
-      require(structkd_global_structural_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad,
-                                                   &bytes));
-      break;
-    }
+  if (c.loss == Loss::kGlobalStructuralSample) {
+    const auto params = sample_params(c, a);
+    require(
+        structkd_global_structural_sample_workspace(&ctx, &a.teacher, &a.labels, &params, &bytes));
   }
+  with_loss(c, a, [&](auto workspace, auto, const auto& params) {
+    require(workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
+  });
   return bytes;
 }
 
 void call(const Case& c, const structkd_ctx& ctx, Arrays& a, void* workspace) {
-  switch (c.loss) {
-    case Loss::kPixelwise: {
-      const auto params = pixelwise_params();
-      require(
-          structkd_pixelwise(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
-      break;
-    }
-    case Loss::kPairwise: {
-      const auto params = pairwise_params(c);
-      require(structkd_pairwise(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
-      break;
-    }
-    case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params();
-      require(structkd_inter_class_similarity(&ctx, &a.student, &a.teacher, &params, workspace,
-                                              a.loss, &a.grad));
-      break;
-    }
-    case Loss::kGlobalStructuralSample: {
-      const auto params = sample_params(c, a);
-      require(structkd_global_structural_sample(&ctx, &a.teacher, &a.labels, &params, workspace,
-                                                &a.indices, &a.counts));
-      break;
-    }
-    case Loss::kGlobalStructural: {
-      const auto params = global_structural_params(c, a);
-      require(structkd_global_structural(&ctx, &a.student, &a.teacher, &params, workspace, a.loss,
-                                         &a.grad));
-      break;
-    }
+  if (c.loss == Loss::kGlobalStructuralSample) {
+    const auto params = sample_params(c, a);
+    require(structkd_global_structural_sample(&ctx, &a.teacher, &a.labels, &params, workspace,
+                                              &a.indices, &a.counts));
   }
+  with_loss(c, a, [&](auto, auto run, const auto& params) {
+    require(run(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
+  });
 }
 
 }  // namespace structkd::bench

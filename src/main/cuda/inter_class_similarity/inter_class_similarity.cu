@@ -163,15 +163,15 @@ void with_grad_form(int64_t K, Visit&& visit) {
 
 // The arrays of a call in its workspace.
 template <class T>
-struct InterClassMemory {
+struct InterClassSimilarityMemory {
   int64_t parts;
   MatrixTask<T> matrix;
   int64_t* valid_pixels;
 
-  InterClassMemory(const InterClassSimilarityArgs& args,
-                   const ProductShape& product,
-                   const GradShape& grad,
-                   Workspace& workspace)
+  InterClassSimilarityMemory(const InterClassSimilarityArgs& args,
+                             const ProductShape& product,
+                             const GradShape& grad,
+                             Workspace& workspace)
       : matrix() {
     const int64_t B = args.student.B, K = args.student.C, N = args.student.H * args.student.W;
     const int64_t outputs = int64_t(product.row_tiles) * product.column_tiles;
@@ -216,7 +216,7 @@ struct InterClassMemory {
 template <class Element, class Form>
 void sum_products(cudaStream_t stream,
                   const InterClassSimilarityArgs& args,
-                  const InterClassMemory<Widened<Element>>& memory,
+                  const InterClassSimilarityMemory<Widened<Element>>& memory,
                   const ProductShape& shape) {
   using T = Widened<Element>;
   const int64_t N = args.student.H * args.student.W;
@@ -240,7 +240,7 @@ void sum_products(cudaStream_t stream,
 template <class Element>
 void write_matrices(cudaStream_t stream,
                     const InterClassSimilarityArgs& args,
-                    const InterClassMemory<Widened<Element>>& memory) {
+                    const InterClassSimilarityMemory<Widened<Element>>& memory) {
   using T = Widened<Element>;
   const int64_t B = args.student.B, K = args.student.C;
   launch<divergence_rows_kernel<T>>("divergence_rows_kernel", dim3(unsigned(B * K)),
@@ -254,7 +254,7 @@ void write_matrices(cudaStream_t stream,
 template <class Element, int Group>
 void write_gradient(cudaStream_t stream,
                     const InterClassSimilarityArgs& args,
-                    const InterClassMemory<Widened<Element>>& memory,
+                    const InterClassSimilarityMemory<Widened<Element>>& memory,
                     const GradShape& shape) {
   const int64_t N = args.student.H * args.student.W;
   const int pixels = shape.pixels > 0 ? shape.pixels : kGradThreads;
@@ -296,7 +296,7 @@ void run(const Launch& launched, const InterClassSimilarityArgs& args, void* scr
   with_forms<Element>(
       args, [&](auto form, const ProductShape& product, auto group, const GradShape& grad) {
         Workspace workspace(scratch);
-        const InterClassMemory<T> memory(args, product, grad, workspace);
+        const InterClassSimilarityMemory<T> memory(args, product, grad, workspace);
         sum_products<Element, decltype(form)>(stream, args, memory, product);
         write_matrices<Element>(stream, args, memory);
         if (args.want_grad)
@@ -317,7 +317,7 @@ size_t inter_class_similarity_workspace(const Launch&, const InterClassSimilarit
   with_element_type(args.student.dtype, [&](auto element) {
     using Element = decltype(element);
     with_forms<Element>(args, [&](auto, const ProductShape& product, auto, const GradShape& grad) {
-      InterClassMemory<Widened<Element>>(args, product, grad, workspace);
+      InterClassSimilarityMemory<Widened<Element>>(args, product, grad, workspace);
     });
   });
   return workspace.bytes();
