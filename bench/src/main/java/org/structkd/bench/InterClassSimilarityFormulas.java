@@ -10,8 +10,7 @@ import org.structkd.loss.InterClassSimilarityLoss;
 
 /** Inter-class similarity loss as published. */
 final class InterClassSimilarityFormulas implements LossFormulas {
-  private static final InterClassSimilarityLoss LOSS =
-      new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+  private static final InterClassSimilarityLoss LOSS = InterClassSimilarityLoss.paper();
   private static final Scalar ONE = new Scalar(1.0).retainReference();
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
   private static final long NO_REDUCTION = 0; // as operators number it
