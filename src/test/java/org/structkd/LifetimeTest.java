@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -29,40 +30,51 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
-import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.LossValue;
+import org.structkd.loss.Losses;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Sampling;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Metric;
+import org.structkd.metric.Score;
+import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
-import org.structkd.objective.CrossEntropy;
-import org.structkd.objective.FeatureTerm;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.StructuralTerm;
 import org.structkd.objective.Term;
-import org.structkd.objective.TermLoss;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.RunningOptimizer;
+import org.structkd.optim.Sgd;
+import org.structkd.optim.WeightAverage;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
+import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
@@ -132,15 +144,15 @@ class LifetimeTest {
     return Stream.of(
         owner(
             PairwiseLoss.class,
-            () -> new PairwiseLoss(PairwiseLoss.Config.cirkd()),
+            () -> PairwiseLoss.cirkd(),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             PixelwiseLoss.class,
-            () -> new PixelwiseLoss(PixelwiseLoss.Config.kd(4)),
+            () -> PixelwiseLoss.kd().withTemperature(4),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             InterClassSimilarityLoss.class,
-            () -> new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()),
+            () -> InterClassSimilarityLoss.paper(),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             GlobalStructuralLoss.class,
@@ -178,32 +190,39 @@ class LifetimeTest {
             () -> TensorFile.builder().tensor("x", map(1)),
             builder -> new double[] {builder.build("it").toBytes().length}),
         owner(
-            CrossEntropy.class,
-            () -> new CrossEntropy("map", -1),
-            term -> Tensors.values(term.compute(inputs()))),
+            CrossEntropyLoss.class,
+            () -> new CrossEntropyLoss(-1),
+            loss -> Tensors.values(loss.forward(map(1), labels()))),
         owner(
             Term.class,
-            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map"),
-            term -> Tensors.values(term.compute(inputs()))),
-        owner(
-            FeatureTerm.class,
-            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map", "map"),
-            term -> Tensors.values(term.compute(inputs()))),
-        owner(
-            StructuralTerm.class,
-            () -> Term.of(globalStructural(), "map", "map"),
-            term -> Tensors.values(term.compute(inputs()))),
+            () -> Term.of(PairwiseLoss.cirkd(), "map"),
+            term -> Tensors.values(term.loss().forward(term.inputs(inputs(), null)))),
         owner(
             WeightedTerm.class,
-            () -> new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)),
-            term -> Tensors.values(term.term().compute(inputs()))),
+            () -> new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "map")),
+            term -> Tensors.values(term.term().loss().forward(term.inputs(inputs())))),
         owner(
             Objective.class,
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
+        owner(
+            Losses.class,
+            () -> (MapLoss) Losses.of("pairwise").create("cirkd"),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            Losses.Entry.class,
+            () -> Losses.of("cross_entropy"),
+            entry -> {
+              CrossEntropyLoss loss = (CrossEntropyLoss) entry.create("standard");
+              return Tensors.values(loss.forward(map(1), labels()));
+            }),
         result(
-            TermLoss.class,
-            () -> Term.of(globalStructural(), "map", "map").measure(inputs()),
+            LossInputs.class,
+            LifetimeTest::lossInputs,
+            inputs -> Tensors.values(inputs.student("features"))),
+        result(
+            LossValue.class,
+            () -> globalStructural().measure(lossInputs()),
             measured -> Tensors.values(measured.loss())),
         owner(
             SilentTerms.class,
@@ -234,7 +253,7 @@ class LifetimeTest {
         result(
             StepInputs.class,
             LifetimeTest::inputs,
-            inputs -> Tensors.values(inputs.student("map"))),
+            inputs -> Tensors.values(inputs.student().get("map"))),
         result(
             StepLoss.class,
             () -> objective().compute(inputs()),
@@ -252,14 +271,53 @@ class LifetimeTest {
               return outputs(student);
             }),
         owner(
-            Evaluation.class,
+            DatasetEvaluation.class,
             () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
-            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).pixelAccuracy()}),
+            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).leading().value()}),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
-            BatchSource.class,
+            SceneBatches.class,
             LifetimeTest::two,
-            source -> Tensors.values(prepared(source).images())),
+            source -> Tensors.values(prepared(source).input("images"))),
+        owner(
+            FashionScenesDataset.class,
+            () -> new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
+        owner(
+            SegmentationMetric.class,
+            () -> new SegmentationMetric("map", 4),
+            metric -> {
+              Metric.Count count = metric.count();
+              Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
+              count.add(Map.of("map", map(1)), Batch.of(map(2), labels));
+              return new double[] {count.score().leading().value()};
+            }),
+        owner(
+            BestCheckpoint.class,
+            () -> new BestCheckpoint(folder.resolve("best"), net()::toFile),
+            best -> {
+              Score.Number number = new Score.Number("miou", "mIoU", 0.5, "", true);
+              best.onEvaluation(1, new Score(List.of(number)), 0);
+              return new double[] {Files.size(folder.resolve("best"))};
+            }),
+        owner(
+            RunningOptimizer.class,
+            Optimized::new,
+            optimized -> {
+              optimized.net.module().zero_grad(true);
+              optimized.net.forward(images()).get("logits").square().mean().backward();
+              optimized.optimizer.step(0);
+              return outputs(optimized.net);
+            }),
+        owner(
+            WeightAverage.class,
+            () -> new WeightAverage(net().module(), 0.5),
+            average -> {
+              average.update(0);
+              TensorFile.Builder file = TensorFile.builder();
+              average.save("", file);
+              return Tensors.values(file.build("it").tensor("head.weight"));
+            }),
         result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.input("images"))),
         result(
             SceneTensors.class,
@@ -273,6 +331,13 @@ class LifetimeTest {
                   torch.zeros(2, 2).to(ScalarType.Long), torch.zeros(2, 2).to(ScalarType.Long));
               return new double[] {score.pixelAccuracy()};
             }));
+  }
+
+  /** An optimizer, and the network that it moves. */
+  private static final class Optimized {
+    private final SegmentationNet net = net();
+    private final RunningOptimizer optimizer =
+        new RunningOptimizer(new Sgd(0.1, 0.9), Map.of("", net.module()), Map.of());
   }
 
   /** A check, and the network that it looks at. */
@@ -350,7 +415,7 @@ class LifetimeTest {
       Tensor loss;
       try (PointerScope inner = new PointerScope();
           PointerScope certain = scopeOfCertainClasses()) {
-        loss = new PairwiseLoss(PairwiseLoss.Config.cirkd()).forward(map(1), map(2));
+        loss = PairwiseLoss.cirkd().forward(map(1), map(2));
         certain.close();
         assertTrue(!loss.isNull());
       }
@@ -451,25 +516,33 @@ class LifetimeTest {
   }
 
   private static GlobalStructuralLoss globalStructural() {
-    return new GlobalStructuralLoss(
-        GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(4)));
+    return GlobalStructuralLoss.standard().withSampling(Sampling.random(4));
   }
 
   private static Objective objective() {
-    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)));
+    return Objective.of(
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "map")));
   }
 
   private static Objective supervised() {
-    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)));
+    return Objective.of(
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")));
   }
 
   private static StepInputs inputs() {
-    Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
     return new StepInputs(
-        Map.of("map", Tensors.leaf(map(1), ScalarType.Float)), Map.of("map", map(2)), labels, 0);
+        Map.of("map", Tensors.leaf(map(1), ScalarType.Float)), Map.of("map", map(2)), labels(), 0);
   }
 
-  private static BatchSource two() {
+  private static LossInputs lossInputs() {
+    return Term.of(globalStructural(), "map").inputs(inputs(), null);
+  }
+
+  private static Tensor labels() {
+    return torch.zeros(2, 4, 4).to(ScalarType.Long);
+  }
+
+  private static SceneBatches two() {
     return SceneBatches.of(FashionScenes.bundled(), 2);
   }
 

@@ -139,15 +139,15 @@ public final class RunningOptimizer implements AutoCloseable {
   /**
    * Moves all parameters that have a gradient.
    *
-   * @param rate of this step
+   * @param factor of the rate at this step, as a {@link Schedule} gives it
    */
-  public void step(double rate) {
+  public void step(double factor) {
     try (PointerScope temporaries = new PointerScope()) {
       for (Slot slot : slots.values()) {
         if (NativeOps.hasGradient(slot.parameter)) {
           slot.start(remembered);
           slot.steps++;
-          NativeCall.run(() -> move(slot, rate * slot.rateFactor));
+          NativeCall.run(() -> move(slot, settings.rate() * factor * slot.rateFactor));
         }
       }
     }

@@ -21,9 +21,10 @@ import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
+import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Loss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.model.SegmentationNet;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
@@ -72,11 +73,11 @@ class ResumeTest {
     Distiller distiller() {
       Objective objective =
           Objective.of(
-              new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)),
+              new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
               new WeightedTerm(
                   "pixelwise",
                   weight,
-                  Term.of(new PixelwiseLoss(PixelwiseLoss.Config.kd(temperature)), "logits")));
+                  Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
               TrainingConfig.of(steps, rate),
@@ -225,7 +226,7 @@ class ResumeTest {
   @Test
   void aLambdaIsTheSameInAnotherProcess() {
     // Only this process knows the address that it prints; the rest is where it was written.
-    Term term = inputs -> inputs.student("logits").mean();
+    Loss term = inputs -> inputs.student("logits").mean();
     TrainingIdentity identity =
         new TrainingIdentity(
             TrainingConfig.of(1, 1),
@@ -262,7 +263,8 @@ class ResumeTest {
   private static Distiller decayed(Path file) {
     return new Distiller(
             TrainingConfig.of(STEPS, 0.01).withSchedule(new Schedule.Poly(40, 0)),
-            Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1))),
+            Objective.of(
+                new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled"))),
             SceneBatches.of(SCENES, 2))
         .withCheckpoint(file);
   }

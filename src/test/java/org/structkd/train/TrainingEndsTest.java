@@ -31,11 +31,12 @@ import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.loss.Loss;
+import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.ForwardingNetwork;
@@ -76,7 +77,7 @@ class TrainingEndsTest {
     return TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(evaluateEvery);
   }
 
-  private static Evaluation evaluation() {
+  private static DatasetEvaluation evaluation() {
     return Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED);
   }
 
@@ -318,7 +319,7 @@ class TrainingEndsTest {
 
   /** From a step on a term has a sparse gradient, which LibTorch's Adam refuses. */
   private static Objective sparseFrom(int step, Tensor table) {
-    Term term =
+    Loss term =
         inputs -> {
           Tensor loss = inputs.student(SegmentationNet.LOGITS).square().mean();
           if (inputs.step() < step) {
