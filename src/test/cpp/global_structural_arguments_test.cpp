@@ -20,12 +20,13 @@ class GlobalStructuralArguments : public testing::Test {
   void expect_error(structkd_status status,
                     const char* sentence_part,
                     structkd_tensor* grad = nullptr) {
-    const structkd_ctx ctx{"cpu", nullptr, 1};
+    const structkd_ctx ctx{"cpu", nullptr, 1, {}};
     AlignedBytes workspace(1 << 20);
     float loss = 7.0f;
-    EXPECT_EQ(status, structkd_global_structural(&ctx, student_.view(), teacher_.view(),
-                                                 sampled_.indices.view(), sampled_.counts.view(),
-                                                 &params_, workspace.data(), &loss, grad));
+    params_.indices = sampled_.indices.view();
+    params_.counts = sampled_.counts.view();
+    EXPECT_EQ(status, structkd_global_structural(&ctx, student_.view(), teacher_.view(), &params_,
+                                                 workspace.data(), &loss, grad));
     EXPECT_NE(nullptr, std::strstr(structkd_last_error(), sentence_part)) << structkd_last_error();
     EXPECT_EQ(7.0f, loss) << "a failed call wrote the loss";
   }
@@ -42,13 +43,14 @@ TEST_F(GlobalStructuralArguments, RefusesMapsThatDoNotFit) {
 
 TEST_F(GlobalStructuralArguments, RefusesIndicesAndCountsThatDoNotFit) {
   sampled_.indices.view()->sizes[0] = 1;
-  expect_error(STRUCTKD_ERR_SHAPE, "indices has shape [1, 7], expected size 2 along axis 0");
+  expect_error(STRUCTKD_ERR_SHAPE,
+               "params->indices has shape [1, 7], expected size 2 along axis 0");
   sampled_.indices.view()->sizes[0] = 2;
   sampled_.counts.view()->sizes[1] = 1;
-  expect_error(STRUCTKD_ERR_SHAPE, "counts has shape [2, 1], expected size 2 along axis 1");
+  expect_error(STRUCTKD_ERR_SHAPE, "params->counts has shape [2, 1], expected size 2 along axis 1");
   sampled_.counts.view()->sizes[1] = 2;
   sampled_.indices.view()->dtype = STRUCTKD_I64;
-  expect_error(STRUCTKD_ERR_DTYPE, "indices is i64, expected i32");
+  expect_error(STRUCTKD_ERR_DTYPE, "params->indices is i64, expected i32");
 }
 
 TEST_F(GlobalStructuralArguments, RefusesPermutationsOfAnotherSize) {

@@ -127,21 +127,13 @@ double loss_of(const std::string& backend,
                const TestTensor& teacher,
                const structkd_tensor* indices,
                const structkd_tensor* counts,
-               const structkd_global_structural_params& params) {
+               structkd_global_structural_params params) {
+  params.indices = indices;
+  params.counts = counts;
   How how;
   how.want_grad = false;
   how.threads = 1;  // maps of a few samples: starting threads would take most of the time
-  return run_loss(
-             backend, student, how,
-             [&](const structkd_ctx* ctx, size_t* bytes) {
-               return structkd_global_structural_workspace(ctx, student.view(), teacher.view(),
-                                                           indices, counts, &params, false, bytes);
-             },
-             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-               return structkd_global_structural(ctx, student.view(), teacher.view(), indices,
-                                                 counts, &params, workspace, loss, grad);
-             })
-      .loss;
+  return run_loss(backend, student, teacher, params, how).loss;
 }
 
 class GlobalStructuralDefinition : public testing::TestWithParam<std::string> {};
@@ -208,7 +200,7 @@ TEST_P(GlobalStructuralDefinition, HoldsForFewSamplesOfManyClasses) {
   sampling.num_classes = kClasses;
   sampling.ignore_index = -1;
   sampling.step = default_step();
-  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
   size_t bytes = 0;
   ASSERT_EQ(STRUCTKD_OK, structkd_global_structural_sample_workspace(&ctx, nullptr, labels.view(),
                                                                      &sampling, &bytes));

@@ -44,7 +44,7 @@ Samples draw(const std::string& backend,
              const structkd_global_structural_sample_params& params,
              int threads = 2,
              Layout layout = Layout::kContiguous) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
+  const structkd_ctx ctx{backend.c_str(), nullptr, threads, {}};
   const structkd_tensor* z = logits ? logits->view() : nullptr;
   const structkd_tensor* y = labels ? labels->view() : nullptr;
   int64_t bound = 0;
@@ -297,7 +297,7 @@ class SampleArguments : public testing::Test {
   const structkd_tensor* labels_ = scene_.labels.view();
 
   void expect_error(structkd_status status, const char* sentence_part) {
-    const structkd_ctx ctx{"cpu", nullptr, 1};
+    const structkd_ctx ctx{"cpu", nullptr, 1, {}};
     AlignedBytes workspace(1 << 20);
     counts_.fill([](int64_t) { return 77.0; });
     EXPECT_EQ(status,

@@ -20,23 +20,14 @@ Outcome compute(const std::string& backend,
                 const TestTensor& student,
                 const TestTensor& teacher,
                 const Sampled* sampled,
-                const structkd_global_structural_params& params,
+                structkd_global_structural_params params,
                 bool want_grad = true,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  const structkd_tensor* indices = sampled ? sampled->indices.view() : nullptr;
-  const structkd_tensor* counts = sampled ? sampled->counts.view() : nullptr;
-  return run_loss(
-      backend, student, {want_grad, threads, grad_layout, f32_grad},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_global_structural_workspace(ctx, student.view(), teacher.view(), indices,
-                                                    counts, &params, want_grad, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_global_structural(ctx, student.view(), teacher.view(), indices, counts,
-                                          &params, workspace, loss, grad);
-      });
+  params.indices = sampled ? sampled->indices.view() : nullptr;
+  params.counts = sampled ? sampled->counts.view() : nullptr;
+  return run_loss(backend, student, teacher, params, {want_grad, threads, grad_layout, f32_grad});
 }
 
 class GlobalStructuralOnBackend : public testing::TestWithParam<std::string> {};
@@ -340,12 +331,13 @@ TEST_P(GlobalStructuralOnBackend, SameBitsAgainInTheSameWorkspace) {
   TestTensor student({2, 9, 5, 9}, STRUCTKD_F32), teacher({2, 9, 5, 9}, STRUCTKD_F32);
   fill_pair(Input::kRandom, 2, student, teacher);
   const Sampled sampled(2, 41, 45);
-  const auto params = params_of();
-  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  auto params = params_of();
+  params.indices = sampled.indices.view();
+  params.counts = sampled.counts.view();
+  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
   size_t bytes = 0;
-  ASSERT_EQ(structkd_global_structural_workspace(&ctx, student.view(), teacher.view(),
-                                                 sampled.indices.view(), sampled.counts.view(),
-                                                 &params, true, &bytes),
+  ASSERT_EQ(structkd_global_structural_workspace(&ctx, student.view(), teacher.view(), &params,
+                                                 true, &bytes),
             STRUCTKD_OK);
   AlignedBytes workspace(bytes);
   double first_loss = 0.0;
@@ -353,8 +345,7 @@ TEST_P(GlobalStructuralOnBackend, SameBitsAgainInTheSameWorkspace) {
   for (int call = 0; call < 3; ++call) {
     TestTensor grad({2, 9, 5, 9}, STRUCTKD_F32);
     Scalar<double> loss(std::numeric_limits<double>::quiet_NaN());
-    ASSERT_EQ(structkd_global_structural(&ctx, student.view(), teacher.view(),
-                                         sampled.indices.view(), sampled.counts.view(), &params,
+    ASSERT_EQ(structkd_global_structural(&ctx, student.view(), teacher.view(), &params,
                                          workspace.data(), loss.get(), grad.view()),
               STRUCTKD_OK)
         << structkd_last_error();

@@ -26,16 +26,7 @@ Outcome compute(const std::string& backend,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  return run_loss(
-      backend, student, {want_grad, threads, grad_layout, f32_grad},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
-                                                         &params, want_grad, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
-                                               workspace, loss, grad);
-      });
+  return run_loss(backend, student, teacher, params, {want_grad, threads, grad_layout, f32_grad});
 }
 
 class InterClassSimilarityOnBackend : public testing::TestWithParam<std::string> {};
@@ -400,7 +391,7 @@ TEST_P(InterClassSimilarityOnBackend, DivergencesOfLargeMapsAreExactTo1e6) {
 }
 
 TEST_P(InterClassSimilarityOnBackend, WorkspaceDoesNotGrowWithTheMap) {
-  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
   const Params params = params_of();
   float unread = 0.0f;  // only sizes matter here
   structkd_tensor map{&unread, STRUCTKD_F32, 4, {8, 19, 1024, 2048}, {}};

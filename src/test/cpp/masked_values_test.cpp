@@ -97,16 +97,7 @@ TEST_P(LeftOutOnBackend, PixelwiseMask) {
           expect_left_out(
               n, dtype, layout, divergence == 1 ? Input::kNearlyEqual : Input::kRandom, left_out,
               [&](const TestTensor& s, const TestTensor& t) {
-                return run_loss(
-                    GetParam(), s, How{},
-                    [&](const structkd_ctx* ctx, size_t* bytes) {
-                      return structkd_pixelwise_workspace(ctx, s.view(), t.view(), &params, true,
-                                                          bytes);
-                    },
-                    [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                      return structkd_pixelwise(ctx, s.view(), t.view(), &params, memory, loss,
-                                                grad);
-                    });
+                return run_loss(GetParam(), s, t, params);
               },
               // Pixels that are computed side by side choose the way to round together.
               dtype == STRUCTKD_F64 ? 1e-14 : 4 * 0x1p-24 + 2 * storage_error(dtype));
@@ -130,20 +121,10 @@ TEST_P(LeftOutOnBackend, InterClassSimilarityMask) {
           params.row_normalize = row_normalize;
           params.temperature = 1.5;
           params.mask = mask.view();
-          expect_left_out(
-              n, dtype, layout, Input::kRandom, left_out,
-              [&](const TestTensor& s, const TestTensor& t) {
-                return run_loss(
-                    GetParam(), s, How{},
-                    [&](const structkd_ctx* ctx, size_t* bytes) {
-                      return structkd_inter_class_similarity_workspace(ctx, s.view(), t.view(),
-                                                                       &params, true, bytes);
-                    },
-                    [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                      return structkd_inter_class_similarity(ctx, s.view(), t.view(), &params,
-                                                             memory, loss, grad);
-                    });
-              });
+          expect_left_out(n, dtype, layout, Input::kRandom, left_out,
+                          [&](const TestTensor& s, const TestTensor& t) {
+                            return run_loss(GetParam(), s, t, params);
+                          });
         }
       }
     }
@@ -174,20 +155,10 @@ TEST_P(LeftOutOnBackend, PairwiseWeights) {
           params.precision = static_cast<structkd_precision>(mode >> 2);
           params.eps = 1e-8;
           params.weights = weights.view();
-          expect_left_out(
-              n, dtype, layout, mode % 3 == 0 ? Input::kNearlyEqual : Input::kRandom, left_out,
-              [&](const TestTensor& s, const TestTensor& t) {
-                return run_loss(
-                    GetParam(), s, How{},
-                    [&](const structkd_ctx* ctx, size_t* bytes) {
-                      return structkd_pairwise_workspace(ctx, s.view(), t.view(), &params, true,
-                                                         bytes);
-                    },
-                    [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                      return structkd_pairwise(ctx, s.view(), t.view(), &params, memory, loss,
-                                               grad);
-                    });
-              });
+          expect_left_out(n, dtype, layout, mode % 3 == 0 ? Input::kNearlyEqual : Input::kRandom,
+                          left_out, [&](const TestTensor& s, const TestTensor& t) {
+                            return run_loss(GetParam(), s, t, params);
+                          });
         }
       }
     }
@@ -218,22 +189,13 @@ TEST_P(LeftOutOnBackend, GlobalStructuralSamples) {
         params.group_width = -1;
         params.temperature = 1.0;
         params.eps = 1e-8;
+        params.indices = indices.view();
+        params.counts = counts.view();
         params.step = step.get();
-        expect_left_out(
-            n, dtype, layout, Input::kRandom, left_out,
-            [&](const TestTensor& s, const TestTensor& t) {
-              return run_loss(
-                  GetParam(), s, How{},
-                  [&](const structkd_ctx* ctx, size_t* bytes) {
-                    return structkd_global_structural_workspace(ctx, s.view(), t.view(),
-                                                                indices.view(), counts.view(),
-                                                                &params, true, bytes);
-                  },
-                  [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                    return structkd_global_structural(ctx, s.view(), t.view(), indices.view(),
-                                                      counts.view(), &params, memory, loss, grad);
-                  });
-            });
+        expect_left_out(n, dtype, layout, Input::kRandom, left_out,
+                        [&](const TestTensor& s, const TestTensor& t) {
+                          return run_loss(GetParam(), s, t, params);
+                        });
       }
     }
   }
@@ -259,7 +221,7 @@ TEST_P(LeftOutOnBackend, GlobalStructuralLabels) {
     params.ignore_index = 4;
     const Scalar<int64_t> step(3);
     params.step = step.get();
-    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
     size_t bytes = 0;
     EXPECT_EQ(STRUCTKD_OK, structkd_global_structural_sample_workspace(
                                &ctx, logits.view(), labels.view(), &params, &bytes));
@@ -313,27 +275,8 @@ TEST_P(MaskBytesOnBackend, AnyByteButZeroCounts) {
       classes.struct_size = sizeof(classes);
       classes.temperature = 1.0;
       classes.mask = mask.view();
-      return std::vector<Outcome>{
-          run_loss(
-              GetParam(), student, How{},
-              [&](const structkd_ctx* ctx, size_t* bytes) {
-                return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &pixelwise,
-                                                    true, bytes);
-              },
-              [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                return structkd_pixelwise(ctx, student.view(), teacher.view(), &pixelwise, memory,
-                                          loss, grad);
-              }),
-          run_loss(
-              GetParam(), student, How{},
-              [&](const structkd_ctx* ctx, size_t* bytes) {
-                return structkd_inter_class_similarity_workspace(
-                    ctx, student.view(), teacher.view(), &classes, true, bytes);
-              },
-              [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-                return structkd_inter_class_similarity(ctx, student.view(), teacher.view(),
-                                                       &classes, memory, loss, grad);
-              })};
+      return std::vector<Outcome>{run_loss(GetParam(), student, teacher, pixelwise),
+                                  run_loss(GetParam(), student, teacher, classes)};
     };
     const std::vector<Outcome> ones = outcomes([](int64_t) { return 1.0; });
     for (int64_t first : {1, 2, 127, 128, 129, 254}) {

@@ -44,14 +44,7 @@ TEST_P(NonNegativeOnBackend, Pixelwise) {
     params.divergence = static_cast<structkd_divergence>(divergence);
     params.temperature = 1.0;
     expect_at_least_0(0.0, 0.37, [&](const TestTensor& s, const TestTensor& t) {
-      return run_loss(
-          GetParam(), s, How{},
-          [&](const structkd_ctx* ctx, size_t* bytes) {
-            return structkd_pixelwise_workspace(ctx, s.view(), t.view(), &params, true, bytes);
-          },
-          [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-            return structkd_pixelwise(ctx, s.view(), t.view(), &params, memory, loss, grad);
-          });
+      return run_loss(GetParam(), s, t, params);
     });
   }
 }
@@ -63,14 +56,7 @@ TEST_P(NonNegativeOnBackend, Pairwise) {
     params.norm = static_cast<structkd_norm_gradient>(norm);
     params.eps = 1e-12;
     expect_at_least_0(0.37, 0.0, [&](const TestTensor& s, const TestTensor& t) {
-      return run_loss(
-          GetParam(), s, How{},
-          [&](const structkd_ctx* ctx, size_t* bytes) {
-            return structkd_pairwise_workspace(ctx, s.view(), t.view(), &params, true, bytes);
-          },
-          [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-            return structkd_pairwise(ctx, s.view(), t.view(), &params, memory, loss, grad);
-          });
+      return run_loss(GetParam(), s, t, params);
     });
   }
 }
@@ -80,16 +66,7 @@ TEST_P(NonNegativeOnBackend, InterClassSimilarity) {
   params.struct_size = sizeof(params);
   params.temperature = 1.0;
   expect_at_least_0(0.0, 0.37, [&](const TestTensor& s, const TestTensor& t) {
-    return run_loss(
-        GetParam(), s, How{},
-        [&](const structkd_ctx* ctx, size_t* bytes) {
-          return structkd_inter_class_similarity_workspace(ctx, s.view(), t.view(), &params, true,
-                                                           bytes);
-        },
-        [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-          return structkd_inter_class_similarity(ctx, s.view(), t.view(), &params, memory, loss,
-                                                 grad);
-        });
+    return run_loss(GetParam(), s, t, params);
   });
 }
 
@@ -105,16 +82,7 @@ TEST_P(NonNegativeOnBackend, GlobalStructural) {
     params.classes = 3;
     params.step = step.get();
     expect_at_least_0(0.37, 0.0, [&](const TestTensor& s, const TestTensor& t) {
-      return run_loss(
-          GetParam(), s, How{},
-          [&](const structkd_ctx* ctx, size_t* bytes) {
-            return structkd_global_structural_workspace(ctx, s.view(), t.view(), nullptr, nullptr,
-                                                        &params, true, bytes);
-          },
-          [&](const structkd_ctx* ctx, void* memory, void* loss, structkd_tensor* grad) {
-            return structkd_global_structural(ctx, s.view(), t.view(), nullptr, nullptr, &params,
-                                              memory, loss, grad);
-          });
+      return run_loss(GetParam(), s, t, params);
     });
   }
 }

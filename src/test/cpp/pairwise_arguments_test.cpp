@@ -16,7 +16,7 @@ class PairwiseArguments : public testing::Test {
   TestTensor student_{{2, 3, 4, 5}, STRUCTKD_F32};
   TestTensor teacher_{{2, 6, 4, 5}, STRUCTKD_F32};
   structkd_pairwise_params params_ = params_of();
-  structkd_ctx ctx_{"cpu", nullptr, 1};
+  structkd_ctx ctx_{"cpu", nullptr, 1, {}};
   float loss_ = 7.0f;
 
   void expect_error(structkd_status status,
@@ -90,6 +90,9 @@ TEST_F(PairwiseArguments, RefusesEpsThatIsNotPositive) {
 TEST_F(PairwiseArguments, RefusesUnknownEnumValues) {
   params_.norm = static_cast<structkd_norm_gradient>(2);
   expect_error(STRUCTKD_ERR_VALUE, "params->norm is 2, expected 0 to 1");
+  params_ = params_of();
+  params_.precision = static_cast<structkd_precision>(-1);
+  expect_error(STRUCTKD_ERR_VALUE, "params->precision is -1, expected 0 to 1");
 }
 
 TEST_F(PairwiseArguments, RefusesParamsWithoutSize) {
@@ -100,7 +103,8 @@ TEST_F(PairwiseArguments, RefusesParamsWithoutSize) {
 TEST_F(PairwiseArguments, RefusesUnknownBackendAndThreads) {
   ctx_.backend = "tpu";
   expect_error(STRUCTKD_ERR_BACKEND, "there is no backend \"tpu\"");
-  ctx_ = {"cpu", nullptr, 0};
+  ctx_.backend = "cpu";
+  ctx_.threads = 0;
   expect_error(STRUCTKD_ERR_VALUE, "ctx->threads is 0");
 }
 

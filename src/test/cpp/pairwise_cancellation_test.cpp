@@ -22,16 +22,7 @@ Outcome compute(const std::string& backend,
                 int threads = 2) {
   How how;
   how.threads = threads;
-  return run_loss(
-      backend, student, how,
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, true,
-                                           bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                 grad);
-      });
+  return run_loss(backend, student, teacher, params, how);
 }
 
 using Fill = std::function<void(double apart, TestTensor& student, TestTensor& teacher)>;

@@ -21,16 +21,7 @@ Outcome compute(const std::string& backend,
                 int threads = 2,
                 Layout grad_layout = Layout::kContiguous,
                 bool f32_grad = false) {
-  return run_loss(
-      backend, student, {want_grad, threads, grad_layout, f32_grad},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, want_grad,
-                                           bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                 grad);
-      });
+  return run_loss(backend, student, teacher, params, {want_grad, threads, grad_layout, f32_grad});
 }
 
 class PairwiseOnBackend : public testing::TestWithParam<std::string> {};

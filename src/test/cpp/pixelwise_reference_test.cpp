@@ -50,16 +50,7 @@ Outcome compute(const std::string& backend, const Case& c, structkd_divergence d
   });
   structkd_pixelwise_params params = params_of(divergence);
   params.temperature = c.temperature;
-  return run_loss(
-      backend, student, How{},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params, true,
-                                            bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                  grad);
-      });
+  return run_loss(backend, student, teacher, params);
 }
 
 void expect_close(double expected, double actual, double tolerance) {

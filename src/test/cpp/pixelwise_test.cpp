@@ -28,16 +28,7 @@ Outcome compute(const std::string& backend,
                 const TestTensor& teacher,
                 const structkd_pixelwise_params& params,
                 How how = {}) {
-  return run_loss(
-      backend, student, how,
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params,
-                                            how.want_grad, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                  grad);
-      });
+  return run_loss(backend, student, teacher, params, how);
 }
 
 class PixelwiseOnBackend : public testing::TestWithParam<std::string> {};
@@ -182,7 +173,7 @@ TEST_P(PixelwiseOnBackend, RowsMayBeAtAnyDistance) {
     const structkd_tensor s = cut(student), t = cut(teacher);
     structkd_tensor g = cut(grad);
     const structkd_pixelwise_params params = params_of();
-    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
     size_t bytes = 0;
     ASSERT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, &s, &t, &params, 1, &bytes));
     AlignedBytes workspace(bytes);
@@ -266,7 +257,7 @@ TEST_P(PixelwiseOnBackend, RowsNeedMemoryPerThreadNotPerRow) {
   const auto bytes_of = [&](int64_t rows, int64_t classes) {
     TestTensor logits({rows, classes, 1, 1}, STRUCTKD_BF16);
     const structkd_pixelwise_params params = params_of();
-    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+    const structkd_ctx ctx{GetParam().c_str(), nullptr, 2, {}};
     size_t bytes = 0;
     EXPECT_EQ(STRUCTKD_OK,
               structkd_pixelwise_workspace(&ctx, logits.view(), logits.view(), &params, 1, &bytes));
@@ -556,15 +547,6 @@ TEST_P(PixelwiseOnBackend, SameBitsForEveryThreadCountAndRun) {
       }
     }
   }
-}
-
-TEST_P(PixelwiseOnBackend, PrecisionFastIsExact) {
-  TestTensor student({1, 6, 9, 9}, STRUCTKD_F32), teacher({1, 6, 9, 9}, STRUCTKD_F32);
-  fill_pair(Input::kRandom, 6, student, teacher);
-  structkd_pixelwise_params params = params_of();
-  const Outcome exact = compute(GetParam(), student, teacher, params);
-  params.precision = STRUCTKD_PRECISION_FAST;
-  EXPECT_EQ(exact.grad, compute(GetParam(), student, teacher, params).grad);
 }
 
 TEST_P(PixelwiseOnBackend, WritesTheGradientInAnyLayout) {
