@@ -261,8 +261,7 @@ class LifetimeTest {
         owner(
             Distiller.class,
             () ->
-                new Distiller(
-                        TrainingConfig.of(2, 0.01), supervised(), two())
+                new Distiller(TrainingConfig.of(2, 0.01), supervised(), two())
                     .withDevice(new Device("cpu"))
                     .withTeacher(net()),
             distiller -> {

@@ -98,7 +98,9 @@ public final class RunningOptimizer implements AutoCloseable {
       }
     }
     boolean decays = settings.decayNormsAndBiases() || parameter.dim() > 1;
-    slots.put(name, new Slot(Scopes.kept(parameter), factor, decays ? settings.weightDecay() : 0));
+    // A handle of our own: the one given lies in the dictionary that it came in.
+    Tensor own = Scopes.kept(new Tensor(parameter));
+    slots.put(name, new Slot(own, factor, decays ? settings.weightDecay() : 0));
   }
 
   private void requireFactor(String beginning, double factor) {

@@ -295,8 +295,7 @@ public final class Distiller {
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
       Map<String, TrainedPart> parts = dryRun(student, identity);
-      try (Players players =
-          new Players(student, parts, config, optimizers, rateFactors)) {
+      try (Players players = new Players(student, parts, config, optimizers, rateFactors)) {
         return trained(players, claim, identity);
       }
     } finally {
