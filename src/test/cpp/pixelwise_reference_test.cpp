@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "loss_run.h"
 #include "pixelwise_cases.h"
 #include "tensors.h"
 
@@ -50,7 +49,7 @@ Outcome compute(const std::string& backend, const Case& c, structkd_divergence d
   });
   structkd_pixelwise_params params = params_of(divergence);
   params.temperature = c.temperature;
-  return run_loss(backend, student, teacher, params);
+  return compute(backend, student, teacher, params);
 }
 
 void expect_close(double expected, double actual, double tolerance) {

@@ -18,7 +18,7 @@ else()
 endif()
 
 set(test_dir ${root}/src/test/cpp)
-file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp ${test_dir}/promises/*.cpp)
 set(test_case_sources ${test_sources})
 list(REMOVE_ITEM test_case_sources ${test_dir}/memory.cpp) # what a GPU reaches is another memory
 
