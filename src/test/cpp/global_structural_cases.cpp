@@ -76,7 +76,7 @@ Loss global_structural_row() {
   loss.nearly_equal_scale = conditioning_of(Input::kNearlyEqual);
   loss.scratch = [](const Shape& n, int threads) {
     const double M = double(n.H * n.W), B = double(n.B);
-    return 8 * (B + threads) * (8 * M * M + 4 * M * double(2 * n.C) + 64 * M) + 65536;
+    return 8 * (B + threads) * (8 * M * M + 4 * M * double(2 * n.C) + 64 * M) + (1 << 20);
   };
   return loss;
 }

@@ -25,9 +25,9 @@ Bounds LossOf<P>::bounds(const TestTensor& student,
   if (params.precision == STRUCTKD_PRECISION_FAST) tolerance = 2.5e-3;
   const double norm = std::sqrt(dot(truth.grad, truth.grad));
   // A map of one node has loss 0: both sides hold nothing but the rounding of f64 there.
-  return {tolerance * std::abs(truth.loss) + 1e-16, truth.loss < 1e-16
-                                                        ? std::numeric_limits<double>::infinity()
-                                                        : 2 * tolerance * norm + 1e-15};
+  return {tolerance * std::abs(truth.loss) + 1e-16,
+          truth.loss < 1e-16 ? std::numeric_limits<double>::infinity()
+                             : 2 * tolerance * (norm > 0.0 ? norm : 1.0)};
 }
 
 Loss pairwise_row() {
