@@ -27,6 +27,9 @@ esac
 
 results=target/test # of each step its log, and a line of the summary
 
+TIMEFORMAT='%0R %0U %0S'
+apart() ("$@") # so that what exits ends a step alone
+
 # Runs one step and notes how it ended, how long it took and what it cost; status 77 is that of one that cannot
 # run here and says why in its last line. Its output is in a log, of which the end is shown where it failed.
 # $1 title; the command.
@@ -35,7 +38,7 @@ step() {
   log=$results/${title//[^A-Za-z0-9+]/-}.log
   shift
   echo "== $title"
-  { TIMEFORMAT='%0R %0U %0S' && time ("$@") >"$log" 2>&1; } 2>"$log.time" || status=$?
+  { time apart "$@" >"$log" 2>&1; } 2>"$log.time" || status=$?
   read -r seconds user system < <(tail -n 1 "$log.time")
   rm "$log.time"
   case $status in
