@@ -1,12 +1,12 @@
 package org.structkd.bench;
 
-import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.MapLoss;
 
 /** Inter-class similarity loss as published. */
 final class InterClassSimilarityFormulas implements LossFormulas {
@@ -16,13 +16,8 @@ final class InterClassSimilarityFormulas implements LossFormulas {
   private static final long NO_REDUCTION = 0; // as operators number it
 
   @Override
-  public CaseShape.Maps inputs(CaseShape shape) {
-    return shape.logits();
-  }
-
-  @Override
-  public List<String> providers(CaseShape shape) {
-    return List.of("eager", "eager-best", "eager-malloc", "authors", "structkd");
+  public MapLoss ours(CaseShape shape) {
+    return LOSS;
   }
 
   @Override
