@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 /** A well-formed case that this version cannot reproduce; the message is one sentence. */
 final class CaseFailureException extends RuntimeException {

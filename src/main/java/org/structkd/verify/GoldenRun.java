@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import java.util.List;
 import java.util.Set;
@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 
 /** Runs the cases of a golden file on one backend, a line for each case and element type. */
-final class GoldenRun {
+public final class GoldenRun {
   /** Ops that golden files may hold; those of {@link GoldenOp#ALL} are in this version. */
-  static final Set<String> KNOWN =
+  public static final Set<String> KNOWN =
       Set.of(
           "activation_boundary",
           "adaptive_loss_weighting",
@@ -32,7 +32,7 @@ final class GoldenRun {
           "relational");
 
   /** How many lines ended in which way. */
-  record Counts(int passed, int failed, int skipped) {
+  public record Counts(int passed, int failed, int skipped) {
     private Counts plus(Counts other) {
       return new Counts(passed + other.passed, failed + other.failed, skipped + other.skipped);
     }
@@ -54,7 +54,7 @@ final class GoldenRun {
    * @param selected names of ops; empty: all
    * @param lines takes what is to be printed
    */
-  GoldenRun(
+  public GoldenRun(
       Backend backend, List<ScalarType> dtypes, Set<String> selected, Consumer<String> lines) {
     this.backend = backend;
     this.dtypes = dtypes;
@@ -68,7 +68,7 @@ final class GoldenRun {
    * @throws BadGoldenFileException at the first case that cannot be read
    * @throws StructkdException if native code or the backend is missing
    */
-  Counts run(List<GoldenCase> cases) {
+  public Counts run(List<GoldenCase> cases) {
     try (Backend.Use use = backend.use()) {
       Counts counts = new Counts(0, 0, 0);
       for (GoldenCase golden : cases) {

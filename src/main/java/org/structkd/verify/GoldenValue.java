@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -14,7 +14,7 @@ import java.util.Set;
  * @param key path below the case, such as {@code inputs.S.shape}; empty for the case itself
  * @param json the value
  */
-record GoldenValue(String where, String key, JsonElement json) {
+public record GoldenValue(String where, String key, JsonElement json) {
 
   BadGoldenFileException bad(String sentence) {
     return new BadGoldenFileException(

@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;

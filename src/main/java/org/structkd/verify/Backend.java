@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.structkd.Status;
@@ -8,7 +8,7 @@ import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 
 /** Where kernels run. */
-enum Backend {
+public enum Backend {
   REFERENCE("reference"),
   CPU("cpu"),
   CUDA("cuda"),
@@ -21,7 +21,7 @@ enum Backend {
   }
 
   /** Ends what {@link #use} began. */
-  interface Use extends AutoCloseable {
+  public interface Use extends AutoCloseable {
     @Override
     void close();
   }
@@ -31,7 +31,7 @@ enum Backend {
    *
    * @throws StructkdException if it is not available
    */
-  Use use() {
+  public Use use() {
     if (this == CUDA) {
       String problem = NativeCall.of(NativeOps::cudaProblem);
       if (!problem.isEmpty()) {
@@ -51,7 +51,7 @@ enum Backend {
   }
 
   /** Of the tensors that it takes. */
-  DeviceType device() {
+  public DeviceType device() {
     return this == CUDA ? DeviceType.CUDA : DeviceType.CPU;
   }
 

@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import org.jspecify.annotations.Nullable;
 
@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param op which loss; null: the case is documentation
  * @param json the whole case
  */
-record GoldenCase(String name, @Nullable String op, GoldenValue json) {
+public record GoldenCase(String name, @Nullable String op, GoldenValue json) {
 
   static GoldenCase of(GoldenValue json) {
     GoldenValue op = json.get("op");

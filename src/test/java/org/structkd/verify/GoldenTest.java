@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParseException;
@@ -17,7 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Reads a file of golden numbers. Its schema is described beside src/test/resources/golden. */
-final class GoldenFile {
+public final class GoldenFile {
   private GoldenFile() {}
 
   /**
@@ -25,7 +25,7 @@ final class GoldenFile {
    *
    * @throws BadGoldenFileException if the file cannot be read, is no JSON, or a case has no name
    */
-  static List<GoldenCase> read(Path file) {
+  public static List<GoldenCase> read(Path file) {
     GoldenValue root = new GoldenValue(file.toString(), "", parse(file));
     if (!root.isObject()) {
       throw root.bad("the file holds " + root.shortened() + ", expected an object with key cases");

@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.verify;
 
 import java.util.List;
 import java.util.function.BinaryOperator;
@@ -19,14 +19,14 @@ import org.structkd.loss.Sampling;
  * @param name of the loss
  * @param loss of a student's and a teacher's map
  */
-record SelfCheck(String name, BinaryOperator<Tensor> loss) {
+public record SelfCheck(String name, BinaryOperator<Tensor> loss) {
   /** The tolerance of golden numbers in f32. */
-  static final double TOLERANCE = 1e-5;
+  public static final double TOLERANCE = 1e-5;
 
   /** Odd sizes, so that no tile of a kernel is full. */
   private static final long[] SHAPE = {2, 19, 9, 11};
 
-  static final List<SelfCheck> ALL =
+  public static final List<SelfCheck> ALL =
       List.of(
           new SelfCheck("pixelwise", PixelwiseLoss.kd().withTemperature(4)::forward),
           new SelfCheck("pairwise", PairwiseLoss.skdCvpr19()::forward),
@@ -46,14 +46,14 @@ record SelfCheck(String name, BinaryOperator<Tensor> loss) {
    * @param error the larger relative error of value and gradient
    * @param plan what the kernel chose
    */
-  record Outcome(double error, String plan) {
-    boolean passed() {
+  public record Outcome(double error, String plan) {
+    public boolean passed() {
       return error <= TOLERANCE; // a NaN has not passed
     }
   }
 
   /** Runs both sides; {@link NativeOps#useBackend} is where it was before afterwards. */
-  Outcome run() {
+  public Outcome run() {
     try (PointerScope scope = new PointerScope()) {
       double[][] kernel = valueAndGradient(ScalarType.Float);
       String plan = NativeCall.of(NativeOps::lastPlan);
