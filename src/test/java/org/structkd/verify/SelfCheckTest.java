@@ -22,7 +22,7 @@ class SelfCheckTest {
   /** A loss that depends on where it runs. */
   @Test
   void aKernelThatStraysFailsTheCheck() {
-    PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+    PairwiseLoss loss = PairwiseLoss.skdCvpr19();
     int[] calls = new int[1];
     SelfCheck check =
         new SelfCheck(
