@@ -40,24 +40,21 @@ final class GlobalStructuralFormulas implements LossFormulas {
 
   @Override
   public Contender contender(String provider, CaseShape shape) {
-    if (provider.startsWith("structkd")) {
-      GlobalStructuralLoss loss =
-          GlobalStructuralLoss.standard()
-              .withSampling(Sampling.all())
-              .withGroupWidth(shape.nodes() / GROUPS);
-      MapLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
-      return new Contender(Computation.autograd(timed), timed, "structkd");
+    if (provider.equals("eager-best") || provider.equals("authors")) {
+      boolean byLoops = provider.equals("authors");
+      Composition composition =
+          new Composition(byLoops ? GlobalStructuralFormulas::randperms : new Shuffle()::rows);
+      MapLoss timed = byLoops ? composition::lossByLoops : composition::lossAtOnce;
+      // The truth is that of the permutation drawn last, so nobody shares it.
+      return new Contender(Computation.autograd(timed), composition::lossOfLastDraw, "");
     }
-    Composition composition =
-        switch (provider) {
-          case "eager-best" -> new Composition(new Shuffle()::rows);
-          case "authors" -> new Composition(GlobalStructuralFormulas::randperms);
-          default ->
-              new Composition(maps -> torch.rand(maps.shape(), maps.options()).argsort(2, false));
-        };
-    MapLoss timed = provider.equals("authors") ? composition::lossByLoops : composition::lossAtOnce;
-    // The truth is that of the permutation drawn last, so nobody shares it.
-    return new Contender(Computation.autograd(timed), composition::lossOfLastDraw, "");
+    GlobalStructuralLoss loss =
+        GlobalStructuralLoss.standard()
+            .withSampling(Sampling.all())
+            .withGroupWidth(shape.nodes() / GROUPS);
+    MapLoss ours = (student, teacher) -> loss.forward(student, teacher, STEP);
+    MapLoss timed = provider.startsWith("eager") ? Computation.on("composed", ours) : ours;
+    return new Contender(Computation.autograd(timed), ours, "structkd");
   }
 
   /** A permutation per row, drawn one after another: [B, M, M]. */
