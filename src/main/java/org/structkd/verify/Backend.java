@@ -12,7 +12,9 @@ public enum Backend {
   REFERENCE("reference"),
   CPU("cpu"),
   CUDA("cuda"),
-  CUDA_EMULATED("cuda-emulated");
+  CUDA_EMULATED("cuda-emulated"),
+  /** No kernels: the losses composed of LibTorch's operators. */
+  COMPOSED("composed");
 
   private final String text;
 

@@ -10,7 +10,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -22,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.testing.Tensors;
 
 /** What every loss says about maps that it cannot take, whichever of the two it is. */
@@ -167,13 +166,14 @@ class BadInputTest {
                 () ->
                     NativeCall.of(
                         () ->
-                            NativeOps.pixelwise(
+                            Operator.call(
+                                "pixelwise",
                                 good(),
                                 good(),
-                                new TensorOptional(torch.ones(2, 3, 5).to(meta(), ScalarType.Byte)),
-                                1,
-                                1,
-                                1,
+                                torch.ones(2, 3, 5).to(meta(), ScalarType.Byte),
+                                "kl_teacher_student",
+                                "pixels",
+                                1.0,
                                 true)))
             .getMessage();
     assertTrue(said.startsWith("pixel-wise loss: mask is on meta"), said);
@@ -183,8 +183,16 @@ class BadInputTest {
                 () ->
                     NativeCall.of(
                         () ->
-                            NativeOps.pairwise(
-                                good(), elsewhere(), new TensorOptional(), 1, 1, 1e-12, 0, 0)))
+                            Operator.call(
+                                "pairwise",
+                                good(),
+                                elsewhere(),
+                                null,
+                                "differentiable",
+                                "max",
+                                1e-12,
+                                "per_image",
+                                "exact")))
             .getMessage();
     assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
   }

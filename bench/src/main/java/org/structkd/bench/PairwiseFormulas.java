@@ -29,9 +29,7 @@ final class PairwiseFormulas implements LossFormulas {
     MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
-          case "eager", "eager-malloc" ->
-              Computation.autograd(
-                  (student, teacher) -> eager(rows(student, whole), rows(teacher, whole)));
+          case "eager", "eager-malloc" -> Computation.autograd(Computation.on("composed", loss));
           case "eager-best" ->
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->
@@ -60,17 +58,6 @@ final class PairwiseFormulas implements LossFormulas {
 
   private static Tensor length(Tensor rows) {
     return rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
-  }
-
-  /** Of maps [B, C, N]. */
-  static Tensor eager(Tensor student, Tensor teacher) {
-    return torch.mse_loss(affinities(student), affinities(teacher));
-  }
-
-  /** Cosines of all pairs of nodes of a map [B, C, N]. */
-  static Tensor affinities(Tensor rows) {
-    Tensor unit = unitRows(rows);
-    return torch.bmm(unit.transpose(1, 2), unit);
   }
 
   /** SKD: the length is detached, the square is divided before it is summed. */

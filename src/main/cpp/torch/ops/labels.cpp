@@ -1,11 +1,12 @@
-// torch/labels.cpp: labels at the size of a map: one rule for all losses.
+// torch/ops/labels.cpp: labels at the size of a map as a LibTorch operator.
+#include "torch/ops/labels.h"
+
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <torch/library.h>
 
 #include "torch/call.h"
 #include "torch/errors.h"
-#include "torch/structkd_ops.h"
 
 namespace structkd {
 
