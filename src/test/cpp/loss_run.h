@@ -3,7 +3,7 @@
 #ifndef STRUCTKD_TEST_LOSS_RUN_H
 #define STRUCTKD_TEST_LOSS_RUN_H
 
-#include <limits>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,61 +24,108 @@ struct How {
   bool f32_grad = false;
 };
 
-// The two C entries of a loss.
-template <class Params>
+// The two C entries of a loss with its params bound.
+struct LossCall {
+  std::function<structkd_status(const structkd_ctx*,
+                                const structkd_tensor* student,
+                                const structkd_tensor* teacher,
+                                int want_grad,
+                                size_t* bytes)>
+      workspace;
+  std::function<structkd_status(const structkd_ctx*,
+                                const structkd_tensor* student,
+                                const structkd_tensor* teacher,
+                                void* workspace,
+                                void* loss,
+                                structkd_tensor* grad)>
+      run;
+};
+
+structkd_ctx context(const std::string& backend, int threads);
+
+// Expects both entries to succeed and no memory but the gradient's own elements to be written.
+Outcome compute(const std::string& backend,
+                const TestTensor& student,
+                const TestTensor& teacher,
+                const LossCall& call,
+                How how = {});
+
+// The C entries of the loss that has params of this type: every loss has entries of this shape.
+template <class P>
 struct LossEntries {
   structkd_status (*workspace)(const structkd_ctx*,
                                const structkd_tensor* student,
                                const structkd_tensor* teacher,
-                               const Params*,
+                               const P*,
                                int want_grad,
                                size_t* bytes);
   structkd_status (*run)(const structkd_ctx*,
                          const structkd_tensor* student,
                          const structkd_tensor* teacher,
-                         const Params*,
+                         const P*,
                          void* workspace,
                          void* loss,
                          structkd_tensor* grad);
 };
 
-// The type of its params tells which loss is meant.
-#define STRUCTKD_TEST_ENTRIES(loss)                                                          \
-  inline LossEntries<structkd_##loss##_params> entries_of(const structkd_##loss##_params&) { \
-    return {structkd_##loss##_workspace, structkd_##loss};                                   \
-  }
-STRUCTKD_TEST_ENTRIES(pixelwise)
-STRUCTKD_TEST_ENTRIES(pairwise)
-STRUCTKD_TEST_ENTRIES(inter_class_similarity)
-STRUCTKD_TEST_ENTRIES(global_structural)
-#undef STRUCTKD_TEST_ENTRIES
+// What tests know of the loss that has params of type P; specialised in its <loss>_cases.h:
+//   static constexpr LossEntries<P> entries;
+//   static Bounds bounds(student, teacher, params, truth, outcome, scale);
+template <class P>
+struct LossOf;
 
-// Expects both calls to succeed and no memory but the gradient's own elements to be written.
-template <class Params>
-Outcome run_loss(const std::string& backend,
-                 const TestTensor& student,
-                 const TestTensor& teacher,
-                 const Params& params,
-                 const How& how = {}) {
-  const LossEntries<Params> entries = entries_of(params);
-  const structkd_ctx ctx{backend.c_str(), nullptr, how.threads, {}};
-  const int64_t* n = student.view()->sizes;
-  const structkd_dtype dtype = student.view()->dtype;
-  TestTensor grad({n[0], n[1], n[2], n[3]}, how.f32_grad ? STRUCTKD_F32 : dtype, how.grad_layout);
-  grad.fill([](int64_t) { return 3.0; });  // must be overwritten, where the gradient is 0 too
-  size_t bytes = 0;
-  Scalar<double> loss(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_EQ(STRUCTKD_OK,
-            entries.workspace(&ctx, student.view(), teacher.view(), &params, how.want_grad, &bytes))
-      << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  EXPECT_EQ(STRUCTKD_OK,
-            entries.run(&ctx, student.view(), teacher.view(), &params, workspace.data(), loss.get(),
-                        how.want_grad ? grad.view() : nullptr))
-      << structkd_last_error();
-  finish_calls();
-  EXPECT_TRUE(grad.gaps_untouched());
-  return {read_loss(loss.get(), dtype), grad.values(), structkd_last_plan()};
+template <class P>
+const LossEntries<P>& entries_of(const P&) {
+  return LossOf<P>::entries;
+}
+
+// `params` must outlive the call.
+template <class P>
+LossCall bind(const P* params) {
+  return {[=](const structkd_ctx* ctx, const structkd_tensor* student,
+              const structkd_tensor* teacher, int want_grad, size_t* bytes) {
+            return LossOf<P>::entries.workspace(ctx, student, teacher, params, want_grad, bytes);
+          },
+          [=](const structkd_ctx* ctx, const structkd_tensor* student,
+              const structkd_tensor* teacher, void* workspace, void* loss, structkd_tensor* grad) {
+            return LossOf<P>::entries.run(ctx, student, teacher, params, workspace, loss, grad);
+          }};
+}
+
+template <class P>
+Outcome compute(const std::string& backend,
+                const TestTensor& student,
+                const TestTensor& teacher,
+                const P& params,
+                How how = {}) {
+  return compute(backend, student, teacher, bind(&params), how);
+}
+
+// How far an outcome may be from the reference's: the value, and the Euclidean norm of the gradient.
+struct Bounds {
+  double loss, grad;
+};
+
+// Compares a backend with the reference, with an f32 gradient for all but f64 inputs; also that the
+// value is the same without a gradient.
+void expect_equal_to_reference(
+    const std::string& backend,
+    const TestTensor& student,
+    const TestTensor& teacher,
+    const LossCall& call,
+    const std::function<Bounds(const Outcome& truth, const Outcome& outcome)>& bounds);
+
+// `scale`: how much more than usual the inputs' rounding counts.
+template <class P>
+void expect_equal_to_reference(const std::string& backend,
+                               const TestTensor& student,
+                               const TestTensor& teacher,
+                               const P& params,
+                               double scale = 1.0) {
+  expect_equal_to_reference(
+      backend, student, teacher, bind(&params), [&](const Outcome& truth, const Outcome& outcome) {
+        return LossOf<P>::bounds(student, teacher, params, truth, outcome, scale);
+      });
 }
 
 }  // namespace structkd::test

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "global_structural_cases.h"
-#include "loss_run.h"
+#include "inter_class_similarity_cases.h"
 #include "pairwise_cases.h"
 #include "pixelwise_cases.h"
 #include "structkd/structkd.h"
@@ -99,13 +99,6 @@ structkd_status pixelwise(const structkd_tensor& map, size_t* bytes) {
   return call(map, params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT), bytes);
 }
 
-structkd_inter_class_similarity_params inter_class_similarity_params() {
-  structkd_inter_class_similarity_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
-  return params;
-}
-
 structkd_status global_structural(const structkd_tensor& map, int64_t samples, size_t* bytes) {
   const structkd_tensor indices = tensor_of({map.sizes[0], samples}, STRUCTKD_I32),
                         counts = tensor_of({map.sizes[0], 2}, STRUCTKD_I32);
@@ -159,8 +152,7 @@ TEST(LargeMaps, PairwiseKeepsTheGapsOfManyPairs) {
 
 TEST(LargeMaps, InterClassSimilarityGrowsWithThePixels) {
   const auto run = [](const structkd_tensor& map) {
-    return planned(
-        [&](size_t* bytes) { return call(map, inter_class_similarity_params(), bytes); });
+    return planned([&](size_t* bytes) { return call(map, params_of(1.0, false), bytes); });
   };
   // A multiple of every tile of pixels that the kernel may choose.
   const Planned small = run(tensor_of({1, 19, 96, 128}, STRUCTKD_F32));
@@ -310,9 +302,7 @@ TEST(FarElements, Pixelwise) {
   expect_same_bits_far_apart(params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT));
 }
 
-TEST(FarElements, InterClassSimilarity) {
-  expect_same_bits_far_apart(inter_class_similarity_params());
-}
+TEST(FarElements, InterClassSimilarity) { expect_same_bits_far_apart(params_of(1.0, false)); }
 
 TEST(FarElements, GlobalStructural) { expect_same_bits_far_apart(params_of(int64_t(3))); }
 

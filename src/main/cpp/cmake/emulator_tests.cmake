@@ -1,5 +1,4 @@
-# Tests of the emulator, and of the kernels by what only the emulator can see. Labels: emulator, races,
-# memory.
+# Tests of the emulator, and of the kernels by what only the emulator can see.
 set(cuda_test_dir ${root}/src/test/cuda)
 file(GLOB simt_test_sources CONFIGURE_DEPENDS ${cuda_test_dir}/simt_test/*.cpp)
 
@@ -34,7 +33,7 @@ endforeach()
 # Every loss on small odd shapes, in three orders of threads.
 structkd_add_cuda_test_objects(
   structkd_kernel_smoke_objects ${cuda_test_dir}/kernel_smoke_test.cpp ${test_dir}/tensors.cpp
-  ${test_dir}/memory.cpp)
+  ${test_dir}/loss_run.cpp ${test_dir}/memory.cpp)
 add_executable(structkd_kernel_smoke_tests $<TARGET_OBJECTS:structkd_kernel_smoke_objects>)
 target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_main
                                                           -Wl,--no-as-needed structkd_cuda_emulated)
@@ -117,7 +116,8 @@ target_link_libraries(structkd_memory_tracer_tests PRIVATE GTest::gtest_main ${C
 
 # The counts of the losses' kernels.
 structkd_add_cuda_test_objects(
-  structkd_memory_count_objects ${cuda_test_dir}/memory_count_test.cpp ${test_dir}/tensors.cpp)
+  structkd_memory_count_objects ${cuda_test_dir}/memory_count_test.cpp ${test_dir}/tensors.cpp
+  ${test_dir}/loss_run.cpp)
 add_executable(
   structkd_memory_count_tests
   $<TARGET_OBJECTS:structkd_memory_count_objects> $<TARGET_OBJECTS:structkd_memory_tracer>
