@@ -294,8 +294,7 @@ public final class Distiller {
           checkpoint == null
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
-      Map<String, TrainedPart> parts = dryRun(student, identity);
-      try (Players players = new Players(student, parts, config, optimizers, rateFactors)) {
+      try (Players players = players(student, identity)) {
         return trained(players, claim, identity);
       }
     } finally {
@@ -307,7 +306,10 @@ public final class Distiller {
       Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
       throws IOException {
     TrainingStep update = new TrainingStep(players, teachers, objective, config);
-    Checkpoint start = restored(players, identity);
+    Checkpoint start =
+        checkpoint == null
+            ? Checkpoint.NONE
+            : Checkpoint.continued(checkpoint, identity, resume, config.steps(), players);
     if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
       update.hasMovedBefore();
     }
@@ -380,51 +382,23 @@ public final class Distiller {
     }
   }
 
-  /** Tries the first batch; no parts if the training shall stop before there is one. */
-  private Map<String, TrainedPart> dryRun(
-      TrainableNetwork student, @Nullable TrainingIdentity identity) {
+  /** Tries the first batch; the student alone if the training shall stop before there is one. */
+  private Players players(TrainableNetwork student, @Nullable TrainingIdentity identity) {
     try (PointerScope temporaries = new PointerScope();
         Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
       Batch batch = first.take(0);
       if (batch == null) {
-        return Map.of();
+        return new Players(student, Map.of(), config, Map.of(), Map.of());
       }
       if (identity != null) {
         identity.add(batch);
       }
-      return DryRun.of(student, teachers, objective, batch.to(where()), seed);
+      Map<String, TrainedPart> parts =
+          DryRun.of(student, teachers, objective, batch.to(where()), seed);
+      return new Players(student, parts, config, optimizers, rateFactors);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw interruptedBefore();
-    }
-  }
-
-  /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
-  private Checkpoint restored(Players players, @Nullable TrainingIdentity identity)
-      throws IOException {
-    if (checkpoint == null) {
-      return Checkpoint.NONE;
-    }
-    Checkpoint start =
-        Checkpoint.restore(
-            checkpoint,
-            (progress, stored) -> {
-              identity.requireSame(checkpoint, stored, resume);
-              requireStepsLeft(progress);
-            },
-            players);
-    if (start.stepsDone() < config.steps()) {
-      Checkpoint.tryToSave(checkpoint, identity.properties(), players, start);
-    }
-    return start;
-  }
-
-  private void requireStepsLeft(Checkpoint progress) throws DataFileException {
-    if (progress.stepsDone() > config.steps()) {
-      throw new DataFileException(
-          String.valueOf(checkpoint),
-          "at most " + config.steps() + " steps, as this training has",
-          progress.stepsDone() + " steps done");
     }
   }
 }
