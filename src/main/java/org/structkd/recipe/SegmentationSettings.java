@@ -1,0 +1,16 @@
+package org.structkd.recipe;
+
+import org.structkd.data.Dataset;
+import org.structkd.metric.Metric;
+
+/**
+ * {@code {kind: segmentation}}: mean intersection over union, and pixel accuracy.
+ *
+ * @param on tap with class scores [B, K, H, W] at the size of the labels
+ */
+public record SegmentationSettings(String on) implements MetricSettings {
+  @Override
+  public Metric make(Dataset data) {
+    throw new UnsupportedOperationException("not written yet");
+  }
+}

@@ -1,0 +1,4 @@
+package org.structkd.recipe;
+
+/** A loss with its weight and what it reads. */
+public record TermSettings() {}
