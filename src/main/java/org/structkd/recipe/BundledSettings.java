@@ -1,6 +1,5 @@
 package org.structkd.recipe;
 
-import org.bytedeco.pytorch.Device;
 import org.structkd.data.Batch;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.TappedNetwork;
@@ -8,9 +7,7 @@ import org.structkd.model.TappedNetwork;
 /** {@code {kind: bundled}}: the teacher that comes with this library, see {@link BundledTeacher}. */
 public record BundledSettings() implements TeacherSettings {
   @Override
-  public TappedNetwork load(Batch sample, Device device) {
-    TappedNetwork network = BundledTeacher.load();
-    network.to(device);
-    return network;
+  public TappedNetwork load(Batch sample) {
+    return BundledTeacher.load();
   }
 }

@@ -1,26 +1,65 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
 import org.structkd.data.Split;
+import org.structkd.internal.Scopes;
+import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Evaluation;
 import org.structkd.metric.Metric;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.Objective;
+import org.structkd.objective.WeightedTerm;
 import org.structkd.train.Distiller;
 
 /**
  * A recipe with all that it names: data and teachers loaded, losses wired. When it exists, both
- * networks have run on one batch, every term has been computed of their outputs, and the student
- * has been evaluated on one example, so that a training fails by nothing that could have been known
+ * networks have run on one batch, every loss has found what it reads there, and the student has
+ * been evaluated on one example, so that a training fails by nothing that could have been known
  * before. Writes nothing. Owns the teachers; for one thread at a time.
+ *
+ * <pre>{@code
+ * try (Experiment experiment = Experiment.of(Recipes.load("skd"), new Device("cpu"));
+ *     TrainableNetwork student = experiment.student(1)) {
+ *   experiment.distiller(experiment.objective(), 1).train(student);
+ *   Score score = experiment.evaluation(Split.TEST).of(student, new Device("cpu"));
+ * }
+ * }</pre>
  */
 public final class Experiment implements AutoCloseable {
-  private Experiment() {}
+  /** What the only teacher is called. */
+  private static final String TEACHER = "teacher";
+
+  private final Recipe recipe;
+  private final Device device;
+  private final Dataset data;
+  private final Metric metric;
+  private final Map<String, TappedNetwork> teachers = new LinkedHashMap<>();
+  private final Objective objective;
+
+  private Experiment(Recipe recipe, Device device) throws IOException {
+    this.recipe = recipe;
+    this.device = Scopes.kept(new Device(device));
+    data = recipe.data().load();
+    metric = recipe.metric().make(data);
+    long steps = recipe.train().steps();
+    objective =
+        new Objective(
+            recipe.losses().entrySet().stream()
+                .map(term -> term.getValue().weighted(term.getKey(), steps))
+                .toList());
+  }
 
   /**
    * Loads and checks everything. Of a recipe with stages see {@link Recipe#trainings}: each is an
@@ -34,22 +73,85 @@ public final class Experiment implements AutoCloseable {
    * @throws IOException if data or a teacher cannot be read
    */
   public static Experiment of(Recipe recipe, Device device) throws IOException {
-    throw new UnsupportedOperationException("not written yet");
+    if (!recipe.stages().isEmpty()) {
+      throw new IllegalArgumentException(
+          "recipe " + recipe.name() + " has stages, expected one of its trainings()");
+    }
+    Experiment experiment = null;
+    try (PointerScope temporaries = new PointerScope()) {
+      experiment = new Experiment(recipe, device);
+      experiment.loadTeachers();
+      experiment.requireFit();
+      return experiment;
+    } catch (RecipeException | IOException e) {
+      close(experiment);
+      throw e;
+    } catch (IllegalArgumentException e) {
+      close(experiment);
+      throw new RecipeException("recipe " + recipe.name(), e.getMessage(), e);
+    } catch (RuntimeException | Error e) {
+      close(experiment);
+      throw e;
+    }
+  }
+
+  private static void close(@Nullable Experiment experiment) {
+    if (experiment != null) {
+      experiment.close();
+    }
+  }
+
+  private Batch sample() {
+    try {
+      return data.training(recipe.data().batch()).prepare(0).tensors();
+    } catch (IllegalArgumentException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalArgumentException("data: there is no first batch: " + e.getMessage(), e);
+    }
+  }
+
+  private void loadTeachers() throws IOException {
+    Map<String, TeacherSettings> settings =
+        recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
+    Batch sample = sample();
+    for (Map.Entry<String, TeacherSettings> teacher : settings.entrySet()) {
+      TappedNetwork network = teacher.getValue().load(sample);
+      teachers.put(teacher.getKey(), network);
+      network.to(device);
+    }
+  }
+
+  private void requireFit() throws IOException {
+    List<String> reading =
+        recipe.losses().entrySet().stream()
+            .filter(term -> term.getValue().readsTeacher())
+            .map(Map.Entry::getKey)
+            .toList();
+    if (teachers.isEmpty() && !reading.isEmpty()) {
+      throw new IllegalArgumentException(
+          "losses."
+              + reading.get(0)
+              + " reads a teacher, but there is none: add a teacher, such as {kind: bundled}");
+    }
+    try (TrainableNetwork student = student(0)) {
+      distiller(objective, 0).requireFit(student);
+    }
   }
 
   /** {@return what is done} */
   public Recipe recipe() {
-    throw new UnsupportedOperationException("not written yet");
+    return recipe;
   }
 
-  /** {@return the examples, drawn by the seed 0} A training draws by its own seed. */
+  /** {@return the examples, by the seed that their source has at first} */
   public Dataset data() {
-    throw new UnsupportedOperationException("not written yet");
+    return data;
   }
 
   /** {@return how students are judged} */
   public Metric metric() {
-    throw new UnsupportedOperationException("not written yet");
+    return metric;
   }
 
   /**
@@ -57,7 +159,7 @@ public final class Experiment implements AutoCloseable {
    * "teacher"} They are closed with the experiment.
    */
   public Map<String, TappedNetwork> teachers() {
-    throw new UnsupportedOperationException("not written yet");
+    return Collections.unmodifiableMap(teachers);
   }
 
   /**
@@ -66,12 +168,16 @@ public final class Experiment implements AutoCloseable {
    * @param seed of its weights
    */
   public TrainableNetwork student(long seed) {
-    throw new UnsupportedOperationException("not written yet");
+    try (PointerScope temporaries = new PointerScope()) {
+      TrainableNetwork student = recipe.student().make(data, sample(), seed);
+      student.to(device);
+      return student;
+    }
   }
 
   /** {@return all terms of the recipe} */
   public Objective objective() {
-    throw new UnsupportedOperationException("not written yet");
+    return objective;
   }
 
   /**
@@ -79,18 +185,53 @@ public final class Experiment implements AutoCloseable {
    * student learns alone; empty if there are none, or the recipe has no teacher}
    */
   public Optional<Objective> alone() {
-    throw new UnsupportedOperationException("not written yet");
+    List<WeightedTerm> terms =
+        recipe.losses().entrySet().stream()
+            .filter(term -> !term.getValue().readsTeacher())
+            .map(
+                term ->
+                    new WeightedTerm(
+                        term.getKey(),
+                        term.getValue().weight().weight(),
+                        term.getValue().term()))
+            .toList();
+    return terms.isEmpty() || teachers.isEmpty()
+        ? Optional.empty()
+        : Optional.of(new Objective(terms));
   }
 
   /**
    * {@return a training with data, device, teachers (where the objective reads them), optimizers
    * and validation; without checkpoint and listeners}
    *
-   * @param objective {@link #objective} or {@link #alone}
+   * @param of {@link #objective} or {@link #alone}
    * @param seed of the data's draws and of trained parts
    */
-  public Distiller distiller(Objective objective, long seed) {
-    throw new UnsupportedOperationException("not written yet");
+  public Distiller distiller(Objective of, long seed) {
+    Dataset drawn = data.withSeed(seed);
+    Distiller distiller =
+        new Distiller(recipe.train(), of, drawn.training(recipe.data().batch()))
+            .withDevice(device)
+            .withSeed(seed);
+    if (recipe.train().evaluateEvery() > 0) {
+      distiller.withEvaluation(new DatasetEvaluation(drawn, Split.VALIDATION, metric));
+    }
+    Map<String, TermSettings> terms =
+        of.terms().stream()
+            .collect(Collectors.toMap(WeightedTerm::name, t -> recipe.losses().get(t.name())));
+    if (terms.values().stream().anyMatch(TermSettings::readsTeacher)) {
+      teachers.forEach(
+          (name, network) ->
+              distiller.withTeacher(recipe.teacher() == null ? name : "", network));
+    }
+    terms.forEach(
+        (name, term) -> {
+          if (term.optimizer() != null) {
+            distiller.withOptimizer(name, term.optimizer());
+          }
+        });
+    recipe.rateFactors().forEach(distiller::withRateFactor);
+    return distiller;
   }
 
   /**
@@ -99,10 +240,13 @@ public final class Experiment implements AutoCloseable {
    * @param split validation or test
    */
   public Evaluation evaluation(Split split) {
-    throw new UnsupportedOperationException("not written yet");
+    return new DatasetEvaluation(data, split, metric);
   }
 
   /** Releases the teachers. May be called twice. */
   @Override
-  public void close() {}
+  public void close() {
+    teachers.values().forEach(TappedNetwork::close);
+    teachers.clear();
+  }
 }

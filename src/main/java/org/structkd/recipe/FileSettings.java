@@ -2,11 +2,12 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import org.bytedeco.pytorch.Device;
 import org.structkd.data.Batch;
+import org.structkd.data.DataFileException;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
+import org.structkd.train.Distiller;
 
 /**
  * {@code {kind: file}}: a network that a run of this library has trained.
@@ -15,9 +16,15 @@ import org.structkd.model.TensorFile;
  */
 public record FileSettings(Path file) implements TeacherSettings {
   @Override
-  public TappedNetwork load(Batch sample, Device device) throws IOException {
-    TappedNetwork network = SegmentationNet.of(TensorFile.open(file));
-    network.to(device);
-    return network;
+  public TappedNetwork load(Batch sample) throws IOException {
+    try (TensorFile weights = TensorFile.open(file)) {
+      if (Distiller.isCheckpoint(weights)) {
+        throw new DataFileException(
+            file.toString(),
+            "weights of a network",
+            "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
+      }
+      return SegmentationNet.of(weights);
+    }
   }
 }

@@ -1,7 +1,13 @@
 package org.structkd.recipe;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.structkd.train.TrainingConfig;
 
@@ -17,6 +23,7 @@ import org.structkd.train.TrainingConfig;
  * @param student what learns
  * @param losses the terms of the objective by name, in the order in which they are added
  * @param train how long and how
+ * @param rateFactors factor of the learning rate of the student's parameters whose names begin so
  * @param metric how students are judged
  * @param stages trainings of one student, one after the other; empty: this recipe is the only one
  */
@@ -30,6 +37,7 @@ public record Recipe(
     StudentSettings student,
     Map<String, TermSettings> losses,
     TrainingConfig train,
+    Map<String, Double> rateFactors,
     MetricSettings metric,
     List<Stage> stages) {
   /**
@@ -48,11 +56,75 @@ public record Recipe(
       @Nullable TeacherSettings teacher,
       Map<String, TeacherSettings> teachers,
       Map<String, TermSettings> losses,
-      TrainingConfig train) {}
+      TrainingConfig train) {
+    /** Checks the name and the losses, and copies the maps. */
+    public Stage {
+      requireName("stage", name);
+      requireTeachers(teacher, teachers);
+      teachers = copied(teachers);
+      losses = copied(losses);
+      requireLosses(losses);
+    }
+  }
+
+  /** What terms, teachers and stages may be called: options, files and columns have these names. */
+  private static final String NAME = "[A-Za-z0-9][A-Za-z0-9_-]*";
+
+  /**
+   * Checks names and that there is a loss, and copies maps and lists.
+   *
+   * @throws IllegalArgumentException if a name has other signs than letters, digits, _ and -, there
+   *     are both {@code teacher} and {@code teachers}, or there is no loss
+   */
+  public Recipe {
+    requireName("recipe", name);
+    requireTeachers(teacher, teachers);
+    teachers = copied(teachers);
+    losses = copied(losses);
+    rateFactors = copied(rateFactors);
+    stages = List.copyOf(stages);
+    requireLosses(losses);
+    Set<String> names = new HashSet<>();
+    for (Stage stage : stages) {
+      if (!names.add(stage.name())) {
+        throw new IllegalArgumentException(
+            "two stages have the name " + stage.name() + ", expected different names");
+      }
+    }
+  }
+
+  private static void requireName(String what, String name) {
+    if (!name.matches(NAME)) {
+      throw new IllegalArgumentException(
+          "a " + what + " is called \"" + name + "\", expected letters, digits, _ and -");
+    }
+  }
+
+  private static void requireTeachers(
+      @Nullable TeacherSettings teacher, Map<String, TeacherSettings> teachers) {
+    teachers.keySet().forEach(name -> requireName("teacher", name));
+    if (teacher != null && !teachers.isEmpty()) {
+      throw new IllegalArgumentException(
+          "teacher and teachers are both given, expected one: a teacher, or several by name");
+    }
+  }
+
+  private static void requireLosses(Map<String, TermSettings> losses) {
+    losses.keySet().forEach(name -> requireName("term", name));
+    if (losses.isEmpty()) {
+      throw new IllegalArgumentException("losses is empty, expected at least one");
+    }
+  }
+
+  private static <T> Map<String, T> copied(Map<String, T> map) {
+    return Collections.unmodifiableMap(new LinkedHashMap<>(map));
+  }
 
   /** {@return the recipe in YAML, complete; {@link Recipes#load} reads an equal one out of it} */
   public String toYaml() {
-    throw new UnsupportedOperationException("not written yet");
+    ObjectNode tree = RecipeBinding.tree(this);
+    tree.properties().removeIf(entry -> TextNode.valueOf("").equals(entry.getValue()));
+    return YamlText.block(tree);
   }
 
   /**
@@ -60,6 +132,25 @@ public record Recipe(
    * for a recipe without stages itself}
    */
   public List<Recipe> trainings() {
-    throw new UnsupportedOperationException("not written yet");
+    if (stages.isEmpty()) {
+      return List.of(this);
+    }
+    return stages.stream()
+        .map(
+            stage ->
+                new Recipe(
+                    stage.name(),
+                    source,
+                    summary,
+                    stage.data(),
+                    stage.teacher(),
+                    stage.teachers(),
+                    student,
+                    stage.losses(),
+                    stage.train(),
+                    rateFactors,
+                    metric,
+                    List.of()))
+        .toList();
   }
 }

@@ -18,8 +18,13 @@ public record SegmentationNetSettings(int width) implements StudentSettings {
 
   @Override
   public TrainableNetwork make(Dataset data, Batch sample, long seed) {
-    int channels = (int) sample.inputs().get(Batch.IMAGES).size(1);
-    int classes = data.classes().orElseThrow();
+    int channels = (int) sample.input(Batch.IMAGES).size(1);
+    int classes =
+        data.classes()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "student: a segmentation net needs data with classes"));
     return new SegmentationNet(new SegmentationNet.Config(channels, width, classes), seed);
   }
 }

@@ -2,6 +2,7 @@ package org.structkd.recipe;
 
 import org.structkd.data.Dataset;
 import org.structkd.metric.Metric;
+import org.structkd.metric.SegmentationMetric;
 
 /**
  * {@code {kind: segmentation}}: mean intersection over union, and pixel accuracy.
@@ -11,6 +12,10 @@ import org.structkd.metric.Metric;
 public record SegmentationSettings(String on) implements MetricSettings {
   @Override
   public Metric make(Dataset data) {
-    throw new UnsupportedOperationException("not written yet");
+    int classes =
+        data.classes()
+            .orElseThrow(
+                () -> new IllegalArgumentException("metric: segmentation needs data with classes"));
+    return new SegmentationMetric(on, classes);
   }
 }

@@ -1,7 +1,6 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
-import org.bytedeco.pytorch.Device;
 import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
 
@@ -9,11 +8,11 @@ import org.structkd.model.TappedNetwork;
 public sealed interface TeacherSettings
     permits BundledSettings, FileSettings, TorchscriptSettings {
   /**
-   * {@return the network, in evaluation mode}
+   * {@return the network on the CPU, in evaluation mode}
    *
-   * @param sample of what it will read
-   * @param device where it shall be
+   * @param sample of what it will read, on the CPU
    * @throws IOException if its file is missing or is not what it should be
+   * @throws IllegalArgumentException if it cannot read the sample
    */
-  TappedNetwork load(Batch sample, Device device) throws IOException;
+  TappedNetwork load(Batch sample) throws IOException;
 }

@@ -2,15 +2,15 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.bytedeco.pytorch.Device;
 import org.structkd.data.Batch;
+import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.TappedNetwork;
 
 /**
- * {@code {kind: torchscript}}: a network out of a TorchScript file, see {@link
- * org.structkd.model.ScriptedNetwork}.
+ * {@code {kind: torchscript}}: a network out of a TorchScript file, see {@link ScriptedNetwork}.
  *
  * @param file the file
  * @param taps the module's output by the name of the tap that it becomes, such as {@code {logits:
@@ -19,11 +19,12 @@ import org.structkd.model.TappedNetwork;
 public record TorchscriptSettings(Path file, Map<String, String> taps) implements TeacherSettings {
   /** Copies the map, in its order. */
   public TorchscriptSettings {
-    taps = new LinkedHashMap<>(taps);
+    taps = Collections.unmodifiableMap(new LinkedHashMap<>(taps));
   }
 
   @Override
-  public TappedNetwork load(Batch sample, Device device) throws IOException {
-    throw new UnsupportedOperationException("not written yet");
+  public TappedNetwork load(Batch sample) throws IOException {
+    ScriptedNetwork network = ScriptedNetwork.load(file, sample.input(Batch.IMAGES));
+    return taps.isEmpty() ? network : new RenamedTaps(network, taps);
   }
 }
