@@ -5,7 +5,7 @@ import org.structkd.model.BundledTeacher;
 import org.structkd.model.TappedNetwork;
 
 /** {@code {kind: bundled}}: the teacher that comes with this library, see {@link BundledTeacher}. */
-public record BundledSettings() implements TeacherSettings {
+record BundledSettings() implements TeacherSettings {
   @Override
   public TappedNetwork load(Batch sample) {
     return BundledTeacher.load();

@@ -19,7 +19,7 @@ import org.structkd.data.SceneBatches;
  * @param test scenes that students are compared on, 1 or more
  * @param directory with the four files of Fashion-MNIST; null: the images of this library
  */
-public record FashionScenesSettings(
+record FashionScenesSettings(
     int batch, int labelled, int validation, int test, @Nullable Path directory)
     implements DataSettings {
   /** Checks the numbers. */

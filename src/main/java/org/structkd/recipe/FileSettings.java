@@ -14,7 +14,7 @@ import org.structkd.train.Distiller;
  *
  * @param file its safetensors file
  */
-public record FileSettings(Path file) implements TeacherSettings {
+record FileSettings(Path file) implements TeacherSettings {
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
     try (TensorFile weights = TensorFile.open(file)) {

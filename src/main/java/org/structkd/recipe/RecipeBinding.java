@@ -17,6 +17,7 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.cfg.MutableConfigOverride;
 import com.fasterxml.jackson.databind.deser.BeanDeserializerModifier;
 import com.fasterxml.jackson.databind.deser.std.DelegatingDeserializer;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -27,6 +28,7 @@ import java.lang.reflect.RecordComponent;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -145,9 +147,22 @@ final class RecipeBinding {
       if (!(given instanceof ObjectNode map)) {
         return context.reportInputMismatch(handledType(), "not a map");
       }
+      requireKnown(parser, map, handledType(), keys(handledType()));
       JsonParser whole = completed(handledType(), map).traverse(parser.getCodec());
       whole.nextToken();
       return super.deserialize(whole, context);
+    }
+  }
+
+  /** Checks that nothing is given which nobody reads: a slip of the pen leaves a default standing. */
+  static void requireKnown(
+      JsonParser parser, ObjectNode given, Class<?> type, Collection<String> known)
+      throws JsonMappingException {
+    for (Map.Entry<String, JsonNode> entry : given.properties()) {
+      if (!known.contains(entry.getKey())) {
+        throw UnrecognizedPropertyException.from(
+            parser, type, entry.getKey(), new ArrayList<>(known));
+      }
     }
   }
 

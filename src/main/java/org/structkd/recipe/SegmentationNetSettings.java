@@ -10,7 +10,7 @@ import org.structkd.model.TrainableNetwork;
  *
  * @param width channels of the first block, 1 to {@link SegmentationNet#MAX_WIDTH}
  */
-public record SegmentationNetSettings(int width) implements StudentSettings {
+record SegmentationNetSettings(int width) implements StudentSettings {
   /** Checks the width. */
   public SegmentationNetSettings {
     new SegmentationNet.Config(1, width, 1);

@@ -9,7 +9,7 @@ import org.structkd.metric.SegmentationMetric;
  *
  * @param on tap with class scores [B, K, H, W] at the size of the labels
  */
-public record SegmentationSettings(String on) implements MetricSettings {
+record SegmentationSettings(String on) implements MetricSettings {
   @Override
   public Metric make(Dataset data) {
     int classes =

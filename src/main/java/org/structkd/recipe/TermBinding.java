@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.deser.std.StdDeserializer;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
-import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.ser.std.StdSerializer;
@@ -65,7 +64,9 @@ final class TermBinding {
     require(parser, map, WEIGHT, double.class);
     Losses.Entry entry = checked(LOSS, () -> entry(map.get(LOSS).asText()));
     List<String> ofLoss = RecipeBinding.keys(entry.type());
-    requireKnown(parser, map, entry, ofLoss);
+    Set<String> known = new LinkedHashSet<>(KEYS);
+    known.addAll(ofLoss);
+    RecipeBinding.requireKnown(parser, map, entry.type(), known);
     ObjectNode components = map.deepCopy();
     KEYS.stream().filter(key -> !ofLoss.contains(key)).forEach(components::remove);
     Loss loss = loss(parser, entry, preset(map, entry, ofLoss), components);
@@ -119,18 +120,6 @@ final class TermBinding {
     if (!map.has(key)) {
       throw JsonMappingException.wrapWithPath(
           MismatchedInputException.from(parser, type, "missing"), TermSettings.class, key);
-    }
-  }
-
-  private static void requireKnown(
-      JsonParser parser, ObjectNode map, Losses.Entry entry, List<String> ofLoss)
-      throws JsonMappingException {
-    Set<Object> known = new LinkedHashSet<>(KEYS);
-    known.addAll(ofLoss);
-    for (String key : (Iterable<String>) map::fieldNames) {
-      if (!known.contains(key)) {
-        throw UnrecognizedPropertyException.from(parser, entry.type(), key, known);
-      }
     }
   }
 

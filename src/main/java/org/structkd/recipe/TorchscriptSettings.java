@@ -16,7 +16,7 @@ import org.structkd.model.TappedNetwork;
  * @param taps the module's output by the name of the tap that it becomes, such as {@code {logits:
  *     "0"}}; empty: all outputs by the names that the module gives them
  */
-public record TorchscriptSettings(Path file, Map<String, String> taps) implements TeacherSettings {
+record TorchscriptSettings(Path file, Map<String, String> taps) implements TeacherSettings {
   /** Copies the map, in its order. */
   public TorchscriptSettings {
     taps = Collections.unmodifiableMap(new LinkedHashMap<>(taps));
