@@ -40,6 +40,8 @@ import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.LossValue;
+import org.structkd.loss.Losses;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
@@ -194,6 +196,17 @@ class LifetimeTest {
             Objective.class,
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
+        owner(
+            Losses.class,
+            () -> (MapLoss) Losses.of("pairwise").create("cirkd"),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            Losses.Entry.class,
+            () -> Losses.of("cross_entropy"),
+            entry -> {
+              CrossEntropyLoss loss = (CrossEntropyLoss) entry.create("standard");
+              return Tensors.values(loss.forward(map(1), labels()));
+            }),
         result(
             LossInputs.class,
             LifetimeTest::lossInputs,

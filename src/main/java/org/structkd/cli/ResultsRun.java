@@ -38,8 +38,9 @@ final class ResultsRun {
     SEARCH.put(DistillationMethod.KD, List.of(0.3125, 1.25, 5.0, 20.0));
     SEARCH.put(DistillationMethod.PAIRWISE, List.of(0.0390625, 0.15625, 0.625, 2.5, 10.0));
     SEARCH.put(
-        DistillationMethod.INTERCLASS, List.of(3.90625e-5, 1.5625e-4, 0.000625, 0.0025, 0.01));
-    SEARCH.put(DistillationMethod.STRUCTURAL, List.of(0.0625, 0.25, 1.0, 4.0, 16.0));
+        DistillationMethod.INTER_CLASS_SIMILARITY,
+        List.of(3.90625e-5, 1.5625e-4, 0.000625, 0.0025, 0.01));
+    SEARCH.put(DistillationMethod.GLOBAL_STRUCTURAL, List.of(0.0625, 0.25, 1.0, 4.0, 16.0));
   }
 
   /** Seeds of the search: none of the comparison. */

@@ -20,7 +20,6 @@ import org.openjdk.jmh.annotations.Warmup;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
@@ -87,9 +86,7 @@ public class CallBenchmark {
         return () -> interClass.forward(student, teacher);
       case "global_structural":
         var structural =
-            GlobalStructuralLoss.standard()
-                    .withSampling(Sampling.all())
-                    .withGroupWidth(1);
+            GlobalStructuralLoss.standard().withSampling(Sampling.all()).withGroupWidth(1);
         return () -> structural.forward(student, teacher, STEP);
       default:
         throw new IllegalArgumentException("callee is " + callee);

@@ -14,9 +14,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.MapLoss;
-import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.Sampling;
 
 /**
@@ -44,8 +43,8 @@ final class GlobalStructuralFormulas implements LossFormulas {
     if (provider.startsWith("structkd")) {
       GlobalStructuralLoss loss =
           GlobalStructuralLoss.standard()
-                  .withSampling(Sampling.all())
-                  .withGroupWidth(shape.nodes() / GROUPS);
+              .withSampling(Sampling.all())
+              .withGroupWidth(shape.nodes() / GROUPS);
       MapLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
       return new Contender(Computation.autograd(timed), timed, "structkd");
     }
@@ -56,8 +55,7 @@ final class GlobalStructuralFormulas implements LossFormulas {
           default ->
               new Composition(maps -> torch.rand(maps.shape(), maps.options()).argsort(2, false));
         };
-    MapLoss timed =
-        provider.equals("authors") ? composition::lossByLoops : composition::lossAtOnce;
+    MapLoss timed = provider.equals("authors") ? composition::lossByLoops : composition::lossAtOnce;
     // The truth is that of the permutation drawn last, so nobody shares it.
     return new Contender(Computation.autograd(timed), composition::lossOfLastDraw, "");
   }

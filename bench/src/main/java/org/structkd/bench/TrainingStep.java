@@ -9,7 +9,6 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
@@ -33,10 +32,8 @@ final class TrainingStep {
 
   private static final PixelwiseLoss PIXELWISE = PixelwiseLoss.kd();
   private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
-  private static final InterClassSimilarityLoss INTER_CLASS =
-      InterClassSimilarityLoss.paper();
-  private static final GlobalStructuralLoss STRUCTURAL =
-      GlobalStructuralLoss.standard();
+  private static final InterClassSimilarityLoss INTER_CLASS = InterClassSimilarityLoss.paper();
+  private static final GlobalStructuralLoss STRUCTURAL = GlobalStructuralLoss.standard();
 
   private final Tensor images;
   private final Tensor labels; // of the images' size
