@@ -67,17 +67,29 @@ STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
 // The same of the elements of any tensors; integers are not looked at.
 STRUCTKD_API double largest_value(const std::vector<at::Tensor>& tensors);
 
-// State of LibTorch's Adam for one parameter. Steps are 0, and there are no moments, until its
-// first step with a gradient; the moments are those that Adam goes on with, not copies.
-STRUCTKD_API int64_t adam_steps(const torch::optim::Adam* adam, const at::Tensor& parameter);
-STRUCTKD_API at::Tensor adam_exp_avg(const torch::optim::Adam* adam, const at::Tensor& parameter);
-STRUCTKD_API at::Tensor adam_exp_avg_sq(const torch::optim::Adam* adam,
-                                        const at::Tensor& parameter);
-STRUCTKD_API void set_adam_state(torch::optim::Adam* adam,
-                                 const at::Tensor& parameter,
-                                 int64_t steps,
-                                 const at::Tensor& exp_avg,
-                                 const at::Tensor& exp_avg_sq);
+// Whether backward has reached a parameter.
+STRUCTKD_API bool has_gradient(const at::Tensor& parameter);
+
+// One step of torch::optim::Adam, or of AdamW where the decay is decoupled, for a parameter that has
+// a gradient. steps counts this one, from 1 on; the moments begin as zeros.
+STRUCTKD_API void adam_step(const at::Tensor& parameter,
+                            const at::Tensor& exp_avg,
+                            const at::Tensor& exp_avg_sq,
+                            int64_t steps,
+                            double rate,
+                            double beta1,
+                            double beta2,
+                            double eps,
+                            double weight_decay,
+                            bool decoupled);
+// One step of torch::optim::SGD without dampening. The buffer begins as zeros; a momentum of 0 does
+// not look at it.
+STRUCTKD_API void sgd_step(const at::Tensor& parameter,
+                           const at::Tensor& momentum_buffer,
+                           double rate,
+                           double momentum,
+                           bool nesterov,
+                           double weight_decay);
 
 // One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
 // are those of structkd/<loss>.h; the result is a scalar with a grad_fn.

@@ -32,7 +32,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
@@ -46,6 +45,7 @@ import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
+import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -59,16 +59,13 @@ import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Collector;
+import org.structkd.testing.Evaluations;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
-import org.structkd.train.Batch;
-import org.structkd.train.BatchSource;
 import org.structkd.train.Devices;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
-import org.structkd.train.Evaluation;
-import org.structkd.train.LearningRate;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
@@ -230,7 +227,7 @@ class LifetimeTest {
             }),
         owner(
             MetricsCsv.class,
-            () -> MetricsCsv.open(folder.resolve("metrics.csv"), objective()),
+            () -> MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective()),
             csv -> {
               TrainingListener listener = csv.listener("one");
               listener.onStart(0, 1);
@@ -253,7 +250,7 @@ class LifetimeTest {
             Distiller.class,
             () ->
                 new Distiller(
-                        new TrainingConfig(2, LearningRate.poly(0.01), 0, 0), supervised(), two())
+                        TrainingConfig.of(2, 0.01), supervised(), two())
                     .withDevice(new Device("cpu"))
                     .withTeacher(net()),
             distiller -> {
@@ -263,14 +260,14 @@ class LifetimeTest {
             }),
         owner(
             Evaluation.class,
-            () -> new Evaluation(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
+            () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
             evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).pixelAccuracy()}),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
             BatchSource.class,
             LifetimeTest::two,
             source -> Tensors.values(prepared(source).images())),
-        result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.images())),
+        result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.input("images"))),
         result(
             SceneTensors.class,
             () -> SceneTensors.of(FashionScenes.bundled().batch(Split.TRAIN, 0, 2)),
@@ -488,7 +485,7 @@ class LifetimeTest {
   }
 
   private static BatchSource two() {
-    return BatchSource.of(SceneBatches.of(FashionScenes.bundled(), 2));
+    return SceneBatches.of(FashionScenes.bundled(), 2);
   }
 
   private static Batch prepared(BatchSource source) {

@@ -1,6 +1,5 @@
 package org.structkd.internal;
 
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.annotation.ByRef;
 import org.bytedeco.javacpp.annotation.ByVal;
 import org.bytedeco.javacpp.annotation.Cast;
@@ -56,32 +55,33 @@ public final class NativeOps {
   @Name("cuda_problem")
   public static native @StdString String cudaProblem();
 
-  /**
-   * Steps that an {@code Adam} has made for a parameter; 0 if it has no state of it yet. Plain
-   * pointers spare the bridge LibTorch's headers of optimizers, which take longer than the rest.
-   */
-  @Name("adam_steps")
-  public static native @Cast("int64_t") long adamSteps(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
+  /** Whether backward has reached a parameter. */
+  @Name("has_gradient")
+  public static native @Cast("bool") boolean hasGradient(@Const @ByRef Tensor parameter);
 
-  /** Adam's first moment of a parameter, not a copy. */
-  @Name("adam_exp_avg")
-  public static native @ByVal Tensor adamExpAvg(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
-
-  /** Adam's second moment of a parameter, not a copy. */
-  @Name("adam_exp_avg_sq")
-  public static native @ByVal Tensor adamExpAvgSq(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
-
-  /** Sets Adam's state of a parameter. */
-  @Name("set_adam_state")
-  public static native void setAdamState(
-      @Cast("torch::optim::Adam*") Pointer adam,
+  /** One step of Adam, or of AdamW where the decay is decoupled; steps counts this one. */
+  @Name("adam_step")
+  public static native void adamStep(
       @Const @ByRef Tensor parameter,
-      @Cast("int64_t") long steps,
       @Const @ByRef Tensor expAvg,
-      @Const @ByRef Tensor expAvgSq);
+      @Const @ByRef Tensor expAvgSq,
+      @Cast("int64_t") long steps,
+      double rate,
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      @Cast("bool") boolean decoupled);
+
+  /** One step of gradient descent; a momentum of 0 does not look at its buffer. */
+  @Name("sgd_step")
+  public static native void sgdStep(
+      @Const @ByRef Tensor parameter,
+      @Const @ByRef Tensor momentumBuffer,
+      double rate,
+      double momentum,
+      @Cast("bool") boolean nesterov,
+      double weightDecay);
 
   /** A Long that kernels of the map's device can read; nobody waits for the device. */
   @Name("number_beside")

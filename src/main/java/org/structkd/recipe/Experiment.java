@@ -32,7 +32,7 @@ import org.structkd.train.Distiller;
  * <pre>{@code
  * try (Experiment experiment = Experiment.of(Recipes.load("skd"), new Device("cpu"));
  *     TrainableNetwork student = experiment.student(1)) {
- *   experiment.distiller(experiment.objective(), 1).train(student);
+ *   experiment.distiller(experiment.objective(), 1).withCheckpoint(file).train(student);
  *   Score score = experiment.evaluation(Split.TEST).of(student, new Device("cpu"));
  * }
  * }</pre>

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PrefetcherTest {
-  private static final Batch BATCH = new Batch(torch.zeros(1), torch.zeros(1));
+  private static final Batch BATCH = Batch.of(torch.zeros(1), torch.zeros(1));
 
   @Test
   void preparesInOrderOnAnotherThreadAndNotFarAhead() throws InterruptedException {

@@ -18,17 +18,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
+import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.Evaluations;
 
 /** The code of docs/tutorial.md, with fewer steps. */
 class TutorialTest {
@@ -50,7 +51,7 @@ class TutorialTest {
               new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
               new WeightedTerm("pixelwise", 5, Term.of(PixelwiseLoss.kd(), "logits")),
               new WeightedTerm("pairwise", 1, Term.of(PairwiseLoss.cirkd(), "features")));
-      TrainingConfig config = new TrainingConfig(steps, LearningRate.poly(0.01), 0, 100);
+      TrainingConfig config = TrainingConfig.of(steps, 0.01).withCheckpointEvery(100);
       StopSignal stop = new StopSignal();
       TrainingListener rule =
           new TrainingListener() {
@@ -62,16 +63,16 @@ class TutorialTest {
             }
           };
       TrainingOutcome outcome =
-          new Distiller(config, objective, BatchSource.of(SceneBatches.of(scenes, 16)))
+          new Distiller(config, objective, SceneBatches.of(scenes, 16))
               .withTeacher(BundledTeacher.load())
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
               .withListener(
-                  MetricsCsv.open(folder.resolve("metrics.csv"), objective).listener("mine"))
+                  MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective).listener("mine"))
               .withStop(stop)
               .train(student);
       SegmentationScore score =
-          new Evaluation(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
+          Evaluations.of(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
       AtomicFile.write(
           folder.resolve("student.safetensors"), student.toFile(Map.of("note", "mine"))::write);
       assertTrue(outcome.complete());

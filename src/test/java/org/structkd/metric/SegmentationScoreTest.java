@@ -1,4 +1,4 @@
-package org.structkd.data;
+package org.structkd.metric;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

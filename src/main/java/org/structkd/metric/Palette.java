@@ -1,12 +1,13 @@
-package org.structkd.cli;
+package org.structkd.metric;
 
 import java.awt.image.BufferedImage;
 import java.util.function.IntUnaryOperator;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatch;
+import org.structkd.data.SceneBatches;
 
 /** How scenes and classes look in pictures. */
-final class Palette {
+public final class Palette {
   /**
    * One colour per class of {@link FashionScenes#CLASS_NAMES}, far apart from each other: after S.
    * Trubetskoy, "20 simple, distinct colors", 2017.
@@ -18,14 +19,24 @@ final class Palette {
 
   private static final int WHITE = 255;
 
+  /** Colour of labels that are no class, such as those of unlabelled pixels. */
+  private static final int NO_CLASS = 0x808080;
+
   private Palette() {}
 
-  static int colour(int label) {
-    return COLOURS[label];
+  /**
+   * {@return the colour of a class, 0xRRGGBB; the first eleven have their own}
+   *
+   * @param label any number; grey for 255 and what is below 0, which are no classes
+   */
+  public static int colour(int label) {
+    return label < 0 || label == SceneBatches.UNLABELLED
+        ? NO_CLASS
+        : COLOURS[label % COLOURS.length];
   }
 
   /** Scene {@code index} of a batch in grey; noise beyond black and white is clipped. */
-  static BufferedImage scene(SceneBatch batch, int index) {
+  public static BufferedImage scene(SceneBatch batch, int index) {
     return image(
         at -> {
           float value = batch.images()[index * FashionScenes.SIZE * FashionScenes.SIZE + at];
@@ -35,9 +46,12 @@ final class Palette {
   }
 
   /** True classes of scene {@code index} of a batch in colours. */
-  static BufferedImage labels(SceneBatch batch, int index) {
+  public static BufferedImage labels(SceneBatch batch, int index) {
     return image(
-        at -> colour(batch.labels()[index * FashionScenes.SIZE * FashionScenes.SIZE + at]));
+        at ->
+            colour(
+                Byte.toUnsignedInt(
+                    batch.labels()[index * FashionScenes.SIZE * FashionScenes.SIZE + at])));
   }
 
   private static BufferedImage image(IntUnaryOperator pixel) {
@@ -45,7 +59,7 @@ final class Palette {
   }
 
   /** An image out of the colour of each pixel, row by row. */
-  static BufferedImage mask(int width, int height, IntUnaryOperator pixel) {
+  public static BufferedImage mask(int width, int height, IntUnaryOperator pixel) {
     BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
     for (int at = 0; at < width * height; at++) {
       image.setRGB(at % width, at / width, pixel.applyAsInt(at));

@@ -1,4 +1,4 @@
-package org.structkd.data;
+package org.structkd.metric;
 
 import java.util.Arrays;
 import java.util.Objects;
