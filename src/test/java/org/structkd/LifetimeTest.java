@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -29,7 +30,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
@@ -45,6 +49,10 @@ import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Metric;
+import org.structkd.metric.Score;
+import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ScriptedNetwork;
@@ -58,11 +66,15 @@ import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.RunningOptimizer;
+import org.structkd.optim.Sgd;
+import org.structkd.optim.WeightAverage;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
+import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
@@ -259,14 +271,53 @@ class LifetimeTest {
               return outputs(student);
             }),
         owner(
-            Evaluation.class,
+            DatasetEvaluation.class,
             () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
-            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).pixelAccuracy()}),
+            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).leading().value()}),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
-            BatchSource.class,
+            SceneBatches.class,
             LifetimeTest::two,
-            source -> Tensors.values(prepared(source).images())),
+            source -> Tensors.values(prepared(source).input("images"))),
+        owner(
+            FashionScenesDataset.class,
+            () -> new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
+        owner(
+            SegmentationMetric.class,
+            () -> new SegmentationMetric("map", 4),
+            metric -> {
+              Metric.Count count = metric.count();
+              Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
+              count.add(Map.of("map", map(1)), Batch.of(map(2), labels));
+              return new double[] {count.score().leading().value()};
+            }),
+        owner(
+            BestCheckpoint.class,
+            () -> new BestCheckpoint(folder.resolve("best"), net()::toFile),
+            best -> {
+              Score.Number number = new Score.Number("miou", "mIoU", 0.5, "", true);
+              best.onEvaluation(1, new Score(List.of(number)), 0);
+              return new double[] {Files.size(folder.resolve("best"))};
+            }),
+        owner(
+            RunningOptimizer.class,
+            Optimized::new,
+            optimized -> {
+              optimized.net.module().zero_grad(true);
+              optimized.net.forward(images()).get("logits").square().mean().backward();
+              optimized.optimizer.step(0);
+              return outputs(optimized.net);
+            }),
+        owner(
+            WeightAverage.class,
+            () -> new WeightAverage(net().module(), 0.5),
+            average -> {
+              average.update(0);
+              TensorFile.Builder file = TensorFile.builder();
+              average.save("", file);
+              return Tensors.values(file.build("it").tensor("head.weight"));
+            }),
         result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.input("images"))),
         result(
             SceneTensors.class,
@@ -280,6 +331,13 @@ class LifetimeTest {
                   torch.zeros(2, 2).to(ScalarType.Long), torch.zeros(2, 2).to(ScalarType.Long));
               return new double[] {score.pixelAccuracy()};
             }));
+  }
+
+  /** An optimizer, and the network that it moves. */
+  private static final class Optimized {
+    private final SegmentationNet net = net();
+    private final RunningOptimizer optimizer =
+        new RunningOptimizer(new Sgd(0.1, 0.9), Map.of("", net.module()), Map.of());
   }
 
   /** A check, and the network that it looks at. */
@@ -484,7 +542,7 @@ class LifetimeTest {
     return torch.zeros(2, 4, 4).to(ScalarType.Long);
   }
 
-  private static BatchSource two() {
+  private static SceneBatches two() {
     return SceneBatches.of(FashionScenes.bundled(), 2);
   }
 

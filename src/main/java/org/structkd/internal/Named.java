@@ -2,7 +2,6 @@ package org.structkd.internal;
 
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 
 /** Things that are found by name, and the one sentence for a name that is not there. */
 public final class Named {
@@ -28,7 +27,6 @@ public final class Named {
       String owner, String kind, String name, Set<String> all) {
     return new IllegalArgumentException(
         "%s has no %s \"%s\", it has: %s"
-            .formatted(
-                owner, kind, name, all.isEmpty() ? "none" : String.join(", ", new TreeSet<>(all))));
+            .formatted(owner, kind, name, Words.listNearest(name, all)));
   }
 }

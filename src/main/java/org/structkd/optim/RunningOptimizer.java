@@ -98,7 +98,9 @@ public final class RunningOptimizer implements AutoCloseable {
       }
     }
     boolean decays = settings.decayNormsAndBiases() || parameter.dim() > 1;
-    slots.put(name, new Slot(Scopes.kept(parameter), factor, decays ? settings.weightDecay() : 0));
+    // A handle of one's own: the given one lies in a list of the module's that ends with the scope.
+    Tensor own = Scopes.unscoped(() -> new Tensor(parameter));
+    slots.put(name, new Slot(own, factor, decays ? settings.weightDecay() : 0));
   }
 
   private void requireFactor(String beginning, double factor) {
@@ -139,15 +141,15 @@ public final class RunningOptimizer implements AutoCloseable {
   /**
    * Moves all parameters that have a gradient.
    *
-   * @param rate of this step
+   * @param factor of the rate at this step, as a {@link Schedule} gives it
    */
-  public void step(double rate) {
+  public void step(double factor) {
     try (PointerScope temporaries = new PointerScope()) {
       for (Slot slot : slots.values()) {
         if (NativeOps.hasGradient(slot.parameter)) {
           slot.start(remembered);
           slot.steps++;
-          NativeCall.run(() -> move(slot, rate * slot.rateFactor));
+          NativeCall.run(() -> move(slot, settings.rate() * factor * slot.rateFactor));
         }
       }
     }

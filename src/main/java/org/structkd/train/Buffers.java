@@ -19,9 +19,16 @@ final class Buffers {
   private final Map<String, Tensor> before = new LinkedHashMap<>();
   private final TensorVector all;
 
-  /** Lives in the PointerScope that is open here. */
+  /**
+   * Remembers them as they are. Lives in the PointerScope that is open here.
+   *
+   * @param modules whose, by what names in sentences begin with
+   */
   Buffers(Map<String, Module> modules) {
-    modules.values().forEach(module -> now.putAll(StateDict.buffersOf(module)));
+    modules.forEach(
+        (prefix, module) ->
+            StateDict.buffersOf(module)
+                .forEach((name, buffer) -> now.put(prefix + name, buffer)));
     now.forEach((name, buffer) -> before.put(name, buffer.detach().clone()));
     all = new TensorVector(now.values().toArray(new Tensor[0]));
   }

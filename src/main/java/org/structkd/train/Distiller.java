@@ -11,8 +11,6 @@ import java.util.Map;
 import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
@@ -26,7 +24,6 @@ import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepInputs;
 import org.structkd.objective.Taps;
 import org.structkd.optim.Optimizer;
 
@@ -299,7 +296,7 @@ public final class Distiller {
               : identity();
       Map<String, TrainedPart> parts = dryRun(student, identity);
       try (Players players =
-          new Players(student, parts, where(), config, optimizers, rateFactors)) {
+          new Players(student, parts, config, optimizers, rateFactors)) {
         return trained(players, claim, identity);
       }
     } finally {
@@ -349,8 +346,12 @@ public final class Distiller {
 
   private static void requireUninterrupted() {
     if (Thread.currentThread().isInterrupted()) {
-      throw new TrainingInterruptedException("before its first step; no file has changed");
+      throw interruptedBefore();
     }
+  }
+
+  private static TrainingInterruptedException interruptedBefore() {
+    return new TrainingInterruptedException("before its first step; no file has changed");
   }
 
   /**
@@ -406,16 +407,10 @@ public final class Distiller {
     }
   }
 
-  /**
-   * Runs student, teachers and terms on the first batch, so that what cannot be read is known
-   * before anything is changed or written, and makes what the losses train.
-   *
-   * @return the parts by term; none if the training shall stop before there is a batch
-   */
+  /** Tries the first batch; no parts if the training shall stop before there is one. */
   private Map<String, TrainedPart> dryRun(
       TrainableNetwork student, @Nullable TrainingIdentity identity) {
     try (PointerScope temporaries = new PointerScope();
-        NoGradGuard valuesOnly = new NoGradGuard();
         Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
       Batch batch = first.take(0);
       if (batch == null) {
@@ -424,19 +419,10 @@ public final class Distiller {
       if (identity != null) {
         identity.add(batch);
       }
-      Batch there = batch.to(where());
-      Map<String, Tensor> taught = teachers.infer(there.inputs());
-      StepInputs inputs =
-          new StepInputs(
-              student.infer(there.inputs()), taught, there.targets().get(Batch.LABELS), 0);
-      objective.compute(inputs);
-      return Map.of();
-    } catch (DivergedException e) {
-      return Map.of(); // the first step finds out why
+      return DryRun.of(student, teachers, objective, batch.to(where()), seed);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      requireUninterrupted();
-      throw new AssertionError(e);
+      throw interruptedBefore();
     }
   }
 

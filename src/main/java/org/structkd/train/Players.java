@@ -1,13 +1,15 @@
 package org.structkd.train;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.internal.ModuleModes;
-import org.structkd.internal.NativeCall;
 import org.structkd.loss.TrainedPart;
 import org.structkd.metric.Evaluation;
 import org.structkd.metric.Score;
@@ -38,7 +40,7 @@ final class Players implements AutoCloseable {
   /**
    * Players before the first step.
    *
-   * @param parts by term; belong to this, are on the device afterwards
+   * @param parts by term, on the student's device; belong to this
    * @param own optimizers of parts that learn against the student, by term; the others of these get
    *     one like the student's
    * @param rateFactors of the student's optimizer, by what names of parameters begin with
@@ -47,7 +49,6 @@ final class Players implements AutoCloseable {
   Players(
       TrainableNetwork student,
       Map<String, TrainedPart> parts,
-      Device device,
       TrainingConfig config,
       Map<String, Optimizer> own,
       Map<String, Double> rateFactors) {
@@ -57,7 +58,6 @@ final class Players implements AutoCloseable {
     together.put("", student.module());
     parts.forEach(
         (term, part) -> {
-          NativeCall.run(() -> part.module().to(device, false));
           if (part instanceof TrainedPart.Opponent) {
             Map<String, Module> alone = Map.of(PART + term + ".", part.module());
             Optimizer settings = own.getOrDefault(term, config.optimizer());
@@ -98,12 +98,51 @@ final class Players implements AutoCloseable {
     return opponents;
   }
 
-  /** All modules, by what names of their tensors in a checkpoint begin with. */
+  /** The student's module, and those of the parts that learn with it. */
+  Module[] learningTogether() {
+    List<Module> modules = new ArrayList<>(List.of(student.module()));
+    parts.values().stream()
+        .filter(part -> !(part instanceof TrainedPart.Opponent))
+        .forEach(part -> modules.add(part.module()));
+    return modules.toArray(new Module[0]);
+  }
+
+  /** All modules: the student's as "", those of parts by what names of their tensors begin with. */
   Map<String, Module> modules() {
     Map<String, Module> modules = new LinkedHashMap<>();
-    modules.put(STUDENT, student.module());
+    modules.put("", student.module());
     parts.forEach((term, part) -> modules.put(PART + term + ".", part.module()));
     return modules;
+  }
+
+  /** The student's turn, in which those who learn against it stay as they are. */
+  interface Turn extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** {@return a turn, after whose end the opponents can be differentiated again} */
+  Turn studentsTurn() {
+    List<Tensor> resting = new ArrayList<>();
+    for (RunningOptimizer opponent : opponents.values()) {
+      for (Tensor parameter : opponent.parameters().values()) {
+        if (parameter.requires_grad()) {
+          parameter.set_requires_grad(false);
+          resting.add(parameter);
+        }
+      }
+    }
+    return () -> resting.forEach(parameter -> parameter.set_requires_grad(true));
+  }
+
+  /**
+   * Moves all by their gradients.
+   *
+   * @param factor of their rates
+   */
+  void step(double factor) {
+    optimizer.step(factor);
+    opponents.values().forEach(opponent -> opponent.step(factor));
   }
 
   /** Sets all to training, but not what the user froze. */
@@ -146,8 +185,12 @@ final class Players implements AutoCloseable {
     }
   }
 
+  private static String prefix(String name) {
+    return name.isEmpty() ? STUDENT : name;
+  }
+
   void save(TensorFile.Builder file) {
-    modules().forEach((prefix, module) -> StateDict.save(module, prefix, file));
+    modules().forEach((name, module) -> StateDict.save(module, prefix(name), file));
     optimizer.save(OPTIMIZER, file);
     opponents.values().forEach(opponent -> opponent.save(OPTIMIZER, file));
     if (average != null) {
@@ -163,7 +206,7 @@ final class Players implements AutoCloseable {
   /** Takes everything out of a checkpoint; nothing has changed if it does not fit. */
   void restore(TensorFile file) throws IOException {
     for (Map.Entry<String, Module> entry : modules().entrySet()) {
-      StateDict.requireFit(entry.getValue(), entry.getKey(), file);
+      StateDict.requireFit(entry.getValue(), prefix(entry.getKey()), file);
     }
     optimizer.requireFit(OPTIMIZER, file);
     for (RunningOptimizer opponent : opponents.values()) {
@@ -173,7 +216,7 @@ final class Players implements AutoCloseable {
       average.requireFit(AVERAGE, file);
     }
     for (Map.Entry<String, Module> entry : modules().entrySet()) {
-      StateDict.restore(entry.getValue(), entry.getKey(), file);
+      StateDict.restore(entry.getValue(), prefix(entry.getKey()), file);
     }
     optimizer.restore(OPTIMIZER, file);
     for (RunningOptimizer opponent : opponents.values()) {

@@ -1,6 +1,7 @@
 package org.structkd.train;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.Batch;
 import org.structkd.internal.Scopes;
+import org.structkd.loss.TrainedPart;
 import org.structkd.model.StateDict;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.GradientCheck;
@@ -20,6 +22,7 @@ import org.structkd.objective.Objective;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.TermValue;
+import org.structkd.objective.WeightedTerm;
 
 /**
  * One step of a training: reaches all players whole or none at all. Weights are moved only after
@@ -46,7 +49,7 @@ final class TrainingStep {
     this.teachers = teachers;
     this.objective = objective;
     this.config = config;
-    gradients = new GradientCheck(objective, players.student().module());
+    gradients = new GradientCheck(objective, players.learningTogether());
     requireTrainable();
     buffers = new Buffers(players.modules());
   }
@@ -91,13 +94,46 @@ final class TrainingStep {
   /** Differentiates what one of several batches gives, and adds it to the gradients. */
   private StepLoss learn(Batch batch, long step, int of) {
     try {
-      StepLoss loss = objective.compute(inputs(batch, step));
-      (of == 1 ? loss.total() : loss.total().div(new Scalar(of))).backward();
-      gradients.require(step, () -> inputs(batch, step));
+      StepInputs inputs = inputs(batch, step);
+      StepLoss loss;
+      try (Players.Turn turn = players.studentsTurn()) {
+        loss = objective.compute(inputs);
+        share(loss.total(), of).backward();
+        gradients.require(step, () -> inputs(batch, step));
+      }
+      learnAgainst(inputs, of);
       buffers.requireFinite(step);
       return loss;
     } catch (DivergedException e) {
       throw e.with(stateBefore(batch));
+    }
+  }
+
+  private static Tensor share(Tensor loss, int of) {
+    return of == 1 ? loss : loss.div(new Scalar(of));
+  }
+
+  /** Differentiates what the opponents of the student minimise, out of its graph. */
+  private void learnAgainst(StepInputs inputs, int of) {
+    if (players.opponents().isEmpty()) {
+      return;
+    }
+    Map<String, Tensor> apart = new HashMap<>();
+    inputs.student().forEach((tap, output) -> apart.put(tap, output.detach()));
+    StepInputs detached =
+        new StepInputs(
+            apart,
+            inputs.teacher(),
+            inputs.targets(),
+            inputs.inputs(),
+            inputs.parts(),
+            inputs.step());
+    for (WeightedTerm term : objective.terms()) {
+      if (players.parts().get(term.name()) instanceof TrainedPart.Opponent opponent) {
+        share(opponent.objective(term.inputs(detached)), of).backward();
+        GradientCheck.requireOfOpponent(
+            term.name(), players.opponents().get(term.name()).parameters(), inputs.step());
+      }
     }
   }
 
@@ -142,7 +178,7 @@ final class TrainingStep {
     }
     torn = true;
     if (hasMoved) {
-      players.optimizer().step(config.rateAt(step));
+      players.step(config.schedule().at(step, config.steps()));
     } else {
       moveForTheFirstTime(loss);
     }
@@ -158,7 +194,8 @@ final class TrainingStep {
   private StepInputs inputs(Batch batch, long step) {
     Map<String, Tensor> teacherTaps = teachers.infer(batch.inputs());
     Map<String, Tensor> studentTaps = players.student().forward(batch.inputs());
-    return new StepInputs(studentTaps, teacherTaps, batch.targets().get(Batch.LABELS), step);
+    return new StepInputs(
+        studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step);
   }
 
   /**
@@ -178,7 +215,7 @@ final class TrainingStep {
     Map<String, Tensor> before = new LinkedHashMap<>();
     weights.forEach((name, weight) -> before.put(name, weight.detach().clone()));
     double rate = config.rateAt(loss.step());
-    players.optimizer().step(rate);
+    players.step(config.schedule().at(loss.step(), config.steps()));
     boolean canTell = false;
     for (Map.Entry<String, Tensor> weight : before.entrySet()) {
       Tensor counts = weight.getValue().ne(new Scalar(0));

@@ -68,7 +68,7 @@ final class ContactSheet {
   private static BufferedImage scene(SceneBatch batch, int b) {
     return picture(
         pixel -> {
-          float intensity = batch.input("images")[b * FashionScenes.PIXELS + pixel];
+          float intensity = batch.images()[b * FashionScenes.PIXELS + pixel];
           return Math.round(Math.max(0, Math.min(1, intensity)) * 255) * 0x010101;
         });
   }

@@ -43,7 +43,7 @@ class FashionScenesTest {
   void aSceneDependsOnNothingButItsIndex() {
     SceneBatch batch = SCENES.batch(Split.TRAIN, 100, 5);
     SceneBatch again = FashionScenes.bundled().batch(Split.TRAIN, 100, 5);
-    assertArrayEquals(batch.input("images"), again.images());
+    assertArrayEquals(batch.images(), again.images());
     assertArrayEquals(batch.labels(), again.labels());
     SceneBatch picked = SCENES.batch(Split.TRAIN, new long[] {104, 3, 102});
     assertSameScene(batch, 4, picked, 0);

@@ -23,7 +23,7 @@ final class Fingerprint {
 
   /** Adds the bits of all intensities, most significant byte first, then all labels. */
   void add(SceneBatch batch) {
-    for (float intensity : batch.input("images")) {
+    for (float intensity : batch.images()) {
       int bits = Float.floatToRawIntBits(intensity);
       for (int shift = 24; shift >= 0; shift -= 8) {
         add(bits >>> shift);

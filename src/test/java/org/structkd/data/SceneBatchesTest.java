@@ -74,7 +74,7 @@ class SceneBatchesTest {
     SceneBatches batches = SceneBatches.of(SCENES, 4).withLabelled(10);
     SceneBatch with = SCENES.batch(Split.TRAIN, batches.indices(3));
     SceneBatch batch = batches.batch(3);
-    assertArrayEquals(with.images(), batch.input("images"));
+    assertArrayEquals(with.images(), batch.images());
     int half = batch.labels().length / 2;
     assertArrayEquals(
         Arrays.copyOf(with.labels(), half), Arrays.copyOf(batch.labels(), half), "labelled");

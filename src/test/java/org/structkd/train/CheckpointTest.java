@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -57,14 +56,13 @@ class CheckpointTest {
     Tensor images = Tensors.gaussian(1, 1, 1, 16, 16).to(torch.ScalarType.Float);
     players.zeroGrad();
     players.student().forward(images).get(SegmentationNet.LOGITS).square().mean().backward();
-    players.optimizer().step(0.01);
+    players.step(1);
   }
 
   private static Players players(SegmentationNet net) {
     return new Players(
         net,
         Map.of(),
-        new Device("cpu"),
         TrainingConfig.of(10, 0.01).withEma(0.9),
         Map.of(),
         Map.of());

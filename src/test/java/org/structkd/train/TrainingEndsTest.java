@@ -32,6 +32,7 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
 import org.structkd.loss.Loss;
+import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
@@ -76,7 +77,7 @@ class TrainingEndsTest {
     return TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(evaluateEvery);
   }
 
-  private static Evaluation evaluation() {
+  private static DatasetEvaluation evaluation() {
     return Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED);
   }
 

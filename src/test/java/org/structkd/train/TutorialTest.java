@@ -17,19 +17,21 @@ import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.metric.SegmentationScore;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Score;
+import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
-import org.structkd.testing.Evaluations;
 
 /** The code of docs/tutorial.md, with fewer steps. */
 class TutorialTest {
@@ -43,7 +45,8 @@ class TutorialTest {
   void theProgramDoesWhatItSays() throws IOException {
     long steps = 6;
     try (PointerScope scope = new PointerScope()) {
-      FashionScenes scenes = FashionScenes.bundled();
+      FashionScenesDataset data =
+          new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 200, 1000);
       SegmentationNet student =
           new SegmentationNet(new SegmentationNet.Config(1, 6, FashionScenes.CLASSES), 1);
       Objective objective =
@@ -63,7 +66,7 @@ class TutorialTest {
             }
           };
       TrainingOutcome outcome =
-          new Distiller(config, objective, SceneBatches.of(scenes, 16))
+          new Distiller(config, objective, data.training(16))
               .withTeacher(BundledTeacher.load())
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
@@ -71,13 +74,15 @@ class TutorialTest {
                   MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective).listener("mine"))
               .withStop(stop)
               .train(student);
-      SegmentationScore score =
-          Evaluations.of(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
+      Score score =
+          new DatasetEvaluation(
+                  data, Split.TEST, new SegmentationMetric("upsampled", FashionScenes.CLASSES))
+              .of(student, new Device("cpu"));
       AtomicFile.write(
           folder.resolve("student.safetensors"), student.toFile(Map.of("note", "mine"))::write);
       assertTrue(outcome.complete());
       assertEquals(steps, outcome.stepsDone());
-      assertTrue(score.pixelAccuracy() > 0);
+      assertTrue(score.leading().value() > 0);
       assertTrue(Files.exists(folder.resolve("student.safetensors")));
     }
   }
