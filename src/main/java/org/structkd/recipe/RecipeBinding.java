@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -109,10 +110,10 @@ final class RecipeBinding {
     return tree.setAll(tree(value));
   }
 
-  /** The values of a component within the reading of another record. */
-  static <T> T read(JsonNode value, Class<T> type, String key) throws JsonMappingException {
+  /** The value of a component, within the reading of its record. */
+  static <T> T read(JsonNode value, Type type, String key) throws JsonMappingException {
     try {
-      return MAPPER.treeToValue(value, type);
+      return MAPPER.treeToValue(value, MAPPER.constructType(type));
     } catch (JsonProcessingException e) {
       throw JsonMappingException.wrapWithPath(e, type, key);
     }
@@ -193,7 +194,7 @@ final class RecipeBinding {
         Object[] arguments = new Object[constructor.getParameterCount()];
         for (int i = 0; i < arguments.length; i++) {
           String key = key(components[i].getName());
-          arguments[i] = read(given.get(key), components[i].getType(), key);
+          arguments[i] = read(given.get(key), components[i].getGenericType(), key);
         }
         return made(constructor, arguments);
       }

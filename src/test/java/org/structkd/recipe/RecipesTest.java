@@ -283,7 +283,7 @@ class RecipesTest {
           rate: 0.02 | rate: 0                     | :5: train.optimizer.rate: learning rate must be greater than 0 and finite but is 0.0
           {kind: fashion_scenes} | &d {kind: fashion_scenes, test: *d} | :1: data.test is an alias, expected the value itself
           width: 3}  | width: 3                    | :3: is no YAML: while parsing a flow mapping, expected ',' or '}', but got :
-          metric:    | teacher: {kind: bundled}#teachers: {x: {kind: bundled}}#metric: | : teacher and teachers are both given, expected one: a teacher, or several by name
+          metric:    | teacher: {kind: bundled}#teachers: {x: {kind: bundled}}#metric: | :6: teacher: teacher and teachers are both given, expected one: a teacher, or several by name
           """)
   void aWrongFileIsALineAndOneSentence(String correct, String wrong, String sentence)
       throws IOException {
