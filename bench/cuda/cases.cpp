@@ -185,7 +185,6 @@ std::vector<Case> all_cases() {
   add(with(classes19, f64));
   add({Loss::kInterClassSimilarity, 8, 21, 512, 512});
   add(with(classes150, quick));
-  add(with(classes150, fast));
   add(with(classes150, bf16));
   add({Loss::kInterClassSimilarity, 1, 19, 1024, 2048});
   add({Loss::kInterClassSimilarity, 8, 21, 65, 65});

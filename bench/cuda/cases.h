@@ -26,7 +26,7 @@ struct Case {
       0;  // per class for sampling, per image for a loss on drawn pixels; 0: all pixels
   structkd_dtype dtype = STRUCTKD_F32;
   bool aligned = false;  // the teacher is the student plus a tenth of noise
-  bool fast = false;     // STRUCTKD_PRECISION_FAST
+  bool fast = false;     // STRUCTKD_PRECISION_FAST, which only the pair-wise loss has
   bool channels_last = false;
   bool whole_batch = false;  // pairs across images
   bool quick = false;        // one of the few of --quick

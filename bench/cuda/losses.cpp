@@ -19,17 +19,12 @@ const structkd_tensor* given(const structkd_tensor& tensor) {
   return tensor.data != nullptr ? &tensor : nullptr;
 }
 
-structkd_precision precision_of(const Case& c) {
-  return c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
-}
-
 // KL with the teacher in front, a mean over pixels.
-structkd_pixelwise_params pixelwise_params(const Case& c) {
+structkd_pixelwise_params pixelwise_params() {
   structkd_pixelwise_params params = {};
   params.struct_size = sizeof(params);
   params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
   params.divisor = STRUCTKD_DIVISOR_PIXELS;
-  params.precision = precision_of(c);
   params.temperature = 1.0;
   return params;
 }
@@ -41,15 +36,14 @@ structkd_pairwise_params pairwise_params(const Case& c) {
   params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
   params.eps_mode = STRUCTKD_EPS_MAX;
   params.pairs = c.whole_batch ? STRUCTKD_PAIRS_WHOLE_BATCH : STRUCTKD_PAIRS_PER_IMAGE;
-  params.precision = precision_of(c);
+  params.precision = c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
   params.eps = 1e-12;
   return params;
 }
 
-structkd_inter_class_similarity_params inter_class_similarity_params(const Case& c) {
+structkd_inter_class_similarity_params inter_class_similarity_params() {
   structkd_inter_class_similarity_params params = {};
   params.struct_size = sizeof(params);
-  params.precision = precision_of(c);
   params.temperature = 1.0;
   return params;
 }
@@ -75,11 +69,12 @@ structkd_global_structural_params global_structural_params(const Case& c, const 
   structkd_global_structural_params params = {};
   params.struct_size = sizeof(params);
   params.normalize = 1;
-  params.precision = precision_of(c);
   params.group_width = c.nodes() / 8;
   params.temperature = 1.0;
   params.eps = 1e-8;
   params.classes = 1;
+  params.indices = given(arrays.indices);
+  params.counts = given(arrays.counts);
   params.seed = kSeed;
   params.step = arrays.step;
   return params;
@@ -108,75 +103,51 @@ structkd_tensor tensor_of(void* data,
   return tensor;
 }
 
+namespace {
+
+// Calls visit with the two C entries and the params of a case's loss. Sampling is none.
+template <class Visit>
+void with_loss(const Case& c, const Arrays& a, Visit&& visit) {
+  switch (c.loss) {
+    case Loss::kPixelwise:
+      return visit(structkd_pixelwise_workspace, structkd_pixelwise, pixelwise_params());
+    case Loss::kPairwise:
+      return visit(structkd_pairwise_workspace, structkd_pairwise, pairwise_params(c));
+    case Loss::kInterClassSimilarity:
+      return visit(structkd_inter_class_similarity_workspace, structkd_inter_class_similarity,
+                   inter_class_similarity_params());
+    case Loss::kGlobalStructural:
+      return visit(structkd_global_structural_workspace, structkd_global_structural,
+                   global_structural_params(c, a));
+    case Loss::kGlobalStructuralSample:
+      break;
+  }
+}
+
+}  // namespace
+
 size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& a) {
   size_t bytes = 0;
-  switch (c.loss) {
-    case Loss::kPixelwise: {
-      const auto params = pixelwise_params(c);
-      require(
-          structkd_pixelwise_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kPairwise: {
-      const auto params = pairwise_params(c);
-      require(
-          structkd_pairwise_workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params(c);
-      require(structkd_inter_class_similarity_workspace(&ctx, &a.student, &a.teacher, &params,
-                                                        kWantGrad, &bytes));
-      break;
-    }
-    case Loss::kGlobalStructuralSample: {
-      const auto params = sample_params(c, a);
-      require(structkd_global_structural_sample_workspace(&ctx, &a.teacher, &a.labels, &params,
-                                                          &bytes));
-      break;
-    }
-    case Loss::kGlobalStructural: {
-      const auto params = global_structural_params(c, a);
-      require(structkd_global_structural_workspace(&ctx, &a.student, &a.teacher, given(a.indices),
-                                                   given(a.counts), &params, kWantGrad, &bytes));
-      break;
-    }
+  if (c.loss == Loss::kGlobalStructuralSample) {
+    const auto params = sample_params(c, a);
+    require(
+        structkd_global_structural_sample_workspace(&ctx, &a.teacher, &a.labels, &params, &bytes));
   }
+  with_loss(c, a, [&](auto workspace, auto, const auto& params) {
+    require(workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
+  });
   return bytes;
 }
 
 void call(const Case& c, const structkd_ctx& ctx, Arrays& a, void* workspace) {
-  switch (c.loss) {
-    case Loss::kPixelwise: {
-      const auto params = pixelwise_params(c);
-      require(
-          structkd_pixelwise(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
-      break;
-    }
-    case Loss::kPairwise: {
-      const auto params = pairwise_params(c);
-      require(structkd_pairwise(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
-      break;
-    }
-    case Loss::kInterClassSimilarity: {
-      const auto params = inter_class_similarity_params(c);
-      require(structkd_inter_class_similarity(&ctx, &a.student, &a.teacher, &params, workspace,
-                                              a.loss, &a.grad));
-      break;
-    }
-    case Loss::kGlobalStructuralSample: {
-      const auto params = sample_params(c, a);
-      require(structkd_global_structural_sample(&ctx, &a.teacher, &a.labels, &params, workspace,
-                                                &a.indices, &a.counts));
-      break;
-    }
-    case Loss::kGlobalStructural: {
-      const auto params = global_structural_params(c, a);
-      require(structkd_global_structural(&ctx, &a.student, &a.teacher, given(a.indices),
-                                         given(a.counts), &params, workspace, a.loss, &a.grad));
-      break;
-    }
+  if (c.loss == Loss::kGlobalStructuralSample) {
+    const auto params = sample_params(c, a);
+    require(structkd_global_structural_sample(&ctx, &a.teacher, &a.labels, &params, workspace,
+                                              &a.indices, &a.counts));
   }
+  with_loss(c, a, [&](auto, auto run, const auto& params) {
+    require(run(&ctx, &a.student, &a.teacher, &params, workspace, a.loss, &a.grad));
+  });
 }
 
 }  // namespace structkd::bench

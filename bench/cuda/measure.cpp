@@ -31,7 +31,7 @@ std::string text(const char* format, double a, double b, double c = 0.0, double 
 class DeviceCall {
  public:
   DeviceCall(const Case& c, const Problem& problem, int64_t images, cudaStream_t stream)
-      : case_(c), ctx_{"cuda", stream, 1}, arrays_(problem.arrays(images)) {
+      : case_(c), ctx_{"cuda", stream, 1, {}}, arrays_(problem.arrays(images)) {
     case_.B = images;
     bytes_ = workspace_bytes(case_, ctx_, arrays_);
     workspace_ = DeviceBytes(bytes_);  // cudaMalloc aligns to 256
@@ -120,8 +120,8 @@ int64_t checked_images(const Case& c) {
 }
 
 void run_on_cpu(HostProblem& host) {
-  const structkd_ctx ctx = {"cpu", nullptr,
-                            int32_t(std::max(1u, std::thread::hardware_concurrency()))};
+  const structkd_ctx ctx = {
+      "cpu", nullptr, int32_t(std::max(1u, std::thread::hardware_concurrency())), {}};
   Arrays arrays = host.arrays();
   const size_t bytes = workspace_bytes(host.definition(), ctx, arrays);
   std::vector<uint8_t> workspace(bytes + STRUCTKD_ALIGNMENT);

@@ -82,9 +82,10 @@ double teraflops(const Case& c, const Figures& figures) {
 
 }  // namespace
 
-// Exact products of f32 may be done in f32, or in f64 where that is as fast; FAST may use TF32.
+// Exact products of f32 may be done in f32, or in f64 where that is as fast. FAST uses TF32 where
+// features are close, and is exact elsewhere.
 Floor floor_of(const Case& c, const Limits& limits) {
-  const bool tf32 = c.fast && limits.mma_tf32 > 0.0;
+  const bool tf32 = c.fast && c.aligned && limits.mma_tf32 > 0.0;
   const bool wide = c.dtype == STRUCTKD_F64 || (!tf32 && limits.f64() > limits.fma_f32);
   const double rate = wide ? limits.f64() : tf32 ? limits.mma_tf32 : limits.fma_f32;
   const double memory = 1e-6 * c.bytes() / limits.copy, products = 1e-9 * c.flops() / rate;

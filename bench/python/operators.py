@@ -90,7 +90,7 @@ def pairwise_fast(student, teacher):
 
 
 def inter_class_similarity(student, teacher, mask=None, temperature=1.0, row_normalize=False):
-    return ops.inter_class_similarity(student, teacher, mask, temperature, row_normalize, EXACT)
+    return ops.inter_class_similarity(student, teacher, mask, temperature, row_normalize)
 
 
 def sample(
@@ -150,7 +150,6 @@ def global_structural(
         reduction,
         remainder,
         0,
-        EXACT,
         nodes // 8 if width is None else width,
         temperature,
         1e-8,

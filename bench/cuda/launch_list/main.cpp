@@ -44,7 +44,7 @@ void list(const std::string& launches) {
   for (const Case& c : all_cases()) {
     std::ofstream(launches, std::ios::trunc);
     Arrays arrays = arrays_of(c);
-    call(c, {"cuda-emulated", nullptr, 1}, arrays, pretend(9));
+    call(c, {"cuda-emulated", nullptr, 1, {}}, arrays, pretend(9));
     std::ifstream file(launches);
     for (std::string line; std::getline(file, line);) {
       std::printf("%s;%s;%s\n", c.kernel().c_str(), c.name().c_str(), line.c_str());

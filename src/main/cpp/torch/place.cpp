@@ -30,14 +30,32 @@ at::TensorOptions options(at::ScalarType dtype, at::Device device) {
 }  // namespace
 
 Place::Place(const char* loss, const at::Tensor& map) : device_(map.device()) {
+  const structkd_allocator allocator = {&Place::allocate, this};
   if (device_.is_cuda()) {
     guard_.reset_device(device_);
-    context_ = {"cuda", cuda_stream(loss, device_.index()), 1};
+    context_ = {"cuda", cuda_stream(loss, device_.index()), 1, allocator};
     return;
   }
   const char* chosen = chosen_backend.load(std::memory_order_relaxed);
   const int threads = map.numel() <= kSerialElements ? 1 : at::get_num_threads();
-  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, threads};
+  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, threads, allocator};
+}
+
+void* Place::allocate(void* self, size_t bytes) noexcept {
+  Place& place = *static_cast<Place*>(self);
+  try {
+    place.workspace_ = place.empty({int64_t(bytes)}, at::kByte);
+    return place.workspace_.data_ptr();
+  } catch (...) {
+    // Such as LibTorch's own error of a GPU without memory. No exception may pass through C.
+    place.no_memory_ = std::current_exception();
+    return nullptr;
+  }
+}
+
+void Place::check(structkd_status status) const {
+  if (status != STRUCTKD_OK && no_memory_) std::rethrow_exception(no_memory_);
+  structkd::check(status);
 }
 
 at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {

@@ -143,7 +143,6 @@ STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
                                           int64_t reduction,
                                           int64_t remainder,
                                           int64_t batch,
-                                          int64_t precision,
                                           int64_t group_width,
                                           double temperature,
                                           double eps,
@@ -173,8 +172,7 @@ STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
                                                const at::Tensor& teacher,
                                                const std::optional<at::Tensor>& mask,
                                                double temperature,
-                                               bool row_normalize,
-                                               int64_t precision);
+                                               bool row_normalize);
 // What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
 STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
                                                     const at::Tensor& teacher,

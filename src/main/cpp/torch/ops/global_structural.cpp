@@ -31,31 +31,6 @@ const int64_t* step_of(const char* loss,
   return static_cast<const int64_t*>(view.data);
 }
 
-LossAndGrad compute(const at::Tensor& student,
-                    const at::Tensor& teacher,
-                    const std::optional<at::Tensor>& indices,
-                    const std::optional<at::Tensor>& counts,
-                    const std::optional<at::Tensor>& permutation,
-                    structkd_global_structural_params params,
-                    bool want_grad) {
-  const Maps maps(kLoss, student, teacher);
-  const OptionalView index_view(maps, "indices", indices), count_view(maps, "counts", counts);
-  const OptionalView permutation_view(maps, "permutation", permutation);
-  params.permutation = permutation_view.get();
-  return call_kernel(
-      maps, want_grad,
-      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_global_structural_workspace(ctx, &maps.student_view, &maps.teacher_view,
-                                                     index_view.get(), count_view.get(), &params,
-                                                     grad, bytes);
-       },
-       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_global_structural(ctx, &maps.student_view, &maps.teacher_view,
-                                           index_view.get(), count_view.get(), &params, workspace,
-                                           loss, grad);
-       }});
-}
-
 }  // namespace
 
 at::Tensor global_structural_sample(const at::Tensor& map,
@@ -108,12 +83,9 @@ at::Tensor global_structural_sample(const at::Tensor& map,
   const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
   structkd_tensor count_view = view_of(kSampling, "counts", counts),
                   index_view = view_of(kSampling, "indices", indices);
-  size_t bytes = 0;
-  check(structkd_global_structural_sample_workspace(place.context(), logit_view.get(),
-                                                    label_view.get(), &params, &bytes));
-  const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);
-  check(structkd_global_structural_sample(place.context(), logit_view.get(), label_view.get(),
-                                          &params, workspace.data_ptr(), &index_view, &count_view));
+  place.check(structkd_global_structural_sample(place.context(), logit_view.get(), label_view.get(),
+                                                &params, /*workspace=*/nullptr, &index_view,
+                                                &count_view));
   return table;
 }
 
@@ -128,7 +100,6 @@ at::Tensor global_structural(const at::Tensor& student,
                              int64_t reduction,
                              int64_t remainder,
                              int64_t batch,
-                             int64_t precision,
                              int64_t group_width,
                              double temperature,
                              double eps,
@@ -143,7 +114,6 @@ at::Tensor global_structural(const at::Tensor& student,
   params.reduction = structkd_group_reduction(reduction);
   params.remainder = structkd_remainder(remainder);
   params.batch = structkd_batch(batch);
-  params.precision = structkd_precision(precision);
   params.group_width = group_width;
   params.temperature = temperature;
   params.eps = eps;
@@ -151,7 +121,13 @@ at::Tensor global_structural(const at::Tensor& student,
   params.seed = uint64_t(seed);
   params.step = step_of(kLoss, step, "student", student);
   return differentiable(kLoss, student, [&](bool want_grad) {
-    return compute(student, teacher, indices, counts, permutation, params, want_grad);
+    const Maps maps(kLoss, student, teacher);
+    const OptionalView index_view(maps, "indices", indices), count_view(maps, "counts", counts);
+    const OptionalView permutation_view(maps, "permutation", permutation);
+    params.indices = index_view.get();
+    params.counts = count_view.get();
+    params.permutation = permutation_view.get();
+    return call_loss(structkd_global_structural, maps, params, want_grad);
   });
 }
 
@@ -164,7 +140,7 @@ TORCH_LIBRARY_FRAGMENT(structkd, library) {
   library.def(
       "global_structural(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, Tensor? "
       "permutation, bool normalize, int similarity, int shuffle, int reduction, int remainder, int "
-      "batch, int precision, int group_width, float temperature, float eps, int classes, int seed, "
+      "batch, int group_width, float temperature, float eps, int classes, int seed, "
       "Tensor step) -> Tensor",
       &global_structural);
   library.def(

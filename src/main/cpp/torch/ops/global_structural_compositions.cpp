@@ -1,6 +1,6 @@
-// torch/ops/global_structural_compositions.cpp: two other ways to compare the groups of a similarity
-// map, composed of LibTorch operations on the same samples and permutations as the kernel. They
-// cost a few M x M maps, so they get no kernel.
+// torch/ops/global_structural_compositions.cpp: two other ways to compare the groups of a
+// similarity map, composed of LibTorch operations on the same samples and permutations as the
+// kernel. They cost a few M x M maps, so they get no kernel.
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 

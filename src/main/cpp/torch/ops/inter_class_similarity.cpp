@@ -16,26 +16,6 @@ namespace {
 
 constexpr char kLoss[] = "inter-class similarity loss";
 
-LossAndGrad compute(const at::Tensor& student,
-                    const at::Tensor& teacher,
-                    const std::optional<at::Tensor>& mask,
-                    structkd_inter_class_similarity_params params,
-                    bool want_grad) {
-  const Maps maps(kLoss, student, teacher);
-  const OptionalView mask_view(maps, "mask", mask);
-  params.mask = mask_view.get();
-  return call_kernel(
-      maps, want_grad,
-      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_inter_class_similarity_workspace(ctx, &maps.student_view,
-                                                          &maps.teacher_view, &params, grad, bytes);
-       },
-       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_inter_class_similarity(ctx, &maps.student_view, &maps.teacher_view,
-                                                &params, workspace, loss, grad);
-       }});
-}
-
 // AICSD's revisions, in the order of org.structkd.loss.InterClassSimilarityLoss.Mode without PAPER.
 enum class Code : int64_t { kHead, k2023March, kWholeMapSymmetric };
 
@@ -67,15 +47,16 @@ at::Tensor inter_class_similarity(const at::Tensor& student,
                                   const at::Tensor& teacher,
                                   const std::optional<at::Tensor>& mask,
                                   double temperature,
-                                  bool row_normalize,
-                                  int64_t precision) {
+                                  bool row_normalize) {
   structkd_inter_class_similarity_params params{};
   params.struct_size = sizeof(params);
   params.temperature = temperature;
   params.row_normalize = row_normalize;
-  params.precision = structkd_precision(precision);
   return differentiable(kLoss, student, [&](bool want_grad) {
-    return compute(student, teacher, mask, params, want_grad);
+    const Maps maps(kLoss, student, teacher);
+    const OptionalView mask_view(maps, "mask", mask);
+    params.mask = mask_view.get();
+    return call_loss(structkd_inter_class_similarity, maps, params, want_grad);
   });
 }
 
@@ -107,7 +88,7 @@ at::Tensor inter_class_similarity_code(const at::Tensor& student,
 TORCH_LIBRARY_FRAGMENT(structkd, library) {
   library.def(
       "inter_class_similarity(Tensor student, Tensor teacher, Tensor? mask, float temperature, "
-      "bool row_normalize, int precision) -> Tensor",
+      "bool row_normalize) -> Tensor",
       &inter_class_similarity);
   library.def(
       "inter_class_similarity_code(Tensor student, Tensor teacher, int code, float temperature, "

@@ -22,16 +22,7 @@ LossAndGrad compute(const at::Tensor& student,
   if (weights.has_value()) f32_weights = plain(kLoss, "weights", *weights).to(at::kFloat);
   const OptionalView weight_view(maps, "weights", f32_weights);
   params.weights = weight_view.get();
-  return call_kernel(
-      maps, want_grad,
-      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_pairwise_workspace(ctx, &maps.student_view, &maps.teacher_view, &params,
-                                            grad, bytes);
-       },
-       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_pairwise(ctx, &maps.student_view, &maps.teacher_view, &params, workspace,
-                                  loss, grad);
-       }});
+  return call_loss(structkd_pairwise, maps, params, want_grad);
 }
 
 structkd_pairwise_params params_of(

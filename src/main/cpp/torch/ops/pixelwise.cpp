@@ -11,26 +11,6 @@ namespace {
 
 constexpr char kLoss[] = "pixel-wise loss";
 
-LossAndGrad compute(const at::Tensor& student,
-                    const at::Tensor& teacher,
-                    const std::optional<at::Tensor>& mask,
-                    structkd_pixelwise_params params,
-                    bool want_grad) {
-  const Maps maps(kLoss, student, teacher);
-  const OptionalView mask_view(maps, "mask", mask);
-  params.mask = mask_view.get();
-  return call_kernel(
-      maps, want_grad,
-      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_pixelwise_workspace(ctx, &maps.student_view, &maps.teacher_view, &params,
-                                             grad, bytes);
-       },
-       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_pixelwise(ctx, &maps.student_view, &maps.teacher_view, &params, workspace,
-                                   loss, grad);
-       }});
-}
-
 }  // namespace
 
 at::Tensor pixelwise(const at::Tensor& student,
@@ -44,11 +24,13 @@ at::Tensor pixelwise(const at::Tensor& student,
   params.struct_size = sizeof(params);
   params.divergence = structkd_divergence(divergence);
   params.divisor = structkd_divisor(divisor);
-  params.precision = STRUCTKD_PRECISION_EXACT;
   params.temperature = temperature;
   params.temperature_squared = temperature_squared;
   return differentiable(kLoss, student, [&](bool want_grad) {
-    return compute(student, teacher, mask, params, want_grad);
+    const Maps maps(kLoss, student, teacher);
+    const OptionalView mask_view(maps, "mask", mask);
+    params.mask = mask_view.get();
+    return call_loss(structkd_pixelwise, maps, params, want_grad);
   });
 }
 

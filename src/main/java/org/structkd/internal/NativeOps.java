@@ -134,8 +134,7 @@ public final class NativeOps {
       @Const @ByRef Tensor teacher,
       @Const @ByRef TensorOptional mask,
       double temperature,
-      @Cast("bool") boolean rowNormalize,
-      @Cast("int64_t") long precision);
+      @Cast("bool") boolean rowNormalize);
 
   /** Inter-class similarity loss as AICSD's code computed it. */
   @Name("inter_class_similarity_code")
@@ -177,7 +176,6 @@ public final class NativeOps {
       @Cast("int64_t") long reduction,
       @Cast("int64_t") long remainder,
       @Cast("int64_t") long batch,
-      @Cast("int64_t") long precision,
       @Cast("int64_t") long groupWidth,
       double temperature,
       double eps,

@@ -569,7 +569,6 @@ public record GlobalStructuralLoss(
           reduction.ordinal(),
           remainder.ordinal(),
           batch.ordinal(),
-          0L, // exact
           groupWidth,
           temperature,
           eps,

@@ -206,8 +206,7 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
         maps.teacher().map(),
         mask == null ? new TensorOptional() : new TensorOptional(mask),
         temperature,
-        rowNormalize,
-        0L /* exact */);
+        rowNormalize);
   }
 
   private void refuseConstant(MapView student) {

@@ -50,6 +50,20 @@ enum ElementType {
             + Arrays.toString(values()));
   }
 
+  /** {@return whether numbers of this type can become those of another: both floating or whole} */
+  boolean isLike(ElementType other) {
+    return kind() == other.kind();
+  }
+
+  private char kind() {
+    return switch (this) {
+      case F8_E4M3, F8_E5M2, F16, BF16, F32, F64 -> 'f';
+      case C64 -> 'c';
+      case BOOL -> 'b';
+      default -> 'i';
+    };
+  }
+
   /** {@return the type of this name in the format; null if there is none} */
   static @Nullable ElementType named(String name) {
     for (ElementType type : values()) {

@@ -1,10 +1,15 @@
 package org.structkd.model;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.StringTensorDict;
 import org.bytedeco.pytorch.StringTensorDictItem;
 import org.bytedeco.pytorch.Tensor;
@@ -19,6 +24,9 @@ import org.structkd.data.DataFileException;
  * norm answers NaN to everything, and a file of it would hide when that began.
  */
 public final class StateDict {
+  /** Names that a message lists: enough to see how they begin. */
+  private static final int SHOWN = 5;
+
   private StateDict() {}
 
   /**
@@ -76,6 +84,98 @@ public final class StateDict {
   }
 
   /**
+   * What {@link #load} did beside copying.
+   *
+   * @param converted tensors whose element type was another: "head.weight from F16 to F32"
+   * @param unused names of tensors in the file that the module has no place for
+   */
+  public record Loaded(List<String> converted, List<String> unused) {
+    /** Copies the lists. */
+    public Loaded {
+      converted = List.copyOf(converted);
+      unused = List.copyOf(unused);
+    }
+  }
+
+  /**
+   * Takes all parameters and buffers out of a file that another program wrote. Numbers of another
+   * floating type are converted to the module's, as whole numbers of another whole type are.
+   *
+   * @param module whose
+   * @param file PyTorch's {@code state_dict()} in a safetensors file; may hold more
+   * @param names how its names differ
+   * @return what was converted and what was left over; worth a line in a log
+   * @throws DataFileException if a tensor is missing, comes twice, has another shape or kind of
+   *     number, or is not finite in the module's type. Nothing has changed then
+   * @throws IOException if the file cannot be read
+   */
+  public static Loaded load(Module module, TensorFile file, NameMap names) throws IOException {
+    List<String> unused = new ArrayList<>();
+    List<String> converted = new ArrayList<>();
+    try (PointerScope temporaries = new PointerScope()) {
+      Map<String, Tensor> own = tensorsOf(module);
+      Map<String, String> sources = new TreeMap<>();
+      for (String name : file.names()) {
+        String inside = names.inModule(name);
+        if (!own.containsKey(inside)) {
+          unused.add(name);
+          continue;
+        }
+        String other = sources.put(inside, name);
+        if (other != null) {
+          throw new DataFileException(
+              file.source(),
+              "one tensor for \"" + inside + "\" of the module",
+              "two: \"" + other + "\" and \"" + name + "\"");
+        }
+      }
+      Map<String, Tensor> read = new LinkedHashMap<>();
+      for (Map.Entry<String, Tensor> tensor : own.entrySet()) {
+        String source = sources.get(tensor.getKey());
+        if (source == null) {
+          throw missing(file, tensor.getKey(), names, unused);
+        }
+        String types = file.requireAlike(source, tensor.getValue());
+        Tensor here = file.tensor(source).to(tensor.getValue().scalar_type());
+        requireFinite(file, source, here, " as " + ElementType.of(here));
+        if (!types.isEmpty()) {
+          converted.add(tensor.getKey() + " " + types);
+        }
+        read.put(tensor.getKey(), here);
+      }
+      try (NoGradGuard valuesOnly = new NoGradGuard()) {
+        own.forEach((name, tensor) -> tensor.copy_(read.get(name)));
+      }
+    }
+    return new Loaded(converted, unused);
+  }
+
+  private static DataFileException missing(
+      TensorFile file, String name, NameMap names, List<String> unused) {
+    return new DataFileException(
+        file.source(),
+        "tensor \"" + names.inFile(name) + "\" for \"" + name + "\" of the module",
+        unused.isEmpty()
+            ? "no tensor of this name, and none that is left"
+            : "no tensor of this name; without a place in the module are "
+                + unused.stream().limit(SHOWN).collect(Collectors.joining(", "))
+                + (unused.size() > SHOWN ? " and " + (unused.size() - SHOWN) + " more" : ""));
+  }
+
+  /**
+   * Adds all parameters and buffers to a file under the names of another program.
+   *
+   * @param module whose
+   * @param file to add to
+   * @param names how its names differ
+   */
+  public static void save(Module module, TensorFile.Builder file, NameMap names) {
+    try (PointerScope temporaries = new PointerScope()) {
+      tensorsOf(module).forEach((name, tensor) -> file.tensor(names.inFile(name), tensor));
+    }
+  }
+
+  /**
    * Checks that a file has all parameters and buffers, all finite, before one of them changes.
    *
    * @param module whose
@@ -91,15 +191,20 @@ public final class StateDict {
       }
       for (String name : own.keySet()) {
         try (PointerScope one = new PointerScope()) {
-          long bad = notFinite(file.tensor(prefix + name));
-          if (bad > 0) {
-            throw new DataFileException(
-                file.source(),
-                "tensor \"" + prefix + name + "\" to be finite",
-                bad + " NaN or infinite elements");
-          }
+          requireFinite(file, prefix + name, file.tensor(prefix + name), "");
         }
       }
+    }
+  }
+
+  private static void requireFinite(TensorFile file, String name, Tensor tensor, String as)
+      throws DataFileException {
+    long bad = notFinite(tensor);
+    if (bad > 0) {
+      throw new DataFileException(
+          file.source(),
+          "tensor \"" + name + "\" to be finite" + as,
+          bad + " NaN or infinite elements");
     }
   }
 

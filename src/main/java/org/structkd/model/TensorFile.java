@@ -406,6 +406,25 @@ public final class TensorFile implements AutoCloseable {
   }
 
   /**
+   * Checks that the tensor of this name is there, has the shape of another, and numbers of the same
+   * kind: floating or whole.
+   *
+   * @return "from F16 to F32" where the type is another, else an empty text
+   * @throws DataFileException if it is not so
+   */
+  String requireAlike(String name, Tensor tensor) throws DataFileException {
+    StoredTensor stored = stored(name);
+    ElementType wanted = ElementType.of(tensor);
+    if (!Arrays.equals(stored.shape(), tensor.shape()) || !stored.type().isLike(wanted)) {
+      throw new DataFileException(
+          source,
+          "tensor \"" + name + "\" to be " + StoredTensor.of(tensor).describe(),
+          stored.describe() + ": another network, or a name that means another tensor");
+    }
+    return stored.type() == wanted ? "" : "from " + stored.type() + " to " + wanted;
+  }
+
+  /**
    * Reads a tensor into the memory of another.
    *
    * @param name which

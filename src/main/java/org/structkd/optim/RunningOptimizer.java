@@ -98,8 +98,8 @@ public final class RunningOptimizer implements AutoCloseable {
       }
     }
     boolean decays = settings.decayNormsAndBiases() || parameter.dim() > 1;
-    // A handle of one's own: the given one lies in a list of the module's that ends with the scope.
-    Tensor own = Scopes.unscoped(() -> new Tensor(parameter));
+    // A handle of our own: the one given lies in the dictionary that it came in.
+    Tensor own = Scopes.kept(new Tensor(parameter));
     slots.put(name, new Slot(own, factor, decays ? settings.weightDecay() : 0));
   }
 

@@ -27,8 +27,7 @@ final class Buffers {
   Buffers(Map<String, Module> modules) {
     modules.forEach(
         (prefix, module) ->
-            StateDict.buffersOf(module)
-                .forEach((name, buffer) -> now.put(prefix + name, buffer)));
+            StateDict.buffersOf(module).forEach((name, buffer) -> now.put(prefix + name, buffer)));
     now.forEach((name, buffer) -> before.put(name, buffer.detach().clone()));
     all = new TensorVector(now.values().toArray(new Tensor[0]));
   }

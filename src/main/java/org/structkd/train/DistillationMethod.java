@@ -154,6 +154,6 @@ public enum DistillationMethod {
   private static Term structural() {
     var sampling = Sampling.standard().withIgnoreIndex(UNLABELLED);
     var loss = GlobalStructuralLoss.standard().withSampling(sampling);
-    return Term.of(loss, FEATURES, LOGITS);
+    return Term.of(loss, FEATURES); // the teacher's logits are the tap of that name
   }
 }

@@ -295,8 +295,7 @@ public final class Distiller {
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
       Map<String, TrainedPart> parts = dryRun(student, identity);
-      try (Players players =
-          new Players(student, parts, config, optimizers, rateFactors)) {
+      try (Players players = new Players(student, parts, config, optimizers, rateFactors)) {
         return trained(players, claim, identity);
       }
     } finally {
@@ -356,17 +355,19 @@ public final class Distiller {
 
   /**
    * Checks what can be known before the first step, as {@link #train} does, but for files: taps,
-   * weights of all steps, the evaluation, both networks and all terms on the first batch. Changes
-   * and writes nothing.
+   * weights of all steps, the evaluation, both networks and all terms on the first batch, what
+   * optimizers and rate factors belong to. Changes and writes nothing.
    *
    * @param student that would be trained
    * @throws IllegalArgumentException as {@link #train}
    * @throws IOException if this thread is interrupted
    */
   public void requireFit(TrainableNetwork student) throws IOException {
-    try {
+    requireUninterrupted();
+    try (PointerScope temporaries = new PointerScope()) {
       requireNetworks(student);
-      dryRun(student, null).values().forEach(TrainedPart::close);
+      Map<String, TrainedPart> parts = dryRun(student, null);
+      new Players(student, parts, config, optimizers, rateFactors).close();
     } catch (RuntimeException e) {
       throw NativeCall.translate(e);
     }

@@ -15,8 +15,8 @@ import org.structkd.objective.StepInputs;
 import org.structkd.objective.WeightedTerm;
 
 /**
- * Runs networks and losses on one batch before a training, so that what does not fit is known before
- * anything is changed or written, and makes what the losses train.
+ * Runs networks and losses on one batch before a training, so that what does not fit is known
+ * before anything is changed or written, and makes what the losses train.
  */
 final class DryRun {
   private DryRun() {}

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -25,6 +26,7 @@ import org.structkd.internal.NativeOps;
 import org.structkd.testing.Tensors;
 
 /** What every loss says about maps that it cannot take, whichever of the two it is. */
+@Tag("emulated")
 class BadInputTest {
   private PointerScope scope;
 

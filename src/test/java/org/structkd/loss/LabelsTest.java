@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +22,7 @@ import org.structkd.internal.NativeOps;
 import org.structkd.testing.Tensors;
 
 /** Labels of every integer type and size, with pixels of no class: one rule for all losses. */
+@Tag("emulated")
 class LabelsTest {
   private static final int VOID = 255;
   private static final ScalarType[] TYPES = {

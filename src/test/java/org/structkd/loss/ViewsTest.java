@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -28,6 +29,7 @@ import org.structkd.loss.GlobalStructuralLoss.Comparison;
 import org.structkd.testing.Tensors;
 
 /** Tensors whose memory is not their value: each is resolved, or refused with a sentence. */
+@Tag("emulated")
 class ViewsTest {
   private PointerScope scope;
 

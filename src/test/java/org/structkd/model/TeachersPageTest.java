@@ -50,12 +50,16 @@ class TeachersPageTest {
   }
 
   @Test
-  void itsJavaIsWhatThisTestCalls() throws IOException {
+  void itsJavaIsWhatThisTestAndNameMapTestCall() throws IOException {
     assertEquals(
         """
         ScriptedNetwork teacher = ScriptedNetwork.load(Path.of("teacher.pt"), images);
         Map<String, Tensor> outputs = teacher.infer(images);
         ScriptedNetwork pair = ScriptedNetwork.load(Path.of("pair.pt"), images, "logits", "features");
+        NameMap names = NameMap.SAME.with("module.classifier.", "head.").with("module.", "");
+        try (TensorFile file = TensorFile.open(Path.of("weights.safetensors"))) {
+          StateDict.Loaded loaded = StateDict.load(network.module(), file, names);
+        }
         """,
         code("java"));
   }

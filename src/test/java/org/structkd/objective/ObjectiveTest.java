@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -28,6 +29,7 @@ import org.structkd.loss.Loss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.testing.Tensors;
 
+@Tag("emulated")
 class ObjectiveTest {
   private static final Loss MEAN_SQUARE = // of a student's tap alone: easy to foretell
       inputs -> inputs.student("features").square().mean();

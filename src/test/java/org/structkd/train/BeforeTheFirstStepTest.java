@@ -62,7 +62,9 @@ class BeforeTheFirstStepTest {
   private static Distiller distiller(
       long evaluateEvery, long checkpointEvery, Objective objective) {
     return new Distiller(
-            TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(evaluateEvery).withCheckpointEvery(checkpointEvery),
+            TrainingConfig.of(STEPS, 0.01)
+                .withEvaluateEvery(evaluateEvery)
+                .withCheckpointEvery(checkpointEvery),
             objective,
             NONE)
         .withListener(
@@ -157,9 +159,7 @@ class BeforeTheFirstStepTest {
     stop.request();
     TrainingOutcome outcome =
         new Distiller(
-                TrainingConfig.of(Long.MAX_VALUE, 0.01),
-                DistillationMethod.supervised(),
-                NONE)
+                TrainingConfig.of(Long.MAX_VALUE, 0.01), DistillationMethod.supervised(), NONE)
             .withCheckpoint(folder.resolve("student.checkpoint"))
             .withStop(stop)
             .train(net());
@@ -188,9 +188,7 @@ class BeforeTheFirstStepTest {
     String text = "x".repeat(70_000);
     Path file = folder.resolve("student.checkpoint");
     new Distiller(
-            TrainingConfig.of(2, 0.01),
-            DistillationMethod.supervised(),
-            SceneBatches.of(SCENES, 2))
+            TrainingConfig.of(2, 0.01), DistillationMethod.supervised(), SceneBatches.of(SCENES, 2))
         .withCheckpoint(file)
         .withDescription(text)
         .train(net());

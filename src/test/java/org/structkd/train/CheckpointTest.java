@@ -60,18 +60,12 @@ class CheckpointTest {
   }
 
   private static Players players(SegmentationNet net) {
-    return new Players(
-        net,
-        Map.of(),
-        TrainingConfig.of(10, 0.01).withEma(0.9),
-        Map.of(),
-        Map.of());
+    return new Players(net, Map.of(), TrainingConfig.of(10, 0.01).withEma(0.9), Map.of(), Map.of());
   }
 
   private static void save(Path path, Players players, long stepsDone) throws IOException {
     try (FileClaim claim = FileClaim.of(path, Duration.ZERO)) {
-      Checkpoint.save(
-          claim, SETTINGS, players, new Checkpoint(stepsDone, 1, 7, true, 0.5, 2));
+      Checkpoint.save(claim, SETTINGS, players, new Checkpoint(stepsDone, 1, 7, true, 0.5, 2));
     }
   }
 
@@ -89,8 +83,7 @@ class CheckpointTest {
     SegmentationNet other = net(2, 9);
     Players itsPlayers = players(other);
     step(itsPlayers); // what it had is replaced
-    assertEquals(
-        new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers));
+    assertEquals(new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers));
     assertArrayEquals(bytes(net), bytes(other));
     step(players);
     step(itsPlayers);
@@ -151,9 +144,7 @@ class CheckpointTest {
           assertEquals("1", stored.get("training seed"));
           throw new DataFileException("file", "another", "this one");
         };
-    assertThrows(
-        DataFileException.class,
-        () -> Checkpoint.restore(path, refusing, players));
+    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players));
     assertArrayEquals(before, bytes(other));
   }
 

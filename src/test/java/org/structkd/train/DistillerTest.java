@@ -77,8 +77,7 @@ class DistillerTest {
   }
 
   private static Distiller distiller(Objective objective, long checkpointEvery) {
-    return new Distiller(
-            config(checkpointEvery), objective, SceneBatches.of(SCENES, BATCH))
+    return new Distiller(config(checkpointEvery), objective, SceneBatches.of(SCENES, BATCH))
         .withTeacher(net(8, 7));
   }
 
@@ -186,10 +185,7 @@ class DistillerTest {
     distiller(skd(), 0).train(plain);
     SegmentationNet watched = net(4, 1);
     List<String> events = new ArrayList<>();
-    new Distiller(
-            config(6).withEvaluateEvery(4),
-            skd(),
-            SceneBatches.of(SCENES, BATCH))
+    new Distiller(config(6).withEvaluateEvery(4), skd(), SceneBatches.of(SCENES, BATCH))
         .withTeacher(net(8, 7))
         .withCheckpoint(checkpoint)
         .withEvaluation(Evaluations.of(SCENES, Split.VALIDATION, 3, SegmentationNet.UPSAMPLED))
@@ -283,8 +279,7 @@ class DistillerTest {
 
   @Test
   void aMissingTapIsNamedBeforeTraining() {
-    Distiller withoutTeacher =
-        new Distiller(config(0), skd(), SceneBatches.of(SCENES, BATCH));
+    Distiller withoutTeacher = new Distiller(config(0), skd(), SceneBatches.of(SCENES, BATCH));
     IllegalArgumentException error =
         assertThrows(IllegalArgumentException.class, () -> withoutTeacher.train(net(4, 1)));
     assertTrue(error.getMessage().contains("teacher has no tap \"logits\""), error.getMessage());

@@ -129,7 +129,8 @@ class MetricsCsvTest {
   void aMissingFolderIsSaidBeforeTraining() {
     IOException error =
         assertThrows(
-            IOException.class, () -> MetricsCsv.open(folder.resolve("none/a.csv"), "miou", OBJECTIVE));
+            IOException.class,
+            () -> MetricsCsv.open(folder.resolve("none/a.csv"), "miou", OBJECTIVE));
     assertTrue(error.getMessage().contains("its folder does not exist"), error.getMessage());
   }
 }

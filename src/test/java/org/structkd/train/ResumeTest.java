@@ -80,9 +80,7 @@ class ResumeTest {
                   Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
-              TrainingConfig.of(steps, rate),
-              objective,
-              SceneBatches.of(scenes, batch))
+              TrainingConfig.of(steps, rate), objective, SceneBatches.of(scenes, batch))
           .withTeacher(net(3, teacherSeed))
           .withDescription(description)
           .withResume(resume)

@@ -58,7 +58,8 @@ class StopSignalTest {
                     SceneBatches.of(FashionScenes.bundled(), 2))
                 .withCheckpoint(folder.resolve("student.checkpoint"))
                 .withListener(
-                    MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective).listener("student"))
+                    MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective)
+                        .listener("student"))
                 .withListener(pause)
                 .withStop(stop)
                 .train(student);

@@ -71,7 +71,8 @@ class TutorialTest {
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
               .withListener(
-                  MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective).listener("mine"))
+                  MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective)
+                      .listener("mine"))
               .withStop(stop)
               .train(student);
       Score score =

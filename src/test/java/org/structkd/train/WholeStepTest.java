@@ -215,9 +215,7 @@ class WholeStepTest {
     String said =
         assertThrows(
                 IllegalArgumentException.class,
-                () ->
-                    distiller(1e-30, SceneBatches.of(SCENES, BATCH), SUPERVISED)
-                        .train(net()))
+                () -> distiller(1e-30, SceneBatches.of(SCENES, BATCH), SUPERVISED).train(net()))
             .getMessage();
     assertTrue(said.contains("learning rate is 1.0E-30"), said);
   }
