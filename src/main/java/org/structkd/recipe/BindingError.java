@@ -15,7 +15,9 @@ import java.util.Map;
 import java.util.Optional;
 import org.structkd.internal.Words;
 
-/** Why values cannot become a record, in one sentence: which value, what was given, what would do. */
+/**
+ * Why values cannot become a record, in one sentence: which value, what was given, what would do.
+ */
 final class BindingError {
   private BindingError() {}
 
@@ -53,11 +55,15 @@ final class BindingError {
       root = root.getCause();
     }
     String reason =
-        root instanceof JsonProcessingException json ? json.getOriginalMessage() : root.getMessage();
+        root instanceof JsonProcessingException json
+            ? json.getOriginalMessage()
+            : root.getMessage();
     return String.valueOf(reason).lines().findFirst().orElse("");
   }
 
-  /** The value that a record's sentence is about: the longest of its keys that the sentence names. */
+  /**
+   * The value that a record's sentence is about: the longest of its keys that the sentence names.
+   */
   private static Optional<String> blamed(JsonNode record, String sentence) {
     String withoutSubject = sentence.substring(sentence.indexOf(": ") + 1); // "pair-wise loss: "
     List<String> words = List.of(RecipeBinding.key(withoutSubject).split("\\W+"));
@@ -68,8 +74,7 @@ final class BindingError {
 
   private static String given(RecipeTree tree, List<String> path) {
     JsonNode value = tree.at(path);
-    return (value.isMissingNode() ? "is missing" : "is " + RecipeTree.shown(value))
-        + ", expected ";
+    return (value.isMissingNode() ? "is missing" : "is " + RecipeTree.shown(value)) + ", expected ";
   }
 
   private static List<String> known(UnrecognizedPropertyException unknown) {
@@ -82,12 +87,12 @@ final class BindingError {
     }
     if (type.isSealed()) {
       return (type == WeightSettings.class ? "a number or " : "")
-          + "a map with the kind " + String.join(", ", RecordIntrospector.kinds(type));
+          + "a map with the kind "
+          + String.join(", ", RecordIntrospector.kinds(type));
     }
     if (type.isRecord()) {
       return "a map of "
-          + Words.list(
-              type == TermSettings.class ? TermBinding.KEYS : RecipeBinding.keys(type));
+          + Words.list(type == TermSettings.class ? TermBinding.KEYS : RecipeBinding.keys(type));
     }
     return TYPES.entrySet().stream()
         .filter(entry -> entry.getKey().isAssignableFrom(type))

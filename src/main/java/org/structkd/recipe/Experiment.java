@@ -195,9 +195,7 @@ public final class Experiment implements AutoCloseable {
             .map(
                 term ->
                     new WeightedTerm(
-                        term.getKey(),
-                        term.getValue().weight().weight(),
-                        term.getValue().term()))
+                        term.getKey(), term.getValue().weight().weight(), term.getValue().term()))
             .toList();
     return terms.isEmpty() || teachers.isEmpty()
         ? Optional.empty()
@@ -225,8 +223,7 @@ public final class Experiment implements AutoCloseable {
             .collect(Collectors.toMap(WeightedTerm::name, t -> recipe.losses().get(t.name())));
     if (terms.values().stream().anyMatch(TermSettings::readsTeacher)) {
       teachers.forEach(
-          (name, network) ->
-              distiller.withTeacher(recipe.teacher() == null ? name : "", network));
+          (name, network) -> distiller.withTeacher(recipe.teacher() == null ? name : "", network));
     }
     terms.forEach(
         (name, term) -> {

@@ -44,8 +44,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li><b>Kinds:</b> a sealed interface is a choice; its records are the kinds, by the key {@code
  *       kind}.
- *   <li><b>Defaults:</b> what a shorter constructor of a record leaves out need not be given: {@code
- *       new Adam(0.01)} says what the betas are. Nor need lists, maps and what may be null.
+ *   <li><b>Defaults:</b> what a shorter constructor of a record leaves out need not be given:
+ *       {@code new Adam(0.01)} says what the betas are. Nor need lists, maps and what may be null.
  *   <li><b>Checks:</b> those of the records, and that nothing is left over.
  * </ul>
  */
@@ -78,8 +78,7 @@ final class RecipeBinding {
 
   private RecipeBinding() {}
 
-  private static void emptyWhereAbsent(
-      MutableConfigOverride collection) {
+  private static void emptyWhereAbsent(MutableConfigOverride collection) {
     collection.setSetterInfo(JsonSetter.Value.forValueNulls(Nulls.AS_EMPTY));
     collection.setInclude(
         JsonInclude.Value.construct(JsonInclude.Include.NON_EMPTY, JsonInclude.Include.NON_NULL));
@@ -158,7 +157,9 @@ final class RecipeBinding {
     }
   }
 
-  /** Checks that nothing is given which nobody reads: a slip of the pen leaves a default standing. */
+  /**
+   * Checks that nothing is given which nobody reads: a slip of the pen leaves a default standing.
+   */
   static void requireKnown(
       JsonParser parser, ObjectNode given, Class<?> type, Collection<String> known)
       throws JsonMappingException {

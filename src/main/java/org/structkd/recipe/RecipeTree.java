@@ -50,7 +50,9 @@ final class RecipeTree {
     JsonNode read = read(yaml, List.of(), line -> source + ":" + line);
     if (!(read instanceof ObjectNode map)) {
       throw new RecipeException(
-          source, "is " + shown(read) + ", expected a map of data, student, losses and so on", null);
+          source,
+          "is " + shown(read) + ", expected a map of data, student, losses and so on",
+          null);
     }
     root = map;
   }
@@ -81,8 +83,7 @@ final class RecipeTree {
   }
 
   private static RecipeException at(JsonParser parser, Places where, String sentence) {
-    return new RecipeException(
-        where.of(parser.currentTokenLocation().getLineNr()), sentence, null);
+    return new RecipeException(where.of(parser.currentTokenLocation().getLineNr()), sentence, null);
   }
 
   private JsonNode value(JsonParser parser, List<String> path, Places where) throws IOException {
@@ -133,7 +134,8 @@ final class RecipeTree {
    * Puts a value in the place of what is there.
    *
    * @param assignment {@code path=value}, the value in YAML
-   * @throws RecipeException if it has no such form, or its path leads through a value that is no map
+   * @throws RecipeException if it has no such form, or its path leads through a value that is no
+   *     map
    */
   void set(String assignment) {
     int equals = assignment.indexOf('=');
@@ -244,8 +246,7 @@ final class RecipeTree {
         .forEach(
             entry -> {
               JsonNode before = base.path(entry.getKey());
-              boolean both =
-                  before instanceof ObjectNode && entry.getValue() instanceof ObjectNode;
+              boolean both = before instanceof ObjectNode && entry.getValue() instanceof ObjectNode;
               result.set(
                   entry.getKey(),
                   both && isSameKind(before, entry.getValue())

@@ -182,8 +182,7 @@ public final class Recipes {
       take(root, stage, "losses");
     }
     for (String key : List.of("data", "train")) {
-      if (root.get(key) instanceof ObjectNode base
-          && stage.path(key) instanceof ObjectNode given) {
+      if (root.get(key) instanceof ObjectNode base && stage.path(key) instanceof ObjectNode given) {
         stage.set(key, RecipeTree.merged(base, given));
       } else {
         take(root, stage, key);
@@ -205,8 +204,7 @@ public final class Recipes {
       ObjectNode base =
           RecipeBinding.tree(
               TrainingConfig.of(steps, 1)
-                  .withEvaluateEvery(
-                      Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS))
+                  .withEvaluateEvery(Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS))
                   .withCheckpointEvery(CHECKPOINT_EVERY));
       base.remove("optimizer");
       of.set("train", RecipeTree.merged(base, given));

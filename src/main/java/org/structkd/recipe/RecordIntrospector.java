@@ -53,13 +53,13 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
       MapperConfig<?> config, Annotated annotated) {
     return annotated.getRawType().isSealed()
         ? JsonTypeInfo.Value.construct(
-                JsonTypeInfo.Id.NAME,
-                JsonTypeInfo.As.PROPERTY,
-                RecipeBinding.KIND,
-                null,
-                false,
-                true,
-                null)
+            JsonTypeInfo.Id.NAME,
+            JsonTypeInfo.As.PROPERTY,
+            RecipeBinding.KIND,
+            null,
+            false,
+            true,
+            null)
         : null;
   }
 

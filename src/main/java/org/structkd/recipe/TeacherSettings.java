@@ -5,8 +5,7 @@ import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
 
 /** The choice {@code teacher}: a trained network that a student learns from. */
-public sealed interface TeacherSettings
-    permits BundledSettings, FileSettings, TorchscriptSettings {
+public sealed interface TeacherSettings permits BundledSettings, FileSettings, TorchscriptSettings {
   /**
    * {@return the network on the CPU, in evaluation mode}
    *

@@ -24,8 +24,8 @@ import org.structkd.objective.Term;
 import org.structkd.optim.Optimizer;
 
 /**
- * One of the {@code losses}: its keys and those of its loss in one map. The loss is found by its id;
- * a preset gives what is not given beside it.
+ * One of the {@code losses}: its keys and those of its loss in one map. The loss is found by its
+ * id; a preset gives what is not given beside it.
  */
 final class TermBinding {
   static final String LOSS = "loss";
@@ -143,8 +143,7 @@ final class TermBinding {
       return null;
     }
     if (presets.size() > 1) {
-      throw failure(
-          PRESET, "is missing, expected one of " + String.join(", ", presets), null);
+      throw failure(PRESET, "is missing, expected one of " + String.join(", ", presets), null);
     }
     return entry.create(presets.iterator().next());
   }
@@ -153,9 +152,7 @@ final class TermBinding {
       JsonParser parser, Losses.Entry entry, @Nullable Loss preset, ObjectNode components)
       throws IOException {
     ObjectNode whole =
-        preset == null
-            ? components
-            : RecipeTree.merged(RecipeBinding.tree(preset), components);
+        preset == null ? components : RecipeTree.merged(RecipeBinding.tree(preset), components);
     return parser.getCodec().treeToValue(whole, entry.type());
   }
 

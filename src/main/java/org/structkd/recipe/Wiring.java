@@ -4,11 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import org.structkd.loss.Needs;
 
@@ -44,7 +42,11 @@ final class Wiring {
       taps.put(role, played.asText());
     } else {
       throw new IllegalArgumentException(
-          "role " + role + " is " + RecipeTree.shown(played) + ", expected a tap or a list of them");
+          "role "
+              + role
+              + " is "
+              + RecipeTree.shown(played)
+              + ", expected a tap or a list of them");
     }
   }
 

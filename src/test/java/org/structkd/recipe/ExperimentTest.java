@@ -18,8 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.structkd.data.Split;
 import org.structkd.data.DataFileException;
+import org.structkd.data.Split;
 import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TrainableNetwork;
@@ -135,9 +135,9 @@ class ExperimentTest {
   void aStudentLearnsAloneByTheTermsThatReadNoTeacher() throws IOException {
     try (Experiment experiment = of("icsd", "data.batch=4", "data.validation=2")) {
       Objective alone = experiment.alone().orElseThrow();
+      assertEquals(List.of("supervised"), alone.terms().stream().map(term -> term.name()).toList());
       assertEquals(
-          List.of("supervised"), alone.terms().stream().map(term -> term.name()).toList());
-      assertEquals(1, alone.terms().get(0).weight().at(0)); // whole, although it rises beside others
+          1, alone.terms().get(0).weight().at(0)); // whole, although it rises beside others
     }
     try (Experiment experiment = of("fashion_teacher", "data.batch=4", "data.validation=2")) {
       assertTrue(experiment.alone().isEmpty());
@@ -186,7 +186,8 @@ class ExperimentTest {
     Path missing = folder.resolve("teacher.safetensors");
     assertTrue(
         assertThrows(
-                DataFileException.class, () -> of("kd", "teacher={kind: file, file: " + missing + "}"))
+                DataFileException.class,
+                () -> of("kd", "teacher={kind: file, file: " + missing + "}"))
             .getMessage()
             .startsWith(missing.toString()));
     assertThrows(
@@ -204,8 +205,7 @@ class ExperimentTest {
               "data.batch=4",
               "data.validation=2",
               "teacher={kind: file, file: " + file + "}")) {
-        assertEquals(
-            net.fingerprint(), experiment.teachers().get("teacher").fingerprint());
+        assertEquals(net.fingerprint(), experiment.teachers().get("teacher").fingerprint());
       }
     }
   }

@@ -61,13 +61,14 @@ class RecipeBindingTest {
   void whatIsPrintedIsReadAgain() {
     Drawing drawing =
         new Drawing(
-            List.of(new Square(1e-9, Colour.DARK_RED, "it's: \"a\", #b"), new CircleSettings(1e300)),
+            List.of(
+                new Square(1e-9, Colour.DARK_RED, "it's: \"a\", #b"), new CircleSettings(1e300)),
             Map.of("on", 1L, "a b", Long.MIN_VALUE),
             false);
     assertEquals(drawing, read(YamlText.block(RecipeBinding.tree(drawing))));
-    for (String label : List.of("", "true", "5", "null", " x ", "- a", "[a", "a: b", "ä\n\tb", "~")) {
-      Drawing labelled =
-          new Drawing(List.of(new Square(1, Colour.BLUE, label)), Map.of(), false);
+    for (String label :
+        List.of("", "true", "5", "null", " x ", "- a", "[a", "a: b", "ä\n\tb", "~")) {
+      Drawing labelled = new Drawing(List.of(new Square(1, Colour.BLUE, label)), Map.of(), false);
       assertEquals(labelled, read(YamlText.block(RecipeBinding.tree(labelled))), label);
     }
   }

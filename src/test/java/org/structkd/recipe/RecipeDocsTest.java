@@ -70,7 +70,10 @@ class RecipeDocsTest {
       for (Class<?> kind : choice.getValue().getPermittedSubclasses()) {
         String begin = "| %s | `%s` |".formatted(choice.getKey(), RecordIntrospector.kind(kind));
         String row =
-            lines().stream().filter(line -> line.startsWith(begin)).findFirst().orElse("no " + begin);
+            lines().stream()
+                .filter(line -> line.startsWith(begin))
+                .findFirst()
+                .orElse("no " + begin);
         ObjectNode needed = new RecipeTree("needed", NEEDED).root();
         needed.retain(RecipeBinding.keys(kind));
         ObjectNode all = RecipeBinding.completed(kind, needed);

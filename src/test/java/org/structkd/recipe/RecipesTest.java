@@ -80,7 +80,8 @@ class RecipesTest {
   @Test
   void aRecipeIsMadeOfTheRecordsThatJavaUsersBuild() {
     Recipe skd = Recipes.load("skd");
-    assertEquals(List.of("supervised", "pixelwise", "pairwise"), List.copyOf(skd.losses().keySet()));
+    assertEquals(
+        List.of("supervised", "pixelwise", "pairwise"), List.copyOf(skd.losses().keySet()));
     TermSettings pairwise = skd.losses().get("pairwise");
     assertEquals(PairwiseLoss.skdCvpr19(), pairwise.term().loss());
     assertEquals("features", pairwise.term().studentTaps().get("features"));
@@ -130,8 +131,7 @@ class RecipesTest {
         Recipes.load("kd", List.of("losses.pairwise.eps=1e-6"), List.of("pairwise:cirkd=0.5"))
             .losses()
             .get("pairwise");
-    assertEquals(
-        PairwiseLoss.cirkd().withEps(PairwiseLoss.EpsMode.MAX, 1e-6), added.term().loss());
+    assertEquals(PairwiseLoss.cirkd().withEps(PairwiseLoss.EpsMode.MAX, 1e-6), added.term().loss());
     assertEquals("features", added.term().teacherTaps().get("features"));
     assertEquals(0.5, added.weight().weight());
   }
@@ -146,7 +146,8 @@ class RecipesTest {
     assertEquals((1 - 1 / 50.0) * 5, falling.schedule(1000).at(20));
     assertEquals(0, rising.schedule(1000).at(19));
     assertEquals(49 / 50.0 * 0.00015625, rising.schedule(1000).at(999));
-    assertEquals(0.4 * 5, falling.schedule(40).at(30), 1e-12); // one in one step, 50 are not reached
+    assertEquals(
+        0.4 * 5, falling.schedule(40).at(30), 1e-12); // one in one step, 50 are not reached
   }
 
   @Test
@@ -263,8 +264,7 @@ class RecipesTest {
           """)
   void aWrongOptionIsOneSentence(String set, String sentence) {
     RecipeException e =
-        assertThrows(
-            RecipeException.class, () -> Recipes.load("skd", List.of(set), List.of()));
+        assertThrows(RecipeException.class, () -> Recipes.load("skd", List.of(set), List.of()));
     String place = e.place().startsWith("--set") ? "--set " + set : "recipe skd";
     assertEquals(place + ": " + sentence, e.getMessage());
   }
@@ -288,8 +288,7 @@ class RecipesTest {
   void aWrongFileIsALineAndOneSentence(String correct, String wrong, String sentence)
       throws IOException {
     Path file = file("wrong.yaml", SMALLEST.replace(correct, wrong.replace('#', '\n')));
-    RecipeException e =
-        assertThrows(RecipeException.class, () -> Recipes.load(file.toString()));
+    RecipeException e = assertThrows(RecipeException.class, () -> Recipes.load(file.toString()));
     assertEquals(file + sentence, e.getMessage());
   }
 
@@ -324,8 +323,7 @@ class RecipesTest {
   }
 
   private static String refusedLoss(String loss) {
-    return assertThrows(
-            RecipeException.class, () -> Recipes.load("kd", List.of(), List.of(loss)))
+    return assertThrows(RecipeException.class, () -> Recipes.load("kd", List.of(), List.of(loss)))
         .getMessage();
   }
 }
