@@ -2,8 +2,10 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Words;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
@@ -15,6 +17,14 @@ import org.structkd.train.Distiller;
  * @param file its safetensors file
  */
 record FileSettings(Path file) implements TeacherSettings {
+  private interface Reader {
+    TappedNetwork of(TensorFile file) throws IOException;
+  }
+
+  /** The networks that make themselves of a file, by what it calls them. */
+  private static final Map<String, Reader> NETWORKS =
+      Map.of(SegmentationNet.KIND, SegmentationNet::of);
+
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
     try (TensorFile weights = TensorFile.open(file)) {
@@ -24,7 +34,13 @@ record FileSettings(Path file) implements TeacherSettings {
             "weights of a network",
             "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
       }
-      return SegmentationNet.of(weights);
+      String network = weights.property("network");
+      Reader reader = NETWORKS.get(network);
+      if (reader == null) {
+        throw new DataFileException(
+            file.toString(), "one of: " + Words.list(NETWORKS.keySet()), network);
+      }
+      return reader.of(weights);
     }
   }
 }
