@@ -73,6 +73,11 @@ static void core_entries(void) {
   expect(structkd_backend_name(0) != NULL, "a backend is registered");
   expect(structkd_backend_name(99) == NULL, "no hundredth backend");
   expect(structkd_backend_description("reference") != NULL, "the reference is registered");
+  expect(structkd_has_kernel("reference", "pairwise") == 1 &&
+             structkd_has_kernel("reference", "none such") == 0 &&
+             structkd_has_kernel("none such", "pairwise") == 0 &&
+             structkd_has_kernel(NULL, NULL) == 0,
+         "has_kernel tells a kernel from none");
   expect(structkd_backend_description("none such") == NULL,
          "an unknown backend has no description");
 }

@@ -85,3 +85,12 @@ const char* structkd_backend_description(const char* name) {
   const structkd::Backend* backend = name == nullptr ? nullptr : structkd::backend_named(name);
   return backend == nullptr ? nullptr : backend->description;
 }
+
+int structkd_has_kernel(const char* name, const char* loss) {
+  const structkd::Backend* backend = name == nullptr ? nullptr : structkd::backend_named(name);
+  if (backend == nullptr || loss == nullptr) return 0;
+#define STRUCTKD_HAS_ENTRY(entry, Args) \
+  if (std::strcmp(loss, #entry) == 0) return backend->entry.run != nullptr;
+  STRUCTKD_KERNELS(STRUCTKD_HAS_ENTRY)
+  return 0;
+}

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <string>
 
+#include "core/backend.h"
 #include "torch/cuda.h"
 #include "torch/errors.h"
 #include "torch/pool.h"
@@ -15,6 +16,15 @@
 
 namespace structkd {
 namespace {
+
+// A backend without a single kernel: under it every loss takes its composition.
+const bool composed_is_registered = [] {
+  static Backend composed{};
+  composed.name = "composed";
+  composed.description = "LibTorch's operators";
+  register_backend(composed);
+  return true;
+}();
 
 // Points at a name in the registry of backends, which lives as long as the process.
 std::atomic<const char*> chosen_backend{nullptr};
@@ -65,6 +75,10 @@ at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {
 at::Tensor Place::empty_like(const at::Tensor& map, at::ScalarType dtype) const {
   if (device_.is_cpu()) return pooled_empty(map.sizes(), dtype);
   return at::empty_like(map, options(dtype, device_), at::MemoryFormat::Preserve);
+}
+
+bool has_kernel(const char* loss, const char* id, const at::Tensor& map) {
+  return !map.defined() || structkd_has_kernel(Place(loss, map).context()->backend, id);
 }
 
 at::Tensor number_beside(const at::Tensor& map, int64_t number) {

@@ -1,4 +1,5 @@
-// torch/structkd_ops.h: what Java calls. JavaCPP writes a JNI bridge for each function that
+// torch/structkd_ops.h: what Java calls and is no operator: the losses go through LibTorch's
+// dispatcher (torch/ops). JavaCPP writes a JNI bridge for each function that
 // org.structkd.internal.NativeOps names; errors are C++ exceptions (torch/errors.h).
 #ifndef STRUCTKD_TORCH_STRUCTKD_OPS_H
 #define STRUCTKD_TORCH_STRUCTKD_OPS_H
@@ -50,11 +51,6 @@ STRUCTKD_API std::string cuda_problem();
 // stream: nobody waits.
 STRUCTKD_API at::Tensor number_beside(const at::Tensor& map, int64_t number);
 
-// Labels [B, H', W'] of any integer type at the size of a map, by the nearest neighbour: target
-// (h, w) takes source (floor(h H' / height), floor(w W' / width)). Byte, Int and Long keep their
-// type, others become Long.
-STRUCTKD_API at::Tensor labels_at(const at::Tensor& labels, int64_t height, int64_t width);
-
 // Frees idle memory of the buffer pool; how much there is, and may be at most (torch/pool.h).
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
@@ -90,95 +86,6 @@ STRUCTKD_API void sgd_step(const at::Tensor& parameter,
                            double momentum,
                            bool nesterov,
                            double weight_decay);
-
-// One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
-// are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
-STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
-                                 const at::Tensor& teacher,
-                                 const std::optional<at::Tensor>& weights,
-                                 int64_t norm,
-                                 int64_t eps_mode,
-                                 double eps,
-                                 int64_t pairs,
-                                 int64_t precision);
-STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
-                                              const at::Tensor& teacher,
-                                              const std::optional<at::Tensor>& weights,
-                                              int64_t norm,
-                                              int64_t eps_mode,
-                                              double eps,
-                                              int64_t pairs);
-STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
-                                  const at::Tensor& teacher,
-                                  const std::optional<at::Tensor>& mask,
-                                  int64_t divergence,
-                                  int64_t divisor,
-                                  double temperature,
-                                  bool temperature_squared);
-
-// GSSKD (structkd/global_structural.h). The sampling returns I32 [B, 2 + M_max]: the counts of each
-// image, then its indices. `map` gives the size; labels of another size are resized to it
-// (nearest). The step is one I64 on the maps' device, such as number_beside() makes.
-STRUCTKD_API at::Tensor global_structural_sample(const at::Tensor& map,
-                                                 const std::optional<at::Tensor>& teacher_logits,
-                                                 const std::optional<at::Tensor>& labels,
-                                                 int64_t sampling,
-                                                 int64_t fill,
-                                                 int64_t draw,
-                                                 bool teacher_correct_only,
-                                                 int64_t samples,
-                                                 int64_t min_candidates,
-                                                 int64_t num_classes,
-                                                 int64_t ignore_index,
-                                                 int64_t seed,
-                                                 const at::Tensor& step);
-STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
-                                          const at::Tensor& teacher,
-                                          const std::optional<at::Tensor>& indices,
-                                          const std::optional<at::Tensor>& counts,
-                                          const std::optional<at::Tensor>& permutation,
-                                          bool normalize,
-                                          int64_t similarity,
-                                          int64_t shuffle,
-                                          int64_t reduction,
-                                          int64_t remainder,
-                                          int64_t batch,
-                                          int64_t group_width,
-                                          double temperature,
-                                          double eps,
-                                          int64_t classes,
-                                          int64_t seed,
-                                          const at::Tensor& step);
-// The same samples and groups compared row by row (relation false) or by the cosines between
-// groups (true): compositions of LibTorch operations, no kernel.
-STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
-                                                   const at::Tensor& teacher,
-                                                   const std::optional<at::Tensor>& indices,
-                                                   const std::optional<at::Tensor>& counts,
-                                                   const std::optional<at::Tensor>& permutation,
-                                                   bool relation,
-                                                   bool normalize,
-                                                   int64_t similarity,
-                                                   int64_t shuffle,
-                                                   int64_t remainder,
-                                                   int64_t batch,
-                                                   int64_t group_width,
-                                                   double temperature,
-                                                   double eps,
-                                                   int64_t classes,
-                                                   int64_t seed,
-                                                   const at::Tensor& step);
-STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
-                                               const at::Tensor& teacher,
-                                               const std::optional<at::Tensor>& mask,
-                                               double temperature,
-                                               bool row_normalize);
-// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
-STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
-                                                    const at::Tensor& teacher,
-                                                    int64_t code,
-                                                    double temperature,
-                                                    bool row_normalize);
 
 }  // namespace structkd
 
