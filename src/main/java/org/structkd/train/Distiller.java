@@ -355,7 +355,32 @@ public final class Distiller {
     return new TrainingInterruptedException("before its first step; no file has changed");
   }
 
+  /**
+   * Checks what can be known before the first step, as {@link #train} does, but for files: taps,
+   * weights of all steps, the evaluation, both networks and all terms on the first batch, what
+   * optimizers and rate factors belong to. Changes and writes nothing.
+   *
+   * @param student that would be trained
+   * @throws IllegalArgumentException as {@link #train}
+   * @throws IOException if this thread is interrupted
+   */
+  public void requireFit(TrainableNetwork student) throws IOException {
+    requireUninterrupted();
+    try (PointerScope temporaries = new PointerScope()) {
+      requireNetworks(student);
+      Map<String, TrainedPart> parts = dryRun(student, null);
+      new Players(student, parts, config, optimizers, rateFactors).close();
+    } catch (RuntimeException e) {
+      throw NativeCall.translate(e);
+    }
+  }
+
   private void requireSettings(TrainableNetwork student) throws IOException {
+    requireNetworks(student);
+    requireCheckpoint();
+  }
+
+  private void requireNetworks(TrainableNetwork student) {
     objective.requireTaps(new Taps(student.taps(), teachers.taps()));
     objective.requireWeights(0, config.steps());
     if (config.evaluateEvery() > 0 != (evaluation != null)) {
@@ -366,6 +391,14 @@ public final class Distiller {
                   ? " but there is no evaluation: call withEvaluation, or set it to 0"
                   : " but there is an evaluation, which would never run: set it to 1 or more"));
     }
+    if (evaluation != null) {
+      try (PointerScope temporaries = new PointerScope()) {
+        evaluation.requireFit(student, where());
+      }
+    }
+  }
+
+  private void requireCheckpoint() throws IOException {
     if (config.checkpointEvery() > 0 && checkpoint == null) {
       throw new IllegalArgumentException(
           "checkpointEvery is "
@@ -374,11 +407,6 @@ public final class Distiller {
     }
     if (checkpoint != null && Files.isDirectory(checkpoint)) {
       throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
-    }
-    if (evaluation != null) {
-      try (PointerScope temporaries = new PointerScope()) {
-        evaluation.requireFit(student, where());
-      }
     }
   }
 
