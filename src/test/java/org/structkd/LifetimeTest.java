@@ -81,7 +81,6 @@ import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
 import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
-import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
@@ -251,10 +250,6 @@ class LifetimeTest {
               listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
-        owner(
-            DistillationMethod.class,
-            () -> DistillationMethod.supervised(),
-            objective -> new double[] {objective.terms().size()}),
         result(
             StepInputs.class,
             LifetimeTest::inputs,
@@ -316,7 +311,7 @@ class LifetimeTest {
             data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
         owner(
             SegmentationMetric.class,
-            () -> new SegmentationMetric("map", 4),
+            () -> new SegmentationMetric("map", List.of("a", "b", "c", "d")),
             metric -> {
               Metric.Count count = metric.count();
               Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);

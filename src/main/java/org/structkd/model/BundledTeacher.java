@@ -9,9 +9,9 @@ import org.structkd.data.DataFileException;
  * The teacher that comes with this library: a {@link SegmentationNet} of width 24 (219,203
  * parameters), trained on {@link org.structkd.data.FashionScenes}.
  *
- * <p>Made by {@code ./structkd train-teacher} with its defaults; the file's properties say how and
- * what it scores: mIoU 0.5752 on test scenes. Trained anew with one thread instead of two, whose
- * rounding differs, it scored 0.5771.
+ * <p>Made by the recipe {@code fashion_teacher}; the file's properties say how and what it scores:
+ * mIoU 0.5752 on test scenes. Trained anew with one thread instead of two, whose rounding differs,
+ * it scored 0.5771.
  */
 public final class BundledTeacher {
   private static final String RESOURCE = "fashion-teacher.safetensors";

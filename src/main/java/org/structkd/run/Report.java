@@ -1,12 +1,11 @@
-package org.structkd.cli;
+package org.structkd.run;
 
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.Base64;
 import java.util.List;
-import java.util.function.IntFunction;
-import java.util.function.IntUnaryOperator;
+import java.util.Map;
 import javax.imageio.ImageIO;
 
 /** One HTML file that needs no other, made of parts in their order. */
@@ -44,27 +43,23 @@ final class Report {
   }
 
   Report table(List<String> headings, List<List<String>> rows) {
-    return table(headings, rows, row -> "");
-  }
-
-  /** A table whose rows begin with a patch of a colour each, as 0xRRGGBB. */
-  Report legend(List<String> headings, List<List<String>> rows, IntUnaryOperator colour) {
-    return table(
-        headings,
-        rows,
-        row ->
-            "<span class=\"swatch\" style=\"background:#%06x\"></span>"
-                .formatted(colour.applyAsInt(row)));
-  }
-
-  private Report table(
-      List<String> headings, List<List<String>> rows, IntFunction<String> markOfRow) {
     html.append("<table>\n");
-    row("th", "", headings);
-    for (int i = 0; i < rows.size(); i++) {
-      row("td", markOfRow.apply(i), rows.get(i));
-    }
+    row("th", headings);
+    rows.forEach(row -> row("td", row));
     html.append("</table>\n");
+    return this;
+  }
+
+  /** Patches of colours, 0xRRGGBB by what they mean. */
+  Report legend(Map<String, Integer> colours) {
+    html.append("<p>");
+    colours.forEach(
+        (meaning, colour) ->
+            html.append(
+                    "<span class=\"swatch\" style=\"background:#%06x\"></span>".formatted(colour))
+                .append(escape(meaning))
+                .append(" &emsp;"));
+    html.append("</p>\n");
     return this;
   }
 
@@ -82,12 +77,9 @@ final class Report {
     return html + "</body></html>\n";
   }
 
-  private void row(String cell, String mark, List<String> texts) {
+  private void row(String cell, List<String> texts) {
     html.append("<tr>");
-    for (int i = 0; i < texts.size(); i++) {
-      html.append('<').append(cell).append('>').append(i == 0 ? mark : "");
-      html.append(escape(texts.get(i))).append("</").append(cell).append('>');
-    }
+    texts.forEach(text -> html.append("<%s>%s</%s>".formatted(cell, escape(text), cell)));
     html.append("</tr>\n");
   }
 

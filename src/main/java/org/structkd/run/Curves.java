@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.run;
 
 import java.awt.Color;
 import java.awt.Graphics2D;
@@ -30,12 +30,18 @@ final class Curves {
 
   private Curves() {}
 
-  static BufferedImage draw(List<MetricsCsv.Row> rows) {
+  /**
+   * Draws both.
+   *
+   * @param rows of the log
+   * @param score title of the number that was evaluated
+   */
+  static BufferedImage draw(List<MetricsCsv.Row> rows, String score) {
     BufferedImage image = new BufferedImage(2 * WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = image.createGraphics();
     chart("total loss", rows, MetricsCsv.Row::total).paint(graphics, WIDTH, HEIGHT);
     graphics.translate(WIDTH, 0);
-    chart("mIoU, validation", rows, MetricsCsv.Row::validation).paint(graphics, WIDTH, HEIGHT);
+    chart(score + ", validation", rows, MetricsCsv.Row::validation).paint(graphics, WIDTH, HEIGHT);
     graphics.dispose();
     return image;
   }

@@ -1,4 +1,4 @@
-package org.structkd.cli;
+package org.structkd.run;
 
 import java.util.Arrays;
 
@@ -24,12 +24,19 @@ record Summary(double... values) {
     return deviation() / Math.sqrt(values.length);
   }
 
-  /** "0.4321" or "0.4321 ± 0.0021". */
+  /** "0.4321" or, with the standard deviation, "0.4321 ± 0.0021". */
   @Override
   public String toString() {
     return values.length < 2
         ? "%.4f".formatted(mean())
         : "%.4f ± %.4f".formatted(mean(), deviation());
+  }
+
+  /** "+0.0321" or, with the standard error, "+0.0321 ± 0.0021": the text of a paired difference. */
+  String asDifference() {
+    return values.length < 2
+        ? "%+.4f".formatted(mean())
+        : "%+.4f ± %.4f".formatted(mean(), standardError());
   }
 
   /** Each value minus that of the other with the same seed. */
