@@ -53,7 +53,8 @@ Loss inter_class_similarity_row() {
   };
   const auto masked = [](bool row_normalize) {
     return [=](const Shape& n) {
-      TestTensor mask(n.plane(), STRUCTKD_U8);
+      TestTensor mask(n.plane(), STRUCTKD_U8,
+                      row_normalize ? Layout::kSliced : Layout::kContiguous);
       mask.fill([&](int64_t i) {
         return left_out(n, i / (n.H * n.W), n.pixel(i)) ? 0.0 : double(1 + i % 255);
       });
@@ -64,11 +65,9 @@ Loss inter_class_similarity_row() {
   };
   Loss loss = loss_row<P>("inter_class_similarity", "inter-class similarity loss");
   loss.variants = {
-      {"plain", plain(1.0, false)},
-      {"softened", plain(4.0, false)},
-      {"row_normalized", plain(1.7, true)},
-      {"masked", masked(false), true},
-      {"masked_row_normalized", masked(true), true},
+      {"plain", plain(1.0, false)},     {"softened", plain(4.0, false)},
+      {"sharpened", plain(0.5, false)}, {"row_normalized", plain(1.7, true)},
+      {"masked", masked(false), true},  {"masked_row_normalized", masked(true), true},
   };
   // A group of classes and several, the shrinking tiles of many.
   loss.shapes = {{3, 5, 9, 17}, {2, 40, 3, 11}, {1, 150, 2, 5}};

@@ -43,7 +43,9 @@ Loss pairwise_row() {
       P params = params_of(STRUCTKD_NORM_DETACHED);
       params.pairs = pairs;
       params.precision = precision;
-      TestTensor weights(n.plane(), STRUCTKD_F32);
+      TestTensor weights(
+          n.plane(), STRUCTKD_F32,
+          pairs == STRUCTKD_PAIRS_WHOLE_BATCH ? Layout::kSliced : Layout::kContiguous);
       weights.fill([&](int64_t i) {
         return left_out(n, i / (n.H * n.W), n.pixel(i)) ? 0.0 : 0.5 + uniform(9, uint64_t(i));
       });

@@ -29,12 +29,12 @@ Loss pixelwise_row() {
   const auto plain = [](structkd_divergence divergence) {
     return [=](const Shape&) { return Params(params_of(divergence)); };
   };
-  const auto masked = [](structkd_divergence divergence) {
+  const auto masked = [](structkd_divergence divergence, structkd_divisor divisor, Layout layout) {
     return [=](const Shape& n) {
-      P params = params_of(divergence);
+      P params = params_of(divergence, divisor);
       params.temperature = 1.7;
       params.temperature_squared = 1;
-      TestTensor mask(n.plane(), STRUCTKD_U8);
+      TestTensor mask(n.plane(), STRUCTKD_U8, layout);
       mask.fill([&](int64_t i) {
         return left_out(n, i / (n.H * n.W), n.pixel(i)) ? 0.0 : double(1 + i % 255);
       });
@@ -49,9 +49,12 @@ Loss pixelwise_row() {
       {"teacher_student", plain(kTeacher)},
       {"student_teacher", plain(kStudent)},
       {"cross_entropy", plain(kCross), false, false},
-      {"masked_teacher_student", masked(kTeacher), true},
-      {"masked_student_teacher", masked(kStudent), true},
-      {"masked_cross_entropy", masked(kCross), true, false},
+      {"masked_teacher_student", masked(kTeacher, STRUCTKD_DIVISOR_PIXELS, Layout::kContiguous),
+       true},
+      {"masked_student_teacher", masked(kStudent, STRUCTKD_DIVISOR_ELEMENTS, Layout::kSliced),
+       true},
+      {"masked_cross_entropy", masked(kCross, STRUCTKD_DIVISOR_PIXELS_PER_IMAGE, Layout::kApart),
+       true, false},
   };
   // Planes of few and many classes, rows in registers and in pieces, a few pixels of many classes.
   loss.shapes = {{3, 6, 9, 17},  {2, 70, 3, 11}, {3, 10, 1, 1},   {3, 40, 1, 1},

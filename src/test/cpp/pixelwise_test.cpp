@@ -102,69 +102,6 @@ TEST_P(PixelwiseOnBackend, MatchesReferenceOnAVocabularyOf262144) {
   }
 }
 
-TEST_P(PixelwiseOnBackend, RowsMayBeAtAnyDistance) {
-  // The first K of every K + 3 numbers: whole vectors that begin anywhere.
-  for (int64_t classes : {10, 300, 1100}) {
-    const auto cut = [&](TestTensor& all) {
-      structkd_tensor rows = *all.view();
-      rows.sizes[1] = classes;
-      return rows;
-    };
-    TestTensor student({5, classes + 3, 1, 1}, STRUCTKD_F32);
-    TestTensor teacher({5, classes + 3, 1, 1}, STRUCTKD_F32);
-    TestTensor grad({5, classes + 3, 1, 1}, STRUCTKD_F32);
-    fill_pair(Input::kRandom, 5, student, teacher);
-    grad.fill([](int64_t) { return 7.0; });
-    TestTensor dense_student({5, classes, 1, 1}, STRUCTKD_F32);
-    TestTensor dense_teacher({5, classes, 1, 1}, STRUCTKD_F32);
-    const auto wide = [&](int64_t i) { return i / classes * (classes + 3) + i % classes; };
-    dense_student.fill([&](int64_t i) { return student.get(wide(i)); });
-    dense_teacher.fill([&](int64_t i) { return teacher.get(wide(i)); });
-    const Outcome dense = compute(GetParam(), dense_student, dense_teacher, params_of());
-
-    const structkd_tensor s = cut(student), t = cut(teacher);
-    structkd_tensor g = cut(grad);
-    const structkd_pixelwise_params params = params_of();
-    const structkd_ctx ctx = context(GetParam(), 2);
-    size_t bytes = 0;
-    ASSERT_EQ(STRUCTKD_OK, structkd_pixelwise_workspace(&ctx, &s, &t, &params, 1, &bytes));
-    AlignedBytes workspace(bytes);
-    Scalar<float> loss(0.0f);
-    ASSERT_EQ(STRUCTKD_OK,
-              structkd_pixelwise(&ctx, &s, &t, &params, workspace.data(), loss.get(), &g));
-    finish_calls();
-    EXPECT_EQ(dense.loss, double(*loss.get()));
-    for (int64_t i = 0; i < dense_student.elements(); ++i) {
-      EXPECT_EQ(dense.grad[size_t(i)], grad.get(wide(i))) << i;
-    }
-    for (int64_t b = 0; b < 5; ++b) {
-      for (int64_t c = classes; c < classes + 3; ++c) {
-        EXPECT_EQ(7.0, grad.get(b * (classes + 3) + c)) << "written between the rows";
-      }
-    }
-  }
-}
-
-TEST_P(PixelwiseOnBackend, RowsHonourMaskTemperatureAndDivisor) {
-  for (int64_t classes : {10, 300, 1100}) {
-    TestTensor student({7, classes, 1, 1}, STRUCTKD_F32);
-    TestTensor teacher({7, classes, 1, 1}, STRUCTKD_F32);
-    fill_pair(Input::kRandom, 3, student, teacher);
-    TestTensor mask({7, 1, 1}, STRUCTKD_U8);
-    mask.fill([](int64_t i) { return i == 0 || i == 3 || i == 4 || i == 6 ? 0.0 : 255.0; });
-    for (int64_t row : {3, 4}) student.set(row * classes + 5, kNaN);
-    for (auto divisor : kDivisors) {
-      for (auto divergence : kDivergences) {
-        structkd_pixelwise_params params = params_of(divergence, divisor);
-        params.mask = mask.view();
-        params.temperature = 7.3;
-        params.temperature_squared = 1;
-        expect_equal_to_reference(GetParam(), student, teacher, params);
-      }
-    }
-  }
-}
-
 TEST_P(PixelwiseOnBackend, ARowThatMayNotHaveAValueSaysNaN) {
   for (int64_t classes : {10, 300, 5000}) {
     for (double value : {kNaN, kInfinity}) {
@@ -235,27 +172,6 @@ TEST_P(PixelwiseOnBackend, AnOffsetOfAllLogitsOfOneNetCostsNoPrecision) {
     for (auto divergence : kDivergences) {
       SCOPED_TRACE(offset);
       expect_equal_to_reference(GetParam(), student, teacher, params_of(divergence));
-    }
-  }
-}
-
-TEST_P(PixelwiseOnBackend, MatchesReferenceWithAMask) {
-  for (structkd_dtype dtype : {STRUCTKD_F64, STRUCTKD_F32}) {
-    for (Layout layout : kLayouts) {
-      TestTensor student({3, 6, 9, 17}, dtype), teacher({3, 6, 9, 17}, dtype);
-      fill_pair(Input::kRandom, 3, student, teacher);
-      TestTensor mask({3, 9, 17}, STRUCTKD_U8, layout);
-      // The last image has no valid pixel; any value but 0 means valid.
-      mask.fill([](int64_t i) {
-        return i >= 2 * 9 * 17 ? 0.0 : i % 3 == 0 ? 0.0 : i % 3 == 1 ? 1.0 : 255.0;
-      });
-      for (auto divergence : kDivergences) {
-        for (auto divisor : kDivisors) {
-          structkd_pixelwise_params params = params_of(divergence, divisor);
-          params.mask = mask.view();
-          expect_equal_to_reference(GetParam(), student, teacher, params);
-        }
-      }
     }
   }
 }

@@ -47,6 +47,7 @@ TestTensor::TestTensor(std::vector<int64_t> shape, structkd_dtype dtype, Layout 
   int64_t total = 1;
   for (int d = 0; d <= last; ++d) view_.sizes[d] = shape[size_t(d)];
   auto lay_out = [&](int d, int64_t padding) {
+    if (layout == Layout::kApart && d == 0 && last > 0) total += 3 * total / view_.sizes[1];
     view_.strides[d] = total;
     total *= view_.sizes[d] * padding;
   };

@@ -18,9 +18,11 @@ namespace structkd::test {
 enum class Layout {
   kContiguous,    // [B, C, H, W] row-major
   kChannelsLast,  // the same indices, channels innermost in memory
-  kSliced         // every second column of a wider, longer tensor
+  kSliced,        // every second column of a wider, longer tensor
+  kApart          // images, or rows of classes, three channels further apart than they are long
 };
-inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kChannelsLast, Layout::kSliced};
+inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kChannelsLast, Layout::kSliced,
+                                      Layout::kApart};
 
 inline constexpr structkd_dtype kFloatingDtypes[] = {STRUCTKD_F64, STRUCTKD_F32, STRUCTKD_F16,
                                                      STRUCTKD_BF16};

@@ -102,7 +102,7 @@ structkd_status pixelwise(const structkd_tensor& map, size_t* bytes) {
 structkd_status global_structural(const structkd_tensor& map, int64_t samples, size_t* bytes) {
   const structkd_tensor indices = tensor_of({map.sizes[0], samples}, STRUCTKD_I32),
                         counts = tensor_of({map.sizes[0], 2}, STRUCTKD_I32);
-  structkd_global_structural_params params = params_of(-1);
+  structkd_global_structural_params params = params_of(-1, nullptr);
   params.indices = &indices;
   params.counts = &counts;
   params.step = static_cast<const int64_t*>(nowhere());

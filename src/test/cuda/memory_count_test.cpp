@@ -455,7 +455,7 @@ TEST_F(MemoryCount, GlobalStructuralSample) {
   params.ignore_index = 255;
   params.seed = 42;
   params.step = default_step();
-  const structkd_ctx ctx{kEmulated, nullptr, 1};
+  const structkd_ctx ctx = context(kEmulated, 1);
   size_t bytes = 0;
   ASSERT_EQ(structkd_global_structural_sample_workspace(&ctx, logits.view(), labels.view(), &params,
                                                         &bytes),

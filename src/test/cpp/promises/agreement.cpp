@@ -59,8 +59,9 @@ void agrees_for_every_dtype_and_layout(const Loss& loss, const std::string& back
 
 void agrees_on_odd_shapes(const Loss& loss, const std::string& backend) {
   // One of everything, two, primes, and a batch of one.
-  const Shape shapes[] = {{1, 1, 1, 1}, {2, 1, 1, 1}, {1, 2, 1, 1}, {1, 1, 1, 7}, {3, 2, 2, 1},
-                          {1, 5, 1, 2}, {2, 3, 7, 1}, {1, 7, 5, 3}, {5, 3, 2, 11}};
+  std::vector<Shape> shapes = {{1, 1, 1, 1}, {2, 1, 1, 1}, {1, 2, 1, 1}, {1, 1, 1, 7}, {3, 2, 2, 1},
+                               {1, 5, 1, 2}, {2, 3, 7, 1}, {1, 7, 5, 3}, {5, 3, 2, 11}};
+  shapes.insert(shapes.end(), loss.shapes.begin(), loss.shapes.end());
   for (const Shape& n : shapes) {
     for (const Variant& variant : loss.variants) {
       SCOPED_TRACE(variant.name);

@@ -84,7 +84,7 @@ void gradient_in_any_layout_and_width(const Loss& loss, const std::string& backe
       SCOPED_TRACE(describe(nets.student));
       How how;
       const Outcome dense = compute(loss, backend, nets, params, how);
-      for (Layout layout : {Layout::kChannelsLast, Layout::kSliced}) {
+      for (Layout layout : kLayouts) {
         how.grad_layout = layout;
         expect_same_bits(dense, compute(loss, backend, nets, params, how));
       }

@@ -57,6 +57,7 @@ import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
@@ -67,6 +68,10 @@ import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.RunningOptimizer;
 import org.structkd.optim.Sgd;
 import org.structkd.optim.WeightAverage;
+import org.structkd.recipe.Experiment;
+import org.structkd.recipe.Recipe;
+import org.structkd.recipe.Recipes;
+import org.structkd.recipe.TermSettings;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.LossUnderTest;
@@ -81,6 +86,10 @@ import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
+import org.structkd.verify.Backend;
+import org.structkd.verify.GoldenFile;
+import org.structkd.verify.GoldenRun;
+import org.structkd.verify.SelfCheck;
 
 /**
  * What every public type that has to do with LibTorch promises: an object owns what it needs,
@@ -88,6 +97,8 @@ import org.structkd.train.TrainingOutcome;
  * generator, number of threads or grad mode.
  */
 class LifetimeTest {
+  private static final Path GOLDEN = Path.of("src/test/resources/golden/golden.json");
+
   @TempDir private static Path folder;
 
   /** Makes an object. */
@@ -197,6 +208,25 @@ class LifetimeTest {
             Losses.Entry.class,
             () -> Losses.of("pairwise"),
             entry -> gradient(entry, first(entry))),
+        owner(
+            SelfCheck.class,
+            () -> SelfCheck.ALL.get(0),
+            check -> new double[] {check.run().error()}),
+        owner(
+            Backend.class,
+            () -> Backend.REFERENCE,
+            backend -> {
+              try (Backend.Use use = backend.use()) {
+                return gradient(Losses.of("pairwise"), PairwiseLoss.cirkd());
+              }
+            }),
+        owner(
+            GoldenRun.class,
+            () -> new GoldenRun(Backend.CPU, List.of(ScalarType.Double), Set.of("pairwise"), line -> {}),
+            run -> {
+              GoldenRun.Counts counts = run.run(GoldenFile.read(GOLDEN));
+              return new double[] {counts.passed(), counts.failed()};
+            }),
         result(
             LossInputs.class,
             LifetimeTest::lossInputs,
@@ -254,6 +284,33 @@ class LifetimeTest {
             DatasetEvaluation.class,
             () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
             evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).leading().value()}),
+        owner(
+            Recipes.class,
+            () -> Recipes.load("kd"),
+            recipe -> new double[] {recipe.train().steps()}),
+        owner(
+            Recipe.class,
+            () -> Recipes.load("kd"),
+            recipe -> new double[] {recipe.toYaml().length()}),
+        owner(
+            Recipe.Stage.class,
+            () -> Recipes.load("kd", List.of("stages=[{name: one}]"), List.of()).stages().get(0),
+            stage -> new double[] {stage.train().steps()}),
+        owner(
+            TermSettings.class,
+            () -> Recipes.load("kd").losses().get("pixelwise"),
+            term -> new double[] {term.weight().weight()}),
+        owner(
+            Experiment.class,
+            () ->
+                Experiment.of(
+                    Recipes.load("kd", List.of("data.batch=2", "data.validation=1"), List.of()),
+                    new Device("cpu")),
+            experiment -> {
+              try (TrainableNetwork student = experiment.student(1)) {
+                return Tensors.values(student.infer(images()).get("logits"));
+              }
+            }),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
             SceneBatches.class,
@@ -287,7 +344,7 @@ class LifetimeTest {
               optimized.net.module().zero_grad(true);
               optimized.net.forward(images()).get("logits").square().mean().backward();
               optimized.optimizer.step(0);
-              return outputs(optimized.net);
+              return new double[] {optimized.optimizer.parameters().size()};
             }),
         owner(
             WeightAverage.class,

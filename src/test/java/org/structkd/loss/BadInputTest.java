@@ -69,7 +69,6 @@ class BadInputTest {
         sentence(() -> global.forward(good(), good(), good(), mask.to(ScalarType.Long), 1)));
   }
 
-  /** The operators check devices, too: C++ and Python callers come without Java's checks. */
   /** The kernel asks LibTorch's floor for scratch, and what that throws must come through. */
   @Test
   void moreScratchThanThereIs() {
