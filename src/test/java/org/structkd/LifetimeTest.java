@@ -222,7 +222,9 @@ class LifetimeTest {
             }),
         owner(
             GoldenRun.class,
-            () -> new GoldenRun(Backend.CPU, List.of(ScalarType.Double), Set.of("pairwise"), line -> {}),
+            () ->
+                new GoldenRun(
+                    Backend.CPU, List.of(ScalarType.Double), Set.of("pairwise"), line -> {}),
             run -> {
               GoldenRun.Counts counts = run.run(GoldenFile.read(GOLDEN));
               return new double[] {counts.passed(), counts.failed()};

@@ -16,6 +16,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -301,7 +302,7 @@ enum LossPromise {
     LossInputs tokens = MadeInputs.changed(maps, student -> student, MadeInputs::tokens);
     Tensor labels = maps.targets().get(LossInputs.LABELS);
     if (labels != null) {
-      tokens = MadeInputs.labelled(tokens, labels.squeeze(2), maps.ignoreIndex());
+      tokens = MadeInputs.labelled(tokens, labels.squeeze(2));
     }
     Outcome found = loss.outcome(tokens, MadeInputs::tokens, 1);
     assertClose(found.errorAgainst(expected), 1e-12, "tokens");
@@ -327,21 +328,18 @@ enum LossPromise {
   }
 
   private static void leavesOutPositionsWithoutALabel(LossUnderTest loss) {
-    OptionalLong ignored = OptionalLong.of(VOID);
-    LossInputs in = loss.inputs();
+    LossInputs in = MadeInputs.with(loss.inputs(), OptionalLong.of(VOID), null);
     Tensor labels = in.target(LossInputs.LABELS).clone();
     labels.select(0, 1).fill_(new Scalar(VOID)); // a whole image: pooling does not mix it in
-    Outcome expected = loss.outcome(MadeInputs.labelled(in, labels, ignored));
+    Outcome expected = loss.outcome(MadeInputs.labelled(in, labels));
     for (ScalarType type :
         new ScalarType[] {ScalarType.Byte, ScalarType.Short, ScalarType.Int, ScalarType.UInt16}) {
-      LossInputs given = MadeInputs.labelled(in, labels.to(type), ignored);
+      LossInputs given = MadeInputs.labelled(in, labels.to(type));
       assertTrue(loss.outcome(given).sameBits(expected), "labels of " + type);
     }
     if (labels.dim() == 3) {
-      Tensor large =
-          labels.repeat_interleave(
-              2, new org.bytedeco.pytorch.LongOptional(1), new org.bytedeco.pytorch.LongOptional());
-      LossInputs given = MadeInputs.labelled(in, large, ignored);
+      Tensor large = labels.repeat_interleave(2, new LongOptional(1), new LongOptional());
+      LossInputs given = MadeInputs.labelled(in, large);
       assertTrue(loss.outcome(given).sameBits(expected), "labels of twice the height");
     }
     LossInputs other =
@@ -353,11 +351,10 @@ enum LossPromise {
               return changed;
             },
             t -> t);
-    Outcome found = loss.outcome(MadeInputs.labelled(other, labels, ignored));
+    Outcome found = loss.outcome(MadeInputs.labelled(other, labels));
     assertTrue(found.sameBits(expected), "an image without labels takes part");
     for (long nothing : new long[] {VOID, -1}) {
-      LossInputs none =
-          MadeInputs.labelled(in, torch.full_like(labels, new Scalar(nothing)), ignored);
+      LossInputs none = MadeInputs.labelled(in, torch.full_like(labels, new Scalar(nothing)));
       Outcome silent = loss.outcome(none);
       assertEquals(0, silent.value().item_double());
       assertEquals(0, silent.largestGradient());

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.testing.LossUnderTest;
+import org.structkd.testing.MadeInputs;
 
 /** What no loss can take, in any of its arguments, and what its sentence about it says. */
 final class RefusedInputs {
@@ -34,14 +35,11 @@ final class RefusedInputs {
     }
 
     LossInputs with(LossInputs in, Map<String, Tensor> tensors) {
-      return new LossInputs(
+      return MadeInputs.with(
+          in,
           this == STUDENT ? tensors : in.student(),
           this == TEACHER ? tensors : in.teacher(),
-          this == LABELS ? tensors : in.targets(),
-          in.inputs(),
-          in.ignoreIndex(),
-          in.step(),
-          in.part());
+          this == LABELS ? tensors : in.targets());
     }
   }
 

@@ -129,15 +129,7 @@ public record LossUnderTest(
       if (in.student().values().stream().anyMatch(LossUnderTest::isDouble)) {
         own.module().to(ScalarType.Double, false);
       }
-      return loss.forward(
-          new LossInputs(
-              in.student(),
-              in.teacher(),
-              in.targets(),
-              in.inputs(),
-              in.ignoreIndex(),
-              in.step(),
-              own));
+      return loss.forward(MadeInputs.with(in, in.ignoreIndex(), own));
     }
   }
 

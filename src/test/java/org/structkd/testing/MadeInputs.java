@@ -12,8 +12,10 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.Needs;
+import org.structkd.loss.TrainedPart;
 
 /** Inputs of a loss, made of what it says that it needs. */
 public final class MadeInputs {
@@ -92,30 +94,42 @@ public final class MadeInputs {
   /** {@return the same with other outputs of the networks} */
   public static LossInputs changed(
       LossInputs in, UnaryOperator<Tensor> student, UnaryOperator<Tensor> teacher) {
-    return new LossInputs(
-        each(in.student(), student),
-        each(in.teacher(), teacher),
-        in.targets(),
-        in.inputs(),
-        in.ignoreIndex(),
-        in.step(),
-        in.part());
-  }
-
-  /** {@return the same with other labels, of which one takes no part} */
-  public static LossInputs labelled(LossInputs in, Tensor labels, OptionalLong ignoreIndex) {
-    Map<String, Tensor> targets = new HashMap<>(in.targets());
-    targets.put(LossInputs.LABELS, labels);
-    return new LossInputs(
-        in.student(), in.teacher(), targets, in.inputs(), ignoreIndex, in.step(), in.part());
+    return with(in, each(in.student(), student), each(in.teacher(), teacher), in.targets());
   }
 
   /** {@return the same with another output of the teacher} */
   public static LossInputs withTeacher(LossInputs in, String role, Tensor output) {
-    Map<String, Tensor> teacher = new HashMap<>(in.teacher());
-    teacher.put(role, output);
+    return with(in, in.student(), replaced(in.teacher(), role, output), in.targets());
+  }
+
+  /** {@return the same with other labels} */
+  public static LossInputs labelled(LossInputs in, Tensor labels) {
+    Map<String, Tensor> targets = replaced(in.targets(), LossInputs.LABELS, labels);
+    return with(in, in.student(), in.teacher(), targets);
+  }
+
+  /** {@return the same with other tensors of the networks and of the batch} */
+  public static LossInputs with(
+      LossInputs in,
+      Map<String, Tensor> student,
+      Map<String, Tensor> teacher,
+      Map<String, Tensor> targets) {
     return new LossInputs(
-        in.student(), teacher, in.targets(), in.inputs(), in.ignoreIndex(), in.step(), in.part());
+        student, teacher, targets, in.inputs(), in.ignoreIndex(), in.step(), in.part());
+  }
+
+  /** {@return the same, of which the positions of a label take no part, with a trained part} */
+  public static LossInputs with(
+      LossInputs in, OptionalLong ignoreIndex, @Nullable TrainedPart part) {
+    return new LossInputs(
+        in.student(), in.teacher(), in.targets(), in.inputs(), ignoreIndex, in.step(), part);
+  }
+
+  private static Map<String, Tensor> replaced(
+      Map<String, Tensor> tensors, String name, Tensor other) {
+    Map<String, Tensor> replaced = new HashMap<>(tensors);
+    replaced.put(name, other);
+    return replaced;
   }
 
   private static Map<String, Tensor> each(Map<String, Tensor> tensors, UnaryOperator<Tensor> make) {
