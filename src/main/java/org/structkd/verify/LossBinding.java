@@ -30,15 +30,12 @@ final class LossBinding {
   static Loss loss(Losses.Entry entry, GoldenOptions options, Predicate<Loss> trains) {
     Map<String, Loss> presets = new TreeMap<>();
     entry.presets().forEach(name -> presets.put(name, entry.create(name)));
-    if (presets.isEmpty()) {
-      return changed(entry.type(), null, options);
-    }
     boolean kindIsOption =
         Stream.of(entry.type().getRecordComponents()).anyMatch(one -> one.getName().equals("kind"));
     String key = options.has("kind") && !kindIsOption ? "kind" : "preset";
     if (options.has(key) || presets.containsKey("standard")) {
       Loss preset = options.choice(key, presets, presets.get("standard"));
-      return changed(entry.type(), preset, options);
+      return changed(preset, options);
     }
     List<Loss> losses =
         those(presets.values(), one -> constants(one).equals(constants(changed(one, options))))
@@ -66,52 +63,45 @@ final class LossBinding {
         .toList();
   }
 
-  private static Loss changed(Loss preset, GoldenOptions options) {
-    return changed(preset.getClass(), preset, options);
-  }
-
-  /** The record with what the options say; where it is null they must say all. */
-  private static <R> R changed(Class<R> type, @Nullable Object record, GoldenOptions options) {
-    RecordComponent[] components = type.getRecordComponents();
-    Object[] values = new Object[components.length];
-    for (int i = 0; i < values.length; i++) {
-      Object value = record == null ? null : read(components[i], record);
-      values[i] = changed(components[i], value, options);
-    }
+  /** The record with what the options say. */
+  @SuppressWarnings("unchecked") // a record's own class makes it
+  private static <R> R changed(R record, GoldenOptions options) {
+    RecordComponent[] components = record.getClass().getRecordComponents();
+    Class<?>[] types = Stream.of(components).map(RecordComponent::getType).toArray(Class[]::new);
+    Object[] values =
+        Stream.of(components).map(one -> changed(one, read(one, record), options)).toArray();
     try {
-      Class<?>[] types = Stream.of(components).map(RecordComponent::getType).toArray(Class[]::new);
-      return type.getConstructor(types).newInstance(values);
+      return (R) record.getClass().getConstructor(types).newInstance(values);
     } catch (InvocationTargetException e) {
       throw (RuntimeException) e.getCause(); // what a record throws as it checks itself
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(type + " cannot be made", e);
+      throw new IllegalStateException(record + " cannot be changed", e);
     }
   }
 
-  private static Object changed(
+  private static @Nullable Object changed(
       RecordComponent component, @Nullable Object value, GoldenOptions options) {
-    Class<?> type = component.getType();
-    if (type == Pooling.class) {
-      return pooling((Pooling) value, options);
+    if (value instanceof Pooling pooling) {
+      return pooling(pooling, options);
     }
-    return type.isRecord()
-        ? changed(type, value, options)
-        : options.value(snakeCase(component), type, value);
+    String key = component.getName().replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
+    if (value == null && !options.has(key)) {
+      return null;
+    }
+    return value instanceof Record
+        ? changed(value, options)
+        : options.value(key, component.getType(), value);
   }
 
   /** Golden files know one way to pool, the maximum over a fraction of the map. */
-  private static Pooling pooling(@Nullable Pooling otherwise, GoldenOptions options) {
+  private static Pooling pooling(Pooling otherwise, GoldenOptions options) {
     double scale = options.value("scale", double.class, 0.0);
     Pooling pooling = options.has("scale") ? Pooling.maxOfMapFraction(scale) : otherwise;
-    boolean none = options.choice("pool", Map.of("none", true, "max", false), pooling == null);
+    boolean none = options.choice("pool", Map.of("none", true, "max", false), false);
     return none ? Pooling.none() : pooling;
   }
 
-  private static String snakeCase(RecordComponent component) {
-    return component.getName().replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
-  }
-
-  private static Object read(RecordComponent component, Object record) {
+  private static @Nullable Object read(RecordComponent component, Object record) {
     try {
       return component.getAccessor().invoke(record);
     } catch (ReflectiveOperationException e) {
