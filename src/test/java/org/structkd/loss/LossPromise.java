@@ -372,7 +372,8 @@ enum LossPromise {
     try {
       torch.set_num_threads(1);
       Outcome expected = loss.outcome(in);
-      for (int threads = 1; threads <= 3; threads++) {
+      int most = loss.hasLayers() ? 1 : 3; // LibTorch's convolutions depend on the number
+      for (int threads = 1; threads <= most; threads++) {
         torch.set_num_threads(threads);
         assertTrue(loss.outcome(in).sameBits(expected), "other bits with " + threads + " threads");
       }
