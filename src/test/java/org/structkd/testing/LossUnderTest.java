@@ -113,6 +113,13 @@ public record LossUnderTest(
     return MadeInputs.changed(inputs(), MadeInputs.to(type), MadeInputs.to(type));
   }
 
+  /** {@return whether it trains layers, which LibTorch computes} */
+  public boolean hasLayers() {
+    Optional<TrainedPart> part = loss.trainedPart(inputs(), 7);
+    part.ifPresent(TrainedPart::close);
+    return part.isPresent();
+  }
+
   /** {@return the loss} */
   public Tensor forward(LossInputs in) {
     return backend.isEmpty()
@@ -126,7 +133,8 @@ public record LossUnderTest(
       return loss.forward(in);
     }
     try (TrainedPart own = part.get()) {
-      if (in.student().values().stream().anyMatch(LossUnderTest::isDouble)) {
+      if (in.student().values().stream().anyMatch(LossUnderTest::isDouble)
+          || in.teacher().values().stream().anyMatch(LossUnderTest::isDouble)) {
         own.module().to(ScalarType.Double, false);
       }
       return loss.forward(MadeInputs.with(in, in.ignoreIndex(), own));
