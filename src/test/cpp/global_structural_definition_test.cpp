@@ -194,7 +194,7 @@ TEST_P(GlobalStructuralDefinition, HoldsForFewSamplesOfManyClasses) {
   sampling.num_classes = kClasses;
   sampling.ignore_index = -1;
   sampling.step = default_step();
-  const structkd_ctx ctx = context(GetParam(), 2);
+  const structkd_ctx ctx = context(GetParam().c_str(), 2);
   size_t bytes = 0;
   ASSERT_EQ(STRUCTKD_OK, structkd_global_structural_sample_workspace(&ctx, nullptr, labels.view(),
                                                                      &sampling, &bytes));

@@ -44,7 +44,7 @@ Samples draw(const std::string& backend,
              const structkd_global_structural_sample_params& params,
              int threads = 2,
              Layout layout = Layout::kContiguous) {
-  const structkd_ctx ctx = context(backend, threads);
+  const structkd_ctx ctx = context(backend.c_str(), threads);
   const structkd_tensor* z = logits ? logits->view() : nullptr;
   const structkd_tensor* y = labels ? labels->view() : nullptr;
   int64_t bound = 0;

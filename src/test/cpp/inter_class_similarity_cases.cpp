@@ -77,8 +77,10 @@ Loss inter_class_similarity_row() {
   loss.planes = {{"mask", offsetof(P, mask), STRUCTKD_U8}};
   loss.blind_to_offset = true;
   loss.scratch = [](const Shape& n, int threads) {
-    const double K = double(n.C);
-    return 8 * (16 * double(n.B) * K * K + threads * 2048 * K) + 65536;
+    // Of each part of the pixels and both nets the K x K products and three rows: in all images
+    // together a GPU has 128 parts.
+    const double K = double(n.C), parts = 128;
+    return 8 * (16 * double(n.B) * K * K + parts * 2 * (K + 3) * K + threads * 2048 * K) + 65536;
   };
   return loss;
 }

@@ -6,9 +6,9 @@
 
 namespace structkd::test {
 
-structkd_ctx context(const std::string& backend, int threads) {
+structkd_ctx context(const char* backend, int threads) {
   structkd_ctx ctx{};
-  ctx.backend = backend.c_str();
+  ctx.backend = backend;
   ctx.threads = threads;
   return ctx;
 }
@@ -18,7 +18,7 @@ Outcome compute(const std::string& backend,
                 const TestTensor& teacher,
                 const LossCall& call,
                 How how) {
-  const structkd_ctx ctx = context(backend, how.threads);
+  const structkd_ctx ctx = context(backend.c_str(), how.threads);
   const int64_t* n = student.view()->sizes;
   const structkd_dtype dtype = student.view()->dtype;
   TestTensor grad({n[0], n[1], n[2], n[3]}, how.f32_grad ? STRUCTKD_F32 : dtype, how.grad_layout);

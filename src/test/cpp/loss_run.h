@@ -41,7 +41,8 @@ struct LossCall {
       run;
 };
 
-structkd_ctx context(const std::string& backend, int threads);
+// The name is kept, not copied.
+structkd_ctx context(const char* backend, int threads);
 
 // Expects both entries to succeed and no memory but the gradient's own elements to be written.
 Outcome compute(const std::string& backend,

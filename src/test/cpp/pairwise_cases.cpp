@@ -24,10 +24,11 @@ Bounds LossOf<P>::bounds(const TestTensor& student,
   double tolerance = scale * (f64 ? 1e-9 : (plain_f32 ? 16 : 4) * 0x1p-24);
   if (params.precision == STRUCTKD_PRECISION_FAST) tolerance = 2.5e-3;
   const double norm = std::sqrt(dot(truth.grad, truth.grad));
-  // A map of one node has loss 0: both sides hold nothing but the rounding of f64 there.
-  return {tolerance * std::abs(truth.loss) + 1e-16,
-          truth.loss < 1e-16 ? std::numeric_limits<double>::infinity()
-                             : 2 * tolerance * (norm > 0.0 ? norm : 1.0)};
+  // Of one node only eps leaves something, some 1e-16: less than the f64 rounding of a Gram form,
+  // whose sums of about 1, 4 in all, cancel after a few roundings each.
+  constexpr double kRounding = 8 * 0x1p-52;
+  if (truth.loss < kRounding) return {kRounding, std::numeric_limits<double>::infinity()};
+  return {tolerance * truth.loss + 1e-16, 2 * tolerance * (norm > 0.0 ? norm : 1.0)};
 }
 
 Loss pairwise_row() {

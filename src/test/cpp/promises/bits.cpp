@@ -39,7 +39,7 @@ void same_bits_again(const Loss& loss, const std::string& backend) {
     const Nets nets(n, STRUCTKD_F32, Input::kRandom, 2);
     const Params params = variant.params(n);
     const LossCall call = loss.call(params.data());
-    const structkd_ctx ctx = context(backend, 2);
+    const structkd_ctx ctx = context(backend.c_str(), 2);
     size_t bytes = 0;
     ASSERT_EQ(STRUCTKD_OK,
               call.workspace(&ctx, nets.student.view(), nets.teacher.view(), 1, &bytes));

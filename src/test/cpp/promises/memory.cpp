@@ -40,7 +40,7 @@ void writes_its_outputs_alone(const Loss& loss, const std::string& backend) {
         SCOPED_TRACE(describe(nets.student) + (want_grad ? " with gradient" : ""));
         const Params params = variant.params(n);
         const LossCall call = loss.call(params.data());
-        const structkd_ctx ctx = context(backend, 3);
+        const structkd_ctx ctx = context(backend.c_str(), 3);
         size_t bytes = 0;
         ASSERT_EQ(STRUCTKD_OK, call.workspace(&ctx, nets.student.view(), nets.teacher.view(),
                                               want_grad, &bytes));
@@ -83,7 +83,7 @@ void asks_its_context_for_scratch(const Loss& loss, const std::string& backend) 
     const Nets nets(n, STRUCTKD_F32, Input::kRandom, 3);
     const Params params = variant.params(n);
     const LossCall call = loss.call(params.data());
-    structkd_ctx ctx = context(backend, 2);
+    structkd_ctx ctx = context(backend.c_str(), 2);
     size_t bytes = 0;
     ASSERT_EQ(STRUCTKD_OK,
               call.workspace(&ctx, nets.student.view(), nets.teacher.view(), 1, &bytes));
@@ -130,7 +130,7 @@ void scratch_is_bounded(const Loss& loss, const std::string& backend) {
       structkd_tensor map{
           &unread, dtype, 4, {n.B, n.C, n.H, n.W}, {n.C * n.H * n.W, n.H * n.W, n.W, 1}};
       const Params params = loss.variants.front().params({n.B, 1, 1, 1});
-      const structkd_ctx ctx = context(backend, 2);
+      const structkd_ctx ctx = context(backend.c_str(), 2);
       size_t bytes = 0;
       ASSERT_EQ(STRUCTKD_OK, loss.call(params.data()).workspace(&ctx, &map, &map, 1, &bytes))
           << structkd_last_error();

@@ -32,7 +32,7 @@ struct Arguments {
   size_t* bytes = &written_bytes;
 
   Arguments(const Loss& loss, const std::string& backend)
-      : ctx_value(context(backend, 1)), params_value(loss.variants.front().params(kShape)) {
+      : ctx_value(context(backend.c_str(), 1)), params_value(loss.variants.front().params(kShape)) {
     grad_tensor.fill([](int64_t) { return 3.0; });
     size_t needed = 0;
     EXPECT_EQ(STRUCTKD_OK, loss.call(params).workspace(ctx, student, teacher, 1, &needed));

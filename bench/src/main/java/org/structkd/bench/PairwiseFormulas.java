@@ -29,7 +29,7 @@ final class PairwiseFormulas implements LossFormulas {
     MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
-          case "eager", "eager-malloc" -> Computation.autograd(Computation.on("composed", loss));
+          case "eager", "eager-malloc" -> Computation.autograd(Computation.on("composed", ours));
           case "eager-best" ->
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->

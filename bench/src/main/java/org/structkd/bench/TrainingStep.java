@@ -8,9 +8,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.MapLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 
@@ -77,11 +77,27 @@ final class TrainingStep {
         forward(backend, PIXELWISE, logits, teacherLogits),
         forward(backend, INTER_CLASS, logits, teacherLogits),
         forward(backend, PAIRWISE, features, teacherFeatures),
-        forward(
-            backend,
-            (s, t) -> STRUCTURAL.forward(s, t, teacherLogits, labels, STEP),
-            features,
-            teacherFeatures));
+        provider.equals("structkd")
+            ? STRUCTURAL.forward(features, teacherFeatures, teacherLogits, labels, STEP)
+            : eagerStructural(features));
+  }
+
+  /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
+  private Tensor eagerStructural(Tensor features) {
+    Tensor indices =
+        STRUCTURAL
+            .sample(teacherFeatures, teacherLogits, labels, STEP)
+            .indices()
+            .to(ScalarType.Long)
+            .unsqueeze(1);
+    return GlobalStructuralFormulas.eager(indices.size(2) / CLASSES)
+        .lossAtOnce(sampled(features, indices), sampled(teacherFeatures, indices));
+  }
+
+  /** [B, C, 1, M] of a map [B, C, H, W]. */
+  private static Tensor sampled(Tensor map, Tensor indices) {
+    Tensor rows = map.flatten(2, 3);
+    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2))).unsqueeze(2);
   }
 
   private static Tensor forward(String backend, MapLoss loss, Tensor student, Tensor teacher) {
@@ -124,7 +140,7 @@ final class TrainingStep {
   }
 
   /**
-   * Compares both providers.
+   * Compares both providers. Permutations of the last loss differ, which moves it by less.
    *
    * @throws IllegalStateException if they differ
    */
