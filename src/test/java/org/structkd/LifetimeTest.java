@@ -34,29 +34,27 @@ import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
-import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.LossValue;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Sampling;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
-import org.structkd.objective.CrossEntropy;
-import org.structkd.objective.FeatureTerm;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.StructuralTerm;
 import org.structkd.objective.Term;
-import org.structkd.objective.TermLoss;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Collector;
 import org.structkd.testing.PublicTypes;
@@ -135,15 +133,15 @@ class LifetimeTest {
     return Stream.of(
         owner(
             PairwiseLoss.class,
-            () -> new PairwiseLoss(PairwiseLoss.Config.cirkd()),
+            () -> PairwiseLoss.cirkd(),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             PixelwiseLoss.class,
-            () -> new PixelwiseLoss(PixelwiseLoss.Config.kd(4)),
+            () -> PixelwiseLoss.kd().withTemperature(4),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             InterClassSimilarityLoss.class,
-            () -> new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()),
+            () -> InterClassSimilarityLoss.paper(),
             loss -> gradient(student -> loss.forward(student, map(2)))),
         owner(
             GlobalStructuralLoss.class,
@@ -181,32 +179,28 @@ class LifetimeTest {
             () -> TensorFile.builder().tensor("x", map(1)),
             builder -> new double[] {builder.build("it").toBytes().length}),
         owner(
-            CrossEntropy.class,
-            () -> new CrossEntropy("map", -1),
-            term -> Tensors.values(term.compute(inputs()))),
+            CrossEntropyLoss.class,
+            () -> new CrossEntropyLoss(-1),
+            loss -> Tensors.values(loss.forward(map(1), labels()))),
         owner(
             Term.class,
-            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map"),
-            term -> Tensors.values(term.compute(inputs()))),
-        owner(
-            FeatureTerm.class,
-            () -> Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "map", "map"),
-            term -> Tensors.values(term.compute(inputs()))),
-        owner(
-            StructuralTerm.class,
-            () -> Term.of(globalStructural(), "map", "map"),
-            term -> Tensors.values(term.compute(inputs()))),
+            () -> Term.of(PairwiseLoss.cirkd(), "map"),
+            term -> Tensors.values(term.loss().forward(term.inputs(inputs(), null)))),
         owner(
             WeightedTerm.class,
-            () -> new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)),
-            term -> Tensors.values(term.term().compute(inputs()))),
+            () -> new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "map")),
+            term -> Tensors.values(term.term().loss().forward(term.inputs(inputs())))),
         owner(
             Objective.class,
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
         result(
-            TermLoss.class,
-            () -> Term.of(globalStructural(), "map", "map").measure(inputs()),
+            LossInputs.class,
+            LifetimeTest::lossInputs,
+            inputs -> Tensors.values(inputs.student("features"))),
+        result(
+            LossValue.class,
+            () -> globalStructural().measure(lossInputs()),
             measured -> Tensors.values(measured.loss())),
         owner(
             SilentTerms.class,
@@ -237,7 +231,7 @@ class LifetimeTest {
         result(
             StepInputs.class,
             LifetimeTest::inputs,
-            inputs -> Tensors.values(inputs.student("map"))),
+            inputs -> Tensors.values(inputs.student().get("map"))),
         result(
             StepLoss.class,
             () -> objective().compute(inputs()),
@@ -353,7 +347,7 @@ class LifetimeTest {
       Tensor loss;
       try (PointerScope inner = new PointerScope();
           PointerScope certain = scopeOfCertainClasses()) {
-        loss = new PairwiseLoss(PairwiseLoss.Config.cirkd()).forward(map(1), map(2));
+        loss = PairwiseLoss.cirkd().forward(map(1), map(2));
         certain.close();
         assertTrue(!loss.isNull());
       }
@@ -454,22 +448,30 @@ class LifetimeTest {
   }
 
   private static GlobalStructuralLoss globalStructural() {
-    return new GlobalStructuralLoss(
-        GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(4)));
+    return GlobalStructuralLoss.standard().withSampling(Sampling.random(4));
   }
 
   private static Objective objective() {
-    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("map", -1)));
+    return Objective.of(
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "map")));
   }
 
   private static Objective supervised() {
-    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)));
+    return Objective.of(
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")));
   }
 
   private static StepInputs inputs() {
-    Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
     return new StepInputs(
-        Map.of("map", Tensors.leaf(map(1), ScalarType.Float)), Map.of("map", map(2)), labels, 0);
+        Map.of("map", Tensors.leaf(map(1), ScalarType.Float)), Map.of("map", map(2)), labels(), 0);
+  }
+
+  private static LossInputs lossInputs() {
+    return Term.of(globalStructural(), "map").inputs(inputs(), null);
+  }
+
+  private static Tensor labels() {
+    return torch.zeros(2, 4, 4).to(ScalarType.Long);
   }
 
   private static BatchSource two() {

@@ -6,32 +6,31 @@ import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.Draw;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.GlobalStructuralLoss.Comparison;
+import org.structkd.loss.GlobalStructuralLoss.Reduction;
+import org.structkd.loss.GlobalStructuralLoss.Remainder;
+import org.structkd.loss.GlobalStructuralLoss.Shuffle;
+import org.structkd.loss.GlobalStructuralLoss.Similarity;
 import org.structkd.loss.GlobalStructuralSamples;
-import org.structkd.loss.GroupComparison;
-import org.structkd.loss.GroupReduction;
-import org.structkd.loss.MinorityFill;
-import org.structkd.loss.Remainder;
 import org.structkd.loss.Sampling;
-import org.structkd.loss.SamplingConfig;
-import org.structkd.loss.Shuffle;
-import org.structkd.loss.Similarity;
+import org.structkd.loss.Sampling.Draw;
+import org.structkd.loss.Sampling.Fill;
+import org.structkd.loss.Sampling.Strategy;
 
 /** Cases of the global structural loss: rows that are given, or maps with labels. */
 final class GlobalStructuralGolden implements GoldenOp {
-  private static final Map<String, GlobalStructuralConfig> PRESETS =
-      Map.of("AUTHORS_RELEASED", GlobalStructuralConfig.authorsReleased());
+  private static final Map<String, GlobalStructuralLoss> PRESETS =
+      Map.of("AUTHORS_RELEASED", GlobalStructuralLoss.authorsReleased());
 
-  private static final Map<String, GroupComparison> COMPARISONS =
+  private static final Map<String, Comparison> COMPARISONS =
       Map.of(
-          "F1", GroupComparison.GROUP_DIVERGENCE,
-          "F2", GroupComparison.ROW_DIVERGENCE,
-          "F3", GroupComparison.DESCRIPTOR_RELATION);
+          "F1", Comparison.GROUP_DIVERGENCE,
+          "F2", Comparison.ROW_DIVERGENCE,
+          "F3", Comparison.DESCRIPTOR_RELATION);
 
-  private static final Map<String, Sampling> SAMPLINGS =
-      Map.of("CLASS_BALANCED", Sampling.CLASS_BALANCED, "ALL", Sampling.ALL);
+  private static final Map<String, Strategy> SAMPLINGS =
+      Map.of("CLASS_BALANCED", Strategy.CLASS_BALANCED, "ALL", Strategy.ALL);
 
   private static final Map<String, Boolean> STAGES = Map.of("block", true, "full", false);
 
@@ -40,21 +39,20 @@ final class GlobalStructuralGolden implements GoldenOp {
     GoldenOptions options = golden.options();
     StudentTeacherCase inputs = StudentTeacherCase.of(golden, options);
     boolean block = options.requiredChoice("stage", STAGES);
-    GlobalStructuralConfig config = config(options);
+    GlobalStructuralLoss loss = loss(options);
     // Both say what is done anyway: the stored numbers know no other permutation or projector.
     options.choice("permutation", Map.of("FORMULA", true), true);
     options.choice("projector", Map.of("IDENTITY", true), true);
     options.requireAllRead();
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(config);
     Computation computation = block ? block(golden, inputs, loss) : full(golden, inputs, loss);
-    return config.comparison() == GroupComparison.GROUP_DIVERGENCE
+    return loss.comparison() == Comparison.GROUP_DIVERGENCE
         ? Prepared.kernel(computation)
         : Prepared.composition(computation);
   }
 
-  private static GlobalStructuralConfig config(GoldenOptions options) {
-    GlobalStructuralConfig preset =
-        options.choice("preset", PRESETS, GlobalStructuralConfig.standard());
+  private static GlobalStructuralLoss loss(GoldenOptions options) {
+    GlobalStructuralLoss preset =
+        options.choice("preset", PRESETS, GlobalStructuralLoss.standard());
     return preset
         .withSampling(sampling(options, preset.sampling()))
         .withGroupWidth(options.integer("group_width", (int) preset.groupWidth()))
@@ -62,16 +60,16 @@ final class GlobalStructuralGolden implements GoldenOp {
         .withSimilarity(options.choice("similarity", Similarity.class, preset.similarity()))
         .withShuffle(options.choice("shuffle", Shuffle.class, preset.shuffle()))
         .withComparison(options.choice("compare", COMPARISONS, preset.comparison()))
-        .withReduction(options.choice("reduction", GroupReduction.class, preset.reduction()))
+        .withReduction(options.choice("reduction", Reduction.class, preset.reduction()))
         .withRemainder(options.choice("remainder", Remainder.class, preset.remainder()));
   }
 
-  private static SamplingConfig sampling(GoldenOptions options, SamplingConfig preset) {
-    Sampling strategy = options.choice("sampling", SAMPLINGS, preset.strategy());
+  private static Sampling sampling(GoldenOptions options, Sampling preset) {
+    Strategy strategy = options.choice("sampling", SAMPLINGS, preset.strategy());
     return preset
         .withDraw(Draw.RASTER)
         .withStrategy(strategy, options.integer("samples_per_class", preset.samples()))
-        .withFill(options.choice("minority_fill", MinorityFill.class, preset.fill()))
+        .withFill(options.choice("minority_fill", Fill.class, preset.fill()))
         .withTeacherCorrectOnly(options.flag("teacher_correct_only", preset.teacherCorrectOnly()));
   }
 

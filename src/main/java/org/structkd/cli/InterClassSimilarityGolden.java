@@ -2,29 +2,29 @@ package org.structkd.cli;
 
 import java.util.Map;
 import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.InterClassSimilarityLoss.Config;
 import org.structkd.loss.InterClassSimilarityLoss.Mode;
 
 /** Cases of the inter-class similarity loss. */
 final class InterClassSimilarityGolden implements GoldenOp {
-  private static final Map<String, Config> MODES =
+  private static final Map<String, InterClassSimilarityLoss> MODES =
       Map.of(
-          "PAPER", Config.paper(),
-          "CODE_HEAD", Config.aicsdReleased(),
-          "CODE_2023_03", Config.aicsdMarch2023(),
-          "CODE_HW_SYM", Config.aicsdWholeMap());
+          "PAPER", InterClassSimilarityLoss.paper(),
+          "CODE_HEAD", InterClassSimilarityLoss.aicsdReleased(),
+          "CODE_2023_03", InterClassSimilarityLoss.aicsdMarch2023(),
+          "CODE_HW_SYM", InterClassSimilarityLoss.aicsdWholeMap());
 
   @Override
   public Prepared prepare(GoldenCase golden) {
     GoldenOptions options = golden.options();
     StudentTeacherCase logits = StudentTeacherCase.of(golden, options);
-    Config mode = options.requiredChoice("mode", MODES);
-    Config config =
-        mode.withTemperature(options.number("temperature", mode.temperature()))
-            .withRowNormalize(options.flag("row_normalize", mode.rowNormalize()));
+    InterClassSimilarityLoss preset = options.requiredChoice("mode", MODES);
+    InterClassSimilarityLoss loss =
+        preset
+            .withTemperature(options.number("temperature", preset.temperature()))
+            .withRowNormalize(options.flag("row_normalize", preset.rowNormalize()));
     options.requireAllRead();
-    Computation computation = logits.computing(new InterClassSimilarityLoss(config)::forward);
-    return mode.mode() == Mode.PAPER
+    Computation computation = logits.computing(loss::forward);
+    return preset.mode() == Mode.PAPER
         ? Prepared.kernel(computation)
         : Prepared.composition(computation);
   }

@@ -2,17 +2,16 @@ package org.structkd.cli;
 
 import java.util.Map;
 import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.PairwiseLoss.Config;
 import org.structkd.loss.Pooling;
 
 /** Cases of the pair-wise loss. */
 final class PairwiseGolden implements GoldenOp {
-  private static final Map<String, Config> PRESETS =
+  private static final Map<String, PairwiseLoss> PRESETS =
       Map.of(
-          "SKD_MASTER", Config.skdReleased(),
-          "SKD_CVPR19", Config.skdCvpr19(),
-          "CIRKD", Config.cirkd(),
-          "CIRKD_SKD", Config.cirkd());
+          "SKD_MASTER", PairwiseLoss.skdReleased(),
+          "SKD_CVPR19", PairwiseLoss.skdCvpr19(),
+          "CIRKD", PairwiseLoss.cirkd(),
+          "CIRKD_SKD", PairwiseLoss.cirkd());
 
   private static final Map<String, Boolean> POOLS = Map.of("NONE", false, "MAX", true);
 
@@ -20,14 +19,14 @@ final class PairwiseGolden implements GoldenOp {
   public Prepared prepare(GoldenCase golden) {
     GoldenOptions options = golden.options();
     StudentTeacherCase maps = StudentTeacherCase.of(golden, options);
-    Config config = options.requiredChoice("preset", PRESETS);
+    PairwiseLoss loss = options.requiredChoice("preset", PRESETS);
     if (options.has("scale")) {
-      config = config.withPooling(Pooling.maxOfMapFraction(options.number("scale", 0)));
+      loss = loss.withPooling(Pooling.maxOfMapFraction(options.number("scale", 0)));
     }
     if (!options.choice("pool", POOLS, true)) {
-      config = config.withPooling(Pooling.none());
+      loss = loss.withPooling(Pooling.none());
     }
     options.requireAllRead();
-    return Prepared.kernel(maps.computing(new PairwiseLoss(config)::forward));
+    return Prepared.kernel(maps.computing(loss::forward));
   }
 }

@@ -2,24 +2,24 @@ package org.structkd.cli;
 
 import java.util.Map;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.PixelwiseLoss.Config;
 
 /** Cases of the pixel-wise loss. */
 final class PixelwiseGolden implements GoldenOp {
-  private static final Map<String, Config> PRESETS =
+  private static final Map<String, PixelwiseLoss> PRESETS =
       Map.of(
-          "SKD", Config.skd(),
-          "SKD_PAPER", Config.skdPaper(),
-          "KD", Config.kd(1),
-          "AICSD", Config.aicsd());
+          "SKD", PixelwiseLoss.skd(),
+          "SKD_PAPER", PixelwiseLoss.skdPaper(),
+          "KD", PixelwiseLoss.kd(),
+          "AICSD", PixelwiseLoss.aicsd());
 
   @Override
   public Prepared prepare(GoldenCase golden) {
     GoldenOptions options = golden.options();
     StudentTeacherCase logits = StudentTeacherCase.of(golden, options);
-    Config preset = options.requiredChoice("preset", PRESETS);
-    Config config = preset.withTemperature(options.number("temperature", preset.temperature()));
+    PixelwiseLoss preset = options.requiredChoice("preset", PRESETS);
+    PixelwiseLoss loss =
+        preset.withTemperature(options.number("temperature", preset.temperature()));
     options.requireAllRead();
-    return Prepared.kernel(logits.computing(new PixelwiseLoss(config)::forward));
+    return Prepared.kernel(logits.computing(loss::forward));
   }
 }

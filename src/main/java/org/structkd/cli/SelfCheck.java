@@ -7,12 +7,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Sampling;
 
 /**
  * A loss on small maps in f32, against the same on the reference backend in f64.
@@ -29,17 +28,15 @@ record SelfCheck(String name, BinaryOperator<Tensor> loss) {
 
   static final List<SelfCheck> ALL =
       List.of(
-          new SelfCheck("pixelwise", new PixelwiseLoss(PixelwiseLoss.Config.kd(4))::forward),
-          new SelfCheck("pairwise", new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())::forward),
-          new SelfCheck(
-              "inter_class_similarity",
-              new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())::forward),
+          new SelfCheck("pixelwise", PixelwiseLoss.kd().withTemperature(4)::forward),
+          new SelfCheck("pairwise", PairwiseLoss.skdCvpr19()::forward),
+          new SelfCheck("inter_class_similarity", InterClassSimilarityLoss.paper()::forward),
           new SelfCheck("global_structural", SelfCheck::globalStructural));
 
   /** Samples and permutations are drawn, the same on every backend. */
   private static Tensor globalStructural(Tensor student, Tensor teacher) {
-    return new GlobalStructuralLoss(
-            GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(40)))
+    return GlobalStructuralLoss.standard()
+        .withSampling(Sampling.random(40))
         .forward(student, teacher, 1);
   }
 

@@ -15,6 +15,9 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
+import org.structkd.loss.Loss;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.Needs;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
@@ -118,13 +121,29 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
     List<WeightedTerm> terms = new ArrayList<>();
     for (WeightedTerm term : objective.terms()) {
       boolean readsTeacher = !term.term().taps().teacher().isEmpty();
-      Term timed = inputs -> watch.time(() -> term.term().compute(inputs));
       terms.add(
           readsTeacher
-              ? new WeightedTerm(term.name(), term.weight(), timed.reading(term.term().taps()))
+              ? new WeightedTerm(term.name(), term.weight(), clocked(term.term(), watch))
               : term);
     }
     return new Objective(terms);
+  }
+
+  private static Term clocked(Term term, Stopwatch watch) {
+    Loss timed =
+        new Loss() {
+          @Override
+          public Tensor forward(LossInputs inputs) {
+            return watch.time(() -> term.loss().forward(inputs));
+          }
+
+          @Override
+          public Needs needs() {
+            return term.loss().needs();
+          }
+        };
+    return new Term(
+        timed, term.studentTaps(), term.teacherTaps(), term.resizesTeacher(), term.ignoreIndex());
   }
 
   private static TappedNetwork clocked(TappedNetwork network, Stopwatch watch) {

@@ -83,29 +83,24 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
   }
 
   /**
-   * Computes the loss of one batch.
+   * {@inheritDoc} The student's map goes through the connector where there is one.
    *
-   * @param inputs maps [B, C, H, W], tokens [B, N, C] or vectors [B, C] in the role features, and
-   *     the connector where there is one; the teacher is constant even if it requires grad
-   * @return scalar, f64 for f64 inputs, else f32; in the caller's PointerScope
-   * @throws IllegalArgumentException if maps differ in batch, size or, without a connector,
-   *     channels
+   * @throws IllegalArgumentException if there should be a connector and is none
    */
   @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(
-        () -> {
-          MapPair maps = maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
-          if (!connector) {
-            return loss(maps);
-          }
-          if (!(inputs.part() instanceof Connector layers)) {
-            throw new IllegalArgumentException(
-                NAME
-                    + ": it has no connector: make one by trainedPart(), or set connector to false");
-          }
-          return loss(new MapPair(maps.student().made(layers::forward), maps.teacher()));
-        });
+  public LossValue measure(LossInputs inputs) {
+    if (!connector) {
+      return MapLoss.super.measure(inputs);
+    }
+    if (!(inputs.part() instanceof Connector layers)) {
+      throw new IllegalArgumentException(
+          NAME + ": it has no connector: make one by trainedPart(), or set connector to false");
+    }
+    MapPair maps = maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
+    MapView connected = maps.student().made(layers::forward);
+    return new LossValue(
+        loss(new MapPair(connected, maps.teacher())),
+        Tensor.create(new long[] {connected.map().numel() / connected.map().size(1)}));
   }
 
   /**

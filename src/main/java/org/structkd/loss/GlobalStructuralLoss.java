@@ -1,16 +1,18 @@
 package org.structkd.loss;
 
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
-import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
-import org.structkd.internal.TensorArguments;
 
 /**
  * Global structural loss (GSSKD): draws pixels, builds the cosine similarity map of their features,
@@ -43,16 +45,333 @@ import org.structkd.internal.TensorArguments;
  * 10.1109/ACCESS.2025.3575066. Where texts and code differ, docs/methods/global_structural.md says
  * how and why.
  *
- * @param config the variant
+ * <p>Start from {@link #standard()} or {@link #authorsReleased()} and change what differs.
+ *
+ * @param sampling which pixels are drawn
+ * @param groupWidth columns of a group: a width where positive; where negative, its absolute value
+ *     times the number of classes of the image; 0 or more than the samples: see the loss
+ * @param temperature greater than 0
+ * @param similarity what the student's rows are multiplied with
+ * @param shuffle how columns are permuted
+ * @param comparison how groups are compared
+ * @param reduction divisor of a group's divergence; GROUP_DIVERGENCE only
+ * @param remainder what the columns behind the last full group count
+ * @param batch how images make one value
+ * @param eps length up to which a feature vector counts as zero, greater than 0
+ * @param seed of samples and permutations
  */
-public record GlobalStructuralLoss(GlobalStructuralConfig config) {
-  private static final String NAME = "global structural loss";
+public record GlobalStructuralLoss(
+    Sampling sampling,
+    long groupWidth,
+    double temperature,
+    Similarity similarity,
+    Shuffle shuffle,
+    Comparison comparison,
+    Reduction reduction,
+    Remainder remainder,
+    BatchRule batch,
+    double eps,
+    long seed)
+    implements Loss {
+  static final String NAME = "global structural loss";
 
-  /** Checks that there is a variant. */
-  public GlobalStructuralLoss {
-    if (config == null) {
-      throw new IllegalArgumentException(NAME + ": config is null");
+  /** What the rows of the student are multiplied with in {@link GlobalStructuralLoss}. */
+  public enum Similarity {
+    /** With each other. */
+    SELF,
+    /** With those of the teacher; needs as many channels. */
+    CROSS;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
     }
+  }
+
+  /** How the columns of a similarity map are permuted before they are cut into groups. */
+  public enum Shuffle {
+    /** Every row by a permutation of its own. */
+    ROW_INDEPENDENT,
+    /** All rows of an image alike, so that a group is a real block of the map. */
+    COLUMN_SHARED,
+    /** Not at all. */
+    NONE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** How {@link GlobalStructuralLoss} compares a group of student and teacher. */
+  public enum Comparison {
+    /** F1, the published one: KL of the softmax over all entries of a group. A kernel. */
+    GROUP_DIVERGENCE,
+    /**
+     * F2: KL of the softmax over each row of a group, mean over rows and groups, times the squared
+     * temperature. Composed of LibTorch operations.
+     */
+    ROW_DIVERGENCE,
+    /**
+     * F3: mean squared gap between the cosines of groups, taken as vectors. Composed of LibTorch
+     * operations.
+     */
+    DESCRIPTOR_RELATION;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Divisor of the divergence of a group of L = M * width entries. */
+  public enum Reduction {
+    /** 1: the divergence itself. */
+    SUM,
+    /** L, as in the released code. */
+    DIV_L,
+    /** M, the number of samples. */
+    DIV_M;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** What the columns behind the last full group count. */
+  public enum Remainder {
+    /** Added to the mean over full groups, as published. */
+    ADDED,
+    /** One more group of the mean. */
+    AVERAGED,
+    /** Nothing. */
+    DROPPED;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** How the images of a batch make one value. Images without samples never count. */
+  public enum BatchRule {
+    /** Their mean. */
+    MEAN,
+    /** The last image alone, as in the released code. */
+    LAST_IMAGE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Checks that the variant is complete and possible. */
+  public GlobalStructuralLoss {
+    requireGiven("sampling", sampling);
+    requireGiven("similarity", similarity);
+    requireGiven("shuffle", shuffle);
+    requireGiven("comparison", comparison);
+    requireGiven("reduction", reduction);
+    requireGiven("remainder", remainder);
+    requireGiven("batch", batch);
+    requirePositive("temperature", temperature);
+    requirePositive("eps", eps);
+    if (groupWidth < -1_000_000_000L) {
+      throw new IllegalArgumentException(
+          NAME + ": groupWidth is " + groupWidth + ", expected at least -1000000000");
+    }
+  }
+
+  private static void requireGiven(String part, Object value) {
+    if (value == null) {
+      throw new IllegalArgumentException(NAME + ": " + part + " is null");
+    }
+  }
+
+  private static void requirePositive(String part, double value) {
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          NAME + ": " + part + " is " + value + ", expected a finite number greater than 0");
+    }
+  }
+
+  /**
+   * Class-balanced samples, 8 per class, on pixels the teacher gets right; as many groups as
+   * samples per class; the true divergence of each; mean over images. A usual loss weight is 1 to
+   * 10.
+   */
+  public static GlobalStructuralLoss standard() {
+    return new GlobalStructuralLoss(
+        Sampling.standard(),
+        -1,
+        1.0,
+        Similarity.SELF,
+        Shuffle.ROW_INDEPENDENT,
+        Comparison.GROUP_DIVERGENCE,
+        Reduction.SUM,
+        Remainder.AVERAGED,
+        BatchRule.MEAN,
+        1e-8,
+        0);
+  }
+
+  /**
+   * The formula of the released code, MaryAhn/GSKD at 641ddeb: divided by the entries of a group,
+   * remaining columns added, the last image alone, classes of one pixel skipped. That code
+   * scrambles features and gives the student no gradient; here features are read correctly and the
+   * gradient flows. Its loss weights are 2 to 10.
+   */
+  public static GlobalStructuralLoss authorsReleased() {
+    return standard()
+        .withSampling(Sampling.standard().withMinCandidates(2))
+        .withReduction(Reduction.DIV_L)
+        .withRemainder(Remainder.ADDED)
+        .withBatch(BatchRule.LAST_IMAGE);
+  }
+
+  /** The same loss with other samples. */
+  public GlobalStructuralLoss withSampling(Sampling sampling) {
+    return changed(parts -> parts.sampling = sampling);
+  }
+
+  /** The same loss with groups of another width. */
+  public GlobalStructuralLoss withGroupWidth(long groupWidth) {
+    return changed(parts -> parts.groupWidth = groupWidth);
+  }
+
+  /** The same loss at another temperature. */
+  public GlobalStructuralLoss withTemperature(double temperature) {
+    return changed(parts -> parts.temperature = temperature);
+  }
+
+  /** The same loss with another similarity. */
+  public GlobalStructuralLoss withSimilarity(Similarity similarity) {
+    return changed(parts -> parts.similarity = similarity);
+  }
+
+  /** The same loss with another shuffle. */
+  public GlobalStructuralLoss withShuffle(Shuffle shuffle) {
+    return changed(parts -> parts.shuffle = shuffle);
+  }
+
+  /** The same loss with another comparison. */
+  public GlobalStructuralLoss withComparison(Comparison comparison) {
+    return changed(parts -> parts.comparison = comparison);
+  }
+
+  /** The same loss with another divisor. */
+  public GlobalStructuralLoss withReduction(Reduction reduction) {
+    return changed(parts -> parts.reduction = reduction);
+  }
+
+  /** The same loss with another rule for remaining columns. */
+  public GlobalStructuralLoss withRemainder(Remainder remainder) {
+    return changed(parts -> parts.remainder = remainder);
+  }
+
+  /** The same loss with another rule for the batch. */
+  public GlobalStructuralLoss withBatch(BatchRule batch) {
+    return changed(parts -> parts.batch = batch);
+  }
+
+  /** The same loss with another limit of zero vectors. */
+  public GlobalStructuralLoss withEps(double eps) {
+    return changed(parts -> parts.eps = eps);
+  }
+
+  /** The same loss with other draws. */
+  public GlobalStructuralLoss withSeed(long seed) {
+    return changed(parts -> parts.seed = seed);
+  }
+
+  private GlobalStructuralLoss changed(Consumer<Parts> change) {
+    Parts parts = new Parts(this);
+    change.accept(parts);
+    return parts.whole();
+  }
+
+  /** The loss taken apart, so that each {@code with} method names only what it changes. */
+  private static final class Parts {
+    Sampling sampling;
+    long groupWidth;
+    double temperature;
+    Similarity similarity;
+    Shuffle shuffle;
+    Comparison comparison;
+    Reduction reduction;
+    Remainder remainder;
+    BatchRule batch;
+    double eps;
+    long seed;
+
+    Parts(GlobalStructuralLoss loss) {
+      sampling = loss.sampling;
+      groupWidth = loss.groupWidth;
+      temperature = loss.temperature;
+      similarity = loss.similarity;
+      shuffle = loss.shuffle;
+      comparison = loss.comparison;
+      reduction = loss.reduction;
+      remainder = loss.remainder;
+      batch = loss.batch;
+      eps = loss.eps;
+      seed = loss.seed;
+    }
+
+    GlobalStructuralLoss whole() {
+      return new GlobalStructuralLoss(
+          sampling,
+          groupWidth,
+          temperature,
+          similarity,
+          shuffle,
+          comparison,
+          reduction,
+          remainder,
+          batch,
+          eps,
+          seed);
+    }
+  }
+
+  private boolean needsLabels() {
+    return sampling.teacherCorrectOnly() || sampling.strategy() == Sampling.Strategy.CLASS_BALANCED;
+  }
+
+  /**
+   * {@inheritDoc} The teacher's logits, at the size of its features, and labels where the sampling
+   * asks for them.
+   */
+  @Override
+  public Needs needs() {
+    Needs.Role features = Needs.Role.of("features", 3, 4);
+    return new Needs(
+        List.of(features),
+        sampling.teacherCorrectOnly()
+            ? List.of(features, Needs.Role.of("logits", 3, 4))
+            : List.of(features),
+        needsLabels() ? Set.of(LossInputs.LABELS) : Set.of(),
+        Set.of(),
+        false);
+  }
+
+  @Override
+  public Tensor forward(LossInputs inputs) {
+    return Scopes.resultOf(() -> measure(inputs).loss());
+  }
+
+  /** {@inheritDoc} Samples are counted. */
+  @Override
+  public LossValue measure(LossInputs inputs) {
+    Tensor teacher = inputs.teacher("features");
+    Tensor logits = sampling.teacherCorrectOnly() ? inputs.teacher("logits") : null;
+    Tensor labels =
+        needsLabels() ? inputs.target(LossInputs.LABELS) : inputs.targets().get(LossInputs.LABELS);
+    GlobalStructuralSamples samples = sample(teacher, logits, labels, inputs.step());
+    Tensor value = forwardAt(inputs.student("features"), teacher, samples, null, inputs.step());
+    return new LossValue(value, samples.counts().select(1, 0).sum());
   }
 
   /**
@@ -83,13 +402,13 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          SampleSource source = source(maps.teacher(), teacherLogits, labels);
+          SampleSource source = SampleSource.of(this, maps.teacher(), teacherLogits, labels);
           Tensor number = NativeOps.numberBeside(teacher, step);
           if (source.takesAll()) {
             TensorOptional none = new TensorOptional();
             return compare(maps, none, none, null, true, 1, number);
           }
-          Tensor table = source.draw(config.seed(), number);
+          Tensor table = source.draw(seed, number);
           return compare(maps, indices(table), counts(table), null, true, 1, number);
         });
   }
@@ -123,8 +442,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
         Scopes.resultOf(
             () -> {
               MapView map = MapView.of(NAME, "teacher", teacher, MapView.Accepts.TOKENS);
-              return source(map, teacherLogits, labels)
-                  .draw(config.seed(), NativeOps.numberBeside(teacher, step));
+              return SampleSource.of(this, map, teacherLogits, labels)
+                  .draw(seed, NativeOps.numberBeside(teacher, step));
             });
     try {
       return new GlobalStructuralSamples(
@@ -189,8 +508,8 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
    */
   public Tensor forwardRows(
       Tensor student, Tensor teacher, int classes, @Nullable Tensor permutation, long step) {
-    requireRows("student", student);
-    requireRows("teacher", teacher);
+    SampleArguments.requireRows("student", student);
+    SampleArguments.requireRows("teacher", teacher);
     if (classes < 1) {
       throw new IllegalArgumentException(
           NAME + ": classes is " + classes + ", expected at least 1");
@@ -211,78 +530,7 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
 
   private MapPair maps(Tensor student, Tensor teacher) {
     MapPair maps = MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS);
-    return (config.similarity() == Similarity.CROSS ? maps.requireSameChannels() : maps)
-        .requireSameSize();
-  }
-
-  private static void requireRows(String argument, Tensor rows) {
-    TensorArguments.requireOpen(NAME, argument, rows);
-    if (rows.dim() != 3) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe(argument, rows)
-              + " has rank "
-              + rows.dim()
-              + ", expected 3: [batch, samples, channels]");
-    }
-  }
-
-  private SampleSource source(
-      MapView teacher, @Nullable Tensor teacherLogits, @Nullable Tensor labels) {
-    SamplingConfig sampling = config.sampling();
-    // Balanced samples come to so many for each class, as the negative width does.
-    long perClass = -config.groupWidth();
-    ConstantLoss.refuseIf(
-        config.comparison() == GroupComparison.DESCRIPTOR_RELATION
-            && sampling.strategy() == Sampling.CLASS_BALANCED
-            && perClass > 0
-            && sampling.samples() / perClass < 2,
-        teacher,
-        "gives "
-            + sampling.samples()
-            + " samples per class, of which groupWidth "
-            + -perClass
-            + " makes less than two groups to relate; expected at most half of them");
-    return SampleSource.of(sampling, teacher, teacherLogits, labels);
-  }
-
-  private void refuseConstant(
-      MapView student,
-      TensorOptional indices,
-      TensorOptional counts,
-      boolean normalize,
-      int classes) {
-    ConstantLoss.refuseIf(
-        normalize && student.map().size(1) == 1,
-        student,
-        "has one channel, so that every cosine is 1 or -1; expected 2 channels or more");
-    long pixels = student.map().size(2) * student.map().size(3);
-    long samples = indices.has_value() ? indices.get().size(1) : pixels;
-    ConstantLoss.refuseIf(
-        samples == 1 || pixels == 1,
-        student,
-        "is compared at one pixel, whose cosine with itself is 1; expected 2 or more");
-    // Where images have classes of their own, only the least of a negative width is known.
-    long width = config.groupWidth();
-    long least = width >= 0 ? width : -width * (counts.has_value() ? 1 : classes);
-    ConstantLoss.refuseIf(
-        config.comparison() == GroupComparison.ROW_DIVERGENCE
-            && least == 1
-            && (width > 0 || !counts.has_value()),
-        student,
-        "is cut by groupWidth "
-            + width
-            + " into single columns, and a softmax over one is 1; expected 2 or more");
-    ConstantLoss.refuseIf(
-        config.comparison() == GroupComparison.DESCRIPTOR_RELATION
-            && (least == 0 || samples / least < 2),
-        student,
-        "gives "
-            + samples
-            + " samples, of which groupWidth "
-            + width
-            + " makes less than two groups to relate; expected at most half of them");
+    return (similarity == Similarity.CROSS ? maps.requireSameChannels() : maps).requireSameSize();
   }
 
   private static TensorOptional indices(Tensor table) {
@@ -301,14 +549,14 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
       boolean normalize,
       int classes,
       Tensor step) {
-    refuseConstant(maps.student(), indices, counts, normalize, classes);
+    SampleArguments.refuseConstant(this, maps.student(), indices, counts, normalize, classes);
     TensorOptional order =
         permutation == null
             ? new TensorOptional()
             : new TensorOptional(permutation.to(ScalarType.Int));
     Tensor student = maps.student().map();
     Tensor teacher = maps.teacher().map();
-    if (config.comparison() == GroupComparison.GROUP_DIVERGENCE) {
+    if (comparison == Comparison.GROUP_DIVERGENCE) {
       return NativeOps.globalStructural(
           student,
           teacher,
@@ -316,17 +564,17 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
           counts,
           order,
           normalize,
-          config.similarity().ordinal(),
-          config.shuffle().ordinal(),
-          config.reduction().ordinal(),
-          config.remainder().ordinal(),
-          config.batch().ordinal(),
-          config.precision().ordinal(),
-          config.groupWidth(),
-          config.temperature(),
-          config.eps(),
+          similarity.ordinal(),
+          shuffle.ordinal(),
+          reduction.ordinal(),
+          remainder.ordinal(),
+          batch.ordinal(),
+          0L, // exact
+          groupWidth,
+          temperature,
+          eps,
           classes,
-          config.seed(),
+          seed,
           step);
     }
     return NativeOps.globalStructuralComposed(
@@ -335,17 +583,17 @@ public record GlobalStructuralLoss(GlobalStructuralConfig config) {
         indices,
         counts,
         order,
-        config.comparison() == GroupComparison.DESCRIPTOR_RELATION,
+        comparison == Comparison.DESCRIPTOR_RELATION,
         normalize,
-        config.similarity().ordinal(),
-        config.shuffle().ordinal(),
-        config.remainder().ordinal(),
-        config.batch().ordinal(),
-        config.groupWidth(),
-        config.temperature(),
-        config.eps(),
+        similarity.ordinal(),
+        shuffle.ordinal(),
+        remainder.ordinal(),
+        batch.ordinal(),
+        groupWidth,
+        temperature,
+        eps,
         classes,
-        config.seed(),
+        seed,
         step);
   }
 }

@@ -1,5 +1,6 @@
 package org.structkd.loss;
 
+import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -40,9 +41,14 @@ import org.structkd.internal.Scopes;
  * Distillation for Semantic Segmentation", 2023. Its code never computed this formula:
  * docs/methods/inter_class_similarity.md says what it did, and {@link Mode} offers that too.
  *
- * @param config the variant
+ * <p>Its variants differ in value by orders of magnitude: start from a preset.
+ *
+ * @param mode which formula
+ * @param temperature divides the logits; finite, greater than 0
+ * @param rowNormalize whether each row of a matrix is divided by max(its length, 1e-12)
  */
-public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
+public record InterClassSimilarityLoss(Mode mode, double temperature, boolean rowNormalize)
+    implements MapLoss {
   private static final String NAME = "inter-class similarity loss";
 
   /** Which formula: the published one, or that of a revision of AICSD's code. */
@@ -57,74 +63,61 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
     /** Revision 7bb3cfa, March 2023: softmax over the map, all K x K entries, not divided by B. */
     CODE_2023_03,
     /** Revision c97743b: softmax over the map, otherwise as {@link #CODE_HEAD}. */
-    CODE_HW_SYM
+    CODE_HW_SYM;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Checks that the variant is complete. */
+  public InterClassSimilarityLoss {
+    if (mode == null) {
+      throw new IllegalArgumentException(NAME + ": mode is null");
+    }
+    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
+    }
+  }
+
+  /** The published formula: temperature 1, rows as they are. */
+  public static InterClassSimilarityLoss paper() {
+    return new InterClassSimilarityLoss(Mode.PAPER, 1.0, false);
   }
 
   /**
-   * One variant. They differ in value by orders of magnitude: start from a preset.
-   *
-   * @param mode which formula
-   * @param temperature divides the logits; finite, greater than 0
-   * @param rowNormalize whether each row of a matrix is divided by max(its length, 1e-12)
-   * @param precision how exact the kernel computes; ignored but in PAPER mode
+   * AICSD, released code at revision f99949e, for any number of classes instead of 21. Its loss
+   * weight is 9500 (README; the value itself is near 1e-4).
    */
-  public record Config(Mode mode, double temperature, boolean rowNormalize, Precision precision) {
-    /** Checks that the variant is complete. */
-    public Config {
-      if (mode == null || precision == null) {
-        throw new IllegalArgumentException(
-            NAME + ": no part of a Config may be null: mode " + mode + ", precision " + precision);
-      }
-      if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-        throw new IllegalArgumentException(
-            NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-      }
-    }
-
-    /** The published formula: temperature 1, rows as they are. */
-    public static Config paper() {
-      return new Config(Mode.PAPER, 1.0, false, Precision.EXACT);
-    }
-
-    /**
-     * AICSD, released code at revision f99949e, for any number of classes instead of 21. Its loss
-     * weight is 9500 (README; the value itself is near 1e-4).
-     */
-    public static Config aicsdReleased() {
-      return new Config(Mode.CODE_HEAD, 1.0, true, Precision.EXACT);
-    }
-
-    /** AICSD, revision 7bb3cfa of March 2023: rows as they are. */
-    public static Config aicsdMarch2023() {
-      return new Config(Mode.CODE_2023_03, 1.0, false, Precision.EXACT);
-    }
-
-    /** AICSD, side branch at revision c97743b: unit rows. */
-    public static Config aicsdWholeMap() {
-      return new Config(Mode.CODE_HW_SYM, 1.0, true, Precision.EXACT);
-    }
-
-    /** The same variant with another temperature. */
-    public Config withTemperature(double temperature) {
-      return new Config(mode, temperature, rowNormalize, precision);
-    }
-
-    /** The same variant with or without unit rows. */
-    public Config withRowNormalize(boolean rowNormalize) {
-      return new Config(mode, temperature, rowNormalize, precision);
-    }
-
-    /** The same variant, computed more or less exactly. */
-    public Config withPrecision(Precision precision) {
-      return new Config(mode, temperature, rowNormalize, precision);
-    }
+  public static InterClassSimilarityLoss aicsdReleased() {
+    return new InterClassSimilarityLoss(Mode.CODE_HEAD, 1.0, true);
   }
 
-  /** Checks that there is a variant. */
-  public InterClassSimilarityLoss {
-    if (config == null) {
-      throw new IllegalArgumentException(NAME + ": config is null");
-    }
+  /** AICSD, revision 7bb3cfa of March 2023: rows as they are. */
+  public static InterClassSimilarityLoss aicsdMarch2023() {
+    return new InterClassSimilarityLoss(Mode.CODE_2023_03, 1.0, false);
+  }
+
+  /** AICSD, side branch at revision c97743b: unit rows. */
+  public static InterClassSimilarityLoss aicsdWholeMap() {
+    return new InterClassSimilarityLoss(Mode.CODE_HW_SYM, 1.0, true);
+  }
+
+  /** The same loss with another temperature. */
+  public InterClassSimilarityLoss withTemperature(double temperature) {
+    return new InterClassSimilarityLoss(mode, temperature, rowNormalize);
+  }
+
+  /** The same loss with or without unit rows. */
+  public InterClassSimilarityLoss withRowNormalize(boolean rowNormalize) {
+    return new InterClassSimilarityLoss(mode, temperature, rowNormalize);
+  }
+
+  @Override
+  public Needs needs() {
+    return Needs.pair(Needs.Role.of("logits", 3, 4), mode == Mode.PAPER);
   }
 
   /**
@@ -200,37 +193,37 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
 
   private Tensor call(MapPair maps, @Nullable Tensor mask) {
     refuseConstant(maps.student());
-    if (config.mode != Mode.PAPER) {
+    if (mode != Mode.PAPER) {
       return NativeOps.interClassSimilarityCode(
           maps.student().map(),
           maps.teacher().map(),
-          config.mode.ordinal() - 1L, // PAPER has an operator of its own
-          config.temperature,
-          config.rowNormalize);
+          mode.ordinal() - 1L, // PAPER has an operator of its own
+          temperature,
+          rowNormalize);
     }
     return NativeOps.interClassSimilarity(
         maps.student().map(),
         maps.teacher().map(),
         mask == null ? new TensorOptional() : new TensorOptional(mask),
-        config.temperature,
-        config.rowNormalize,
-        config.precision.ordinal());
+        temperature,
+        rowNormalize,
+        0L /* exact */);
   }
 
   private void refuseConstant(MapView student) {
     // The diagonal of PAPER is 0, so a unit row of two classes has one entry, which is 1. The other
     // modes have a diagonal.
-    long least = (config.mode == Mode.PAPER ? 2 : 1) + (config.rowNormalize ? 1 : 0);
+    long least = (mode == Mode.PAPER ? 2 : 1) + (rowNormalize ? 1 : 0);
     ConstantLoss.refuseIf(
         student.map().size(1) < least,
         student,
         "has too few channels: mode "
-            + config.mode
-            + (config.rowNormalize ? " with rowNormalize" : "")
+            + mode
+            + (rowNormalize ? " with rowNormalize" : "")
             + " compares "
             + least
             + " classes or more");
-    boolean columns = config.mode == Mode.CODE_HEAD;
+    boolean columns = mode == Mode.CODE_HEAD;
     ConstantLoss.refuseIf(
         student.map().size(2) * (columns ? 1 : student.map().size(3)) == 1,
         student,
@@ -240,11 +233,11 @@ public record InterClassSimilarityLoss(Config config) implements FeatureLoss {
   }
 
   private void requireMaskable() {
-    if (config.mode != Mode.PAPER) {
+    if (mode != Mode.PAPER) {
       throw new IllegalArgumentException(
           NAME
               + ": mode "
-              + config.mode
+              + mode
               + " takes no mask, the code that it reproduces counts every pixel: use mode PAPER");
     }
   }

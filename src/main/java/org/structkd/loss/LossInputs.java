@@ -2,9 +2,9 @@ package org.structkd.loss;
 
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Words;
 
 /**
  * What a loss gets in one step. The tensors stay the caller's; losses neither close nor change
@@ -85,11 +85,7 @@ public record LossInputs(
     if (tensor == null) {
       throw new IllegalArgumentException(
           "%s has no %s \"%s\", it has: %s"
-              .formatted(
-                  owner,
-                  kind,
-                  name,
-                  known.isEmpty() ? "none" : String.join(", ", new TreeSet<>(known.keySet()))));
+              .formatted(owner, kind, name, Words.listNearest(name, known.keySet())));
     }
     return tensor;
   }

@@ -1,5 +1,8 @@
 package org.structkd.loss;
 
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -38,131 +41,186 @@ import org.structkd.internal.TensorArguments;
  * 2019, arXiv 1903.04197, section 3.2. Where paper and codes differ, docs/methods/pairwise.md says
  * how and why.
  *
- * @param config the variant
+ * <p>Its variants differ in value, gradient and usual weight: start from a preset.
+ *
+ * @param pooling how the map becomes nodes
+ * @param norm whether the gradient flows through the length of a node vector
+ * @param epsMode how eps guards the length
+ * @param eps in feature units, greater than 0
+ * @param pairs which nodes are compared
+ * @param precision how exact the kernel computes
  */
-public record PairwiseLoss(Config config) implements FeatureLoss {
+public record PairwiseLoss(
+    Pooling pooling,
+    NormGradient norm,
+    EpsMode epsMode,
+    double eps,
+    Pairs pairs,
+    Precision precision)
+    implements MapLoss {
   private static final String NAME = "pair-wise loss";
 
-  /**
-   * One variant. They differ in value, gradient and usual weight: start from a preset.
-   *
-   * @param pooling how the map becomes nodes
-   * @param norm whether the gradient flows through the length of a node vector
-   * @param epsMode how eps guards the length
-   * @param eps in feature units, greater than 0
-   * @param pairs which nodes are compared
-   * @param precision how exact the kernel computes
-   */
-  public record Config(
-      Pooling pooling,
-      NormGradient norm,
-      EpsMode epsMode,
-      double eps,
-      Pairs pairs,
-      Precision precision) {
-    /** Checks that the variant is complete. */
-    public Config {
-      if (pooling == null
-          || norm == null
-          || epsMode == null
-          || pairs == null
-          || precision == null) {
-        throw new IllegalArgumentException(
-            NAME
-                + ": no part of a Config may be null: pooling "
-                + pooling
-                + ", norm "
-                + norm
-                + ", epsMode "
-                + epsMode
-                + ", pairs "
-                + pairs
-                + ", precision "
-                + precision);
-      }
-      if (!(eps > 0 && eps < Double.POSITIVE_INFINITY)) { // also refuses NaN
-        throw new IllegalArgumentException(
-            NAME + ": eps is " + eps + ", expected a finite number greater than 0");
-      }
-    }
+  /** Whether the gradient flows through the length of a node vector. */
+  public enum NormGradient {
+    /** The length is a constant, as in the released code of SKD. */
+    DETACHED,
+    /** The full derivative of the scaled vector, as {@code F.normalize} has it. */
+    DIFFERENTIABLE;
 
-    /**
-     * SKD, released code at revision ce208e1: maximum over half the map (2 x 2 or 3 x 3 nodes),
-     * detached length plus 1e-8. Its loss weight there is 0.5.
-     */
-    public static Config skdReleased() {
-      return new Config(
-          Pooling.maxOfMapFraction(0.5),
-          NormGradient.DETACHED,
-          EpsMode.ADD,
-          1e-8,
-          Pairs.PER_IMAGE,
-          Precision.EXACT);
-    }
-
-    /**
-     * SKD, branch cvpr_19 at revision f6e6565: all positions, gradient through the length. There
-     * nothing guards the length and a zero node gives NaN; here it gives 0. The loss weight of the
-     * publication is 10.
-     */
-    public static Config skdCvpr19() {
-      return new Config(
-          Pooling.none(),
-          NormGradient.DIFFERENTIABLE,
-          EpsMode.MAX,
-          1e-12,
-          Pairs.PER_IMAGE,
-          Precision.EXACT);
-    }
-
-    /**
-     * CIRKD's port of SKD at revision dab64db: maximum over 2 x 2 positions, gradient through the
-     * length. Its loss weight there is 10.
-     */
-    public static Config cirkd() {
-      return skdCvpr19().withPooling(Pooling.max(2, 2));
-    }
-
-    /**
-     * Gram anchoring of DINOv3: all patches, gradient through the length, per image, no clipping of
-     * negative affinities. Student and teacher are two versions of one network, so that their
-     * features are aligned and the kernel takes its fastest form.
-     */
-    public static Config dinov3GramAnchoring() {
-      return skdCvpr19();
-    }
-
-    /** The same variant with other nodes. */
-    public Config withPooling(Pooling pooling) {
-      return new Config(pooling, norm, epsMode, eps, pairs, precision);
-    }
-
-    /** The same variant with another guard of the length. */
-    public Config withEps(EpsMode epsMode, double eps) {
-      return new Config(pooling, norm, epsMode, eps, pairs, precision);
-    }
-
-    /** The same variant with or without gradient through the length. */
-    public Config withNorm(NormGradient norm) {
-      return new Config(pooling, norm, epsMode, eps, pairs, precision);
-    }
-
-    /** The same variant over other pairs. */
-    public Config withPairs(Pairs pairs) {
-      return new Config(pooling, norm, epsMode, eps, pairs, precision);
-    }
-
-    /** The same variant, computed more or less exactly. */
-    public Config withPrecision(Precision precision) {
-      return new Config(pooling, norm, epsMode, eps, pairs, precision);
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
     }
   }
 
-  /** Checks that there is a variant. */
-  public PairwiseLoss {
-    if (config == null) {
-      throw new IllegalArgumentException(NAME + ": config is null");
+  /** How eps guards the division by the length |f| of a node vector. */
+  public enum EpsMode {
+    /** f / (|f| + eps). */
+    ADD,
+    /** f / max(|f|, eps), as {@code F.normalize} has it. */
+    MAX;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
     }
+  }
+
+  /** Which nodes are compared with each other. */
+  public enum Pairs {
+    /** Within one image; the loss is the mean over images. */
+    PER_IMAGE,
+    /** Every node of the batch with every other, at the cost of per-image pairs. */
+    WHOLE_BATCH;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** How exact a kernel computes. */
+  public enum Precision {
+    /**
+     * Error at most twice that of the same formula composed of LibTorch operators in this dtype.
+     */
+    EXACT,
+    /** Cheaper arithmetic while the relative error of the gradient stays below 5e-3, else EXACT. */
+    FAST;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Checks that the variant is complete. */
+  public PairwiseLoss {
+    if (pooling == null || norm == null || epsMode == null || pairs == null || precision == null) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": no part may be null: pooling "
+              + pooling
+              + ", norm "
+              + norm
+              + ", epsMode "
+              + epsMode
+              + ", pairs "
+              + pairs
+              + ", precision "
+              + precision);
+    }
+    if (!(eps > 0 && eps < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          NAME + ": eps is " + eps + ", expected a finite number greater than 0");
+    }
+  }
+
+  /**
+   * SKD, released code at revision ce208e1: maximum over half the map (2 x 2 or 3 x 3 nodes),
+   * detached length plus 1e-8. Its loss weight there is 0.5.
+   */
+  public static PairwiseLoss skdReleased() {
+    return new PairwiseLoss(
+        Pooling.maxOfMapFraction(0.5),
+        NormGradient.DETACHED,
+        EpsMode.ADD,
+        1e-8,
+        Pairs.PER_IMAGE,
+        Precision.EXACT);
+  }
+
+  /**
+   * SKD, branch cvpr_19 at revision f6e6565: all positions, gradient through the length. There
+   * nothing guards the length and a zero node gives NaN; here it gives 0. The loss weight of the
+   * publication is 10.
+   */
+  public static PairwiseLoss skdCvpr19() {
+    return new PairwiseLoss(
+        Pooling.none(),
+        NormGradient.DIFFERENTIABLE,
+        EpsMode.MAX,
+        1e-12,
+        Pairs.PER_IMAGE,
+        Precision.EXACT);
+  }
+
+  /**
+   * CIRKD's port of SKD at revision dab64db: maximum over 2 x 2 positions, gradient through the
+   * length. Its loss weight there is 10.
+   */
+  public static PairwiseLoss cirkd() {
+    return skdCvpr19().withPooling(Pooling.max(2, 2));
+  }
+
+  /**
+   * Gram anchoring of DINOv3: all patches, gradient through the length, per image, no clipping of
+   * negative affinities. Student and teacher are two versions of one network, so that their
+   * features are aligned and the kernel takes its fastest form.
+   */
+  public static PairwiseLoss dinov3GramAnchoring() {
+    return skdCvpr19();
+  }
+
+  /** The same loss with other nodes. */
+  public PairwiseLoss withPooling(Pooling pooling) {
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+  }
+
+  /** The same loss with another guard of the length. */
+  public PairwiseLoss withEps(EpsMode epsMode, double eps) {
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+  }
+
+  /** The same loss with or without gradient through the length. */
+  public PairwiseLoss withNorm(NormGradient norm) {
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+  }
+
+  /** The same loss over other pairs. */
+  public PairwiseLoss withPairs(Pairs pairs) {
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+  }
+
+  /** The same loss, computed more or less exactly. */
+  public PairwiseLoss withPrecision(Precision precision) {
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+  }
+
+  /**
+   * {@inheritDoc} Maps; tokens where nothing is pooled; vectors, each a node, with {@link
+   * Pairs#WHOLE_BATCH}.
+   */
+  @Override
+  public Needs needs() {
+    Set<Integer> ranks = new TreeSet<>(Set.of(4));
+    if (pooling.kind() == Pooling.Kind.NONE) {
+      ranks.add(3);
+    }
+    if (pairs == Pairs.WHOLE_BATCH) {
+      ranks.add(2);
+    }
+    return Needs.pair(new Needs.Role("features", ranks, false), true);
   }
 
   /**
@@ -243,18 +301,18 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
               nodes.student().map(),
               nodes.teacher().map(),
               new TensorOptional(),
-              config.norm.ordinal(),
-              config.epsMode.ordinal(),
-              config.eps,
-              config.pairs.ordinal());
+              norm.ordinal(),
+              epsMode.ordinal(),
+              eps,
+              pairs.ordinal());
         });
   }
 
   private MapPair nodes(Tensor student, Tensor teacher) {
     MapView.Accepts accepts =
-        config.pairs == Pairs.WHOLE_BATCH ? MapView.Accepts.VECTORS : MapView.Accepts.TOKENS;
+        pairs == Pairs.WHOLE_BATCH ? MapView.Accepts.VECTORS : MapView.Accepts.TOKENS;
     MapPair maps = MapPair.of(NAME, student, teacher, accepts);
-    if (config.pooling.kind() == Pooling.Kind.NONE) {
+    if (pooling.kind() == Pooling.Kind.NONE) {
       return maps.requireSameSize();
     }
     if (maps.student().isTokens()) {
@@ -265,7 +323,7 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
               + " are tokens, which have no height and width to pool: reshape them to a map [batch,"
               + " channels, height, width], or use Pooling.none()");
     }
-    return maps.each(config.pooling::apply);
+    return maps.each(pooling::apply);
   }
 
   private Tensor call(MapPair nodes, TensorOptional weights) {
@@ -274,22 +332,22 @@ public record PairwiseLoss(Config config) implements FeatureLoss {
         nodes.student().map(),
         nodes.teacher().map(),
         weights,
-        config.norm.ordinal(),
-        config.epsMode.ordinal(),
-        config.eps,
-        config.pairs.ordinal(),
-        config.precision.ordinal());
+        norm.ordinal(),
+        epsMode.ordinal(),
+        eps,
+        pairs.ordinal(),
+        precision.ordinal());
   }
 
   private void refuseConstant(MapView nodes) {
     // A unit vector of one channel is 1 or -1. With the length detached, the gradient of SKD still
     // pushes a node across 0; without, nothing does.
     ConstantLoss.refuseIf(
-        nodes.map().size(1) == 1 && config.norm == NormGradient.DIFFERENTIABLE,
+        nodes.map().size(1) == 1 && norm == NormGradient.DIFFERENTIABLE,
         nodes,
         "has one channel, so that every cosine is 1 or -1 and has no gradient through the length;"
             + " expected 2 channels or more, or NormGradient.DETACHED");
-    long images = config.pairs == Pairs.WHOLE_BATCH ? nodes.map().size(0) : 1;
+    long images = pairs == Pairs.WHOLE_BATCH ? nodes.map().size(0) : 1;
     ConstantLoss.refuseIf(
         images * nodes.map().size(2) * nodes.map().size(3) == 1,
         nodes,

@@ -1,5 +1,6 @@
 package org.structkd.loss;
 
+import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -21,8 +22,8 @@ import org.structkd.internal.Scopes;
  * }</pre>
  *
  * <ul>
- *   <li><b>Value:</b> at least 0, in nats (per class with {@link PixelDivisor#ELEMENTS}); 0 when
- *       the distributions agree, except for the cross entropy, which then is the teacher's entropy.
+ *   <li><b>Value:</b> at least 0, in nats (per class with {@link Divisor#ELEMENTS}); 0 when the
+ *       distributions agree, except for the cross entropy, which then is the teacher's entropy.
  *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad.
  *       {@code q_S - q_T}, or {@code q_S (log q_S - log q_T - D)} with the student in front, times
  *       t^2 / (divisor temperature). A pixel that is not valid has gradient 0.
@@ -38,95 +39,120 @@ import org.structkd.internal.Scopes;
  * 2019, arXiv 1903.04197, section 3.1, and G. Hinton et al., arXiv 1503.02531. Where paper and
  * codes differ, docs/methods/pixelwise.md says how and why.
  *
- * @param config the variant
+ * <p>Its variants differ in value, gradient and usual weight: start from a preset.
+ *
+ * @param divergence how the distributions of a pixel are compared
+ * @param divisor what the sum over pixels is divided by
+ * @param temperature divisor of all logits, greater than 0
+ * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that the
+ *     gradient keeps its size as the temperature rises
  */
-public record PixelwiseLoss(Config config) implements FeatureLoss {
+public record PixelwiseLoss(
+    Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared)
+    implements MapLoss {
   private static final String NAME = "pixel-wise loss";
 
-  /**
-   * One variant. They differ in value, gradient and usual weight: start from a preset.
-   *
-   * @param divergence how the distributions of a pixel are compared
-   * @param divisor what the sum over pixels is divided by
-   * @param temperature divisor of all logits, greater than 0
-   * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that
-   *     the gradient keeps its size as the temperature rises
-   */
-  public record Config(
-      Divergence divergence, PixelDivisor divisor, double temperature, boolean temperatureSquared) {
-    /** Checks that the variant is complete. */
-    public Config {
-      if (divergence == null || divisor == null) {
-        throw new IllegalArgumentException(
-            NAME
-                + ": no part of a Config may be null: divergence "
-                + divergence
-                + ", divisor "
-                + divisor);
-      }
-      if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-        throw new IllegalArgumentException(
-            NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-      }
-    }
-
+  /** How two class distributions of a pixel are compared; q = softmax(logits / temperature). */
+  public enum Divergence {
     /**
-     * SKD, released code at revision ce208e1: cross entropy, summed over the images of the batch
-     * and divided by the pixels of one. Its loss weight there is 10.
+     * {@code -sum q_T log q_S}: {@link #KL_TEACHER_STUDENT} plus the entropy of the teacher, so
+     * that it does not reach 0. The gradients of the two are equal.
      */
-    public static Config skd() {
-      return new Config(Divergence.CROSS_ENTROPY, PixelDivisor.PIXELS_PER_IMAGE, 1, false);
-    }
+    CROSS_ENTROPY,
+    /** {@code sum q_T (log q_T - log q_S)}. */
+    KL_TEACHER_STUDENT,
+    /** {@code sum q_S (log q_S - log q_T)}. */
+    KL_STUDENT_TEACHER;
 
-    /** SKD as its paper writes it: the student in front of the KL, a mean over pixels. */
-    public static Config skdPaper() {
-      return new Config(Divergence.KL_STUDENT_TEACHER, PixelDivisor.PIXELS, 1, false);
-    }
-
-    /**
-     * Hinton's distillation per pixel, as CIRKD has it at revision dab64db: KL with the teacher in
-     * front, a mean over pixels, times temperature^2. Its loss weight there is 1.
-     *
-     * @param temperature greater than 0; CIRKD uses 1, classifiers often 4
-     */
-    public static Config kd(double temperature) {
-      return new Config(Divergence.KL_TEACHER_STUDENT, PixelDivisor.PIXELS, temperature, true);
-    }
-
-    /**
-     * AICSD at revision f99949e: KL with the teacher in front, divided by the number of logits and
-     * not of pixels, so K times smaller than {@code kd(1)}.
-     */
-    public static Config aicsd() {
-      return new Config(Divergence.KL_TEACHER_STUDENT, PixelDivisor.ELEMENTS, 1, false);
-    }
-
-    /** The same variant with another divergence. */
-    public Config withDivergence(Divergence divergence) {
-      return new Config(divergence, divisor, temperature, temperatureSquared);
-    }
-
-    /** The same variant with another divisor. */
-    public Config withDivisor(PixelDivisor divisor) {
-      return new Config(divergence, divisor, temperature, temperatureSquared);
-    }
-
-    /** The same variant at another temperature. */
-    public Config withTemperature(double temperature) {
-      return new Config(divergence, divisor, temperature, temperatureSquared);
-    }
-
-    /** The same variant with or without the factor temperature^2. */
-    public Config withTemperatureSquared(boolean temperatureSquared) {
-      return new Config(divergence, divisor, temperature, temperatureSquared);
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
     }
   }
 
-  /** Checks that there is a variant. */
-  public PixelwiseLoss {
-    if (config == null) {
-      throw new IllegalArgumentException(NAME + ": config is null");
+  /**
+   * By what a sum over all pixels of a batch is divided; B images of H x W pixels and K classes.
+   * With a mask the number V of valid pixels takes the place of B H W.
+   */
+  public enum Divisor {
+    /** H W, or V / B: the loss is a sum over images and grows with the batch. */
+    PIXELS_PER_IMAGE,
+    /** B H W, or V: a mean over pixels. */
+    PIXELS,
+    /** B K H W, or K V: K times smaller than the mean over pixels. */
+    ELEMENTS;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
     }
+  }
+
+  /** Checks that the variant is complete. */
+  public PixelwiseLoss {
+    if (divergence == null || divisor == null) {
+      throw new IllegalArgumentException(
+          NAME + ": no part may be null: divergence " + divergence + ", divisor " + divisor);
+    }
+    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
+    }
+  }
+
+  /**
+   * SKD, released code at revision ce208e1: cross entropy, summed over the images of the batch and
+   * divided by the pixels of one. Its loss weight there is 10.
+   */
+  public static PixelwiseLoss skd() {
+    return new PixelwiseLoss(Divergence.CROSS_ENTROPY, Divisor.PIXELS_PER_IMAGE, 1, false);
+  }
+
+  /** SKD as its paper writes it: the student in front of the KL, a mean over pixels. */
+  public static PixelwiseLoss skdPaper() {
+    return new PixelwiseLoss(Divergence.KL_STUDENT_TEACHER, Divisor.PIXELS, 1, false);
+  }
+
+  /**
+   * Hinton's distillation per pixel, as CIRKD has it at revision dab64db: KL with the teacher in
+   * front, a mean over pixels, times temperature^2; temperature 1. Its loss weight there is 1.
+   * Classifiers often use {@code kd().withTemperature(4)}.
+   */
+  public static PixelwiseLoss kd() {
+    return new PixelwiseLoss(Divergence.KL_TEACHER_STUDENT, Divisor.PIXELS, 1, true);
+  }
+
+  /**
+   * AICSD at revision f99949e: KL with the teacher in front, divided by the number of logits and
+   * not of pixels, so K times smaller than {@link #kd}.
+   */
+  public static PixelwiseLoss aicsd() {
+    return new PixelwiseLoss(Divergence.KL_TEACHER_STUDENT, Divisor.ELEMENTS, 1, false);
+  }
+
+  /** The same loss with another divergence. */
+  public PixelwiseLoss withDivergence(Divergence divergence) {
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+  }
+
+  /** The same loss with another divisor. */
+  public PixelwiseLoss withDivisor(Divisor divisor) {
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+  }
+
+  /** The same loss at another temperature. */
+  public PixelwiseLoss withTemperature(double temperature) {
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+  }
+
+  /** The same loss with or without the factor temperature^2. */
+  public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+  }
+
+  @Override
+  public Needs needs() {
+    return Needs.pair(Needs.Role.of("logits", 2, 3, 4), true);
   }
 
   /**
@@ -205,10 +231,10 @@ public record PixelwiseLoss(Config config) implements FeatureLoss {
         maps.student().map(),
         maps.teacher().map(),
         mask,
-        config.divergence.ordinal(),
-        config.divisor.ordinal(),
-        config.temperature,
-        config.temperatureSquared);
+        divergence.ordinal(),
+        divisor.ordinal(),
+        temperature,
+        temperatureSquared);
   }
 
   private static void requireMaskType(Tensor mask) {

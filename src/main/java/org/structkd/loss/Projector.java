@@ -26,7 +26,7 @@ import org.structkd.internal.TensorArguments;
  *
  * <p>Source: the projection head of CIRKD dab64db and MaryAhn/GSKD 641ddeb.
  */
-public final class Projector implements AutoCloseable {
+public final class Projector implements TrainedPart {
   private static final String NAME = "projector";
 
   private final int studentChannels;
@@ -76,10 +76,11 @@ public final class Projector implements AutoCloseable {
   }
 
   /**
-   * The layers, for an optimizer, an archive or a switch between training and evaluation.
+   * {@inheritDoc}
    *
    * @throws IllegalStateException if the projector has been closed
    */
+  @Override
   public Module module() {
     return head.get().module;
   }

@@ -18,20 +18,34 @@ import org.structkd.internal.TensorArguments;
  * @param labels or null: every pixel is a candidate
  */
 record SampleSource(
-    SamplingConfig config, MapView map, @Nullable MapView logits, @Nullable Labels labels) {
+    Sampling config, MapView map, @Nullable MapView logits, @Nullable Labels labels) {
   private static final String WHY_TEACHER = "samples are pixels that the teacher gets right";
 
   static SampleSource of(
-      SamplingConfig config, MapView map, @Nullable Tensor logits, @Nullable Tensor labels) {
-    if (config.strategy() == Sampling.RANDOM_GRID && map.isTokens()) {
+      GlobalStructuralLoss loss, MapView map, @Nullable Tensor logits, @Nullable Tensor labels) {
+    Sampling config = loss.sampling();
+    // Balanced samples come to so many for each class, as the negative width does.
+    long perClass = -loss.groupWidth();
+    ConstantLoss.refuseIf(
+        loss.comparison() == GlobalStructuralLoss.Comparison.DESCRIPTOR_RELATION
+            && config.strategy() == Sampling.Strategy.CLASS_BALANCED
+            && perClass > 0
+            && config.samples() / perClass < 2,
+        map,
+        "gives "
+            + config.samples()
+            + " samples per class, of which groupWidth "
+            + -perClass
+            + " makes less than two groups to relate; expected at most half of them");
+    if (config.strategy() == Sampling.Strategy.RANDOM_GRID && map.isTokens()) {
       throw new IllegalArgumentException(
           map.loss()
               + ": "
               + TensorArguments.describe(map.name(), map.given())
               + " are tokens, which have no quadrants: reshape them to a map [batch, channels,"
-              + " height, width], or use SamplingConfig.random(samples)");
+              + " height, width], or use Sampling.random(samples)");
     }
-    boolean quarters = config.strategy() == Sampling.RANDOM_GRID;
+    boolean quarters = config.strategy() == Sampling.Strategy.RANDOM_GRID;
     long height = map.map().size(2);
     long width = map.map().size(3);
     long candidates = quarters ? ((height + 1) / 2) * ((width + 1) / 2) : height * width;
@@ -47,13 +61,13 @@ record SampleSource(
     if (config.teacherCorrectOnly()) {
       requireFor(map, "teacherLogits", logits, WHY_TEACHER, "");
     }
-    if (config.teacherCorrectOnly() || config.strategy() == Sampling.CLASS_BALANCED) {
+    if (config.teacherCorrectOnly() || config.strategy() == Sampling.Strategy.CLASS_BALANCED) {
       requireFor(
           map,
           "labels",
           labels,
           config.teacherCorrectOnly() ? WHY_TEACHER : "samples are balanced over classes",
-          ", or SamplingConfig.random(samples)");
+          ", or Sampling.random(samples)");
     }
     MapView seenLogits = logits == null ? null : logits(map, logits);
     Labels seenLabels = labels == null ? null : Labels.of(map, labels, config.ignoreIndex());
@@ -98,7 +112,7 @@ record SampleSource(
 
   /** Every pixel in its order, which needs no draw. */
   boolean takesAll() {
-    return config.strategy() == Sampling.ALL
+    return config.strategy() == Sampling.Strategy.ALL
         && labels == null
         && config.minCandidates() <= map.map().size(2) * map.map().size(3);
   }

@@ -1,13 +1,159 @@
 package org.structkd.loss;
 
-/** Which pixels of an image {@link GlobalStructuralLoss} compares. */
-public enum Sampling {
-  /** As many pixels of each class that is present. */
-  CLASS_BALANCED,
-  /** A quarter of the samples in each quadrant of the map. */
-  RANDOM_GRID,
-  /** Anywhere in the image. */
-  RANDOM,
-  /** Every candidate, in row-major order. */
-  ALL
+import java.util.Locale;
+
+/**
+ * Which pixels of an image {@link GlobalStructuralLoss} compares. Candidates are the pixels that
+ * carry a label (all, where no labels are given) and, if asked for, that the teacher classifies as
+ * labelled.
+ *
+ * @param strategy how candidates are chosen
+ * @param samples per class (CLASS_BALANCED) or per image (RANDOM, RANDOM_GRID: at least 4, a
+ *     quarter for each quadrant), at least 1; unused with ALL
+ * @param teacherCorrectOnly whether pixels that the teacher gets wrong are left out; needs labels
+ * @param fill what happens to a class with too few candidates
+ * @param minCandidates a class (quadrant, image) with fewer candidates gives no sample, at least 1
+ * @param ignoreIndex label of pixels that are no candidates, usually 255; nor are those of -1
+ * @param draw random, or the first in row-major order
+ */
+public record Sampling(
+    Strategy strategy,
+    int samples,
+    boolean teacherCorrectOnly,
+    Fill fill,
+    int minCandidates,
+    long ignoreIndex,
+    Draw draw) {
+  private static final String NAME = "global structural sampling";
+
+  /** Which pixels of an image {@link GlobalStructuralLoss} compares. */
+  public enum Strategy {
+    /** As many pixels of each class that is present. */
+    CLASS_BALANCED,
+    /** A quarter of the samples in each quadrant of the map. */
+    RANDOM_GRID,
+    /** Anywhere in the image. */
+    RANDOM,
+    /** Every candidate, in row-major order. */
+    ALL;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** What happens to a class (quadrant, image) with fewer candidates than it should give. */
+  public enum Fill {
+    /**
+     * All of its own, then candidates of other classes; where those run out too, repeats of them,
+     * or of its own if there are no others.
+     */
+    OTHER_CLASSES,
+    /** All of its own, then random repeats of them. */
+    WITH_REPLACEMENT,
+    /** It gives no sample. */
+    SKIP;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** The order in which candidates are taken. */
+  public enum Draw {
+    /** By keys from seed, step, image and pixel: the same on every machine. */
+    RANDOM,
+    /** The first in row-major order, to compare with stored numbers. */
+    RASTER;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Checks that the rule is complete and possible. */
+  public Sampling {
+    if (strategy == null || fill == null || draw == null) {
+      throw new IllegalArgumentException(
+          NAME
+              + ": no part may be null: strategy "
+              + strategy
+              + ", fill "
+              + fill
+              + ", draw "
+              + draw);
+    }
+    int least = strategy == Strategy.RANDOM_GRID ? 4 : strategy == Strategy.ALL ? 0 : 1;
+    requireAtLeast("samples", samples, least);
+    requireAtLeast("minCandidates", minCandidates, 1);
+  }
+
+  private static void requireAtLeast(String part, int value, int least) {
+    if (value < least) {
+      throw new IllegalArgumentException(
+          NAME + ": " + part + " is " + value + ", expected at least " + least);
+    }
+  }
+
+  /**
+   * Eight correct pixels of each class, short classes filled from others; labels 255 and -1, the
+   * two customs of data sets for pixels without a class, are ignored.
+   */
+  public static Sampling standard() {
+    return new Sampling(Strategy.CLASS_BALANCED, 8, true, Fill.OTHER_CLASSES, 1, 255, Draw.RANDOM);
+  }
+
+  /** All pixels of the image, labels or not: for maps that are small already. */
+  public static Sampling all() {
+    return standard().withStrategy(Strategy.ALL, 0).withTeacherCorrectOnly(false);
+  }
+
+  /** Random pixels without labels, as for classification networks. */
+  public static Sampling random(int samples) {
+    return standard().withStrategy(Strategy.RANDOM, samples).withTeacherCorrectOnly(false);
+  }
+
+  /** The same rule with another strategy and number of samples. */
+  public Sampling withStrategy(Strategy strategy, int samples) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
+
+  /** The same rule with another number of samples. */
+  public Sampling withSamples(int samples) {
+    return withStrategy(strategy, samples);
+  }
+
+  /** The same rule with or without pixels that the teacher gets wrong. */
+  public Sampling withTeacherCorrectOnly(boolean teacherCorrectOnly) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
+
+  /** The same rule with another fill. */
+  public Sampling withFill(Fill fill) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
+
+  /** The same rule with another least number of candidates. */
+  public Sampling withMinCandidates(int minCandidates) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
+
+  /** The same rule with another label ignored. */
+  public Sampling withIgnoreIndex(long ignoreIndex) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
+
+  /** The same rule in another order. */
+  public Sampling withDraw(Draw draw) {
+    return new Sampling(
+        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+  }
 }

@@ -2,7 +2,9 @@ package org.structkd.objective;
 
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
@@ -13,14 +15,16 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
+import org.structkd.loss.LossValue;
+import org.structkd.loss.TrainedPart;
 
 /**
  * What a training step minimises: a weighted sum of named terms.
  *
  * <pre>{@code
  * Objective objective = Objective.of(
- *     new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
- *     new WeightedTerm("pairwise", 0.5, Term.of(new PairwiseLoss(config), "features")));
+ *     new WeightedTerm("supervised", 1.0, Term.of(CrossEntropyLoss.standard(), "logits")),
+ *     new WeightedTerm("pairwise", 0.5, Term.of(PairwiseLoss.skdCvpr19(), "features")));
  *
  * StepLoss loss = objective.compute(new StepInputs(studentTaps, teacherTaps, labels, step));
  * loss.total().backward();
@@ -84,9 +88,51 @@ public record Objective(List<WeightedTerm> terms) {
    */
   public void requireTaps(Taps available) {
     for (WeightedTerm term : terms) {
-      Taps read = term.term().taps();
-      requireTaps(term.name(), "student", read.student(), available.student());
-      requireTaps(term.name(), "teacher", read.teacher(), available.teacher());
+      inTerm(term, () -> term.term().requireTaps(available));
+    }
+  }
+
+  /**
+   * Checks, before training, that the losses can read what one step gives: taps and their ranks,
+   * targets, inputs.
+   *
+   * @param dryRun what both networks made of one batch; nothing is computed of it
+   * @throws IllegalArgumentException naming the term, and what is missing or has another rank
+   */
+  public void requireFit(StepInputs dryRun) {
+    for (WeightedTerm term : terms) {
+      inTerm(term, () -> term.term().requireFit(dryRun));
+    }
+  }
+
+  /**
+   * Makes what the losses train or keep. Whoever calls this hands the parts over with every step's
+   * {@link StepInputs#parts} and closes them.
+   *
+   * @param dryRun what both networks made of one batch, whose shapes the parts get
+   * @param seed of initial weights; each term draws its own from it
+   * @return the parts by term name, in the order of the terms; without those that have none
+   * @throws IllegalArgumentException as {@link #requireFit}, or if a loss refuses the shapes
+   */
+  public Map<String, TrainedPart> trainedParts(StepInputs dryRun, long seed) {
+    requireFit(dryRun);
+    Map<String, TrainedPart> parts = new LinkedHashMap<>();
+    try (PointerScope temporaries = new PointerScope()) {
+      for (WeightedTerm term : terms) {
+        // Of the name, not of the place: another term before it changes nothing.
+        long own = 31 * seed + term.name().hashCode();
+        inTerm(
+            term,
+            () ->
+                term.term()
+                    .loss()
+                    .trainedPart(term.inputs(dryRun), own)
+                    .ifPresent(part -> parts.put(term.name(), part)));
+      }
+      return parts;
+    } catch (RuntimeException | Error e) {
+      parts.values().forEach(TrainedPart::close);
+      throw e;
     }
   }
 
@@ -104,15 +150,6 @@ public record Objective(List<WeightedTerm> terms) {
     }
     for (long step = first; step < end; step++) {
       weightsAt(step);
-    }
-  }
-
-  private static void requireTaps(
-      String term, String network, Set<String> read, Set<String> available) {
-    for (String tap : read) {
-      if (!available.contains(tap)) {
-        throw inTerm(term, Taps.unknown(network, tap, available));
-      }
     }
   }
 
@@ -155,7 +192,7 @@ public record Objective(List<WeightedTerm> terms) {
     @Nullable Tensor sum = null;
     for (int i = 0; i < weights.length; i++) {
       WeightedTerm term = terms.get(i);
-      TermLoss computed = compute(term, inputs, weights[i] != 0);
+      LossValue computed = compute(term, inputs, weights[i] != 0);
       Tensor raw = computed.loss();
       double value = raw.item_double();
       if (!Double.isFinite(value)) {
@@ -204,14 +241,14 @@ public record Objective(List<WeightedTerm> terms) {
             + inputs.firstNonFinite());
   }
 
-  private static TermLoss compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {
-    TermLoss computed;
+  private static LossValue compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {
+    LossValue computed;
     try {
       if (differentiable) {
-        computed = term.term().measure(inputs);
+        computed = term.term().loss().measure(term.inputs(inputs));
       } else {
         try (NoGradGuard valueOnly = new NoGradGuard()) {
-          computed = term.term().measure(inputs);
+          computed = term.term().loss().measure(term.inputs(inputs));
         }
       }
     } catch (RuntimeException e) {
@@ -247,6 +284,14 @@ public record Objective(List<WeightedTerm> terms) {
       }
     }
     return -1;
+  }
+
+  private static void inTerm(WeightedTerm term, Runnable check) {
+    try {
+      check.run();
+    } catch (RuntimeException e) {
+      throw inTerm(term.name(), NativeCall.translate(e));
+    }
   }
 
   /** The same error, naming the term; what a term of the user's own throws passes unchanged. */

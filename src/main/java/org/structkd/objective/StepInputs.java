@@ -6,56 +6,63 @@ import java.util.TreeMap;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.TrainedPart;
 
 /**
  * What one training step gives its terms. The tensors stay the caller's; terms neither close nor
  * change them.
  *
  * @param student outputs of the student by tap name
- * @param teacher outputs of the teacher by tap name, constant for every loss
- * @param labels true class per pixel, integers [B, H, W] of any type and size (terms resize them to
- *     their maps), [B, N] of tokens or [B] of vectors; or null in a step without labels
+ * @param teacher outputs of the teacher by tap name, of several teachers by {@code NAME.tap};
+ *     constant for every loss
+ * @param targets targets of the batch by name, such as {@link LossInputs#LABELS}
+ * @param inputs inputs of the batch by name, such as {@code images}
+ * @param parts what losses train or keep, by term name
  * @param step counted from 0; with the seed of a loss it determines what that loss draws
  */
 public record StepInputs(
-    Map<String, Tensor> student, Map<String, Tensor> teacher, @Nullable Tensor labels, long step) {
+    Map<String, Tensor> student,
+    Map<String, Tensor> teacher,
+    Map<String, Tensor> targets,
+    Map<String, Tensor> inputs,
+    Map<String, TrainedPart> parts,
+    long step) {
   /** Copies the maps. */
   public StepInputs {
     student = Map.copyOf(student);
     teacher = Map.copyOf(teacher);
+    targets = Map.copyOf(targets);
+    inputs = Map.copyOf(inputs);
+    parts = Map.copyOf(parts);
     if (step < 0) {
       throw new IllegalArgumentException("step is " + step + ", expected at least 0");
     }
   }
 
   /**
-   * An output of the student.
+   * A step whose only target is the class of each position, and whose losses read no inputs.
    *
-   * @throws IllegalArgumentException naming the known taps, if there is none of this name
+   * @param labels integers [B, H, W] of any type and size (losses resize them to their maps), [B,
+   *     N] of tokens or [B] of vectors; or null in a step without labels
    */
-  public Tensor student(String tap) {
-    return tap("student", student, tap);
+  public StepInputs(
+      Map<String, Tensor> student,
+      Map<String, Tensor> teacher,
+      @Nullable Tensor labels,
+      long step) {
+    this(
+        student,
+        teacher,
+        labels == null ? Map.of() : Map.of(LossInputs.LABELS, labels),
+        Map.of(),
+        Map.of(),
+        step);
   }
 
-  /**
-   * An output of the teacher.
-   *
-   * @throws IllegalArgumentException naming the known taps, if there is none of this name
-   */
-  public Tensor teacher(String tap) {
-    return tap("teacher", teacher, tap);
-  }
-
-  /**
-   * The labels.
-   *
-   * @throws IllegalArgumentException if this step has none
-   */
-  public Tensor requireLabels() {
-    if (labels == null) {
-      throw new IllegalArgumentException("step " + step + " has no labels, but a term needs them");
-    }
-    return labels;
+  /** What the networks put out. */
+  Taps taps() {
+    return new Taps(student.keySet(), teacher.keySet());
   }
 
   /** Where numbers that are not finite come from, for a term that is not. */
@@ -97,21 +104,15 @@ public record StepInputs(
     return new StepInputs(
         slice(student, index),
         slice(teacher, index),
-        labels == null ? null : labels.narrow(0, index, 1),
+        slice(targets, index),
+        slice(inputs, index),
+        parts,
         step);
   }
 
-  private static Map<String, Tensor> slice(Map<String, Tensor> outputs, long index) {
+  private static Map<String, Tensor> slice(Map<String, Tensor> tensors, long index) {
     Map<String, Tensor> slices = new HashMap<>();
-    outputs.forEach((name, tensor) -> slices.put(name, tensor.narrow(0, index, 1)));
+    tensors.forEach((name, tensor) -> slices.put(name, tensor.narrow(0, index, 1)));
     return slices;
-  }
-
-  private static Tensor tap(String network, Map<String, Tensor> outputs, String name) {
-    Tensor output = outputs.get(name);
-    if (output == null) {
-      throw Taps.unknown(network, name, outputs.keySet());
-    }
-    return output;
   }
 }

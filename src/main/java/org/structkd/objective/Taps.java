@@ -32,14 +32,4 @@ public record Taps(Set<String> student, Set<String> teacher) {
     teachers.addAll(other.teacher);
     return new Taps(students, teachers);
   }
-
-  /** "student has no tap "logit", it has: features, logits". */
-  static IllegalArgumentException unknown(String network, String tap, Set<String> known) {
-    return new IllegalArgumentException(
-        network
-            + " has no tap \""
-            + tap
-            + "\", it has: "
-            + (known.isEmpty() ? "none" : String.join(", ", new TreeSet<>(known))));
-  }
 }

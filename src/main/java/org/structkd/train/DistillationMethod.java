@@ -10,14 +10,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Sampling;
 import org.structkd.objective.AdaptiveLossWeighting;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
@@ -82,7 +81,8 @@ public enum DistillationMethod {
 
   /** {@return the objective of a student that learns from labels alone} */
   public static Objective supervised() {
-    return Objective.of(new WeightedTerm(SUPERVISED, 1, new CrossEntropy(UPSAMPLED, UNLABELLED)));
+    return Objective.of(
+        new WeightedTerm(SUPERVISED, 1, Term.of(new CrossEntropyLoss(UNLABELLED), UPSAMPLED)));
   }
 
   /** {@return whether its weights move, so that they depend on the number of steps} */
@@ -128,7 +128,7 @@ public enum DistillationMethod {
         new WeightedTerm(
             SUPERVISED,
             adaptive ? alw.rising(1) : WeightSchedule.constant(1),
-            new CrossEntropy(UPSAMPLED, UNLABELLED)));
+            Term.of(new CrossEntropyLoss(UNLABELLED), UPSAMPLED)));
     weightsWith(chosen)
         .forEach(
             (name, weight) -> {
@@ -142,10 +142,9 @@ public enum DistillationMethod {
 
   private static Term term(String name) {
     return switch (name) {
-      case "pixelwise" -> Term.of(new PixelwiseLoss(PixelwiseLoss.Config.kd(1)), LOGITS);
-      case "pairwise" -> Term.of(new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()), FEATURES);
-      case "interclass" ->
-          Term.of(new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()), LOGITS);
+      case "pixelwise" -> Term.of(PixelwiseLoss.kd(), LOGITS);
+      case "pairwise" -> Term.of(PairwiseLoss.skdCvpr19(), FEATURES);
+      case "interclass" -> Term.of(InterClassSimilarityLoss.paper(), LOGITS);
       case "structural" -> structural();
       default -> throw new IllegalArgumentException("no term " + name);
     };
@@ -153,8 +152,8 @@ public enum DistillationMethod {
 
   /** Draws its pixels among those that the teacher gets right. */
   private static Term structural() {
-    var sampling = SamplingConfig.standard().withIgnoreIndex(UNLABELLED);
-    var loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(sampling));
+    var sampling = Sampling.standard().withIgnoreIndex(UNLABELLED);
+    var loss = GlobalStructuralLoss.standard().withSampling(sampling);
     return Term.of(loss, FEATURES, LOGITS);
   }
 }

@@ -21,7 +21,7 @@ public final class Caller implements Supplier<String> {
     try {
       Projector projector = new Projector(3, 2, 1); // loads native code, or says why it cannot
       Tensor map = projector.forward(torch.ones(1, 3, 4, 4));
-      Tensor loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(map, map);
+      Tensor loss = PairwiseLoss.skdCvpr19().forward(map, map);
       return "loss " + loss.item_double();
     } catch (StructkdException e) {
       return e.status() + ": " + e.getMessage();

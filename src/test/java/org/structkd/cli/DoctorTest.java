@@ -54,7 +54,7 @@ class DoctorTest {
   /** A loss that depends on where it runs. */
   @Test
   void aKernelThatStraysFailsTheCheck() {
-    PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+    PairwiseLoss loss = PairwiseLoss.skdCvpr19();
     int[] calls = new int[1];
     SelfCheck check =
         new SelfCheck(

@@ -40,21 +40,21 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void gradientScalesWithTheUpstreamGradient(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void gradientScalesWithTheUpstreamGradient(LossCalls.Named loss) {
     Tensor thrice = gradientOf(loss, 3.0);
     assertTrue(Tensors.relativeError(thrice, gradientOf(loss, 1.0).mul(new Scalar(3.0))) < 1e-6);
   }
 
-  private static Tensor gradientOf(Losses.Named loss, double factor) {
+  private static Tensor gradientOf(LossCalls.Named loss, double factor) {
     Tensor student = studentLeaf(ScalarType.Float);
     loss.forward(student, teacher()).mul(new Scalar(factor)).backward();
     return student.grad();
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void retainedGraphGivesTheSameGradientTwice(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void retainedGraphGivesTheSameGradientTwice(LossCalls.Named loss) {
     for (double upstream : new double[] {1.0, 3.0}) { // the saved gradient as it is, and scaled
       Tensor student = studentLeaf(ScalarType.Float);
       Tensor value = loss.forward(student, teacher()).mul(new Scalar(upstream));
@@ -67,8 +67,8 @@ class AutogradTest {
 
   /** Gradients below f16's range, which a loss scale lifts: kept in f32 or f64 until then. */
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void halfGradientSurvivesALossScale(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void halfGradientSurvivesALossScale(LossCalls.Named loss) {
     Tensor student = Tensors.gaussian(1, 1, 4, 48, 48).to(ScalarType.Half);
     Tensor noise = Tensors.gaussian(2, 1, 4, 48, 48);
     Tensor close = student.to(ScalarType.Double).add(noise.mul(new Scalar(1e-9)));
@@ -77,7 +77,7 @@ class AutogradTest {
     requireKept(loss, student, close.add(noise.mul(new Scalar(0.01))).to(ScalarType.Half));
   }
 
-  private static void requireKept(Losses.Named loss, Tensor studentValues, Tensor teacher) {
+  private static void requireKept(LossCalls.Named loss, Tensor studentValues, Tensor teacher) {
     Tensor truth = Tensors.leaf(studentValues, ScalarType.Double);
     loss.forward(truth, teacher.to(ScalarType.Double)).backward();
     Scalar scale = new Scalar(1 / truth.grad().abs().max().item_double());
@@ -95,8 +95,8 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void secondDerivativeIsRefusedWithASentence(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void secondDerivativeIsRefusedWithASentence(LossCalls.Named loss) {
     Tensor student = studentLeaf(ScalarType.Float);
     backward(loss.forward(student, teacher()), true); // create_graph alone works
     Tensor gradientNorm = student.grad().pow(new Scalar(2)).sum();
@@ -107,8 +107,8 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#withCompositions")
-  void teacherGetsNoGradientEvenIfItRequiresOne(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#withCompositions")
+  void teacherGetsNoGradientEvenIfItRequiresOne(LossCalls.Named loss) {
     Tensor student = studentLeaf(ScalarType.Float);
     Tensor teacher = Tensors.leaf(teacher(), ScalarType.Float);
     loss.forward(student, teacher).backward();
@@ -117,15 +117,15 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void studentWithoutGradGivesAPlainValue(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void studentWithoutGradGivesAPlainValue(LossCalls.Named loss) {
     Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
     assertFalse(loss.forward(student, Tensors.gaussian(2, 1, 4, 5, 5)).requires_grad());
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents(LossCalls.Named loss) {
     Tensor student = studentLeaf(ScalarType.BFloat16);
     Tensor value = loss.forward(student, teacher());
     value.backward();
@@ -134,8 +134,8 @@ class AutogradTest {
   }
 
   @ParameterizedTest
-  @MethodSource("org.structkd.loss.Losses#all")
-  void resultBelongsToTheCallersScope(Losses.Named loss) {
+  @MethodSource("org.structkd.loss.LossCalls#all")
+  void resultBelongsToTheCallersScope(LossCalls.Named loss) {
     Tensor value;
     try (PointerScope inner = new PointerScope()) {
       value = loss.forward(Tensors.gaussian(1, 1, 4, 5, 5), Tensors.gaussian(2, 1, 4, 5, 5));

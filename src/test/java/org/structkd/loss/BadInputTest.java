@@ -38,8 +38,8 @@ class BadInputTest {
     scope.close();
   }
 
-  static List<Losses.Named> losses() {
-    return Losses.all().toList();
+  static List<LossCalls.Named> losses() {
+    return LossCalls.all().toList();
   }
 
   private static Tensor good() {
@@ -47,7 +47,7 @@ class BadInputTest {
   }
 
   /** Refused in either place, with a sentence that names loss, place and reason. */
-  private static void refused(Losses.Named loss, Tensor bad, String reason) {
+  private static void refused(LossCalls.Named loss, Tensor bad, String reason) {
     String asStudent = sentence(() -> loss.forward(bad, good()));
     String asTeacher = sentence(() -> loss.forward(good(), bad));
     for (String said : new String[] {asStudent, asTeacher}) {
@@ -65,7 +65,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void nullClosedAndUndefinedTensors(Losses.Named loss) {
+  void nullClosedAndUndefinedTensors(LossCalls.Named loss) {
     refused(loss, null, " is null");
     Tensor closed = good();
     closed.close();
@@ -81,7 +81,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void wrongRankAndEmptyMaps(Losses.Named loss) {
+  void wrongRankAndEmptyMaps(LossCalls.Named loss) {
     refused(loss, torch.zeros(4), " [4] has rank 1, expected 4");
     refused(loss, torch.zeros(4, 3, 5), "differ in rank: reshape one of them");
     refused(loss, torch.zeros(1, 2, 4, 3, 5), " [1, 2, 4, 3, 5] has rank 5, expected 4");
@@ -91,7 +91,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void integerMaps(Losses.Named loss) {
+  void integerMaps(LossCalls.Named loss) {
     for (ScalarType dtype : new ScalarType[] {ScalarType.Int, ScalarType.Long, ScalarType.Bool}) {
       refused(
           loss, good().to(dtype), " is " + dtype + ", expected Half, BFloat16, Float or Double");
@@ -100,7 +100,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void mapsOfDifferentSizeOrBatch(Losses.Named loss) {
+  void mapsOfDifferentSizeOrBatch(LossCalls.Named loss) {
     refused(loss, torch.zeros(3, 4, 3, 5), "differ in batch size");
     refused(loss, torch.zeros(2, 4, 5, 3), "differ in height and width: resize one of them");
   }
@@ -108,7 +108,7 @@ class BadInputTest {
   /** The only other device that every machine has. */
   @ParameterizedTest
   @MethodSource("losses")
-  void mapsOfAnotherDevice(Losses.Named loss) {
+  void mapsOfAnotherDevice(LossCalls.Named loss) {
     refused(loss, elsewhere(), "expected one device");
     StructkdException both =
         assertThrows(StructkdException.class, () -> loss.forward(elsewhere(), elsewhere()));
@@ -124,22 +124,16 @@ class BadInputTest {
     Tensor plane = torch.ones(2, 3, 5).to(meta(), ScalarType.Float);
     Tensor mask = plane.to(ScalarType.Byte);
     Tensor table = torch.zeros(2, 2).to(meta(), ScalarType.Int);
-    GlobalStructuralLoss global = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    GlobalStructuralLoss global = GlobalStructuralLoss.standard();
     assertEquals(
         "pair-wise loss: weights is on meta and nodes on cpu, expected one device",
-        sentence(
-            () ->
-                new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(good(), good(), plane)));
+        sentence(() -> PairwiseLoss.skdCvpr19().forward(good(), good(), plane)));
     assertEquals(
         "pixel-wise loss: mask is on meta and student on cpu, expected one device",
-        sentence(
-            () -> new PixelwiseLoss(PixelwiseLoss.Config.kd(1)).forward(good(), good(), mask)));
+        sentence(() -> PixelwiseLoss.kd().forward(good(), good(), mask)));
     assertEquals(
         "inter-class similarity loss: mask is on meta and student on cpu, expected one device",
-        sentence(
-            () ->
-                new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())
-                    .forward(good(), good(), mask)));
+        sentence(() -> InterClassSimilarityLoss.paper().forward(good(), good(), mask)));
     assertEquals(
         "global structural loss: indices is on meta and student on cpu, expected one device",
         sentence(
@@ -193,7 +187,7 @@ class BadInputTest {
   /** NaN is no error of the caller but news about the training: it must arrive. */
   @ParameterizedTest
   @MethodSource("losses")
-  void nanInEitherMapGivesANanLoss(Losses.Named loss) {
+  void nanInEitherMapGivesANanLoss(LossCalls.Named loss) {
     Tensor broken = good();
     broken.select(0, 1).fill_(new Scalar(Double.NaN));
     assertTrue(Double.isNaN(loss.forward(broken, good()).item_double()));
@@ -202,7 +196,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void afterARefusalTheNextCallIsRight(Losses.Named loss) {
+  void afterARefusalTheNextCallIsRight(LossCalls.Named loss) {
     Tensor teacher = Tensors.gaussian(2, 2, 4, 3, 5).to(ScalarType.Float);
     double expected = loss.forward(good(), teacher).item_double();
     assertThrows(RuntimeException.class, () -> loss.forward(good(), torch.zeros(1, 1)));

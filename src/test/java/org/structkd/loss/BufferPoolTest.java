@@ -24,7 +24,7 @@ class BufferPoolTest {
   /** What malloc and LibTorch keep beside the pool. */
   private static final long SLACK = 64 * MIB;
 
-  private final PixelwiseLoss loss = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+  private final PixelwiseLoss loss = PixelwiseLoss.kd();
   private PointerScope scope;
   private Tensor map;
 

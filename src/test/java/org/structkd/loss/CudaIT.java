@@ -32,8 +32,8 @@ import org.structkd.testing.Tensors;
 class CudaIT {
   private @Nullable PointerScope scope;
 
-  static List<Losses.Named> losses() {
-    return Losses.all().toList();
+  static List<LossCalls.Named> losses() {
+    return LossCalls.all().toList();
   }
 
   /** Each test by itself, so that each is counted. */
@@ -63,7 +63,7 @@ class CudaIT {
     return leaf;
   }
 
-  private static Tensor gradient(Losses.Named loss, Tensor student, Tensor teacher) {
+  private static Tensor gradient(LossCalls.Named loss, Tensor student, Tensor teacher) {
     Tensor leaf = leaf(student);
     loss.forward(leaf, teacher).backward();
     return leaf.grad();
@@ -79,7 +79,7 @@ class CudaIT {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void valueAndGradientAreThoseOfTheCpu(Losses.Named loss) {
+  void valueAndGradientAreThoseOfTheCpu(LossCalls.Named loss) {
     Tensor student = onDevice(1, 0, 2, 19, 9, 11);
     Tensor teacher = onDevice(2, 0, 2, 19, 9, 11);
     Tensor value = loss.forward(student, teacher);
@@ -95,7 +95,7 @@ class CudaIT {
   /** A stream that had work before the call still has some after it: nobody waited. */
   @ParameterizedTest
   @MethodSource("losses")
-  void nobodyWaitsForTheDevice(Losses.Named loss) {
+  void nobodyWaitsForTheDevice(LossCalls.Named loss) {
     Tensor student = onDevice(1, 0, 2, 19, 17, 33);
     Tensor teacher = onDevice(2, 0, 2, 19, 17, 33);
     gradient(loss, student, teacher); // memory, kernels
@@ -111,7 +111,7 @@ class CudaIT {
    */
   @ParameterizedTest
   @MethodSource("losses")
-  void runsOnTheCurrentStreamAndItsInputsMayBeFreedEarly(Losses.Named loss) {
+  void runsOnTheCurrentStreamAndItsInputsMayBeFreedEarly(LossCalls.Named loss) {
     Tensor student = onDevice(1, 0, 2, 19, 17, 33);
     Tensor teacher = onDevice(2, 0, 2, 19, 17, 33);
     Tensor expected = gradient(loss, student, teacher);
@@ -134,7 +134,7 @@ class CudaIT {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void equalInputsGiveEqualBits(Losses.Named loss) {
+  void equalInputsGiveEqualBits(LossCalls.Named loss) {
     Tensor student = onDevice(1, 0, 3, 21, 33, 35);
     Tensor teacher = onDevice(2, 0, 3, 21, 33, 35);
     Tensor first = gradient(loss, student, teacher);
@@ -146,7 +146,7 @@ class CudaIT {
   /** Beside inputs, gradient and its multiple by the upstream gradient: less than a map. */
   @ParameterizedTest
   @MethodSource("losses")
-  void peakMemoryIsThatOfTheGradient(Losses.Named loss) {
+  void peakMemoryIsThatOfTheGradient(LossCalls.Named loss) {
     Tensor student = leaf(onDevice(1, 0, 2, 64, 128, 128));
     Tensor teacher = onDevice(2, 0, 2, 64, 128, 128);
     byte device = 0;
@@ -160,7 +160,7 @@ class CudaIT {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void runsOnEachDevice(Losses.Named loss) {
+  void runsOnEachDevice(LossCalls.Named loss) {
     assumeTrue(torch_cuda.device_count() > 1, "this machine has one GPU");
     Tensor expected = gradient(loss, onDevice(1, 0, 2, 19, 9, 11), onDevice(2, 0, 2, 19, 9, 11));
     Tensor found = gradient(loss, onDevice(1, 1, 2, 19, 9, 11), onDevice(2, 1, 2, 19, 9, 11));
@@ -170,7 +170,7 @@ class CudaIT {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void mapsOnDifferentDevicesAreRefused(Losses.Named loss) {
+  void mapsOnDifferentDevicesAreRefused(LossCalls.Named loss) {
     Tensor here = onDevice(1, 0, 2, 19, 9, 11);
     String said =
         assertThrows(IllegalArgumentException.class, () -> loss.forward(here, here.cpu()))

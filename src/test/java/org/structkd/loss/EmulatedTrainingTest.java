@@ -23,16 +23,12 @@ class EmulatedTrainingTest {
   private static final long CLASSES = 7;
   private static final double LEARNING_RATE = 0.2;
 
-  private static final PixelwiseLoss PIXELWISE = new PixelwiseLoss(PixelwiseLoss.Config.kd(2));
+  private static final PixelwiseLoss PIXELWISE = PixelwiseLoss.kd().withTemperature(2);
   private static final PairwiseLoss PAIRWISE =
-      new PairwiseLoss(PairwiseLoss.Config.skdCvpr19().withPooling(Pooling.max(2, 2)));
-  private static final InterClassSimilarityLoss INTER_CLASS =
-      new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+      PairwiseLoss.skdCvpr19().withPooling(Pooling.max(2, 2));
+  private static final InterClassSimilarityLoss INTER_CLASS = InterClassSimilarityLoss.paper();
   private static final GlobalStructuralLoss GLOBAL =
-      new GlobalStructuralLoss(
-          GlobalStructuralConfig.standard()
-              .withSampling(SamplingConfig.random(24))
-              .withGroupWidth(4));
+      GlobalStructuralLoss.standard().withSampling(Sampling.random(24)).withGroupWidth(4);
 
   /** Two convolutions: features [B, CHANNELS, H, W] and logits [B, CLASSES, H, W]. */
   private record Net(Tensor first, Tensor second) {

@@ -26,8 +26,8 @@ class FlatMemoryTest {
 
   private static int threads;
 
-  static List<Losses.Named> losses() {
-    return Losses.all().toList();
+  static List<LossCalls.Named> losses() {
+    return LossCalls.all().toList();
   }
 
   /** A parallel region costs more than such a small loss, above all on a machine that is busy. */
@@ -53,7 +53,7 @@ class FlatMemoryTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void manyCallsKeepNativeMemoryFlat(Losses.Named loss) {
+  void manyCallsKeepNativeMemoryFlat(LossCalls.Named loss) {
     try (PointerScope scope = new PointerScope()) {
       Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 4, 4), ScalarType.Float);
       Tensor teacher = Tensors.gaussian(2, 1, 4, 4, 4).to(ScalarType.Float);
@@ -69,7 +69,7 @@ class FlatMemoryTest {
     }
   }
 
-  private static void call(Losses.Named loss, Tensor student, Tensor teacher, int times) {
+  private static void call(LossCalls.Named loss, Tensor student, Tensor teacher, int times) {
     for (int i = 0; i < times; i++) {
       try (PointerScope scope = new PointerScope()) {
         loss.forward(student, teacher).backward();

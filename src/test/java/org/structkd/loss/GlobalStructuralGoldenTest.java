@@ -14,6 +14,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.loss.GlobalStructuralLoss.Reduction;
+import org.structkd.loss.GlobalStructuralLoss.Remainder;
+import org.structkd.loss.GlobalStructuralLoss.Shuffle;
+import org.structkd.loss.Sampling.Draw;
 import org.structkd.testing.Tensors;
 
 /**
@@ -83,19 +87,18 @@ class GlobalStructuralGoldenTest {
   void gatheredRows(
       long groupWidth,
       double temperature,
-      GroupReduction reduction,
+      Reduction reduction,
       Shuffle shuffle,
       double expected,
       Double gradSum,
       Double gradAbsSum,
       Double gradFirst) {
     GlobalStructuralLoss loss =
-        new GlobalStructuralLoss(
-            GlobalStructuralConfig.authorsReleased()
-                .withGroupWidth(groupWidth)
-                .withTemperature(temperature)
-                .withReduction(reduction)
-                .withShuffle(shuffle));
+        GlobalStructuralLoss.authorsReleased()
+            .withGroupWidth(groupWidth)
+            .withTemperature(temperature)
+            .withReduction(reduction)
+            .withShuffle(shuffle);
     for (String backend : new String[] {"reference", "cpu"}) {
       for (String dtype : new String[] {"f64", "f32"}) {
         use(backend);
@@ -140,11 +143,10 @@ class GlobalStructuralGoldenTest {
   })
   void wholeLoss(boolean teacherErrs, double first, double second) {
     GlobalStructuralLoss loss =
-        new GlobalStructuralLoss(
-            GlobalStructuralConfig.standard()
-                .withSampling(SamplingConfig.standard().withSamples(4).withDraw(Draw.RASTER))
-                .withReduction(GroupReduction.DIV_L)
-                .withRemainder(Remainder.ADDED));
+        GlobalStructuralLoss.standard()
+            .withSampling(Sampling.standard().withSamples(4).withDraw(Draw.RASTER))
+            .withReduction(Reduction.DIV_L)
+            .withRemainder(Remainder.ADDED);
     for (String backend : new String[] {"reference", "cpu"}) {
       for (String dtype : new String[] {"f64", "f32"}) {
         use(backend);

@@ -20,22 +20,22 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.loss.GlobalStructuralLoss.Shuffle;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 class GlobalStructuralLossTest {
-  private static final GlobalStructuralConfig STANDARD = GlobalStructuralConfig.standard();
+  private static final GlobalStructuralLoss STANDARD = GlobalStructuralLoss.standard();
 
   /** Every position of the map, in groups of 4 columns, unshuffled: easy to write in operators. */
   private static final GlobalStructuralLoss ALL_POSITIONS =
-      new GlobalStructuralLoss(
-          STANDARD
-              .withSampling(SamplingConfig.all())
-              .withShuffle(Shuffle.NONE)
-              .withGroupWidth(4)
-              .withTemperature(0.5)
-              .withEps(1e-6));
+      STANDARD
+          .withSampling(Sampling.all())
+          .withShuffle(Shuffle.NONE)
+          .withGroupWidth(4)
+          .withTemperature(0.5)
+          .withEps(1e-6);
 
   private PointerScope scope;
 
@@ -127,7 +127,7 @@ class GlobalStructuralLossTest {
   // the teacher's similarities by this loss alone, on new samples and permutations in every step.
   @Test
   void trainsStudentFeaturesTowardsTheTeachersSimilarities() {
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(STANDARD.withTemperature(0.2));
+    GlobalStructuralLoss loss = STANDARD.withTemperature(0.2);
     Tensor teacher = Tensors.gaussian(1, 2, 8, 6, 8).to(ScalarType.Float);
     Tensor student = Tensors.leaf(Tensors.gaussian(2, 2, 5, 6, 8), ScalarType.Float);
     Tensor labels = labels(2, 6, 8, 4);
@@ -156,7 +156,7 @@ class GlobalStructuralLossTest {
 
   @Test
   void stepDrawsAnewAndTheSameStepRepeats() {
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(STANDARD);
+    GlobalStructuralLoss loss = STANDARD;
     Tensor student = Tensors.gaussian(1, 2, 5, 9, 9);
     Tensor teacher = Tensors.gaussian(2, 2, 6, 9, 9);
     Tensor labels = labels(2, 9, 9, 3);
@@ -174,8 +174,7 @@ class GlobalStructuralLossTest {
     Tensor teacher = Tensors.gaussian(2, 1, 3, 4, 5);
     Tensor large = labels(1, 11, 13, 3);
     GlobalStructuralLoss loss =
-        new GlobalStructuralLoss(
-            STANDARD.withSampling(SamplingConfig.standard().withTeacherCorrectOnly(false)));
+        STANDARD.withSampling(Sampling.standard().withTeacherCorrectOnly(false));
     double[] full = Tensors.values(large);
     int[] small = new int[20];
     for (int h = 0; h < 4; h++) {
@@ -193,8 +192,7 @@ class GlobalStructuralLossTest {
   @Test
   void pixelsThatWereNotDrawnGetNoGradient() {
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 10, 10), ScalarType.Float);
-    GlobalStructuralLoss loss =
-        new GlobalStructuralLoss(STANDARD.withSampling(SamplingConfig.random(12)));
+    GlobalStructuralLoss loss = STANDARD.withSampling(Sampling.random(12));
     Tensor teacher = Tensors.gaussian(2, 1, 4, 10, 10).to(ScalarType.Float);
     loss.forward(student, teacher, 3).backward();
     double[] drawn = Tensors.values(loss.sample(teacher, null, null, 3).indices());
@@ -232,9 +230,7 @@ class GlobalStructuralLossTest {
     Tensor labels = labels(1, 5, 4, 2);
     Tensor wrong = logitsOf(labels, 2).neg(); // arg-max is always the other class
     Tensor student = Tensors.leaf(map, ScalarType.Double);
-    Tensor loss =
-        new GlobalStructuralLoss(STANDARD)
-            .forward(student, Tensors.gaussian(2, 1, 4, 5, 4), wrong, labels, 0);
+    Tensor loss = STANDARD.forward(student, Tensors.gaussian(2, 1, 4, 5, 4), wrong, labels, 0);
     loss.backward();
     assertEquals(0.0, loss.item_double());
     assertEquals(0.0, student.grad().abs().sum().item_double());

@@ -13,12 +13,18 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.structkd.loss.GlobalStructuralLoss.BatchRule;
+import org.structkd.loss.GlobalStructuralLoss.Comparison;
+import org.structkd.loss.GlobalStructuralLoss.Reduction;
+import org.structkd.loss.GlobalStructuralLoss.Remainder;
+import org.structkd.loss.GlobalStructuralLoss.Shuffle;
+import org.structkd.loss.Sampling.Strategy;
 import org.structkd.testing.Tensors;
 
 /** The comparisons without a kernel, the options of the config, and what is refused. */
 class GlobalStructuralOptionsTest {
-  private static final GlobalStructuralConfig ROWS =
-      GlobalStructuralConfig.standard().withShuffle(Shuffle.NONE).withGroupWidth(2);
+  private static final GlobalStructuralLoss ROWS =
+      GlobalStructuralLoss.standard().withShuffle(Shuffle.NONE).withGroupWidth(2);
 
   private PointerScope scope;
 
@@ -69,15 +75,13 @@ class GlobalStructuralOptionsTest {
     return Tensor.create(values, 1, rows.length, rows[0].length);
   }
 
-  private static double value(GlobalStructuralConfig config) {
-    return new GlobalStructuralLoss(config)
-        .forwardRows(tensor(S), tensor(T), 1, null, 0)
-        .item_double();
+  private static double value(GlobalStructuralLoss config) {
+    return config.forwardRows(tensor(S), tensor(T), 1, null, 0).item_double();
   }
 
   @Test
   void rowDivergenceIsTheMeanOverRowsAndGroups() {
-    GlobalStructuralConfig config = ROWS.withComparison(GroupComparison.ROW_DIVERGENCE);
+    GlobalStructuralLoss config = ROWS.withComparison(Comparison.ROW_DIVERGENCE);
     double[][] s = similarities(S);
     double[][] t = similarities(T);
     double full = 0;
@@ -98,7 +102,7 @@ class GlobalStructuralOptionsTest {
     double gap = cosineOfTheTwoGroups(s) - cosineOfTheTwoGroups(t);
     assertEquals(
         gap * gap / 2, // two of four entries, the diagonal is 1
-        value(ROWS.withComparison(GroupComparison.DESCRIPTOR_RELATION)),
+        value(ROWS.withComparison(Comparison.DESCRIPTOR_RELATION)),
         1e-12);
   }
 
@@ -116,36 +120,32 @@ class GlobalStructuralOptionsTest {
 
   @Test
   void compositionsUseTheKernelsPermutationAndLetTheGradientFlow() {
-    for (GroupComparison comparison : GroupComparison.values()) {
-      GlobalStructuralConfig config =
-          GlobalStructuralConfig.standard().withComparison(comparison).withGroupWidth(2);
+    for (Comparison comparison : Comparison.values()) {
+      GlobalStructuralLoss config =
+          GlobalStructuralLoss.standard().withComparison(comparison).withGroupWidth(2);
       Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 6, 4), ScalarType.Double);
       Tensor teacher = Tensors.gaussian(2, 1, 6, 3);
-      Tensor first = new GlobalStructuralLoss(config).forwardRows(student, teacher, 1, null, 1);
+      Tensor first = config.forwardRows(student, teacher, 1, null, 1);
       first.backward();
       assertTrue(student.grad().abs().sum().item_double() > 0, comparison.toString());
-      double again =
-          new GlobalStructuralLoss(config).forwardRows(student, teacher, 1, null, 1).item_double();
+      double again = config.forwardRows(student, teacher, 1, null, 1).item_double();
       assertEquals(first.item_double(), again);
-      double other =
-          new GlobalStructuralLoss(config).forwardRows(student, teacher, 1, null, 2).item_double();
+      double other = config.forwardRows(student, teacher, 1, null, 2).item_double();
       assertTrue(first.item_double() != other, comparison.toString());
     }
   }
 
   @Test
   void batchRulesAndReductionsScaleTheValue() {
-    GlobalStructuralConfig config = ROWS.withRemainder(Remainder.DROPPED);
+    GlobalStructuralLoss config = ROWS.withRemainder(Remainder.DROPPED);
     double sum = value(config);
-    assertEquals(sum / 10, value(config.withReduction(GroupReduction.DIV_L)), 1e-12);
-    assertEquals(sum / 5, value(config.withReduction(GroupReduction.DIV_M)), 1e-12);
+    assertEquals(sum / 10, value(config.withReduction(Reduction.DIV_L)), 1e-12);
+    assertEquals(sum / 5, value(config.withReduction(Reduction.DIV_M)), 1e-12);
     Tensor students = torch.cat(new TensorVector(tensor(T), tensor(S)), 0);
     Tensor teachers = torch.cat(new TensorVector(tensor(T), tensor(T)), 0);
     for (BatchRule rule : BatchRule.values()) {
       double batch =
-          new GlobalStructuralLoss(config.withBatch(rule))
-              .forwardRows(students, teachers, 1, null, 0)
-              .item_double();
+          config.withBatch(rule).forwardRows(students, teachers, 1, null, 0).item_double();
       assertEquals(rule == BatchRule.MEAN ? sum / 2 : sum, batch, 1e-12);
     }
   }
@@ -157,8 +157,7 @@ class GlobalStructuralOptionsTest {
     assertEquals("global structural " + sentence, error.getMessage());
   }
 
-  private static final GlobalStructuralLoss LOSS =
-      new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+  private static final GlobalStructuralLoss LOSS = GlobalStructuralLoss.standard();
 
   @Test
   void rejectsLabelsOutsideTheClassesNamingValueAndRange() {
@@ -197,7 +196,7 @@ class GlobalStructuralOptionsTest {
         () -> LOSS.forward(map, map, 0));
     refused(
         "loss: labels is null, but samples are pixels that the teacher gets right: pass it, or use"
-            + " withTeacherCorrectOnly(false), or SamplingConfig.random(samples)",
+            + " withTeacherCorrectOnly(false), or Sampling.random(samples)",
         () -> LOSS.forward(map, map, map, null, 0));
   }
 
@@ -255,7 +254,7 @@ class GlobalStructuralOptionsTest {
 
   @Test
   void rejectsImpossibleConfigs() {
-    GlobalStructuralConfig config = GlobalStructuralConfig.standard();
+    GlobalStructuralLoss config = GlobalStructuralLoss.standard();
     for (double bad : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
       refused(
           "loss: temperature is " + bad + ", expected a finite number greater than 0",
@@ -265,15 +264,13 @@ class GlobalStructuralOptionsTest {
           () -> config.withEps(bad));
     }
     refused("loss: shuffle is null", () -> config.withShuffle(null));
-    refused("loss: config is null", () -> new GlobalStructuralLoss(null));
     refused(
-        "sampling: samples is 0, expected at least 1",
-        () -> SamplingConfig.standard().withSamples(0));
+        "sampling: samples is 0, expected at least 1", () -> Sampling.standard().withSamples(0));
     refused(
         "sampling: samples is 3, expected at least 4",
-        () -> SamplingConfig.standard().withStrategy(Sampling.RANDOM_GRID, 3));
+        () -> Sampling.standard().withStrategy(Strategy.RANDOM_GRID, 3));
     refused(
         "sampling: minCandidates is 0, expected at least 1",
-        () -> SamplingConfig.standard().withMinCandidates(0));
+        () -> Sampling.standard().withMinCandidates(0));
   }
 }

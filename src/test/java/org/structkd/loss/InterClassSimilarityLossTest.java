@@ -17,15 +17,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.structkd.loss.InterClassSimilarityLoss.Config;
 import org.structkd.loss.InterClassSimilarityLoss.Mode;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 class InterClassSimilarityLossTest {
-  private static final InterClassSimilarityLoss PAPER =
-      new InterClassSimilarityLoss(Config.paper());
+  private static final InterClassSimilarityLoss PAPER = InterClassSimilarityLoss.paper();
 
   private PointerScope scope;
 
@@ -93,7 +91,7 @@ class InterClassSimilarityLossTest {
   })
   void presetsReproduceThePublishedCodes(
       Mode mode, double expected, double expectedGradient, double first) {
-    InterClassSimilarityLoss loss = new InterClassSimilarityLoss(presetOf(mode));
+    InterClassSimilarityLoss loss = presetOf(mode);
     Tensor student = Tensors.sine(2.0, 0.7, 0.3, 0, 2, 21, 4, 5);
     Tensor teacher = Tensors.sine(3.0, 1.3, 1.1, 0, 2, 21, 4, 5);
     Tensor leaf = Tensors.leaf(student, ScalarType.Double);
@@ -107,12 +105,12 @@ class InterClassSimilarityLossTest {
     assertEquals(expected, f32, 1e-5 * expected);
   }
 
-  private static Config presetOf(Mode mode) {
+  private static InterClassSimilarityLoss presetOf(Mode mode) {
     return switch (mode) {
-      case PAPER -> Config.paper();
-      case CODE_HEAD -> Config.aicsdReleased();
-      case CODE_2023_03 -> Config.aicsdMarch2023();
-      case CODE_HW_SYM -> Config.aicsdWholeMap();
+      case PAPER -> InterClassSimilarityLoss.paper();
+      case CODE_HEAD -> InterClassSimilarityLoss.aicsdReleased();
+      case CODE_2023_03 -> InterClassSimilarityLoss.aicsdMarch2023();
+      case CODE_HW_SYM -> InterClassSimilarityLoss.aicsdWholeMap();
     };
   }
 
@@ -121,14 +119,9 @@ class InterClassSimilarityLossTest {
     // There a softmax over the height is one over the map.
     Tensor student = Tensors.gaussian(1, 2, 5, 12, 1);
     Tensor teacher = Tensors.gaussian(2, 2, 5, 12, 1);
-    double head =
-        new InterClassSimilarityLoss(Config.aicsdReleased())
-            .forward(student, teacher)
-            .item_double();
+    double head = InterClassSimilarityLoss.aicsdReleased().forward(student, teacher).item_double();
     double wholeMap =
-        new InterClassSimilarityLoss(Config.aicsdWholeMap())
-            .forward(student, teacher)
-            .item_double();
+        InterClassSimilarityLoss.aicsdWholeMap().forward(student, teacher).item_double();
     assertEquals(head, wholeMap, 1e-12 * head);
   }
 
@@ -148,9 +141,7 @@ class InterClassSimilarityLossTest {
     }
     double expected = sum / (classes * classes) / 2; // mean over the matrix, then by the batch
     double actual =
-        new InterClassSimilarityLoss(Config.aicsdWholeMap())
-            .forward(student, teacher)
-            .item_double();
+        InterClassSimilarityLoss.aicsdWholeMap().forward(student, teacher).item_double();
     assertEquals(expected, actual, 1e-12 * expected);
   }
 
@@ -194,7 +185,7 @@ class InterClassSimilarityLossTest {
   @Test
   void rowNormalizedPaperMatchesItsComposition() {
     InterClassSimilarityLoss loss =
-        new InterClassSimilarityLoss(Config.paper().withRowNormalize(true).withTemperature(2));
+        InterClassSimilarityLoss.paper().withRowNormalize(true).withTemperature(2);
     Tensor teacher = Tensors.gaussian(2, 2, 6, 5, 7);
     Tensor ours = Tensors.leaf(Tensors.gaussian(1, 2, 6, 5, 7), ScalarType.Double);
     Tensor theirs = Tensors.leaf(ours, ScalarType.Double);
@@ -241,8 +232,7 @@ class InterClassSimilarityLossTest {
   @EnumSource(Mode.class)
   void equalLogitsGiveZero(Mode mode) {
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 2, 4, 5, 6), ScalarType.Float);
-    Tensor loss =
-        new InterClassSimilarityLoss(presetOf(mode)).forward(student, student.detach().clone());
+    Tensor loss = presetOf(mode).forward(student, student.detach().clone());
     assertEquals(0.0, loss.item_double());
     loss.backward();
     for (double g : Tensors.values(student.grad())) {
@@ -255,7 +245,7 @@ class InterClassSimilarityLossTest {
   void teacherGetsNoGradientEvenIfItRequiresOne(Mode mode) {
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 2, 4, 5, 6), ScalarType.Float);
     Tensor teacher = Tensors.leaf(Tensors.gaussian(2, 2, 4, 5, 6), ScalarType.Float);
-    new InterClassSimilarityLoss(presetOf(mode)).forward(student, teacher).backward();
+    presetOf(mode).forward(student, teacher).backward();
     assertTrue(student.grad().defined());
     assertFalse(teacher.grad().defined());
   }
@@ -265,8 +255,7 @@ class InterClassSimilarityLossTest {
   void mixedDtypesArePromotedAndTheGradientComesBackInTheStudents(Mode mode) {
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 2, 4, 5, 6), ScalarType.BFloat16);
     Tensor loss =
-        new InterClassSimilarityLoss(presetOf(mode))
-            .forward(student, Tensors.gaussian(2, 2, 4, 5, 6).to(ScalarType.Float));
+        presetOf(mode).forward(student, Tensors.gaussian(2, 2, 4, 5, 6).to(ScalarType.Float));
     loss.backward();
     assertEquals(ScalarType.Float, loss.scalar_type().intern());
     assertEquals(ScalarType.BFloat16, student.grad().scalar_type().intern());
@@ -278,8 +267,7 @@ class InterClassSimilarityLossTest {
       for (long classes : new long[] {2, 19, 151}) {
         Tensor student = Tensors.gaussian(1, 1, classes, 3, 4);
         Tensor teacher = Tensors.gaussian(2, 1, classes, 3, 4);
-        double loss =
-            new InterClassSimilarityLoss(presetOf(mode)).forward(student, teacher).item_double();
+        double loss = presetOf(mode).forward(student, teacher).item_double();
         assertTrue(loss >= 0 && loss < 1000, mode + " " + classes + ": " + loss);
       }
     }
@@ -321,7 +309,7 @@ class InterClassSimilarityLossTest {
     Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
     student.select(1, 2).select(1, 3).fill_(new Scalar(Double.NaN));
     for (Mode mode : Mode.values()) {
-      InterClassSimilarityLoss loss = new InterClassSimilarityLoss(presetOf(mode));
+      InterClassSimilarityLoss loss = presetOf(mode);
       assertTrue(
           Double.isNaN(loss.forward(student, Tensors.gaussian(2, 1, 4, 5, 5)).item_double()));
     }
@@ -366,7 +354,7 @@ class InterClassSimilarityLossTest {
         "inter-class similarity loss: mode CODE_HEAD takes no mask, the code that it reproduces"
             + " counts every pixel: use mode PAPER",
         () ->
-            new InterClassSimilarityLoss(Config.aicsdReleased())
+            InterClassSimilarityLoss.aicsdReleased()
                 .forward(map, map, torch.ones(1, 5, 5).to(ScalarType.Bool)));
   }
 
@@ -377,10 +365,10 @@ class InterClassSimilarityLossTest {
           "inter-class similarity loss: temperature is "
               + temperature
               + ", expected a finite number greater than 0",
-          () -> Config.paper().withTemperature(temperature));
+          () -> InterClassSimilarityLoss.paper().withTemperature(temperature));
     }
     refused(
-        "inter-class similarity loss: config is null", () -> new InterClassSimilarityLoss(null));
-    assertThrows(IllegalArgumentException.class, () -> Config.paper().withPrecision(null));
+        "inter-class similarity loss: mode is null",
+        () -> new InterClassSimilarityLoss(null, 1, false));
   }
 }

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.javacpp.indexer.IntIndexer;
@@ -19,8 +18,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.objective.CrossEntropy;
-import org.structkd.objective.StepInputs;
 import org.structkd.testing.Tensors;
 
 /** Labels of every integer type and size, with pixels of no class: one rule for all losses. */
@@ -43,26 +40,20 @@ class LabelsTest {
   }
 
   static List<Named> losses() {
-    PixelwiseLoss pixelwise = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
-    PairwiseLoss pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
-    InterClassSimilarityLoss classes =
-        new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+    PixelwiseLoss pixelwise = PixelwiseLoss.kd();
+    PairwiseLoss pairwise = PairwiseLoss.skdCvpr19();
+    InterClassSimilarityLoss classes = InterClassSimilarityLoss.paper();
     GlobalStructuralLoss global =
-        new GlobalStructuralLoss(
-            GlobalStructuralConfig.standard()
-                .withSampling(SamplingConfig.standard().withTeacherCorrectOnly(false)));
-    CrossEntropy supervised = new CrossEntropy("logits", VOID);
+        GlobalStructuralLoss.standard()
+            .withSampling(Sampling.standard().withTeacherCorrectOnly(false));
+    CrossEntropyLoss supervised = new CrossEntropyLoss(VOID);
     return List.of(
-        new Named("pixel-wise", (s, t, y) -> pixelwise.forward(s, t, y, VOID).item_double()),
-        new Named("pair-wise", (s, t, y) -> pairwise.forward(s, t, y, VOID).item_double()),
-        new Named("inter-class", (s, t, y) -> classes.forward(s, t, y, VOID).item_double()),
-        new Named("structural", (s, t, y) -> global.forward(s, t, null, y, 1).item_double()),
+        new Named("pixelwise", (s, t, y) -> pixelwise.forward(s, t, y, VOID).item_double()),
+        new Named("pairwise", (s, t, y) -> pairwise.forward(s, t, y, VOID).item_double()),
         new Named(
-            "cross-entropy",
-            (s, t, y) ->
-                supervised
-                    .compute(new StepInputs(Map.of("logits", s), Map.of(), y, 0))
-                    .item_double()));
+            "inter_class_similarity", (s, t, y) -> classes.forward(s, t, y, VOID).item_double()),
+        new Named("global_structural", (s, t, y) -> global.forward(s, t, null, y, 1).item_double()),
+        new Named("cross_entropy", (s, t, y) -> supervised.forward(s, y).item_double()));
   }
 
   private PointerScope scope;
@@ -160,9 +151,8 @@ class LabelsTest {
   /** Without logits nobody says how many classes there are: 255 must not become one. */
   @Test
   void noSampleIsVoid() {
-    SamplingConfig sampling = SamplingConfig.standard().withTeacherCorrectOnly(false);
-    GlobalStructuralLoss loss =
-        new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(sampling));
+    Sampling sampling = Sampling.standard().withTeacherCorrectOnly(false);
+    GlobalStructuralLoss loss = GlobalStructuralLoss.standard().withSampling(sampling);
     int[] labels = draw(16, 16);
     requireClassesInOrder(loss, labels);
     String before = NativeCall.of(() -> NativeOps.useBackend("reference"));
@@ -191,7 +181,7 @@ class LabelsTest {
   /** Nodes after pooling, not the positions before it, are what labels are resized to. */
   @Test
   void labelsOfPooledMapsAreThoseOfTheirNodes() {
-    PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.cirkd());
+    PairwiseLoss loss = PairwiseLoss.cirkd();
     Tensor student = Tensors.gaussian(1, 2, 3, 8, 10);
     Tensor teacher = Tensors.gaussian(2, 2, 3, 8, 10);
     int[] labels = draw(64, 80);
@@ -204,7 +194,7 @@ class LabelsTest {
 
   @Test
   void sampledTokensHaveTheirOwnLabels() {
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    GlobalStructuralLoss loss = GlobalStructuralLoss.standard();
     Tensor labels = Tensor.create(draw(4, 5), 2, 20);
     Tensor student = Tensors.gaussian(1, 2, 20, 3);
     Tensor teacher = Tensors.gaussian(2, 2, 20, 3);
@@ -223,7 +213,7 @@ class LabelsTest {
 
   @Test
   void tokensAndVectorsHaveTheirOwnLabels() {
-    PixelwiseLoss loss = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+    PixelwiseLoss loss = PixelwiseLoss.kd();
     Tensor labels = Tensor.create(draw(1, 3), 6);
     Tensor student = Tensors.gaussian(1, 6, 3);
     Tensor teacher = Tensors.gaussian(2, 6, 3);
@@ -234,16 +224,10 @@ class LabelsTest {
         loss.forward(student.unsqueeze(0), teacher.unsqueeze(0), labels.unsqueeze(0), VOID)
             .item_double(),
         1e-14);
-    CrossEntropy supervised = new CrossEntropy("logits", VOID);
+    CrossEntropyLoss supervised = new CrossEntropyLoss(VOID);
     assertEquals(
-        supervised
-            .compute(new StepInputs(Map.of("logits", student), Map.of(), labels, 0))
-            .item_double(),
-        supervised
-            .compute(
-                new StepInputs(
-                    Map.of("logits", student.unsqueeze(0)), Map.of(), labels.unsqueeze(0), 0))
-            .item_double(),
+        supervised.forward(student, labels).item_double(),
+        supervised.forward(student.unsqueeze(0), labels.unsqueeze(0)).item_double(),
         1e-14);
   }
 }

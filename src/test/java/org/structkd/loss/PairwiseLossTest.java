@@ -20,12 +20,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.structkd.loss.PairwiseLoss.EpsMode;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 class PairwiseLossTest {
-  private static final PairwiseLoss ALL_NODES = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+  private static final PairwiseLoss ALL_NODES = PairwiseLoss.skdCvpr19();
 
   private PointerScope scope;
 
@@ -88,12 +89,11 @@ class PairwiseLossTest {
   void presetsReproduceThePublishedCodes(
       String preset, long cs, long ct, long h, long w, double expected) {
     PairwiseLoss loss =
-        new PairwiseLoss(
-            switch (preset) {
-              case "skdReleased" -> PairwiseLoss.Config.skdReleased();
-              case "skdCvpr19" -> PairwiseLoss.Config.skdCvpr19();
-              default -> PairwiseLoss.Config.cirkd();
-            });
+        switch (preset) {
+          case "skdReleased" -> PairwiseLoss.skdReleased();
+          case "skdCvpr19" -> PairwiseLoss.skdCvpr19();
+          default -> PairwiseLoss.cirkd();
+        };
     Tensor student = Tensors.sine(1.0, 0.37, 0.2, 0, 2, cs, h, w);
     Tensor teacher = Tensors.sine(1.5, 0.61, 0.9, 0, 2, ct, h, w);
     assertEquals(expected, loss.forward(student, teacher).item_double(), 1e-10 * expected);
@@ -137,7 +137,7 @@ class PairwiseLossTest {
     for (Pooling pooling :
         List.of(Pooling.max(2, 2), Pooling.averageToNodes(4, 4), Pooling.none())) {
       int scale = pooling.equals(Pooling.none()) ? 1 : 2;
-      PairwiseLoss loss = new PairwiseLoss(PairwiseLoss.Config.cirkd().withPooling(pooling));
+      PairwiseLoss loss = PairwiseLoss.cirkd().withPooling(pooling);
       Tensor[] grads = new Tensor[2];
       double[] values = new double[2];
       for (int poisoned = 0; poisoned < 2; poisoned++) {
@@ -257,11 +257,9 @@ class PairwiseLossTest {
   void rejectsImpossibleConfigs() {
     for (double eps : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
       assertThrows(
-          IllegalArgumentException.class,
-          () -> PairwiseLoss.Config.cirkd().withEps(EpsMode.MAX, eps));
+          IllegalArgumentException.class, () -> PairwiseLoss.cirkd().withEps(EpsMode.MAX, eps));
     }
-    assertThrows(IllegalArgumentException.class, () -> PairwiseLoss.Config.cirkd().withNorm(null));
-    assertThrows(IllegalArgumentException.class, () -> new PairwiseLoss(null));
+    assertThrows(IllegalArgumentException.class, () -> PairwiseLoss.cirkd().withNorm(null));
     assertThrows(IllegalArgumentException.class, () -> Pooling.maxOfMapFraction(1.5));
     assertThrows(IllegalArgumentException.class, () -> Pooling.max(0, 2));
   }

@@ -16,12 +16,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.loss.PixelwiseLoss.Divergence;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 class PixelwiseLossTest {
-  private static final PixelwiseLoss KD = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+  private static final PixelwiseLoss KD = PixelwiseLoss.kd();
 
   private PointerScope scope;
 
@@ -36,18 +37,17 @@ class PixelwiseLossTest {
   }
 
   private static PixelwiseLoss of(Divergence divergence, double temperature) {
-    return new PixelwiseLoss(PixelwiseLoss.Config.kd(temperature).withDivergence(divergence));
+    return PixelwiseLoss.kd().withTemperature(temperature).withDivergence(divergence);
   }
 
   private static PixelwiseLoss preset(String name) {
-    return new PixelwiseLoss(
-        switch (name) {
-          case "skd" -> PixelwiseLoss.Config.skd();
-          case "skdPaper" -> PixelwiseLoss.Config.skdPaper();
-          case "kd" -> PixelwiseLoss.Config.kd(1);
-          case "aicsd" -> PixelwiseLoss.Config.aicsd();
-          default -> throw new IllegalArgumentException(name);
-        });
+    return switch (name) {
+      case "skd" -> PixelwiseLoss.skd();
+      case "skdPaper" -> PixelwiseLoss.skdPaper();
+      case "kd" -> PixelwiseLoss.kd();
+      case "aicsd" -> PixelwiseLoss.aicsd();
+      default -> throw new IllegalArgumentException(name);
+    };
   }
 
   /** The formula composed of operators, as a user would write it. */
@@ -151,9 +151,8 @@ class PixelwiseLossTest {
   void temperatureSquaredMultipliesValueAndGradient() {
     Tensor student = Tensors.gaussian(1, 1, 4, 5, 5);
     Tensor teacher = Tensors.gaussian(2, 1, 4, 5, 5);
-    PixelwiseLoss with = new PixelwiseLoss(PixelwiseLoss.Config.kd(3));
-    PixelwiseLoss without =
-        new PixelwiseLoss(PixelwiseLoss.Config.kd(3).withTemperatureSquared(false));
+    PixelwiseLoss with = PixelwiseLoss.kd().withTemperature(3);
+    PixelwiseLoss without = PixelwiseLoss.kd().withTemperature(3).withTemperatureSquared(false);
     double plain = without.forward(student, teacher).item_double();
     assertEquals(9 * plain, with.forward(student, teacher).item_double(), 1e-12);
   }
@@ -322,11 +321,10 @@ class PixelwiseLossTest {
           "pixel-wise loss: temperature is "
               + temperature
               + ", expected a finite number greater than 0",
-          () -> PixelwiseLoss.Config.kd(temperature));
+          () -> PixelwiseLoss.kd().withTemperature(temperature));
     }
     refused(
-        "pixel-wise loss: no part of a Config may be null: divergence null, divisor PIXELS",
-        () -> PixelwiseLoss.Config.kd(1).withDivergence(null));
-    refused("pixel-wise loss: config is null", () -> new PixelwiseLoss(null));
+        "pixel-wise loss: no part may be null: divergence null, divisor pixels",
+        () -> PixelwiseLoss.kd().withDivergence(null));
   }
 }

@@ -16,14 +16,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.loss.PairwiseLoss.Pairs;
+import org.structkd.loss.Sampling.Strategy;
 import org.structkd.testing.Tensors;
 
 /** Tokens [B, N, C] and vectors [B, C] beside maps, and maps that pooling makes equal. */
 class ShapesTest {
-  private static final PixelwiseLoss KD = new PixelwiseLoss(PixelwiseLoss.Config.kd(4));
-  private static final PairwiseLoss PAIRWISE = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
-  private static final PairwiseLoss BATCH =
-      new PairwiseLoss(PairwiseLoss.Config.skdCvpr19().withPairs(Pairs.WHOLE_BATCH));
+  private static final PixelwiseLoss KD = PixelwiseLoss.kd().withTemperature(4);
+  private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
+  private static final PairwiseLoss BATCH = PairwiseLoss.skdCvpr19().withPairs(Pairs.WHOLE_BATCH);
 
   private PointerScope scope;
 
@@ -37,8 +38,8 @@ class ShapesTest {
     scope.close();
   }
 
-  static List<Losses.Named> losses() {
-    return Losses.all().toList();
+  static List<LossCalls.Named> losses() {
+    return LossCalls.all().toList();
   }
 
   /** [2, 15, 4]. */
@@ -52,7 +53,7 @@ class ShapesTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void tokensAreAMapAndTheGradientHasTheirShape(Losses.Named loss) {
+  void tokensAreAMapAndTheGradientHasTheirShape(LossCalls.Named loss) {
     Tensor map = Tensors.leaf(asMap(tokens(1)), ScalarType.Float);
     Tensor expected = loss.forward(map, asMap(tokens(2)));
     expected.backward();
@@ -104,8 +105,7 @@ class ShapesTest {
         KD.forward(asMap(tokens(1)), asMap(tokens(2)), plane).item_double(),
         KD.forward(tokens(1), tokens(2), half).item_double(),
         1e-7);
-    InterClassSimilarityLoss classes =
-        new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+    InterClassSimilarityLoss classes = InterClassSimilarityLoss.paper();
     assertEquals(
         classes.forward(asMap(tokens(1)), asMap(tokens(2)), plane).item_double(),
         classes.forward(tokens(1), tokens(2), half).item_double(),
@@ -130,8 +130,7 @@ class ShapesTest {
 
   @Test
   void poolingComesBeforeSizesAreCompared() {
-    PairwiseLoss eight =
-        new PairwiseLoss(PairwiseLoss.Config.skdCvpr19().withPooling(Pooling.averageToNodes(8, 8)));
+    PairwiseLoss eight = PairwiseLoss.skdCvpr19().withPooling(Pooling.averageToNodes(8, 8));
     Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 16, 16), ScalarType.Double);
     Tensor teacher = Tensors.gaussian(2, 1, 6, 32, 32);
     Tensor value = eight.forward(student, teacher);
@@ -200,9 +199,7 @@ class ShapesTest {
     refused(
         "inter-class similarity loss: student [6, 4] has rank 2, expected 4: [batch, channels,"
             + " height, width], or 3: [batch, positions, channels]",
-        () ->
-            new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper())
-                .forward(vectors, vectors));
+        () -> InterClassSimilarityLoss.paper().forward(vectors, vectors));
     refused(
         "pixel-wise loss: student [2, 15, 4] and teacher [2, 16, 4] differ in number of positions:"
             + " leave out those that have no counterpart, such as a class token",
@@ -217,14 +214,15 @@ class ShapesTest {
     refused(
         "pair-wise loss: student [2, 15, 4] are tokens, which have no height and width to pool:"
             + " reshape them to a map [batch, channels, height, width], or use Pooling.none()",
-        () -> new PairwiseLoss(PairwiseLoss.Config.cirkd()).forward(tokens(1), tokens(2)));
-    SamplingConfig quadrants = SamplingConfig.random(4).withStrategy(Sampling.RANDOM_GRID, 4);
+        () -> PairwiseLoss.cirkd().forward(tokens(1), tokens(2)));
+    Sampling quadrants = Sampling.random(4).withStrategy(Strategy.RANDOM_GRID, 4);
     refused(
         "global structural loss: teacher [2, 15, 4] are tokens, which have no quadrants: reshape"
             + " them to a map [batch, channels, height, width], or use"
-            + " SamplingConfig.random(samples)",
+            + " Sampling.random(samples)",
         () ->
-            new GlobalStructuralLoss(GlobalStructuralConfig.standard().withSampling(quadrants))
+            GlobalStructuralLoss.standard()
+                .withSampling(quadrants)
                 .forward(tokens(1), tokens(2), 1));
   }
 }

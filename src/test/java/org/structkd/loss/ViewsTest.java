@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.loss.GlobalStructuralLoss.Comparison;
 import org.structkd.testing.Tensors;
 
 /** Tensors whose memory is not their value: each is resolved, or refused with a sentence. */
@@ -40,8 +41,8 @@ class ViewsTest {
     scope.close();
   }
 
-  static List<Losses.Named> losses() {
-    return Losses.all().toList();
+  static List<LossCalls.Named> losses() {
+    return LossCalls.all().toList();
   }
 
   private static Tensor map(long seed) {
@@ -60,7 +61,7 @@ class ViewsTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void negativeViewsGiveTheValuesThatTheyStandFor(Losses.Named loss) {
+  void negativeViewsGiveTheValuesThatTheyStandFor(LossCalls.Named loss) {
     Tensor plain = Tensors.leaf(map(1), ScalarType.Float);
     Tensor expected = loss.forward(plain, map(2));
     expected.backward();
@@ -73,7 +74,7 @@ class ViewsTest {
 
   @Test
   void negativeViewsOfWhatComesBesideTheMaps() {
-    PairwiseLoss pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+    PairwiseLoss pairwise = PairwiseLoss.skdCvpr19();
     Tensor weights = Tensors.gaussian(3, 2, 3, 5).abs().to(ScalarType.Float);
     assertEquals(
         pairwise.forward(map(1), map(2), weights).item_double(),
@@ -81,9 +82,7 @@ class ViewsTest {
     assertEquals(
         pairwise.conditionNumber(map(1), map(2)),
         pairwise.conditionNumber(negativeView(map(1)), negativeView(map(2))));
-    GlobalStructuralLoss global =
-        new GlobalStructuralLoss(
-            GlobalStructuralConfig.standard().withSampling(SamplingConfig.standard()));
+    GlobalStructuralLoss global = GlobalStructuralLoss.standard().withSampling(Sampling.standard());
     Tensor labels = map(2).argmax(new LongOptional(1), false);
     assertEquals(
         global.forward(map(1), map(2), map(2), labels, 1).item_double(),
@@ -95,15 +94,13 @@ class ViewsTest {
   /** Modes that are composed of LibTorch's operators see the same tensors. */
   @Test
   void composedModes() {
-    InterClassSimilarityLoss code =
-        new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.aicsdReleased());
+    InterClassSimilarityLoss code = InterClassSimilarityLoss.aicsdReleased();
     GlobalStructuralLoss rows =
-        new GlobalStructuralLoss(
-            GlobalStructuralConfig.standard()
-                .withSampling(SamplingConfig.random(4))
-                .withComparison(GroupComparison.ROW_DIVERGENCE));
+        GlobalStructuralLoss.standard()
+            .withSampling(Sampling.random(4))
+            .withComparison(Comparison.ROW_DIVERGENCE);
     Tensor zeros = torch.torch__efficientzerotensor(new long[] {2, 4, 3, 5}, new TensorOptions());
-    for (FeatureLoss loss : List.<FeatureLoss>of(code, (s, t) -> rows.forward(s, t, 1))) {
+    for (MapLoss loss : List.<MapLoss>of(code, (s, t) -> rows.forward(s, t, 1))) {
       assertEquals(
           loss.forward(map(1), map(2)).item_double(),
           loss.forward(negativeView(map(1)), negativeView(map(2))).item_double());
@@ -116,7 +113,7 @@ class ViewsTest {
   /** Zeros of forward-mode differentiation: they have no memory at all. */
   @ParameterizedTest
   @MethodSource("losses")
-  void zerosWithoutMemoryAreZeros(Losses.Named loss) {
+  void zerosWithoutMemoryAreZeros(LossCalls.Named loss) {
     Tensor zeros = torch.torch__efficientzerotensor(new long[] {2, 4, 3, 5}, new TensorOptions());
     assertTrue(zeros._is_zerotensor());
     assertEquals(
@@ -130,7 +127,7 @@ class ViewsTest {
   /** Rows, columns and channels in any order, overlapping and repeated: strides say it all. */
   @ParameterizedTest
   @MethodSource("losses")
-  void stridesOfEveryKind(Losses.Named loss) {
+  void stridesOfEveryKind(LossCalls.Named loss) {
     Tensor turned = map(1).permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0);
     Tensor repeated = map(2).narrow(0, 0, 1).expand(2, 4, 3, 5);
     assertFalse(turned.is_contiguous());
@@ -141,7 +138,7 @@ class ViewsTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void otherLayoutsAreRefusedByASentence(Losses.Named loss) {
+  void otherLayoutsAreRefusedByASentence(LossCalls.Named loss) {
     refused(
         loss, map(1).to_sparse(), "is not a dense (strided) tensor but Sparse: call to_dense()");
     refused(
@@ -167,7 +164,7 @@ class ViewsTest {
   /** The memory of a tensor can be taken away: what is left must not be read. */
   @ParameterizedTest
   @MethodSource("losses")
-  void tensorsWhoseMemoryIsGoneAreRefused(Losses.Named loss) {
+  void tensorsWhoseMemoryIsGoneAreRefused(LossCalls.Named loss) {
     Tensor gone = map(1).clone();
     Storage storage = gone.storage();
     storage.set_nbytes(16);
@@ -180,7 +177,7 @@ class ViewsTest {
     }
   }
 
-  private static void refused(Losses.Named loss, Tensor bad, String reason) {
+  private static void refused(LossCalls.Named loss, Tensor bad, String reason) {
     for (Tensor[] pair : new Tensor[][] {{bad, map(2)}, {map(2), bad}}) {
       IllegalArgumentException error =
           assertThrows(IllegalArgumentException.class, () -> loss.forward(pair[0], pair[1]));

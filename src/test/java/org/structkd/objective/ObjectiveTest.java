@@ -22,12 +22,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.StructkdException;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.Loss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.testing.Tensors;
 
 class ObjectiveTest {
-  private static final Term MEAN_SQUARE = // of a student's tap alone: easy to foretell
+  private static final Loss MEAN_SQUARE = // of a student's tap alone: easy to foretell
       inputs -> inputs.student("features").square().mean();
 
   private PointerScope scope;
@@ -68,17 +70,10 @@ class ObjectiveTest {
   void totalIsTheWeightedSumOfItsTerms() {
     Objective objective =
         Objective.of(
-            new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm("supervised", 1.0, Term.of(new CrossEntropyLoss(255), "logits")),
+            new WeightedTerm("pairwise", 0.5, Term.of(PairwiseLoss.skdCvpr19(), "features")),
             new WeightedTerm(
-                "pairwise",
-                0.5,
-                Term.of(new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()), "features")),
-            new WeightedTerm(
-                "interClass",
-                0.01,
-                Term.of(
-                    new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper()),
-                    "logits")));
+                "interClass", 0.01, Term.of(InterClassSimilarityLoss.paper(), "logits")));
     StepInputs inputs = anyStep(7);
     StepLoss loss = objective.compute(inputs);
     assertEquals(7, loss.step());
@@ -88,13 +83,13 @@ class ObjectiveTest {
         List.of("supervised", "pairwise", "interClass"),
         loss.terms().stream().map(TermValue::name).toList());
     double expected =
-        new PairwiseLoss(PairwiseLoss.Config.skdCvpr19())
-            .forward(inputs.student("features"), inputs.teacher("features"))
+        PairwiseLoss.skdCvpr19()
+            .forward(inputs.student().get("features"), inputs.teacher().get("features"))
             .item_double();
     assertEquals(expected, loss.term("pairwise").value(), 0.0);
     loss.total().backward();
-    assertTrue(inputs.student("features").grad().defined());
-    assertTrue(inputs.student("logits").grad().defined());
+    assertTrue(inputs.student().get("features").grad().defined());
+    assertTrue(inputs.student().get("logits").grad().defined());
   }
 
   @Test
@@ -102,7 +97,7 @@ class ObjectiveTest {
     Objective objective = Objective.of(new WeightedTerm("square", 3.0, MEAN_SQUARE));
     StepInputs inputs = anyStep(0);
     objective.compute(inputs).total().backward();
-    Tensor features = inputs.student("features");
+    Tensor features = inputs.student().get("features");
     Tensor expected = features.detach().mul(new Scalar(3.0 * 2.0 / features.numel()));
     assertTrue(Tensors.relativeError(features.grad(), expected) < 1e-14);
   }
@@ -127,11 +122,11 @@ class ObjectiveTest {
   void termOfWeightZeroGetsNoGradient() {
     Objective objective =
         Objective.of(
-            new WeightedTerm("on", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm("on", 1.0, Term.of(new CrossEntropyLoss(255), "logits")),
             new WeightedTerm("off", 0.0, MEAN_SQUARE));
     StepInputs inputs = anyStep(0);
     objective.compute(inputs).total().backward();
-    assertFalse(inputs.student("features").grad().defined());
+    assertFalse(inputs.student().get("features").grad().defined());
   }
 
   @Test
@@ -175,7 +170,7 @@ class ObjectiveTest {
 
   @Test
   void sumThatOverflowsDiverges() {
-    Term huge =
+    Loss huge =
         i ->
             i.student("logits").sum().mul(new Scalar(0)).add(new Scalar(3e38)).to(ScalarType.Float);
     Objective objective =
@@ -188,8 +183,7 @@ class ObjectiveTest {
   void supervisedTermLeavesIgnoredPixelsOut() {
     Tensor logits = Tensors.leaf(Tensors.gaussian(2, 1, 3, 1, 4), ScalarType.Double);
     Tensor labels = Tensor.create(new long[] {0, 255, 2, 255}, 1, 1, 4);
-    CrossEntropy term = new CrossEntropy("logits", 255);
-    Tensor loss = term.compute(step(0, Tensors.gaussian(1, 1, 1, 1, 4), logits, labels));
+    Tensor loss = CrossEntropyLoss.standard().forward(logits, labels);
     double[] z = Tensors.values(logits);
     double expected = 0;
     for (int x : new int[] {0, 2}) {
@@ -208,7 +202,8 @@ class ObjectiveTest {
     Tensor logits = Tensors.leaf(Tensors.gaussian(2, 1, 3, 2, 2), ScalarType.Float);
     StepInputs inputs = step(0, Tensors.gaussian(1, 1, 1, 2, 2), logits, labels(255, 1, 2, 2));
     StepLoss loss =
-        Objective.of(new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)))
+        Objective.of(
+                new WeightedTerm("supervised", 1.0, Term.of(new CrossEntropyLoss(255), "logits")))
             .compute(inputs);
     assertEquals(0.0, loss.value());
     loss.total().backward();
@@ -234,7 +229,7 @@ class ObjectiveTest {
   void manyStepsKeepNativeMemoryFlat() {
     Objective objective =
         Objective.of(
-            new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)),
+            new WeightedTerm("supervised", 1.0, Term.of(new CrossEntropyLoss(255), "logits")),
             new WeightedTerm("square", 1.0, MEAN_SQUARE));
     StepInputs inputs = anyStep(0);
     long before = 0;
@@ -281,7 +276,7 @@ class ObjectiveTest {
           () -> new WeightedTerm("a", weight, MEAN_SQUARE));
     }
     refused("a term needs a name, given: \" \"", () -> new WeightedTerm(" ", 1.0, MEAN_SQUARE));
-    refused("term \"a\": term is null", () -> new WeightedTerm("a", 1.0, null));
+    refused("term \"a\": term is null", () -> new WeightedTerm("a", 1.0, (Term) null));
   }
 
   @Test
@@ -289,14 +284,13 @@ class ObjectiveTest {
     Objective objective =
         Objective.of(
             new WeightedTerm(
-                "pairwise",
-                1.0,
-                Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "feature", "features")));
+                "pairwise", 1.0, Term.of(PairwiseLoss.cirkd(), "feature", "features")));
     refused(
-        "term \"pairwise\": student has no tap \"feature\", it has: features, logits",
+        "term \"pairwise\": student has no tap \"feature\" for the role \"features\", it has:"
+            + " features, logits; did you mean \"features\"?",
         () -> objective.compute(anyStep(0)));
     refused(
-        "term \"pairwise\": student has no tap \"feature\", it has: none",
+        "term \"pairwise\": student has no tap \"feature\" for the role \"features\", it has: none",
         () -> objective.requireTaps(new Taps(Set.of(), Set.of("features"))));
     assertEquals(Taps.of("feature", "features"), objective.taps());
   }
@@ -323,7 +317,7 @@ class ObjectiveTest {
 
   @Test
   void whatLibTorchRefusesIsToldInASentenceWithTheTermsName() {
-    Term closed =
+    Loss closed =
         i -> {
           Tensor gone = i.student("logits").mul(new Scalar(2));
           gone.close();
@@ -338,7 +332,7 @@ class ObjectiveTest {
             + " has ended",
         e.getMessage());
     IllegalStateException own = new IllegalStateException("mine");
-    Term failing =
+    Loss failing =
         i -> {
           throw own;
         };
@@ -368,11 +362,12 @@ class ObjectiveTest {
   @Test
   void rejectsLabelsThatDoNotFit() {
     Objective objective =
-        Objective.of(new WeightedTerm("supervised", 1.0, new CrossEntropy("logits", 255)));
+        Objective.of(
+            new WeightedTerm("supervised", 1.0, Term.of(new CrossEntropyLoss(255), "logits")));
     Tensor features = Tensors.gaussian(1, 2, 4, 5, 5);
     Tensor logits = Tensors.gaussian(2, 2, 3, 5, 5);
     refused(
-        "term \"supervised\": step 0 has no labels, but a term needs them",
+        "term \"supervised\": batch has no target \"labels\", it has: none",
         () -> objective.compute(step(0, features, logits, null)));
     refused(
         "term \"supervised\": cross-entropy: labels has the value 3, expected 0 to 2 (the"

@@ -18,15 +18,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.structkd.loss.FeatureLoss;
-import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Loss;
+import org.structkd.loss.MapLoss;
+import org.structkd.loss.Sampling;
 import org.structkd.testing.Tensors;
 
 /** What terms read, what they count, and what is told about their gradients. */
 class TermLossTest {
-  private static final FeatureLoss SQUARED_GAP = (s, t) -> s.sub(t).square().mean();
+  private static final MapLoss SQUARED_GAP = (s, t) -> s.sub(t).square().mean();
 
   private PointerScope scope;
 
@@ -63,8 +64,9 @@ class TermLossTest {
     assertEquals(100, value(Term.of(SQUARED_GAP, "a"), inputs).value());
     assertEquals(new Taps(Set.of("a"), Set.of("b")), term.taps());
     assertEquals(OptionalLong.of(9), value(term, inputs).tookPart());
-    assertEquals(OptionalLong.empty(), value(in -> term.compute(in), inputs).tookPart());
-    assertEquals(OptionalLong.of(9), value(term.reading(Taps.NONE), inputs).tookPart());
+    Term uncounted = Term.of(in -> SQUARED_GAP.forward(in.student("a"), in.teacher("b")));
+    assertEquals((22.0 - 1) * (22 - 1), value(uncounted, inputs).value());
+    assertEquals(OptionalLong.empty(), value(uncounted, inputs).tookPart());
   }
 
   private static Tensor labelled(long... values) {
@@ -77,10 +79,9 @@ class TermLossTest {
     Tensor logits = Tensors.leaf(Tensor.create(z, 1, 2, 1, 3), ScalarType.Float);
     Tensor clean =
         Tensors.leaf(Tensor.create(new double[] {1, 7, 3, -1, 8, 2}, 1, 2, 1, 3), ScalarType.Float);
-    CrossEntropy term = new CrossEntropy("logits", 255);
     Tensor labels = labelled(0, 255, 1);
-    Tensor loss = term.compute(new StepInputs(Map.of("logits", logits), Map.of(), labels, 0));
-    Tensor expected = term.compute(new StepInputs(Map.of("logits", clean), Map.of(), labels, 0));
+    Tensor loss = CrossEntropyLoss.standard().forward(logits, labels);
+    Tensor expected = CrossEntropyLoss.standard().forward(clean, labels);
     loss.backward();
     expected.backward();
     assertEquals(expected.item_double(), loss.item_double());
@@ -91,7 +92,7 @@ class TermLossTest {
   @Test
   void crossEntropyCountsValidPixels() {
     Tensor logits = Tensors.leaf(Tensors.gaussian(1, 1, 2, 1, 3), ScalarType.Float);
-    CrossEntropy term = new CrossEntropy("logits", 255);
+    Term term = Term.of(CrossEntropyLoss.standard(), "logits");
     for (int valid = 0; valid <= 3; valid++) {
       Tensor labels = labelled(valid > 0 ? 1 : 255, valid > 1 ? 0 : 255, valid > 2 ? 1 : 255);
       StepInputs inputs = new StepInputs(Map.of("logits", logits), Map.of(), labels, 0);
@@ -101,7 +102,7 @@ class TermLossTest {
 
   @Test
   void theStructuralTermIsItsLossAndCountsSamples() {
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    GlobalStructuralLoss loss = GlobalStructuralLoss.standard();
     Tensor features = Tensors.gaussian(1, 2, 4, 6, 6).to(ScalarType.Float);
     Tensor teacher = Tensors.gaussian(2, 2, 4, 6, 6).to(ScalarType.Float);
     Tensor logits = Tensors.gaussian(3, 2, 3, 6, 6).to(ScalarType.Float);
@@ -111,8 +112,8 @@ class TermLossTest {
     StepInputs inputs =
         new StepInputs(
             Map.of("f", ours), Map.of("f", teacher, "z", logits), labels.to(ScalarType.Long), 5);
-    Term term = Term.of(loss, "f", "z");
-    term.compute(inputs).backward();
+    Term term = Term.of(loss, "f").withTeacher("logits", "z");
+    loss.forward(term.inputs(inputs, null)).backward();
     Tensor expected = loss.forward(theirs, teacher, logits, labels.to(ScalarType.Long), 5);
     expected.backward();
     TermValue value = value(term, inputs);
@@ -120,12 +121,7 @@ class TermLossTest {
     assertTrue(Tensors.sameBits(theirs.grad(), ours.grad()));
     assertEquals(OptionalLong.of(2 * 3 * 8), value.tookPart());
     assertEquals(new Taps(Set.of("f"), Set.of("f", "z")), term.taps());
-    Term random =
-        Term.of(
-            new GlobalStructuralLoss(
-                GlobalStructuralConfig.standard().withSampling(SamplingConfig.random(4))),
-            "f",
-            "z");
+    Term random = Term.of(GlobalStructuralLoss.standard().withSampling(Sampling.random(4)), "f");
     assertEquals(Taps.of("f", "f"), random.taps());
     StepInputs unlabelled = new StepInputs(Map.of("f", ours), Map.of("f", teacher), null, 5);
     assertEquals(OptionalLong.of(8), value(random, unlabelled).tookPart());
@@ -200,7 +196,7 @@ class TermLossTest {
     try (NoGradGuard values = new NoGradGuard()) {
       layer.weight().fill_(new Scalar(1.0));
     }
-    Term slope = in -> in.student("out").sum();
+    Loss slope = in -> in.student("out").sum();
     Objective objective =
         Objective.of(new WeightedTerm("a", 1e19, slope), new WeightedTerm("b", 1e19, slope));
     GradientCheck check = new GradientCheck(objective, layer);

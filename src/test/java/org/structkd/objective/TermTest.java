@@ -15,16 +15,15 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.structkd.loss.FeatureLoss;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.testing.Tensors;
 
 /** What {@link Term#of} offers without a lambda. */
 class TermTest {
-  private static final PixelwiseLoss KD = new PixelwiseLoss(PixelwiseLoss.Config.kd(2));
+  private static final PixelwiseLoss KD = PixelwiseLoss.kd().withTemperature(2);
 
   private PointerScope scope;
   private Tensor student;
@@ -55,6 +54,14 @@ class TermTest {
     scope.close();
   }
 
+  private static Tensor compute(Term term, StepInputs inputs) {
+    return term.loss().forward(term.inputs(inputs, null));
+  }
+
+  private double value(Term term) {
+    return compute(term, inputs).item_double();
+  }
+
   private Tensor small(Tensor map) {
     return torch.upsample_bilinear2d(map, new long[] {4, 6}, false);
   }
@@ -62,20 +69,19 @@ class TermTest {
   @Test
   void theTeacherIsResizedToTheStudent() {
     Term term = Term.of(KD, "logits").withTeacherResized();
-    Tensor loss = term.compute(inputs);
+    Tensor loss = compute(term, inputs);
     assertEquals(KD.forward(student, small(teacher)).item_double(), loss.item_double());
     loss.backward();
     assertTrue(student.grad().defined());
     IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> Term.of(KD, "logits").compute(inputs));
+        assertThrows(IllegalArgumentException.class, () -> compute(Term.of(KD, "logits"), inputs));
     assertTrue(e.getMessage().contains("differ in height and width"), e.getMessage());
   }
 
   @Test
   void eachNetworkIsReadAtItsOwnTap() {
     Term term = Term.of(KD, "features", "other").withTeacherResized();
-    assertEquals(
-        KD.forward(student, small(other)).item_double(), term.compute(inputs).item_double());
+    assertEquals(KD.forward(student, small(other)).item_double(), value(term));
     assertEquals(new Taps(Set.of("features"), Set.of("other")), term.taps());
   }
 
@@ -85,44 +91,36 @@ class TermTest {
     Tensor valid = atMap.ne(new Scalar(255));
     assertEquals(
         KD.forward(student, small(teacher), valid).item_double(),
-        Term.of(KD, "logits")
-            .withIgnoreIndex(255)
-            .withTeacherResized()
-            .compute(inputs)
-            .item_double());
-    PairwiseLoss pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+        value(Term.of(KD, "logits").withIgnoreIndex(255).withTeacherResized()));
+    PairwiseLoss pairwise = PairwiseLoss.skdCvpr19();
     assertEquals(
         pairwise.forward(student, small(teacher), valid.to(ScalarType.Float)).item_double(),
-        Term.of(pairwise, "logits")
-            .withTeacherResized()
-            .withIgnoreIndex(255)
-            .compute(inputs)
-            .item_double());
+        value(Term.of(pairwise, "logits").withTeacherResized().withIgnoreIndex(255)));
   }
 
   @Test
   void theStructuralTermDrawsAmongPixelsThatTheTeacherGetsRight() {
-    GlobalStructuralLoss loss = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
-    Term term = Term.of(loss, "features", "other").withTeacherResized();
-    double value = term.compute(inputs).item_double();
+    GlobalStructuralLoss loss = GlobalStructuralLoss.standard();
+    Term term = Term.of(loss, "features").withTeacher("logits", "other").withTeacherResized();
+    double value = value(term);
     assertTrue(value > 0);
     assertEquals(
         loss.forward(student, small(teacher), small(other), labels, 5).item_double(), value);
     assertEquals(new Taps(Set.of("features"), Set.of("features", "other")), term.taps());
-    assertEquals(
-        new Taps(Set.of("a"), Set.of("a")), Term.of(loss, "a", "a").taps(), "one tap for both");
+    Taps own = new Taps(Set.of("a"), Set.of("a", "logits"));
+    assertEquals(own, Term.of(loss, "a").taps(), "a role that is not wired is its own tap");
   }
 
   @Test
   void whatCannotBeIsRefused() {
-    FeatureLoss own = (s, t) -> s.sub(t).square().mean();
+    MapLoss own = (s, t) -> s.sub(t).square().mean();
     IllegalArgumentException e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> Term.of(own, "logits").withTeacherResized().withIgnoreIndex(255).compute(inputs));
+            () -> Term.of(own, "logits").withTeacherResized().withIgnoreIndex(255));
     assertEquals(
-        "this loss has no rule for positions without a label, so it cannot leave out those of the"
-            + " ignoreIndex 255",
+        "the loss has no rule for positions without a label, so it cannot leave out those of the"
+            + " ignoreIndex 255 of a term; some losses have a setting of their own for it",
         e.getMessage());
     StepInputs tokens =
         new StepInputs(
@@ -130,7 +128,7 @@ class TermTest {
     e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> Term.of(KD, "t").withTeacherResized().compute(tokens));
+            () -> compute(Term.of(KD, "t").withTeacherResized(), tokens));
     assertEquals(
         "resizing of the teacher: student [2, 5, 3] and teacher [2, 6, 3], expected two maps"
             + " [batch, channels, height, width]",
@@ -138,9 +136,9 @@ class TermTest {
     e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> Term.of(KD, "t").withIgnoreIndex(255).compute(tokens));
-    assertEquals("step 0 has no labels, but a term needs them", e.getMessage());
-    assertThrows(IllegalArgumentException.class, () -> Term.of((FeatureLoss) null, "logits"));
+            () -> compute(Term.of(KD, "t").withIgnoreIndex(255), tokens));
+    assertEquals("batch has no target \"labels\", it has: none", e.getMessage());
+    assertThrows(IllegalArgumentException.class, () -> Term.of(null, "logits"));
     assertThrows(IllegalArgumentException.class, () -> Term.of(KD, null));
   }
 }

@@ -19,9 +19,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.model.SegmentationNet;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
+import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 
@@ -141,7 +142,8 @@ class BeforeTheFirstStepTest {
             0,
             0,
             Objective.of(
-                new WeightedTerm("supervised", falling, new CrossEntropy("upsampled", -1)))),
+                new WeightedTerm(
+                    "supervised", falling, Term.of(new CrossEntropyLoss(-1), "upsampled")))),
         IllegalArgumentException.class,
         "supervised",
         "at step 3");

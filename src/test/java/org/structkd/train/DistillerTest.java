@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
@@ -33,11 +32,12 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.loss.Loss;
+import org.structkd.loss.LossInputs;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.Taps;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 
@@ -228,7 +228,7 @@ class DistillerTest {
 
   /** A term that is harmless until a step, and then not a number for one image. */
   private static Objective failing(long step, int image) {
-    Term term =
+    Loss loss =
         inputs -> {
           Tensor square = inputs.student("features").square();
           Tensor perImage = square.mean(1, 2, 3);
@@ -236,11 +236,12 @@ class DistillerTest {
             return perImage.mean();
           }
           // Depends on the image's content alone, so that it is found in a batch of one, too.
-          Tensor marked = inputs.requireLabels().select(1, 0).select(1, 0).eq(new Scalar(image));
+          Tensor marked =
+              inputs.target(LossInputs.LABELS).select(1, 0).select(1, 0).eq(new Scalar(image));
           return torch.where(marked, perImage.mul(new Scalar(Double.NaN)), perImage).mean();
         };
     return Objective.of(
-        new WeightedTerm("fragile", 1, term.reading(new Taps(Set.of("features"), Set.of()))));
+        new WeightedTerm("fragile", 1, Term.of(loss).withStudent("features", "features")));
   }
 
   @Test
@@ -368,7 +369,7 @@ class DistillerTest {
   /** LibTorch's own text, wherever in a training it comes from, is told in a sentence. */
   @Test
   void aTermThatLibTorchRefusesEndsInASentence() {
-    Term refused = inputs -> inputs.student("logits").matmul(torch.ones(2, 3)).sum();
+    Loss refused = inputs -> inputs.student("logits").matmul(torch.ones(2, 3)).sum();
     Objective objective = Objective.of(new WeightedTerm("product", 1, refused));
     RuntimeException e =
         assertThrows(StructkdException.class, () -> distiller(objective, 0).train(net(4, 1)));

@@ -21,9 +21,10 @@ import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
+import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Loss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.model.SegmentationNet;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
@@ -71,11 +72,11 @@ class ResumeTest {
     Distiller distiller() {
       Objective objective =
           Objective.of(
-              new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)),
+              new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
               new WeightedTerm(
                   "pixelwise",
                   weight,
-                  Term.of(new PixelwiseLoss(PixelwiseLoss.Config.kd(temperature)), "logits")));
+                  Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
               new TrainingConfig(steps, LearningRate.poly(rate), 0, 0),
@@ -224,7 +225,7 @@ class ResumeTest {
   @Test
   void aLambdaIsTheSameInAnotherProcess() {
     // Only this process knows the address that it prints; the rest is where it was written.
-    Term term = inputs -> inputs.student("logits").mean();
+    Loss term = inputs -> inputs.student("logits").mean();
     TrainingIdentity identity =
         new TrainingIdentity(
             new TrainingConfig(1, LearningRate.poly(1), 0, 0),
@@ -261,7 +262,8 @@ class ResumeTest {
   private static Distiller decayed(Path file) {
     return new Distiller(
             new TrainingConfig(STEPS, new LearningRate(0.01, 0, 40), 0, 0),
-            Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1))),
+            Objective.of(
+                new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled"))),
             BatchSource.of(SceneBatches.of(SCENES, 2)))
         .withCheckpoint(file);
   }

@@ -31,10 +31,10 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.loss.Loss;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.ForwardingNetwork;
 
@@ -316,7 +316,7 @@ class TrainingEndsTest {
 
   /** From a step on a term has a sparse gradient, which LibTorch's Adam refuses. */
   private static Objective sparseFrom(int step, Tensor table) {
-    Term term =
+    Loss term =
         inputs -> {
           Tensor loss = inputs.student(SegmentationNet.LOGITS).square().mean();
           if (inputs.step() < step) {

@@ -20,11 +20,11 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
@@ -47,13 +47,9 @@ class TutorialTest {
           new SegmentationNet(new SegmentationNet.Config(1, 6, FashionScenes.CLASSES), 1);
       Objective objective =
           Objective.of(
-              new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)),
-              new WeightedTerm(
-                  "pixelwise", 5, Term.of(new PixelwiseLoss(PixelwiseLoss.Config.kd(1)), "logits")),
-              new WeightedTerm(
-                  "pairwise",
-                  1,
-                  Term.of(new PairwiseLoss(PairwiseLoss.Config.cirkd()), "features")));
+              new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
+              new WeightedTerm("pixelwise", 5, Term.of(PixelwiseLoss.kd(), "logits")),
+              new WeightedTerm("pairwise", 1, Term.of(PairwiseLoss.cirkd(), "features")));
       TrainingConfig config = new TrainingConfig(steps, LearningRate.poly(0.01), 0, 100);
       StopSignal stop = new StopSignal();
       TrainingListener rule =

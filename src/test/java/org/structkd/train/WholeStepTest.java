@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
@@ -21,15 +20,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
+import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Loss;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.LossValue;
 import org.structkd.model.SegmentationNet;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
-import org.structkd.objective.Taps;
 import org.structkd.objective.Term;
-import org.structkd.objective.TermLoss;
 import org.structkd.objective.WeightedTerm;
 
 /** A step reaches the student whole or not at all. */
@@ -38,7 +37,8 @@ class WholeStepTest {
   private static final int BATCH = 2;
   private static final FashionScenes SCENES = FashionScenes.bundled();
   private static final WeightedTerm SUPERVISED =
-      new WeightedTerm("supervised", 1, new CrossEntropy(SegmentationNet.UPSAMPLED, -1));
+      new WeightedTerm(
+          "supervised", 1, Term.of(new CrossEntropyLoss(-1), SegmentationNet.UPSAMPLED));
 
   private PointerScope scope;
 
@@ -71,13 +71,14 @@ class WholeStepTest {
   }
 
   /** A term of the student's logits that is harmless until a step. */
-  private static WeightedTerm fromStep(long step, Term broken) {
-    Term term = in -> in.step() < step ? in.student("logits").square().mean() : broken.compute(in);
+  private static WeightedTerm fromStep(long step, Loss broken) {
     return new WeightedTerm(
-        "broken", 1, term.reading(new Taps(Set.of(SegmentationNet.LOGITS), Set.of())));
+        "broken",
+        1,
+        in -> in.step() < step ? in.student("logits").square().mean() : broken.forward(in));
   }
 
-  private static Tensor finiteWithGradientNan(StepInputs in) {
+  private static Tensor finiteWithGradientNan(LossInputs in) {
     return in.student("logits").mul(new Scalar(0)).sum().sqrt();
   }
 
@@ -264,7 +265,7 @@ class WholeStepTest {
 
   @Test
   void aTermThatIsZeroForTwentyStepsIsToldOnceWithTheReason() throws IOException {
-    Term nothing = in -> in.student("logits").mul(new Scalar(0)).sum();
+    Loss nothing = in -> in.student("logits").mul(new Scalar(0)).sum();
     List<String> told = new ArrayList<>();
     distiller(
             SUPERVISED,
@@ -272,17 +273,18 @@ class WholeStepTest {
             new WeightedTerm(
                 "unlabelled",
                 1,
-                new Term() {
+                new Loss() {
                   @Override
-                  public Tensor compute(StepInputs in) {
+                  public Tensor forward(LossInputs in) {
                     return measure(in).loss();
                   }
 
                   @Override
-                  public TermLoss measure(StepInputs in) {
-                    Tensor noLabel = in.requireLabels().mul(new Scalar(0));
-                    return new CrossEntropy(SegmentationNet.UPSAMPLED, 0)
-                        .measure(new StepInputs(in.student(), Map.of(), noLabel, in.step()));
+                  public LossValue measure(LossInputs in) {
+                    Tensor noLabel = in.target(LossInputs.LABELS).mul(new Scalar(0));
+                    Tensor logits = in.student(SegmentationNet.UPSAMPLED);
+                    return new LossValue(
+                        new CrossEntropyLoss(0).forward(logits, noLabel), noLabel.sum());
                   }
                 }))
         .withListener(

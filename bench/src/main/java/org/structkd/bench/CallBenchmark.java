@@ -19,12 +19,11 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.Sampling;
 
 /** What a call costs where there is next to nothing to compute: maps of one node. */
 @State(Scope.Benchmark)
@@ -77,20 +76,17 @@ public class CallBenchmark {
       case "libtorch":
         return student::neg;
       case "pixelwise":
-        var pixelwise = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+        var pixelwise = PixelwiseLoss.kd();
         return () -> pixelwise.forward(student, teacher);
       case "pairwise":
-        var pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
+        var pairwise = PairwiseLoss.skdCvpr19();
         return () -> pairwise.forward(student, teacher);
       case "inter_class_similarity":
-        var interClass = new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
+        var interClass = InterClassSimilarityLoss.paper();
         return () -> interClass.forward(student, teacher);
       case "global_structural":
         var structural =
-            new GlobalStructuralLoss(
-                GlobalStructuralConfig.standard()
-                    .withSampling(SamplingConfig.all())
-                    .withGroupWidth(1));
+            GlobalStructuralLoss.standard().withSampling(Sampling.all()).withGroupWidth(1);
         return () -> structural.forward(student, teacher, STEP);
       default:
         throw new IllegalArgumentException("callee is " + callee);

@@ -2,7 +2,7 @@ package org.structkd.bench;
 
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.structkd.loss.FeatureLoss;
+import org.structkd.loss.MapLoss;
 
 /** One way to compute a loss; temporaries belong to the caller's PointerScope. */
 interface Computation {
@@ -13,7 +13,7 @@ interface Computation {
   Tensor full(Tensor student, Tensor teacher);
 
   /** By LibTorch's autograd. */
-  static Computation autograd(FeatureLoss loss) {
+  static Computation autograd(MapLoss loss) {
     return new Computation() {
       @Override
       public Tensor value(Tensor student, Tensor teacher) {

@@ -1,6 +1,6 @@
 package org.structkd.bench;
 
-import org.structkd.loss.FeatureLoss;
+import org.structkd.loss.MapLoss;
 
 /**
  * What a provider runs on one size.
@@ -10,8 +10,8 @@ import org.structkd.loss.FeatureLoss;
  * @param truthName providers of a case with the same name share the result; empty: nobody does
  * @param leanTruth the same in little memory, for a GPU's sizes
  */
-record Contender(Computation timed, FeatureLoss truth, String truthName, FeatureLoss leanTruth) {
-  Contender(Computation timed, FeatureLoss truth, String truthName) {
+record Contender(Computation timed, MapLoss truth, String truthName, MapLoss leanTruth) {
+  Contender(Computation timed, MapLoss truth, String truthName) {
     this(timed, truth, truthName, truth);
   }
 }

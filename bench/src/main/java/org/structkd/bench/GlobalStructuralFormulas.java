@@ -14,10 +14,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.FeatureLoss;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.SamplingConfig;
+import org.structkd.loss.MapLoss;
+import org.structkd.loss.Sampling;
 
 /**
  * Global structural loss of rows that were sampled before, 8 groups. All sides draw a permutation
@@ -43,11 +42,10 @@ final class GlobalStructuralFormulas implements LossFormulas {
   public Contender contender(String provider, CaseShape shape) {
     if (provider.startsWith("structkd")) {
       GlobalStructuralLoss loss =
-          new GlobalStructuralLoss(
-              GlobalStructuralConfig.standard()
-                  .withSampling(SamplingConfig.all())
-                  .withGroupWidth(shape.nodes() / GROUPS));
-      FeatureLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
+          GlobalStructuralLoss.standard()
+              .withSampling(Sampling.all())
+              .withGroupWidth(shape.nodes() / GROUPS);
+      MapLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
       return new Contender(Computation.autograd(timed), timed, "structkd");
     }
     Composition composition =
@@ -57,8 +55,7 @@ final class GlobalStructuralFormulas implements LossFormulas {
           default ->
               new Composition(maps -> torch.rand(maps.shape(), maps.options()).argsort(2, false));
         };
-    FeatureLoss timed =
-        provider.equals("authors") ? composition::lossByLoops : composition::lossAtOnce;
+    MapLoss timed = provider.equals("authors") ? composition::lossByLoops : composition::lossAtOnce;
     // The truth is that of the permutation drawn last, so nobody shares it.
     return new Contender(Computation.autograd(timed), composition::lossOfLastDraw, "");
   }

@@ -7,14 +7,12 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.Precision;
+import org.structkd.loss.PairwiseLoss.Precision;
 
 /** Inter-class similarity loss as published. */
 final class InterClassSimilarityFormulas implements LossFormulas {
-  private static final InterClassSimilarityLoss LOSS =
-      new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
-  private static final InterClassSimilarityLoss FAST =
-      new InterClassSimilarityLoss(LOSS.config().withPrecision(Precision.FAST));
+  private static final InterClassSimilarityLoss LOSS = InterClassSimilarityLoss.paper();
+  private static final InterClassSimilarityLoss FAST = LOSS.config().withPrecision(Precision.FAST);
   private static final Scalar ONE = new Scalar(1.0).retainReference();
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
   private static final long NO_REDUCTION = 0; // as operators number it

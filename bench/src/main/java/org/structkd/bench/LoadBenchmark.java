@@ -56,7 +56,7 @@ public class LoadBenchmark {
   @Benchmark
   public double loadAndFirstCall() {
     try (PointerScope temporaries = new PointerScope()) {
-      Tensor loss = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19()).forward(student, teacher);
+      Tensor loss = PairwiseLoss.skdCvpr19().forward(student, teacher);
       loss.backward();
       return loss.item_double();
     }

@@ -8,14 +8,14 @@ import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.FeatureLoss;
-import org.structkd.loss.Pairs;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.Precision;
+import org.structkd.loss.PairwiseLoss.Pairs;
+import org.structkd.loss.PairwiseLoss.Precision;
 
 /** Pair-wise loss over all nodes, gradient through the length. */
 final class PairwiseFormulas implements LossFormulas {
-  private static final PairwiseLoss.Config CONFIG = PairwiseLoss.Config.skdCvpr19();
+  private static final PairwiseLoss CONFIG = PairwiseLoss.skdCvpr19();
   private static final Scalar ONE = new Scalar(1.0).retainReference();
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
 
@@ -41,9 +41,8 @@ final class PairwiseFormulas implements LossFormulas {
   @Override
   public Contender contender(String provider, CaseShape shape) {
     boolean whole = shape.wholeBatch();
-    PairwiseLoss.Config config = whole ? CONFIG.withPairs(Pairs.WHOLE_BATCH) : CONFIG;
-    FeatureLoss truth =
-        (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
+    PairwiseLoss config = whole ? CONFIG.withPairs(Pairs.WHOLE_BATCH) : CONFIG;
+    MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
           case "eager", "eager-malloc" ->
@@ -53,9 +52,8 @@ final class PairwiseFormulas implements LossFormulas {
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->
               Computation.byHand((s, t, wantGradient) -> gramByHand(s, t, whole, wantGradient));
-          case "structkd-fast" ->
-              Computation.autograd(new PairwiseLoss(config.withPrecision(Precision.FAST)));
-          default -> Computation.autograd(new PairwiseLoss(config));
+          case "structkd-fast" -> Computation.autograd(config.withPrecision(Precision.FAST));
+          default -> Computation.autograd(config);
         };
     if (provider.equals("authors")) {
       return new Contender(

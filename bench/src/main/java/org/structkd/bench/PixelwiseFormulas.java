@@ -8,7 +8,7 @@ import org.structkd.loss.PixelwiseLoss;
 
 /** Pixel-wise divergence of the teacher from the student, a mean over pixels. */
 final class PixelwiseFormulas implements LossFormulas {
-  private static final PixelwiseLoss LOSS = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
+  private static final PixelwiseLoss LOSS = PixelwiseLoss.kd();
   private static final long SUM = 2; // the reduction as operators number it
 
   @Override

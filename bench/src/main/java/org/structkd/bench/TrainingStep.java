@@ -8,7 +8,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.GlobalStructuralConfig;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
@@ -31,12 +30,10 @@ final class TrainingStep {
   private static final long SUM = 2;
   private static final long STEP = 1;
 
-  private static final PixelwiseLoss PIXELWISE = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
-  private static final PairwiseLoss PAIRWISE = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
-  private static final InterClassSimilarityLoss INTER_CLASS =
-      new InterClassSimilarityLoss(InterClassSimilarityLoss.Config.paper());
-  private static final GlobalStructuralLoss STRUCTURAL =
-      new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+  private static final PixelwiseLoss PIXELWISE = PixelwiseLoss.kd();
+  private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
+  private static final InterClassSimilarityLoss INTER_CLASS = InterClassSimilarityLoss.paper();
+  private static final GlobalStructuralLoss STRUCTURAL = GlobalStructuralLoss.standard();
 
   private final Tensor images;
   private final Tensor labels; // of the images' size

@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.loss.FeatureLoss;
+import org.structkd.loss.MapLoss;
 
 /**
  * What is right: the loss in f64, by LibTorch where a composition says what it is, else by the
@@ -27,7 +27,7 @@ record Truth(double value, Tensor gradient) {
   static final String FOLDER = "structkd.bench.truth";
 
   /** An empty name keeps nothing. */
-  static Truth of(String name, FeatureLoss loss, Tensor student, Tensor teacher) {
+  static Truth of(String name, MapLoss loss, Tensor student, Tensor teacher) {
     String folder = System.getProperty(FOLDER);
     if (folder == null || name.isEmpty()) {
       return compute("reference", loss, student, teacher);
@@ -46,11 +46,11 @@ record Truth(double value, Tensor gradient) {
   }
 
   /** Where the reference's plain loops would take hours: our part by the CPU backend. */
-  static Truth onCpu(FeatureLoss loss, Tensor student, Tensor teacher) {
+  static Truth onCpu(MapLoss loss, Tensor student, Tensor teacher) {
     return compute("cpu", loss, student, teacher);
   }
 
-  private static Truth compute(String backend, FeatureLoss loss, Tensor student, Tensor teacher) {
+  private static Truth compute(String backend, MapLoss loss, Tensor student, Tensor teacher) {
     Tensor exact = student.detach().cpu().to(ScalarType.Double).set_requires_grad(true);
     String before = NativeCall.of(() -> NativeOps.useBackend(backend));
     try {

@@ -10,11 +10,10 @@ import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
-import org.structkd.loss.GlobalStructuralConfig;
+import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
-import org.structkd.objective.CrossEntropy;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
@@ -30,16 +29,17 @@ final class Training {
 
   /** To learn from labels: the teacher, and the student alone. */
   static Objective supervised() {
-    return Objective.of(new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", -1)));
+    return Objective.of(
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")));
   }
 
   /** To learn from labels and from the outputs of a teacher. */
   static Objective distilled() {
-    var pixelwise = new PixelwiseLoss(PixelwiseLoss.Config.kd(1));
-    var pairwise = new PairwiseLoss(PairwiseLoss.Config.skdCvpr19());
-    var global = new GlobalStructuralLoss(GlobalStructuralConfig.standard());
+    var pixelwise = PixelwiseLoss.kd();
+    var pairwise = PairwiseLoss.skdCvpr19();
+    var global = GlobalStructuralLoss.standard();
     return Objective.of(
-        new WeightedTerm("supervised", 1, new CrossEntropy("upsampled", 255)),
+        new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(255), "upsampled")),
         new WeightedTerm("pixelwise", 5, Term.of(pixelwise, "logits")),
         new WeightedTerm("pairwise", 1, Term.of(pairwise, "features")),
         new WeightedTerm("structural", 1, Term.of(global, "features", "logits")));

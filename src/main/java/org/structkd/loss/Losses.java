@@ -1,0 +1,139 @@
+package org.structkd.loss;
+
+import static org.structkd.loss.Losses.Kind.COMPOSITION;
+import static org.structkd.loss.Losses.Kind.KERNEL;
+
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.structkd.internal.Words;
+
+/** The list of all losses: a line here makes a loss known to recipes, commands, tests and docs. */
+public final class Losses {
+  /** How a loss is computed. */
+  public enum Kind {
+    /** By a kernel of its own on every backend. */
+    KERNEL,
+    /** Of LibTorch operators. */
+    COMPOSITION;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  private static final List<Entry> ALL =
+      List.of(
+          new Entry(
+              "cross_entropy", CrossEntropyLoss.class, COMPOSITION, "none: learning from labels"),
+          new Entry(
+              "pixelwise",
+              PixelwiseLoss.class,
+              KERNEL,
+              "Hinton et al. 2015; Liu et al., CVPR 2019"),
+          new Entry("pairwise", PairwiseLoss.class, KERNEL, "Liu et al., CVPR 2019"),
+          new Entry(
+              "inter_class_similarity",
+              InterClassSimilarityLoss.class,
+              KERNEL,
+              "Mansourian et al. 2023"),
+          new Entry(
+              "global_structural",
+              GlobalStructuralLoss.class,
+              KERNEL,
+              "Ahn et al., IEEE Access 2025"),
+          new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
+          new Entry(
+              "activation_boundary",
+              ActivationBoundaryLoss.class,
+              COMPOSITION,
+              "Heo et al., AAAI 2019"),
+          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"));
+
+  private Losses() {}
+
+  /** {@return all losses, in the order of the docs} */
+  public static List<Entry> all() {
+    return ALL;
+  }
+
+  /**
+   * {@return the loss of an id}
+   *
+   * @param id such as "pairwise"
+   * @throws IllegalArgumentException naming the known ids, if there is none
+   */
+  public static Entry of(String id) {
+    for (Entry entry : ALL) {
+      if (entry.id().equals(id)) {
+        return entry;
+      }
+    }
+    List<String> known = ALL.stream().map(Entry::id).toList();
+    throw new IllegalArgumentException(
+        "there is no loss \"" + id + "\", there are: " + Words.listNearest(id, known));
+  }
+
+  /**
+   * A loss by its names.
+   *
+   * @param id its name in recipes, options and files
+   * @param type the record
+   * @param kind how it is computed; of a kernel loss some variants may be composed
+   * @param paper where it comes from
+   */
+  public record Entry(String id, Class<? extends Loss> type, Kind kind, String paper) {
+    /** {@return the names of its presets, such as "skd_cvpr19" for {@code skdCvpr19()}} */
+    public Set<String> presets() {
+      return methods().keySet();
+    }
+
+    /**
+     * {@return the loss with the settings of a preset}
+     *
+     * @param preset one of {@link #presets}
+     * @throws IllegalArgumentException naming the known presets, if there is none of this name
+     */
+    public Loss create(String preset) {
+      TreeMap<String, Method> methods = methods();
+      Method method = methods.get(preset);
+      if (method == null) {
+        throw new IllegalArgumentException(
+            "loss \""
+                + id
+                + "\" has no preset \""
+                + preset
+                + "\", it has: "
+                + Words.listNearest(preset, methods.keySet()));
+      }
+      try {
+        return type.cast(method.invoke(null));
+      } catch (ReflectiveOperationException e) {
+        throw new IllegalStateException(method + " cannot be called", e);
+      }
+    }
+
+    /** Public static methods without arguments that return the loss. */
+    private TreeMap<String, Method> methods() {
+      return List.of(type.getDeclaredMethods()).stream()
+          .filter(method -> Modifier.isStatic(method.getModifiers()))
+          .filter(method -> Modifier.isPublic(method.getModifiers()))
+          .filter(method -> method.getParameterCount() == 0 && method.getReturnType() == type)
+          .collect(
+              Collectors.toMap(
+                  method -> snakeCase(method.getName()),
+                  method -> method,
+                  (one, other) -> one,
+                  TreeMap::new));
+    }
+
+    private static String snakeCase(String camelCase) {
+      return camelCase.replaceAll("(?<=.)(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
+    }
+  }
+}
