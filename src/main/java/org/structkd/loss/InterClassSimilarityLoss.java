@@ -238,7 +238,7 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
           NAME
               + ": mode "
               + mode
-              + " takes no mask, the code that it reproduces counts every pixel: use mode PAPER");
+              + " takes no mask, the code that it reproduces counts every pixel: use mode paper");
     }
   }
 

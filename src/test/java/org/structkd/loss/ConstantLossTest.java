@@ -68,7 +68,7 @@ class ConstantLossTest {
     Call withLabels = (s, t) -> PixelwiseLoss.skd().forward(s, t, labels, 255);
     refused("pixel-wise loss", "has one channel", withLabels, 2, 1, 4, 4);
     Call supervised = (s, t) -> CrossEntropyLoss.standard().forward(s, labels);
-    refused("cross-entropy", "z [2, 1, 4, 4] has one channel", supervised, 2, 1, 4, 4);
+    refused("cross-entropy", "logits [2, 1, 4, 4] has one channel", supervised, 2, 1, 4, 4);
     teaches(supervised, 2, 2, 4, 4);
   }
 

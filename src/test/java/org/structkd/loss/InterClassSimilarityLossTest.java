@@ -351,8 +351,8 @@ class InterClassSimilarityLossTest {
             + " labels.ne(...)",
         () -> PAPER.forward(map, map, torch.ones(1, 5, 5)));
     refused(
-        "inter-class similarity loss: mode CODE_HEAD takes no mask, the code that it reproduces"
-            + " counts every pixel: use mode PAPER",
+        "inter-class similarity loss: mode code_head takes no mask, the code that it reproduces"
+            + " counts every pixel: use mode paper",
         () ->
             InterClassSimilarityLoss.aicsdReleased()
                 .forward(map, map, torch.ones(1, 5, 5).to(ScalarType.Bool)));

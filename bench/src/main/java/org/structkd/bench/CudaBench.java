@@ -57,7 +57,7 @@ final class CudaBench {
                 new Provider("eager", "eager", false),
                 new Provider("eager-tf32", "eager", true),
                 new Provider("structkd", "structkd", false)));
-    if (loss == Loss.PAIRWISE || loss == Loss.INTER_CLASS_SIMILARITY) {
+    if (loss == Loss.PAIRWISE) {
       providers.add(new Provider("structkd-fast", "structkd-fast", false));
     }
     return providers;

@@ -7,12 +7,14 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.PairwiseLoss.Precision;
 
 /** Inter-class similarity loss as published. */
 final class InterClassSimilarityFormulas implements LossFormulas {
   private static final InterClassSimilarityLoss LOSS = InterClassSimilarityLoss.paper();
+<<<<<<< HEAD
   private static final InterClassSimilarityLoss FAST = LOSS.config().withPrecision(Precision.FAST);
+=======
+>>>>>>> j1
   private static final Scalar ONE = new Scalar(1.0).retainReference();
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
   private static final long NO_REDUCTION = 0; // as operators number it
@@ -22,7 +24,6 @@ final class InterClassSimilarityFormulas implements LossFormulas {
     return shape.logits();
   }
 
-  /** The CPU has one precision: FAST is of the GPU. */
   @Override
   public List<String> providers(CaseShape shape) {
     return List.of("eager", "eager-best", "eager-malloc", "authors", "structkd");
@@ -35,7 +36,6 @@ final class InterClassSimilarityFormulas implements LossFormulas {
           case "eager", "eager-malloc" -> Computation.autograd(InterClassSimilarityFormulas::eager);
           case "eager-best" -> Computation.byHand(InterClassSimilarityFormulas::best);
           case "authors" -> Computation.autograd(InterClassSimilarityFormulas::authors);
-          case "structkd-fast" -> Computation.autograd(FAST);
           default -> Computation.autograd(LOSS);
         };
     return new Contender(timed, InterClassSimilarityFormulas::eager, "eager", LOSS);

@@ -15,7 +15,7 @@ import org.structkd.loss.PairwiseLoss.Precision;
 
 /** Pair-wise loss over all nodes, gradient through the length. */
 final class PairwiseFormulas implements LossFormulas {
-  private static final PairwiseLoss CONFIG = PairwiseLoss.skdCvpr19();
+  private static final PairwiseLoss LOSS = PairwiseLoss.skdCvpr19();
   private static final Scalar ONE = new Scalar(1.0).retainReference();
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
 
@@ -41,7 +41,7 @@ final class PairwiseFormulas implements LossFormulas {
   @Override
   public Contender contender(String provider, CaseShape shape) {
     boolean whole = shape.wholeBatch();
-    PairwiseLoss config = whole ? CONFIG.withPairs(Pairs.WHOLE_BATCH) : CONFIG;
+    PairwiseLoss loss = whole ? LOSS.withPairs(Pairs.WHOLE_BATCH) : LOSS;
     MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
@@ -52,8 +52,8 @@ final class PairwiseFormulas implements LossFormulas {
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->
               Computation.byHand((s, t, wantGradient) -> gramByHand(s, t, whole, wantGradient));
-          case "structkd-fast" -> Computation.autograd(config.withPrecision(Precision.FAST));
-          default -> Computation.autograd(config);
+          case "structkd-fast" -> Computation.autograd(loss.withPrecision(Precision.FAST));
+          default -> Computation.autograd(loss);
         };
     if (provider.equals("authors")) {
       return new Contender(

@@ -42,7 +42,7 @@ final class Training {
         new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(255), "upsampled")),
         new WeightedTerm("pixelwise", 5, Term.of(pixelwise, "logits")),
         new WeightedTerm("pairwise", 1, Term.of(pairwise, "features")),
-        new WeightedTerm("structural", 1, Term.of(global, "features", "logits")));
+        new WeightedTerm("global_structural", 1, Term.of(global, "features")));
   }
 
   /**
