@@ -14,7 +14,7 @@
 #   PLATFORM, EXTENSION    what to build for: linux-x86_64
 #   CXX                    the compiler: g++ 11 or newer; by ccache where that is installed
 #   CUDA_HOME              a CUDA 13 with bin/nvcc, instead of looking for one
-#   LIBTORCH_HOME          a folder with include/torch of LibTorch 2.10.0, instead of looking for one; with
+#   LIBTORCH_HOME          a folder with include/torch of pom.xml's LibTorch, instead of looking for one; with
 #                          --python include/ and lib/ of any LibTorch from 2.10 on
 #   PYTHON                 with --python the interpreter whose torch is meant: python3
 #   LIBTORCH_NATIVE_JAR    the preset's jar with libtorch_cpu.so (Maven sets it)

@@ -14,6 +14,7 @@ Nothing else: no latency, no launches, no bank conflicts, no tail of a grid. It 
 """
 import csv
 import dataclasses
+import json
 import math
 import pathlib
 import re
@@ -23,6 +24,7 @@ import sys
 import cuda_resources
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CASES = ROOT / "bench/cases.json"
 MODEL = ROOT / "docs/cuda-model.md"
 MEASURED = ROOT / "bench/results/h200-kernels-2026-11-26.csv"
 
@@ -50,28 +52,38 @@ GPUS = [
 
 @dataclasses.dataclass
 class Case:
-    """`target`: of the design, ms on H100 and A100. `math`: what the pair-wise form multiplies in on GPUs with fast and
-    with slow f64; kernels of the other forms are launched, too, but leave at once."""
+    """`label`: as structkd_cuda_bench prints it, `variant` behind the name; `target`: ms by names of GPUs."""
     loss: str
     name: str
-    target: tuple = ("-", "-")
-    math: tuple = ()
+    variant: str
+    target: dict
+
+    @property
+    def label(self):
+        return self.name if self.variant == "f32" else f"{self.name} {self.variant}"
+
+    def multiplies_in(self, sm):
+        """Part of the name of the pair-wise form's kernels that compute, by the rate of f64; the other forms are launched,
+        too, but leave at once."""
+        if self.variant == "fast":
+            return "Tf32Mma"
+        if cuda_resources.launched_like(sm) != "sm_89":
+            return "F64Mma"
+        return "Fma<float>" if "-aligned" in self.name else "Fma<TwoFloat>"
 
 
-CASES = [
-    Case("pixelwise", "8x19x512x1024", ("0.33", "0.55")),
-    Case("pixelwise", "8x150x512x512"),
-    Case("pairwise", "8x512x64x64", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
-    Case("pairwise", "8x512x64x64 aligned", math=("F64Mma", "Fma<float>")),
-    Case("pairwise", "8x512x64x64 aligned fast", ("0.40", "1.1"), ("Tf32Mma", "Tf32Mma")),
-    Case("pairwise", "8x128x64x64", ("0.12", "0.35"), ("F64Mma", "Fma<TwoFloat>")),
-    Case("pairwise", "1x512x128x256", ("1.5", "5.0"), ("F64Mma", "Fma<TwoFloat>")),
-    Case("pairwise", "1x512x128x256 aligned fast", ("0.40", "-"), ("Tf32Mma", "Tf32Mma")),
-    Case("inter_class_similarity", "8x19x512x1024", ("0.50", "0.85")),
-    Case("inter_class_similarity", "8x150x512x512", ("7.5", "26")),
-    Case("global_structural", "8x512x8x19", ("0.06", "0.08")),
-    Case("global_structural", "8x512x30x40"),
-]
+def cases():
+    """Of bench/cases.json those that have a target, and in f32 all of --quick."""
+    for loss, listed in json.loads(CASES.read_text()).items():
+        for case in listed["gpu"]["cases"]:
+            targets = {t["variant"]: t for t in case.get("targets", [])}
+            for variant in case.get("variants", ["f32"]):
+                target = targets.get(variant, {})
+                is_main = variant == "f32" and case.get("quick") and listed["inputs"] != "labels"
+                if target or is_main:
+                    yield Case(loss, case["name"], variant,
+                               {"H100 SXM": target.get("h100_ms", "-"), "A100 80 GB SXM": target.get("a100_ms", "-")})
+
 
 # Share of a case's operations that the inner loop of a kernel does, where both nets have the same channels.
 SHARES = [(r"pairwise_(gram|pairs)_tile_.*", 0.5), (r"pairwise_(gram|pairs)_grad_.*", 0.5),
@@ -103,9 +115,10 @@ def measured():
     times = {}
     with open(MEASURED) as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            case = re.fullmatch(r"shape=(.+) dtype=\S+ cold L2", row["config"])
-            if row["metric"] == "speed_ms" and row["mode"] == "full" and case:
-                times.setdefault((row["kernel"], case.group(1)), float(row["y_value_50"]))
+            name, dtype = re.fullmatch(r"shape=(\S+) dtype=(\S+) cold L2", row["config"]).groups()
+            variant = "fast" if row["provider"] == "structkd-fast" else dtype
+            if row["metric"] == "speed_ms" and row["mode"] == "full":
+                times.setdefault((row["kernel"], Case(row["kernel"], name, variant, {}).label), float(row["y_value_50"]))
     return times
 
 
@@ -121,9 +134,9 @@ def launched(case, gpu):
     """Rows of docs/cuda-launches.csv, without kernels that leave at once."""
     device = cuda_resources.launched_like(gpu.sm)
     for row in cuda_resources.launches():
-        if (row["device"], row["loss"], row["case"]) != (device, case.loss, case.name):
+        if (row["device"], row["loss"], row["case"]) != (device, case.loss, case.label):
             continue
-        if case.math and row["kernel"].startswith("pairwise_gram_") and case.math[device == "sm_89"] not in row["kernel"]:
+        if row["kernel"].startswith("pairwise_gram_") and case.multiplies_in(gpu.sm) not in row["kernel"]:
             continue
         yield row
 
@@ -151,8 +164,8 @@ def compute_ms(launch, loop, operations, gpu):
 
 def model_rows(bench):
     table, occupied, work, times = loops(), occupancies(), least_work(bench), measured()
-    for case in CASES:
-        moved, operations = work[(case.loss, case.name)]
+    for case in cases():
+        moved, operations = work[(case.loss, case.label)]
         for gpu in GPUS:
             memory = 1e-6 * moved / gpu.bandwidth
             compute, heaviest = 0.0, []
@@ -165,14 +178,10 @@ def model_rows(bench):
                 heaviest.append((own, f"{launch['kernel'].split('<')[0]} {loop['computing']} computing,"
                                       f" {occupied[(launch['kernel'], gpu.sm)]} occupied"))
             notes = "; ".join(note for _, note in sorted(heaviest, reverse=True)[:2])
-            model, time = max(memory, compute), times.get((case.loss, case.name)) if gpu.name == "H200" else None
-            yield [case.loss, case.name, gpu.name, f"{memory:.3g}", f"{compute:.3g}", f"**{model:.3g}**",
-                   "memory" if memory >= compute else "compute", target_of(case, gpu),
+            model, time = max(memory, compute), times.get((case.loss, case.label)) if gpu.name == "H200" else None
+            yield [case.loss, case.label, gpu.name, f"{memory:.3g}", f"{compute:.3g}", f"**{model:.3g}**",
+                   "memory" if memory >= compute else "compute", str(case.target.get(gpu.name, "-")),
                    f"{time:.3g} ({time / model:.1f}x)" if time else "-", notes]
-
-
-def target_of(case, gpu):
-    return dict(zip(("H100 SXM", "A100 80 GB SXM"), case.target)).get(gpu.name, "-")
 
 
 HEAD = """# A roofline model of the losses

@@ -56,18 +56,10 @@ echo "structkd: built in $SECONDS s"
 
 status=0
 
-# Runs the tests that fit $1; none is a failure. A kernel that hangs must not hold the machine.
-tests() {
-  OMP_WAIT_POLICY=passive timeout 300 "$build/lib/structkd_cuda_tests" --gtest_brief=1 --gtest_filter="$1" ||
-    status=1
-}
-
 if ! $have_tests; then
   echo "structkd: C++ tests skipped: there is no GoogleTest on this machine; set GTEST_SOURCE"
 elif $gpu; then
-  tests '*/cuda'
-  # The forms for GPUs whose f64 is slow give right results on any.
-  STRUCTKD_CUDA_F64=slow tests '*Pairwise*/cuda'
+  ctest --test-dir "$build" --output-on-failure --no-tests=error -L gpu || status=1
 fi
 if ! $gpu; then
   echo "structkd: there is no GPU on this machine: tests and bench are built but not run"

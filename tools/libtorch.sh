@@ -1,8 +1,19 @@
 # Finds LibTorch: headers from any place that has the right version, libraries from the JavaCPP preset.
 # Sourced after common.sh.
 
-libtorch_version=2.10.0
-preset_version=2.10.0-1.5.13
+# The property of pom.xml whose name is $1, in which no other property is left.
+pom_property() {
+  local value
+  value=$(sed -n "s:.*<$1>\(.*\)</$1>.*:\1:p" pom.xml)
+  while [[ $value =~ \$\{([a-z.]+)\} ]]; do
+    value=${value/"${BASH_REMATCH[0]}"/$(pom_property "${BASH_REMATCH[1]}")}
+  done
+  echo "$value"
+}
+
+preset_version=$(pom_property pytorch.version)
+libtorch_version=${preset_version%%-*}
+libtorch_needed=${libtorch_version%.*} # in Python, or a newer one
 
 # The version that headers in folder $1 belong to; empty if there are none.
 libtorch_version_of() {
@@ -25,11 +36,12 @@ PY
 libtorch_of_python() {
   local home=${LIBTORCH_HOME:-$(installed_torch)} version
   [ -n "$home" ] ||
-    fail "${PYTHON:-python3} has no package torch: install PyTorch 2.10 or newer, or set LIBTORCH_HOME"
+    fail "${PYTHON:-python3} has no package torch: install PyTorch $libtorch_needed or newer, or set LIBTORCH_HOME"
   version=$(libtorch_version_of "$home/include")
   [ -n "$version" ] && [ -e "$home/lib/libtorch_cpu.so" ] ||
     fail "$home is no LibTorch with include/torch and lib/libtorch_cpu.so"
-  at_least "$version" 2.10.0 || fail "$home is LibTorch $version, needed is 2.10 or newer"
+  at_least "$version" "$libtorch_needed" ||
+    fail "$home is LibTorch $version, needed is $libtorch_needed or newer"
   echo "$home"
 }
 

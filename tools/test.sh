@@ -25,52 +25,60 @@ case ${1:-} in
   *) fail "test: unknown option $1" ;;
 esac
 
-summary=()
-failed=0
+results=target/test # of each step its log, and a line of the summary
 
-# Runs one step, with its output also in target/test/, and notes how it ended; status 77 is that of one that
-# cannot run here and says why in its last line. $1 title; the command.
+TIMEFORMAT='%0R %0U %0S'
+apart() ("$@") # so that what exits ends a step alone
+
+# Runs one step and notes how it ended, how long it took and what it cost; status 77 is that of one that cannot
+# run here and says why in its last line. Its output is in a log, of which the end is shown where it failed.
+# $1 title; the command.
 step() {
-  local title=$1 result=passed start=$SECONDS log status=0
-  log=target/test/${title//[^A-Za-z0-9+]/-}.log
+  local title=$1 result=passed log status=0 seconds user system
+  log=$results/${title//[^A-Za-z0-9+]/-}.log
   shift
-  echo
   echo "== $title"
-  "$@" 2>&1 | tee "$log" || status=$?
+  { time apart "$@" >"$log" 2>&1; } 2>"$log.time" || status=$?
+  read -r seconds user system < <(tail -n 1 "$log.time")
+  rm "$log.time"
   case $status in
     0) ;;
     77)
       skip "$title" "$(tail -n 1 "$log")"
       return
       ;;
-    *) result=FAILED failed=1 ;;
+    *) result=FAILED ;;
   esac
-  summary+=("$(printf '%-8s %-44s %4d s' "$result" "$title" $((SECONDS - start)))")
+  echo "== $title: $result in $seconds s"
+  [ "$result" = passed ] || tail -n 100 "$log"
+  printf '%-8s %-44s %5d s %5d CPU s\n' "$result" "$title" "$seconds" $((user + system)) >>"$results/$lane.summary"
 }
 
-skip() { summary+=("$(printf '%-8s %-44s %s' skipped "$1" "$2")"); }
+skip() {
+  echo "== $1: skipped, $2"
+  printf '%-8s %-44s %s\n' skipped "$1" "$2" >>"$results/$lane.summary"
+}
 
-# Runs tests of the build in folder $1; what follows chooses them.
+# Runs tests of the build in folder $1; what follows chooses them by their labels (cmake/tests.cmake).
 run_tests() {
   local build=$1
   shift
   UBSAN_OPTIONS=print_stacktrace=1 OMP_WAIT_POLICY=passive \
-    ctest --test-dir "$build" --output-on-failure --no-tests=error "$@"
+    ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "$(nproc)" "$@"
 }
 
-# Builds the native code in folder $1 with the CMake options that follow, and runs its tests but for those
-# of emulated kernels.
+# Builds the native code in folder $1 with the CMake options that follow, and runs the tests of CPUs.
 native_tests() {
   local build=$1
   shift
-  ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" && run_tests "$build" -LE 'emulat|races|memory'
+  ./cppbuild.sh "$build" -DSTRUCTKD_BUILD_TESTS=ON "$@" && run_tests "$build" -L '^cpu$'
 }
 
 # Kernels, C++ tests and bench, by nvcc for two architectures; where there is a GPU, for that one, and runs
 # them. Warnings and spills are errors, and so are other registers, loops and models than docs/ has.
 cuda_from_source() {
   ./cppbuild.sh --gpu-check &&
-    ctest --test-dir target/gpu-check --output-on-failure --no-tests=error -R structkd_cuda_open &&
+    run_tests target/gpu-check -L driver &&
     tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so &&
     tools/cuda-resources.sh check-model target/gpu-check/lib/structkd_cuda_bench
 }
@@ -79,28 +87,26 @@ cuda_for_all_architectures() {
   ./cppbuild.sh --cuda target/cuda && tools/cuda-resources.sh check target/cuda/lib/libstructkd_cuda.so
 }
 
-# The CUDA kernels as a library for the CPU, which Java's tests run, too: the tests of every backend, and
-# those of the emulator.
-emulated_tests() {
-  ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON \
-    -DSTRUCTKD_CUDA_EMULATED=ON "$@" && run_tests target/emulated -L emulat
+# What both lanes need: the libraries that Java loads, and the CUDA kernels as a library for the CPU.
+builds() {
+  ./cppbuild.sh target/native -DSTRUCTKD_BUILD_TESTS=ON &&
+    ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON -DSTRUCTKD_CUDA_EMULATED=ON "$@"
 }
 
 # The emulator finds what it must under sanitizers, and they find nothing in the kernels. In the build of
 # the sanitized C++ tests, so that what both need is compiled once.
-emulated_sanitized() { run_tests target/native-sanitize -L emulator --parallel 2; }
+emulated_sanitized() { run_tests target/native-sanitize -L emulator; }
 
 # What autograd, bad input and each loss promise, with all CPU tensors sent through the CUDA kernels.
 java_tests_emulated() {
-  mvn -B --no-transfer-progress surefire:test -Dstructkd.cuda=emulated \
-    -Dtest='AutogradTest,BadInputTest,ShapesTest,LabelsTest,ViewsTest,*LossTest,GlobalStructural*Test,ObjectiveTest,DoctorTest'
+  mvn -B --no-transfer-progress surefire:test -Dstructkd.cuda=emulated -Dgroups=emulated
 }
 
 # -Xcheck:jni only prints what it finds. It also finds the JDK's own drawing of text, whose frames begin
 # with sun: not ours to mend.
 java_tests() {
   mvn -B --no-transfer-progress verify &&
-    if jni_misuse target/test/Java-*.log; then
+    if jni_misuse "$results"/Java-*.log; then
       fail "-Xcheck:jni found misuse of JNI, see above"
     fi
 }
@@ -161,19 +167,26 @@ arm64_compiles() {
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
 }
 
-setup tests
-build
-mkdir -p target/test
+# The C++ floors, and beside them Java's: each leaves much of the time one of two cores idle. Maven and the
+# launcher write into target/ alone, so only one of the lanes has them.
+native_lane() {
+  step "C++ format" tools/format.sh --check
+  step "Versions agree" python3 tools/check_versions.py
+  step "C++ tests, release" run_tests target/native -L '^cpu$'
+  step "CUDA kernels emulated: C++ tests" run_tests target/emulated -L 'emulated|emulator'
+  step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
+  $quick || thorough_native_steps
+}
 
-step "C++ format" tools/format.sh --check
-step "C++ tests, release" native_tests target/native
-if ! $quick; then
+thorough_native_steps() {
+  step "CUDA kernels emulated: races" run_tests target/emulated -L races
+  step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
   step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
     -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_CUDA_EMULATED=ON -DSTRUCTKD_SANITIZE=address,undefined,bounds-strict
   step "CUDA kernels emulated: ASan and UBSan" emulated_sanitized
   step "CUDA: build from source, GPU check" cuda_from_source
   # Where there is a GPU, that step ran them.
-  has_gpu || step "CUDA: C++ tests on a GPU" target/gpu-check/lib/structkd_cuda_tests --gtest_filter='*/cuda'
+  has_gpu || step "CUDA: C++ tests on a GPU" target/gpu-check/lib/structkd_cuda_tests
   if $all_archs; then step "CUDA: all architectures" cuda_for_all_architectures; fi
   if have_compiler g++-11 g++-11; then
     CXX=g++-11 step "C++ tests, g++ 11" native_tests target/native-gcc11
@@ -185,35 +198,53 @@ if ! $quick; then
   else
     skip "C++ for arm64 compiles" "g++-aarch64-linux-gnu is not installed and apt cannot install it here"
   fi
-fi
+}
+
+java_lane() {
+  step "Java tests, format, jars" java_tests
+  step "CUDA kernels emulated: Java tests" java_tests_emulated
+  if at_least "$(libtorch_version_of "$(installed_torch)/include")" "$libtorch_needed"; then
+    step "Python: operators in PyTorch" "${PYTHON:-python3}" bench/python/gpu_compare.py --device cpu --quick
+  else
+    skip "Python: operators in PyTorch" \
+      "${PYTHON:-python3} has no PyTorch of $libtorch_needed or newer; PYTHON names another one"
+  fi
+  step "Launcher" launcher_behaves
+  step "Distil for a few steps" distill_runs
+  step "Example: distil for a few steps" example_runs
+  step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library
+}
+
+setup tests
+build
+mkdir -p "$results"
+rm -f "$results"/*.summary
+
+lane=1-builds
 if $quick; then
-  step "CUDA kernels emulated: C++ tests" emulated_tests
+  step "Builds" builds
 else
-  step "CUDA kernels emulated: C++ tests" emulated_tests -DSTRUCTKD_CUDA_INSTRUMENTED=ON
-  step "CUDA kernels emulated: races" run_tests target/emulated -L races --parallel 2
-  step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
+  step "Builds" builds -DSTRUCTKD_CUDA_INSTRUMENTED=ON
 fi
-step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
-step "Java tests, format, jars" java_tests
-step "CUDA kernels emulated: Java tests" java_tests_emulated
-if at_least "$(libtorch_version_of "$(installed_torch)/include")" 2.10; then
-  step "Python: operators in PyTorch" "${PYTHON:-python3}" bench/python/gpu_compare.py --device cpu --quick
-else
-  skip "Python: operators in PyTorch" "${PYTHON:-python3} has no PyTorch of 2.10 or newer; PYTHON names another one"
-fi
-step "Launcher" launcher_behaves
-step "Distil for a few steps" distill_runs
-step "Example: distil for a few steps" example_runs
-step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library
+lane=2-native native_lane &
+native=$!
+lane=3-java java_lane
+wait "$native"
+lane=4-results
 step "Libraries: paths, symbols, GLIBC" tools/check-libraries.sh
 if ! $quick; then
   step "Jars are reproducible" tools/check-reproducible.sh
-  # A case that other programs disturb is measured once more, then skipped: the log says so.
+  # Alone: nothing else may take its time. A case that other programs disturb is measured once more, then
+  # skipped: the log says so.
   step "Speed beside LibTorch" ./structkd bench --quick --gate
 fi
 
 echo
-echo "== Summary (logs in target/test)"
-printf '%s\n' "${summary[@]}"
-if [ "$failed" = 0 ]; then echo "All passed in $SECONDS s."; else echo "FAILED."; fi
-exit "$failed"
+echo "== Summary (logs in $results)"
+cat "$results"/*.summary
+if ! grep -q '^FAILED' "$results"/*.summary; then
+  echo "All passed in $SECONDS s."
+else
+  echo "FAILED."
+  exit 1
+fi

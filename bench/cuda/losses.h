@@ -1,37 +1,59 @@
-// bench/cuda/losses.h: the C API's call of each case. The same function computes what is measured
-// and, on the CPU, what it is compared with.
+// bench/cuda/losses.h: the C API's call of each loss, and its least work. The same call computes
+// what is measured and, on the CPU, what it is compared with.
 #ifndef STRUCTKD_BENCH_LOSSES_H
 #define STRUCTKD_BENCH_LOSSES_H
 
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
-#include "cases.h"
+#include "arrays.h"
 
 namespace structkd::bench {
 
-// All that a call reads and writes, in the memory of one backend. Which of them a loss has follows
-// from the case.
-struct Arrays {
-  structkd_tensor student = {}, teacher = {}, labels = {};
-  structkd_tensor indices = {},
-                  counts = {};  // inputs of a loss on drawn pixels, outputs of drawing
-  const int64_t* step = nullptr;
-  void* loss = nullptr;
-  structkd_tensor grad = {};
+// A loss has a file in losses/, with what is fixed for all cases of it.
+struct Loss {
+  // Both throw a std::runtime_error with the library's sentence.
+  std::function<size_t(const Case&, const structkd_ctx&, const Arrays&)> workspace_bytes;
+  std::function<void(const Case&, const structkd_ctx&, Arrays&, void* workspace)> call;
+
+  // What the algorithm must do at least, for value and gradient of the batch (kernels' comments and
+  // docs/methods): bytes between chip and device memory, and floating-point operations of the
+  // products, of which a loss may have none.
+  std::function<double(const Case&)> bytes;
+  std::function<double(const Case&)> flops = [](const Case&) { return 0.0; };
 };
 
-// A tensor over memory of the caller: [B, C, H, W] or a dense one of lower rank.
-structkd_tensor tensor_of(void* data,
-                          structkd_dtype dtype,
-                          const std::vector<int64_t>& sizes,
-                          bool channels_last = false);
+Loss pairwise();
+Loss pixelwise();
+Loss inter_class_similarity();
+Loss global_structural_sample();
+Loss global_structural();
 
-// Throw a std::runtime_error with the library's sentence.
-size_t workspace_bytes(const Case& c, const structkd_ctx& ctx, const Arrays& arrays);
-void call(const Case& c, const structkd_ctx& ctx, Arrays& arrays, void* workspace);
+// Throws std::invalid_argument for an id that no loss has.
+const Loss& loss_of(const Case& c);
+
+constexpr uint64_t kSeed = 42;
+constexpr int kWantGrad = 1;
+
+void require(structkd_status status);
+
+// Calls of a loss; `params_of` makes its parameters of a case. Its least work is to be set.
+template <class Workspace, class Call, class Params>
+Loss loss_with(Workspace* workspace, Call* call, Params (*params_of)(const Case&, const Arrays&)) {
+  Loss loss;
+  loss.workspace_bytes = [=](const Case& c, const structkd_ctx& ctx, const Arrays& a) {
+    const Params params = params_of(c, a);
+    size_t bytes = 0;
+    require(workspace(&ctx, &a.student, &a.teacher, &params, kWantGrad, &bytes));
+    return bytes;
+  };
+  loss.call = [=](const Case& c, const structkd_ctx& ctx, Arrays& a, void* memory) {
+    const Params params = params_of(c, a);
+    require(call(&ctx, &a.student, &a.teacher, &params, memory, a.loss, &a.grad));
+  };
+  return loss;
+}
 
 }  // namespace structkd::bench
 

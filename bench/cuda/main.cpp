@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cuda/structkd_cuda.h"
+#include "losses.h"
 #include "measure.h"
 #include "probes.h"
 #include "report.h"
@@ -88,8 +89,8 @@ std::vector<Case> chosen_cases(const Options& options) {
   std::vector<Case> chosen;
   bool known_loss = options.loss.empty();
   for (const Case& c : all_cases()) {
-    known_loss = known_loss || c.kernel() == options.loss;
-    if (!options.loss.empty() && c.kernel() != options.loss) continue;
+    known_loss = known_loss || c.loss == options.loss;
+    if (!options.loss.empty() && c.loss != options.loss) continue;
     if (!options.name.empty() && c.name().find(options.name) == std::string::npos) continue;
     if (options.quick && !c.quick) continue;
     chosen.push_back(c);
@@ -119,7 +120,7 @@ int measure_all(const Options& options, const std::vector<Case>& cases) {
   std::string left_out;
   for (const Case& c : cases) {
     if (options.limit_s > 0.0 && seconds() > options.limit_s) {
-      left_out += "\n  " + c.kernel() + " " + c.name();
+      left_out += "\n  " + c.loss + " " + c.name();
       continue;
     }
     try {
@@ -127,7 +128,7 @@ int measure_all(const Options& options, const std::vector<Case>& cases) {
       print_figures(c, figures, limits, options.kernels);
       if (csv.has_value()) csv->append(c, figures, limits);
     } catch (const std::runtime_error& error) {
-      std::printf("%-24s %-34s FAILED: %s\n", c.kernel().c_str(), c.name().c_str(), error.what());
+      std::printf("%-24s %-34s FAILED: %s\n", c.loss.c_str(), c.name().c_str(), error.what());
       std::fflush(stdout);
       ++failed;
       cudaGetLastError();  // one that is not sticky must not be taken for the next case's
@@ -148,8 +149,8 @@ int run(int argc, char** argv) {
     const std::vector<Case> cases = chosen_cases(options);
     if (options.list) {
       for (const Case& c : cases) {
-        std::printf("%-24s %-34s %12.4g bytes %12.4g flop\n", c.kernel().c_str(), c.name().c_str(),
-                    c.bytes(), c.flops());
+        std::printf("%-24s %-34s %12.4g bytes %12.4g flop\n", c.loss.c_str(), c.name().c_str(),
+                    loss_of(c).bytes(c), loss_of(c).flops(c));
       }
       return 0;
     }

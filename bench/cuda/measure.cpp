@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "losses.h"
 #include "problem.h"
 
 namespace structkd::bench {
@@ -31,16 +32,16 @@ std::string text(const char* format, double a, double b, double c = 0.0, double 
 class DeviceCall {
  public:
   DeviceCall(const Case& c, const Problem& problem, int64_t images, cudaStream_t stream)
-      : case_(c), ctx_{"cuda", stream, 1}, arrays_(problem.arrays(images)) {
+      : case_(c), ctx_{"cuda", stream, 1, {}}, arrays_(problem.arrays(images)) {
     case_.B = images;
-    bytes_ = workspace_bytes(case_, ctx_, arrays_);
+    bytes_ = loss_of(case_).workspace_bytes(case_, ctx_, arrays_);
     workspace_ = DeviceBytes(bytes_);  // cudaMalloc aligns to 256
     if (bytes_ > 0) {
       require(cudaMemsetAsync(workspace_.data(), 0xff, bytes_, stream), "memory of the device");
     }
   }
 
-  void enqueue() { call(case_, ctx_, arrays_, workspace_.data()); }
+  void enqueue() { loss_of(case_).call(case_, ctx_, arrays_, workspace_.data()); }
   const Arrays& arrays() const { return arrays_; }
   size_t workspace() const { return bytes_; }
 
@@ -113,21 +114,22 @@ double error_limit(const Case& c) {
 
 int64_t checked_images(const Case& c) {
   if (c.whole_batch) return c.B;
-  const double elements = double((c.C + c.teacher_channels()) * c.pixels());
-  const double flops = std::max(c.flops() / double(c.B), 1.0);
+  const double elements = double((c.C + c.Ct) * c.pixels());
+  const double flops = std::max(loss_of(c).flops(c) / double(c.B), 1.0);
   const double images = std::min(kTruthFlops / flops, kTruthElements / elements);
   return std::clamp(int64_t(images), int64_t(1), c.B);
 }
 
 void run_on_cpu(HostProblem& host) {
-  const structkd_ctx ctx = {"cpu", nullptr,
-                            int32_t(std::max(1u, std::thread::hardware_concurrency()))};
+  const structkd_ctx ctx = {
+      "cpu", nullptr, int32_t(std::max(1u, std::thread::hardware_concurrency())), {}};
   Arrays arrays = host.arrays();
-  const size_t bytes = workspace_bytes(host.definition(), ctx, arrays);
+  const Case& c = host.definition();
+  const size_t bytes = loss_of(c).workspace_bytes(c, ctx, arrays);
   std::vector<uint8_t> workspace(bytes + STRUCTKD_ALIGNMENT);
   uint8_t* aligned = workspace.data();
   aligned += STRUCTKD_ALIGNMENT - reinterpret_cast<uintptr_t>(aligned) % STRUCTKD_ALIGNMENT;
-  call(host.definition(), ctx, arrays, aligned);
+  loss_of(c).call(c, ctx, arrays, aligned);
 }
 
 // Both draw the same pixels, bit for bit.
@@ -157,7 +159,7 @@ void check_against_cpu(const Case& c,
   const Arrays arrays = problem.arrays(images);
   HostProblem host(c, arrays, images);
   run_on_cpu(host);
-  if (c.loss == Loss::kGlobalStructuralSample) {
+  if (c.draws()) {
     require_equal_samples(host, arrays);
     return;
   }

@@ -98,16 +98,6 @@ void fill(const DeviceBytes& map, const Case& c, const Recipe& recipe, cudaStrea
   require(cudaGetLastError(), "launch of fill_kernel");
 }
 
-bool is_f64(const Case& c) { return c.dtype == STRUCTKD_F64; }
-
-structkd_dtype grad_dtype(const Case& c) {
-  return c.dtype == STRUCTKD_F16 ? STRUCTKD_F32 : c.dtype;  // as autograd takes it
-}
-
-bool draws(const Case& c) { return c.loss == Loss::kGlobalStructuralSample; }
-bool has_indices(const Case& c) { return c.samples > 0; }
-int64_t max_samples(const Case& c) { return draws(c) ? c.samples * c.C : c.samples; }
-
 template <class T>
 std::vector<T> copied(const void* device, int64_t count) {
   std::vector<T> host(static_cast<size_t>(count));
@@ -125,8 +115,8 @@ int64_t elements(const structkd_tensor& tensor) {
 }  // namespace
 
 Problem::Problem(const Case& c, cudaStream_t stream) : case_(c) {
-  const int64_t N = c.pixels(), Ct = c.teacher_channels(), size = dtype_size(c.dtype);
-  const bool logits = c.loss != Loss::kPairwise && c.loss != Loss::kGlobalStructural;
+  const int64_t N = c.pixels(), Ct = c.Ct, size = dtype_size(c.dtype);
+  const bool logits = c.inputs != "features";
   const int64_t class_stride = c.channels_last ? 1 : N;
   teacher_ = DeviceBytes(size_t(c.B * Ct * N * size));
   if (c.aligned) {
@@ -136,18 +126,18 @@ Problem::Problem(const Case& c, cudaStream_t stream) : case_(c) {
   }
   step_ = DeviceBytes(sizeof(int64_t));
   require(cudaMemcpy(step_.data(), &kStep, sizeof(kStep), cudaMemcpyHostToDevice), "the step");
-  if (has_indices(c)) {
-    indices_ = DeviceBytes(size_t(c.B * max_samples(c)) * sizeof(int32_t));
+  if (c.has_indices()) {
+    indices_ = DeviceBytes(size_t(c.B * c.max_samples()) * sizeof(int32_t));
     counts_ = DeviceBytes(size_t(c.B) * 2 * sizeof(int32_t));
   }
-  if (draws(c)) {
+  if (c.draws()) {
     labels_ = DeviceBytes(size_t(c.B * N) * sizeof(int64_t));
     fill_labels_kernel<<<kBlocks, kThreads, 0, stream>>>(
         static_cast<int64_t*>(labels_.data()), static_cast<float*>(teacher_.data()), c.B, c.C, N);
     require(cudaGetLastError(), "launch of fill_labels_kernel");
     return;
   }
-  if (has_indices(c)) {
+  if (c.has_indices()) {
     const int64_t count = c.B * c.samples;
     fill_indices_kernel<<<unsigned((count + kThreads - 1) / kThreads), kThreads, 0, stream>>>(
         static_cast<int32_t*>(indices_.data()), count, N);
@@ -157,33 +147,20 @@ Problem::Problem(const Case& c, cudaStream_t stream) : case_(c) {
   }
   student_ = DeviceBytes(size_t(c.B * c.C * N * size));
   fill(student_, c, {kStudentSeed, 0.0f, 0, logits, c.C, class_stride}, stream);
-  loss_ = DeviceBytes(is_f64(c) ? sizeof(double) : sizeof(float));
-  grad_ = DeviceBytes(size_t(c.B * c.C * N * dtype_size(grad_dtype(c))));
+  loss_ = DeviceBytes(c.dtype == STRUCTKD_F64 ? sizeof(double) : sizeof(float));
+  grad_ = DeviceBytes(size_t(c.B * c.C * N * dtype_size(c.grad_dtype())));
 }
 
 Arrays Problem::arrays(int64_t images) const {
-  const Case& c = case_;
-  Arrays a;
-  a.teacher = tensor_of(teacher_.data(), c.dtype, {images, c.teacher_channels(), c.H, c.W},
-                        c.channels_last);
-  a.step = static_cast<const int64_t*>(step_.data());
-  if (has_indices(c)) {
-    a.indices = tensor_of(indices_.data(), STRUCTKD_I32, {images, max_samples(c)});
-    a.counts = tensor_of(counts_.data(), STRUCTKD_I32, {images, 2});
-  }
-  if (draws(c)) {
-    a.labels = tensor_of(labels_.data(), STRUCTKD_I64, {images, c.H, c.W});
-    return a;
-  }
-  a.student = tensor_of(student_.data(), c.dtype, {images, c.C, c.H, c.W}, c.channels_last);
-  a.grad = tensor_of(grad_.data(), grad_dtype(c), {images, c.C, c.H, c.W}, c.channels_last);
-  a.loss = loss_.data();
-  return a;
+  Case c = case_;
+  c.B = images;
+  return arrays_of(c, {student_.data(), teacher_.data(), labels_.data(), indices_.data(),
+                       counts_.data(), step_.data(), loss_.data(), grad_.data()});
 }
 
 std::vector<Problem::Span> Problem::outputs() const {
-  const DeviceBytes& first = draws(case_) ? counts_ : loss_;
-  const DeviceBytes& second = draws(case_) ? indices_ : grad_;
+  const DeviceBytes& first = case_.draws() ? counts_ : loss_;
+  const DeviceBytes& second = case_.draws() ? indices_ : grad_;
   return {{first.data(), first.size()}, {second.data(), second.size()}};
 }
 
@@ -193,11 +170,11 @@ HostProblem::HostProblem(const Case& c, const Arrays& device, int64_t images) : 
   case_.fast = false;
   teacher_ = widened(device.teacher);
   step_ = kStep;
-  if (has_indices(c)) {
+  if (c.has_indices()) {
     indices_ = copied<int32_t>(device.indices.data, elements(device.indices));
     counts_ = copied<int32_t>(device.counts.data, elements(device.counts));
   }
-  if (draws(c)) {
+  if (c.draws()) {
     labels_ = copied<int64_t>(device.labels.data, elements(device.labels));
   } else {
     student_ = widened(device.student);
@@ -206,23 +183,8 @@ HostProblem::HostProblem(const Case& c, const Arrays& device, int64_t images) : 
 }
 
 Arrays HostProblem::arrays() {
-  const Case& c = case_;
-  Arrays a;
-  a.teacher =
-      tensor_of(teacher_.data(), c.dtype, {c.B, c.teacher_channels(), c.H, c.W}, c.channels_last);
-  a.step = &step_;
-  if (has_indices(c)) {
-    a.indices = tensor_of(indices_.data(), STRUCTKD_I32, {c.B, max_samples(c)});
-    a.counts = tensor_of(counts_.data(), STRUCTKD_I32, {c.B, 2});
-  }
-  if (draws(c)) {
-    a.labels = tensor_of(labels_.data(), STRUCTKD_I64, {c.B, c.H, c.W});
-    return a;
-  }
-  a.student = tensor_of(student_.data(), c.dtype, {c.B, c.C, c.H, c.W}, c.channels_last);
-  a.grad = tensor_of(grad_.data(), c.dtype, {c.B, c.C, c.H, c.W}, c.channels_last);
-  a.loss = &loss_;
-  return a;
+  return arrays_of(case_, {student_.data(), teacher_.data(), labels_.data(), indices_.data(),
+                           counts_.data(), &step_, &loss_, grad_.data()});
 }
 
 std::vector<double> widened(const structkd_tensor& device) {

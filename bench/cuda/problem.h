@@ -5,8 +5,8 @@
 
 #include <vector>
 
+#include "arrays.h"
 #include "gpu.h"
-#include "losses.h"
 
 namespace structkd::bench {
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "losses.h"
+
 namespace structkd::bench {
 namespace {
 
@@ -73,21 +75,23 @@ double percent_of_limit(const Case& c, const Figures& figures, const Limits& lim
 
 // GB/s or TFLOP/s of the least that the algorithm must do, not of what the kernels did.
 double gigabytes_per_second(const Case& c, const Figures& figures) {
-  return 1e-6 * c.bytes() / figures.milliseconds.p50;
+  return 1e-6 * loss_of(c).bytes(c) / figures.milliseconds.p50;
 }
 
 double teraflops(const Case& c, const Figures& figures) {
-  return 1e-9 * c.flops() / figures.milliseconds.p50;
+  return 1e-9 * loss_of(c).flops(c) / figures.milliseconds.p50;
 }
 
 }  // namespace
 
-// Exact products of f32 may be done in f32, or in f64 where that is as fast; FAST may use TF32.
+// Exact products of f32 may be done in f32, or in f64 where that is as fast. FAST uses TF32 where
+// features are close, and is exact elsewhere.
 Floor floor_of(const Case& c, const Limits& limits) {
-  const bool tf32 = c.fast && limits.mma_tf32 > 0.0;
+  const bool tf32 = c.fast && c.aligned && limits.mma_tf32 > 0.0;
   const bool wide = c.dtype == STRUCTKD_F64 || (!tf32 && limits.f64() > limits.fma_f32);
   const double rate = wide ? limits.f64() : tf32 ? limits.mma_tf32 : limits.fma_f32;
-  const double memory = 1e-6 * c.bytes() / limits.copy, products = 1e-9 * c.flops() / rate;
+  const double memory = 1e-6 * loss_of(c).bytes(c) / limits.copy,
+               products = 1e-9 * loss_of(c).flops(c) / rate;
   if (memory >= products) return {memory, "copy"};
   return {products, wide ? "f64" : tf32 ? "tf32" : "f32"};
 }
@@ -107,7 +111,7 @@ void print_header() {
 void print_figures(const Case& c, const Figures& figures, const Limits& limits, bool kernels) {
   const Times& t = figures.milliseconds;
   std::printf("%-24s %-34s %9.4f %9.4f %9.4f %7.0f %7.2f %5.1f %-5s %4d %9.2f %8.1e %8.1f\n",
-              c.kernel().c_str(), c.name().c_str(), t.p50, t.p20, t.p80,
+              c.loss.c_str(), c.name().c_str(), t.p50, t.p20, t.p80,
               gigabytes_per_second(c, figures), teraflops(c, figures),
               percent_of_limit(c, figures, limits), floor_of(c, limits).limit, figures.runs,
               double(figures.workspace) / (1 << 20), figures.grad_error, figures.enqueue_us);
@@ -145,7 +149,7 @@ void CsvFile::append(const Case& c, const Figures& figures, const Limits& limits
   const auto single = [](double value) { return Times{value, value, value}; };
   row(c, "full,speed_ms", figures.milliseconds);
   row(c, "full,gb_per_s", single(gigabytes_per_second(c, figures)));
-  if (c.flops() > 0) row(c, "full,tflop_per_s", single(teraflops(c, figures)));
+  if (loss_of(c).flops(c) > 0) row(c, "full,tflop_per_s", single(teraflops(c, figures)));
   row(c, "full,percent_of_limit", single(percent_of_limit(c, figures, limits)));
   row(c, "full,gradient_error", single(figures.grad_error));
   row(c, "full,workspace_mib", single(double(figures.workspace) / (1 << 20)));
@@ -155,9 +159,10 @@ void CsvFile::append(const Case& c, const Figures& figures, const Limits& limits
 
 void CsvFile::row(const Case& c, const std::string& mode_and_metric, const Times& values) {
   std::ofstream out(path_, std::ios::app);
-  out << c.kernel() << ",structkd," << mode_and_metric << "," << c.x_name() << "," << c.x() << ","
-      << number(values.p50) << "," << number(values.p20) << "," << number(values.p80) << ","
-      << quoted("shape=" + c.name() + " dtype=" + dtype_name(c.dtype) + " cold L2") << ","
+  out << c.loss << (c.fast ? ",structkd-fast," : ",structkd,") << mode_and_metric << "," << c.x_name
+      << "," << c.x() << "," << number(values.p50) << "," << number(values.p20) << ","
+      << number(values.p80) << ","
+      << quoted("shape=" + c.shape + " dtype=" + dtype_name(c.dtype) + " cold L2") << ","
       << quoted(device_) << "," << time_ << "," << version_ << "\n";
   if (!out.flush()) throw std::runtime_error("cannot write " + path_);
 }

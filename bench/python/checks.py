@@ -115,12 +115,12 @@ def variant_cases(device):
     yield ("pixelwise", ""), shape, our.pixelwise, formulas.pixelwise
     yield ("pixelwise", "mask"), shape, lambda s, t: our.pixelwise(s, t, mask), masked_pixelwise
     yield ("pixelwise", "authors"), shape, lambda s, t: our.pixelwise(
-        s, t, None, our.CROSS_ENTROPY, our.PIXELS_PER_IMAGE
+        s, t, None, "cross_entropy", "pixels_per_image"
     ), formulas.pixelwise_authors
     yield ("pairwise", ""), shape, our.pairwise, formulas.pairwise
     yield ("pairwise", "C > N/2"), (1, 70, 3, 7), our.pairwise, formulas.pairwise
     yield ("pairwise", "authors"), shape, lambda s, t: our.pairwise(
-        s, t, None, our.DETACHED, our.EPS_ADD, 1e-8
+        s, t, None, "detached", "add", 1e-8
     ), formulas.pairwise_authors
     yield ("pairwise", "whole batch"), shape, lambda s, t: our.pairwise(
         s, t, whole=True
@@ -141,9 +141,9 @@ def variant_cases(device):
 def samples(device):
     """Drawn on the device as on the CPU, bit for bit."""
     for sampling, name in (
-        (our.CLASS_BALANCED, "class-balanced"),
-        (our.RANDOM_GRID, "grid"),
-        (our.RANDOM, "random"),
+        ("class_balanced", "class-balanced"),
+        ("random_grid", "grid"),
+        ("random", "random"),
     ):
         for correct in (False, True):
             text = f"{name}{' correct' if correct else ''}"
@@ -254,7 +254,7 @@ def redraws(device):
 
     def draw():
         return our.ops.global_structural_sample(
-            teacher, None, None, our.RANDOM, 0, 0, False, 16, 1, 1, 255, 7, step
+            teacher, None, None, "random", "other_classes", "random", False, 16, 1, 1, 255, 7, step
         )
 
     draw()

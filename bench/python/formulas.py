@@ -62,6 +62,9 @@ def pairwise_gram(student, teacher):
     return (squared(s, s) - 2 * squared(s, t) + squared(t, t)) / (s.shape[0] * s.shape[2] ** 2)
 
 
+IN_LITTLE_MEMORY = {"pairwise": pairwise_gram}
+
+
 def inter_class_similarity(student, teacher):
     """Mean squared gap of the K x K divergences between the spatial distributions of two classes."""
 

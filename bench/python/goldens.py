@@ -13,18 +13,18 @@ FILES = ("golden.json", "variants.json")
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 PIXELWISE = {
-    "SKD": (our.CROSS_ENTROPY, our.PIXELS_PER_IMAGE),
-    "SKD_PAPER": (our.KL_STUDENT_TEACHER, our.PIXELS),
-    "KD": (our.KL_TEACHER_STUDENT, our.PIXELS),
-    "AICSD": (our.KL_TEACHER_STUDENT, our.ELEMENTS),
+    "SKD": ("cross_entropy", "pixels_per_image"),
+    "SKD_PAPER": ("kl_student_teacher", "pixels"),
+    "KD": ("kl_teacher_student", "pixels"),
+    "AICSD": ("kl_teacher_student", "elements"),
 }
 # Norm, guard of the length, eps, and the windows of the maximum along an axis.
 PAIRWISE = {
-    "SKD_MASTER": (our.DETACHED, our.EPS_ADD, 1e-8, lambda size, scale: max(1, int(size * scale))),
-    "SKD_CVPR19": (our.DIFFERENTIABLE, our.EPS_MAX, 1e-12, lambda size, scale: 1),
-    "CIRKD": (our.DIFFERENTIABLE, our.EPS_MAX, 1e-12, lambda size, scale: min(2, size)),
+    "SKD_MASTER": ("detached", "add", 1e-8, lambda size, scale: max(1, int(size * scale))),
+    "SKD_CVPR19": ("differentiable", "max", 1e-12, lambda size, scale: 1),
+    "CIRKD": ("differentiable", "max", 1e-12, lambda size, scale: min(2, size)),
 }
-CODE = {"CODE_HEAD": (0, 1.0, True), "CODE_2023_03": (1, 1.0, False), "CODE_HW_SYM": (2, 1.0, True)}
+COMPARISON = {"F1": "group_divergence", "F2": "row_divergence", "F3": "descriptor_relation"}
 
 
 def check(device):
@@ -88,11 +88,14 @@ def pairwise(student, teacher, options):
 
 
 def inter_class_similarity(student, teacher, options):
-    if options["mode"] == "PAPER":
-        return our.inter_class_similarity(
-            student, teacher, None, options.get("temperature", 1.0), options.get("row_normalize", False)
-        )
-    return our.ops.inter_class_similarity_code(student, teacher, *CODE[options["mode"]])
+    mode = options["mode"]
+    return our.inter_class_similarity(
+        student,
+        teacher,
+        mode=mode.lower(),
+        temperature=options.get("temperature", 1.0),
+        row_normalize=options.get("row_normalize", mode in ("CODE_HEAD", "CODE_HW_SYM")),
+    )
 
 
 def global_structural(student, teacher, options):
@@ -104,42 +107,19 @@ def global_structural(student, teacher, options):
     remainder = options.get("remainder", "ADDED" if released else "AVERAGED")
     nodes = student.shape[3]
     permutation = formula_permutation(nodes).to(student.device)
-    common = dict(
-        similarity=("SELF", "CROSS").index(options.get("similarity", "SELF")),
-        shuffle=("ROW_INDEPENDENT", "COLUMN_SHARED", "NONE").index(options.get("shuffle", "ROW_INDEPENDENT")),
-        remainder=("ADDED", "AVERAGED", "DROPPED").index(remainder),
-    )
-    width, temperature = options["group_width"], options.get("temperature", 1.0)
-    if options.get("compare", "F1") == "F1":
-        return our.global_structural(
-            student,
-            teacher,
-            permutation=permutation,
-            width=width,
-            temperature=temperature,
-            normalize=False,
-            classes=classes,
-            reduction=("SUM", "DIV_L", "DIV_M").index(reduction),
-            **common,
-        )
-    return our.ops.global_structural_composed(
+    return our.global_structural(
         student,
         teacher,
-        None,
-        None,
-        permutation,
-        options["compare"] == "F3",
-        False,
-        common["similarity"],
-        common["shuffle"],
-        common["remainder"],
-        0,
-        width,
-        temperature,
-        1e-8,
-        classes,
-        0,
-        our.number(student, 0),
+        permutation=permutation,
+        comparison=COMPARISON[options.get("compare", "F1")],
+        width=options["group_width"],
+        temperature=options.get("temperature", 1.0),
+        normalize=False,
+        classes=classes,
+        similarity=options.get("similarity", "SELF").lower(),
+        shuffle=options.get("shuffle", "ROW_INDEPENDENT").lower(),
+        reduction=reduction.lower(),
+        remainder=remainder.lower(),
     )
 
 

@@ -9,10 +9,8 @@ Needs PyTorch 2.10 or newer, CMake 3.22, ninja, g++ 11 and, for CUDA, nvcc 13; n
 """
 
 import argparse
-import datetime
 import pathlib
 import platform
-import subprocess
 import sys
 import time
 import traceback
@@ -24,10 +22,7 @@ import checks
 import formulas
 import measure
 import operators as our
-
-HEADER = "kernel,provider,mode,metric,x_name,x_value,y_value_50,y_value_20,y_value_80,config,device,timestamp,version"
-# A wrong answer gets no time, whoever gave it. The accuracy rule below is stricter; eager in f32 may come near.
-WRONG = 1e-2
+from results import WRONG, Rows, first_line, tell
 
 
 def arguments():
@@ -60,113 +55,91 @@ def arguments():
     return given
 
 
-class Results:
-    """Figures as lines for people and as rows of the CSV."""
-
-    def __init__(self, device):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        self.torch_device = "cuda" if device == "cuda" else "cpu"
-        self.time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.device = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu"
-        self.version = f"{our.version()}+{commit()}"
-        self.rows = []
-        where = f"driver {driver()}, f32, CUDA events, cold L2, " if device == "cuda" else ""
-        self.notes = [
-            self.device,
-            f"structkd {self.version}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}",
-            where + self.time,
-        ]
-        print("\n".join(self.notes), flush=True)
-
-    def add(self, case, provider, times, peak, errors):
-        self._row(case, provider, "speed_ms", times)
-        if peak is not None:
-            self._row(case, provider, "peak_memory_mib", [peak] * 3)
-        if errors is not None:
-            self._row(case, provider, "gradient_error", [errors[1]] * 3)
-
-    def _row(self, case, provider, metric, values):
-        config = f'"shape={case.shape} dtype=f32 pytorch={torch.__version__}"'
-        numbers = ",".join(f"{v:.5g}" for v in values)
-        self.rows.append(
-            f"{case.loss},{provider},full,{metric},{case.x_name},{case.x},{numbers},{config},"
-            f'"{self.device}",{self.time},{self.version}'
-        )
-
-    @staticmethod
-    def line(times, ours, peak, errors, plan):
-        text = "%9.4f ms (%.4f to %.4f)" % tuple(times)
-        text += f" {times[0] / ours[0]:7.1f}x" if ours else ""
-        text += f" {peak:9.1f} MiB" if peak is not None else ""
-        text += "  error %.1e, of the gradient %.1e" % tuple(errors) if errors else ""
-        return f"{text}  {plan}"
-
-    def write(self, path):
-        old = path.read_text().splitlines() if path.exists() else [HEADER]
-        if HEADER not in old:
-            raise SystemExit(f"{path} has other columns")
-        path.write_text("\n".join(old + [f"# {note}" for note in self.notes] + self.rows) + "\n")
+def rows_of(device):
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu"
+    notes = [name, f"structkd {our.version()}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}"]
+    if device == "cuda":
+        driver = first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+        notes.append(f"driver {driver}, f32, CUDA events, cold L2")
+    return Rows(name, our.version(), f"pytorch={torch.__version__}", notes)
 
 
-def first_line(*command):
-    """What a program prints, "unknown" where it is missing or fails."""
-    try:
-        done = subprocess.run(command, cwd=our.ROOT, capture_output=True, text=True)
-    except OSError:
-        return "unknown"
-    return (done.stdout.splitlines() or ["unknown"])[0]
+def line(times, ours, peak, errors, plan):
+    text = "%9.4f ms (%.4f to %.4f)" % tuple(times)
+    text += f" {times[0] / ours[0]:7.1f}x" if ours else ""
+    text += f" {peak:9.1f} MiB" if peak is not None else ""
+    text += "  error %.1e, of the gradient %.1e" % tuple(errors) if errors else ""
+    return f"{text}  {plan}"
 
 
-def commit():
-    return first_line("git", "rev-parse", "--short=10", "HEAD")
+def tf32(loss):
+    """The same with products in TF32, which PyTorch does not do unless it is told."""
+
+    def call(*args, **kwargs):
+        torch.backends.cuda.matmul.allow_tf32 = True
+        return loss(*args, **kwargs)
+
+    return call
 
 
-def driver():
-    return first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+def is_ours(provider):
+    return provider.startswith("structkd")
 
 
-def measure_case(case, given, results, clock, deadline):
+def ways(case, quick):
+    """The listed providers, ours first: the others are compared with it. To compile takes too long for --quick."""
+    eager = getattr(formulas, case.loss)
+    known = {
+        "structkd": getattr(our, case.loss),
+        "structkd-fast": getattr(our, f"{case.loss}_fast", None),
+        "eager": eager,
+        "eager-tf32": tf32(eager),
+        "authors": getattr(formulas, f"{case.loss}_authors"),
+        "compile": torch.compile(eager, dynamic=False),
+    }
+    chosen = [name for name in case.providers if not (quick and name == "compile")]
+    return {name: known[name] for name in sorted(chosen, key=lambda name: not is_ours(name))}
+
+
+def measure_case(case, given, rows, clock, deadline):
     """Returns the sentences of what went wrong on our side."""
-    student, teacher = case.inputs(results.torch_device)
+    device = clock.device
+    student, teacher = case.inputs(device)
     measure.clean()
-    truth = checks.value_and_gradient(case.truth, student.double(), teacher.double())
-    providers, checked = dict(case.providers), dict(case.checked)
-    if not given.quick:
-        torch.compiler.reset()  # one size after another, each compiled for itself
-        providers["compile"] = torch.compile(getattr(formulas, case.loss), dynamic=False)
-        if case.compared is None:
-            checked["compile"] = providers["compile"]
+    truth = checks.value_and_gradient(case.truth(device), student.double(), teacher.double())
+    torch.compiler.reset()  # one size after another, each compiled for itself
     found, times, failures = {}, {}, []
-
-    def tell(provider, text):
-        print(f"{case.loss:24} {case.shape:22} {provider:14} {text}", flush=True)
-
-    for provider, loss in providers.items():
+    for provider, loss in ways(case, given.quick).items():
         if time.monotonic() > deadline:
-            tell(provider, "left out: no time")
+            tell(case, provider, "left out: no time")
             continue
         try:
-            if provider in checked:
+            if provider != "authors":  # another divisor, a detached length or permutations of its own
+                index = torch.int32 if is_ours(provider) else torch.int64
                 measure.clean()
-                found[provider] = measure.errors(checked[provider], truth, student, teacher)
-                if provider.startswith("structkd") and not max(found[provider]) <= WRONG:
+                compared = case.without_draw(loss, device, index)
+                found[provider] = measure.errors(compared, truth, student, teacher)
+                if is_ours(provider) and not max(found[provider]) <= WRONG:
                     raise ArithmeticError(f"wrong result, errors {found[provider]} ({our.last_plan()})")
             measure.clean()
             call = measure.step(loss, student, teacher)
             times[provider] = measure.percentiles(clock.times(call, given.case_seconds))
-            plan = f"({our.last_plan()})" if provider.startswith("structkd") else ""
-            peak = measure.peak_mebibytes(call, student.nbytes) if given.device == "cuda" else None
-            results.add(case, provider, times[provider], peak, found.get(provider))
-            tell(
-                provider,
-                results.line(times[provider], times.get("structkd"), peak, found.get(provider), plan),
-            )
+            plan = f"({our.last_plan()})" if is_ours(provider) else ""
+            peak = measure.peak_mebibytes(call, student.nbytes) if device == "cuda" else None
+            errors = found.get(provider)
+            rows.add(case, provider, "speed_ms", times[provider])
+            if peak is not None:
+                rows.add(case, provider, "peak_memory_mib", [peak] * 3)
+            if errors is not None:
+                rows.add(case, provider, "gradient_error", [errors[1]] * 3)
+            tell(case, provider, line(times[provider], times.get("structkd"), peak, errors, plan))
         except torch.OutOfMemoryError:
-            tell(provider, "out of memory")
+            tell(case, provider, "out of memory")
         except Exception as error:  # the other providers and cases are still wanted
-            tell(provider, f"FAILED: {str(error).splitlines()[0]}")
-            if provider.startswith("structkd"):
-                failures.append(f"{case.loss} {case.shape} {provider}: {str(error).splitlines()[0]}")
+            text = str(error).splitlines()[0]
+            tell(case, provider, f"FAILED: {text}")
+            if is_ours(provider):
+                failures.append(f"{case.loss} {case.shape} {provider}: {text}")
                 traceback.print_exc()
     return failures + accuracy(case, found)
 
@@ -192,23 +165,23 @@ def main():
     our.load(folder.resolve(), given.device)
     print(f"operators from {folder} after {time.monotonic() - begin:.0f} s", flush=True)
     device = "cuda" if given.device == "cuda" else "cpu"
-    results = Results(given.device)
+    rows = rows_of(given.device)
     failures = [] if given.no_checks else checks.run(device, given.loss)
     print(f"checks ended after {time.monotonic() - begin:.0f} s", flush=True)
     if not given.no_times and given.device != "emulated":
         clock = measure.Clock(device)
-        for case in cases.all_cases(device):
+        for case in cases.listed("gpu" if device == "cuda" else "small"):
             if (given.quick and not case.quick) or (given.loss and case.loss not in given.loss):
                 continue
             if time.monotonic() - begin > given.seconds:
-                print(f"{case.loss:24} {case.shape:22} left out: no time", flush=True)
+                tell(case, "", "left out: no time")
                 continue
             try:
-                failures += measure_case(case, given, results, clock, begin + given.seconds)
+                failures += measure_case(case, given, rows, clock, begin + given.seconds)
             except torch.OutOfMemoryError:
-                print(f"{case.loss:24} {case.shape:22} left out: no memory for the truth", flush=True)
+                tell(case, "", "left out: no memory for the truth")
         if given.csv:
-            results.write(given.csv)
+            rows.append_to(given.csv)
     print("\n".join(["FAILED:", *failures] if failures else ["All checks passed."]))
     print(f"{time.monotonic() - begin:.0f} s")
     return 1 if failures else 0

@@ -18,6 +18,7 @@ class Clock:
     """Milliseconds of calls, each with a cold L2."""
 
     def __init__(self, device):
+        self.device = device
         self.cuda = torch.device(device).type == "cuda"
         self.flush = torch.empty(FLUSH_BYTES, dtype=torch.int8, device=device) if self.cuda else None
 

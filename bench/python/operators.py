@@ -10,18 +10,6 @@ import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Enumerators of structkd/*.h.
-DETACHED, DIFFERENTIABLE = 0, 1
-EPS_ADD, EPS_MAX = 0, 1
-EXACT, FAST = 0, 1
-CROSS_ENTROPY, KL_TEACHER_STUDENT, KL_STUDENT_TEACHER = 0, 1, 2
-PIXELS_PER_IMAGE, PIXELS, ELEMENTS = 0, 1, 2
-CLASS_BALANCED, RANDOM_GRID, RANDOM, ALL = 0, 1, 2, 3
-SELF, CROSS = 0, 1
-ROW_INDEPENDENT, COLUMN_SHARED, NO_SHUFFLE = 0, 1, 2
-SUM, DIV_L, DIV_M = 0, 1, 2
-ADDED, AVERAGED, DROPPED = 0, 1, 2
-
 ops = torch.ops.structkd
 _kernels = None
 
@@ -68,7 +56,9 @@ def version():
     return _kernels.structkd_version().decode()
 
 
-def pixelwise(student, teacher, mask=None, divergence=KL_TEACHER_STUDENT, divisor=PIXELS, temperature=1.0):
+def pixelwise(
+    student, teacher, mask=None, divergence="kl_teacher_student", divisor="pixels", temperature=1.0
+):
     return ops.pixelwise(student, teacher, mask, divergence, divisor, temperature, True)
 
 
@@ -76,25 +66,28 @@ def pairwise(
     student,
     teacher,
     weights=None,
-    norm=DIFFERENTIABLE,
-    eps_mode=EPS_MAX,
+    norm="differentiable",
+    eps_mode="max",
     eps=1e-12,
     whole=False,
-    precision=EXACT,
+    precision="exact",
 ):
-    return ops.pairwise(student, teacher, weights, norm, eps_mode, eps, int(whole), precision)
+    pairs = "whole_batch" if whole else "per_image"
+    return ops.pairwise(student, teacher, weights, norm, eps_mode, eps, pairs, precision)
 
 
 def pairwise_fast(student, teacher):
-    return pairwise(student, teacher, precision=FAST)
+    return pairwise(student, teacher, precision="fast")
 
 
-def inter_class_similarity(student, teacher, mask=None, temperature=1.0, row_normalize=False):
-    return ops.inter_class_similarity(student, teacher, mask, temperature, row_normalize, EXACT)
+def inter_class_similarity(
+    student, teacher, mask=None, temperature=1.0, row_normalize=False, mode="paper"
+):
+    return ops.inter_class_similarity(student, teacher, mask, mode, temperature, row_normalize)
 
 
 def sample(
-    teacher, labels=None, logits=None, sampling=ALL, samples=1, classes=1, seed=7, step=1, correct=False
+    teacher, labels=None, logits=None, sampling="all", samples=1, classes=1, seed=7, step=1, correct=False
 ):
     """I32 [B, 2 + M]: samples and classes of each image, then its pixels."""
     return ops.global_structural_sample(
@@ -102,8 +95,8 @@ def sample(
         logits,
         labels,
         sampling,
-        0,
-        0,
+        "other_classes",
+        "random",
         correct,
         samples,
         1,
@@ -123,11 +116,12 @@ def global_structural(
     teacher,
     table=None,
     permutation=None,
+    comparison="group_divergence",
     width=None,
-    shuffle=ROW_INDEPENDENT,
-    reduction=SUM,
-    remainder=AVERAGED,
-    similarity=SELF,
+    shuffle="row_independent",
+    reduction="sum",
+    remainder="averaged",
+    similarity="self",
     temperature=1.0,
     normalize=True,
     classes=1,
@@ -144,13 +138,13 @@ def global_structural(
         indices,
         counts,
         permutation,
+        comparison,
         normalize,
         similarity,
         shuffle,
         reduction,
         remainder,
-        0,
-        EXACT,
+        "mean",
         nodes // 8 if width is None else width,
         temperature,
         1e-8,

@@ -10,7 +10,6 @@
 #include <fstream>
 #include <string>
 
-#include "cases.h"
 #include "losses.h"
 
 namespace structkd::bench {
@@ -19,35 +18,19 @@ namespace {
 // Addresses of arrays that nobody reads, far from each other.
 void* pretend(uintptr_t number) { return reinterpret_cast<void*>(number << 40); }
 
-Arrays arrays_of(const Case& c) {
-  const bool draws = c.loss == Loss::kGlobalStructuralSample;
-  Arrays a;
-  a.step = static_cast<const int64_t*>(pretend(1));
-  a.teacher =
-      tensor_of(pretend(2), c.dtype, {c.B, c.teacher_channels(), c.H, c.W}, c.channels_last);
-  if (c.samples > 0) {
-    a.indices = tensor_of(pretend(3), STRUCTKD_I32, {c.B, draws ? c.samples * c.C : c.samples});
-    a.counts = tensor_of(pretend(4), STRUCTKD_I32, {c.B, 2});
-  }
-  if (draws) {
-    a.labels = tensor_of(pretend(5), STRUCTKD_I64, {c.B, c.H, c.W});
-    return a;
-  }
-  const structkd_dtype grad = c.dtype == STRUCTKD_F16 ? STRUCTKD_F32 : c.dtype;
-  a.student = tensor_of(pretend(6), c.dtype, {c.B, c.C, c.H, c.W}, c.channels_last);
-  a.grad = tensor_of(pretend(7), grad, {c.B, c.C, c.H, c.W}, c.channels_last);
-  a.loss = pretend(8);
-  return a;
+Arrays pretended(const Case& c) {
+  return arrays_of(c, {pretend(1), pretend(2), pretend(3), pretend(4), pretend(5), pretend(6),
+                       pretend(7), pretend(8)});
 }
 
 void list(const std::string& launches) {
   for (const Case& c : all_cases()) {
     std::ofstream(launches, std::ios::trunc);
-    Arrays arrays = arrays_of(c);
-    call(c, {"cuda-emulated", nullptr, 1}, arrays, pretend(9));
+    Arrays arrays = pretended(c);
+    loss_of(c).call(c, {"cuda-emulated", nullptr, 1, {}}, arrays, pretend(9));
     std::ifstream file(launches);
     for (std::string line; std::getline(file, line);) {
-      std::printf("%s;%s;%s\n", c.kernel().c_str(), c.name().c_str(), line.c_str());
+      std::printf("%s;%s;%s\n", c.loss.c_str(), c.name().c_str(), line.c_str());
     }
   }
 }

@@ -30,7 +30,7 @@ void require(cudaError_t status, const char* what) {
 }
 
 #ifdef __CUDACC__
-// The usual reasons why there is no device, each with what to do about it.
+// Fails where there is no device, with the reason and what to do about it.
 void require_device() {
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);
@@ -100,7 +100,7 @@ DeviceTraits traits_of(int device) {
   DeviceTraits traits = {};
   traits.fast_f64 = attribute(cudaDevAttrSingleToDoublePrecisionPerfRatio, device) <= 4;
   traits.has_async_copy = attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
-  // For tests: the forms of another kind of device.
+  // Tests choose the forms of another kind of device by this variable.
   const char* f64 = getenv("STRUCTKD_CUDA_F64");
   if (f64 != nullptr) traits.fast_f64 = strcmp(f64, "slow") != 0;
   return traits;

@@ -1,4 +1,4 @@
-// cuda/kernels.h: the entries of this backend, one pair per loss, defined in <loss>.cu.
+// cuda/kernels.h: the entries of this backend, one pair per loss, defined in <loss>/<loss>.cu.
 #ifndef STRUCTKD_CUDA_KERNELS_H
 #define STRUCTKD_CUDA_KERNELS_H
 

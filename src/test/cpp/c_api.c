@@ -49,6 +49,15 @@ static structkd_tensor table_of(int32_t* data, int64_t rows, int64_t columns) {
   return tensor;
 }
 
+/** One thread of a CPU backend. */
+static structkd_ctx context_of(const char* backend) {
+  structkd_ctx ctx;
+  memset(&ctx, 0, sizeof ctx);
+  ctx.backend = backend;
+  ctx.threads = 1;
+  return ctx;
+}
+
 /** Bytes on a 64-byte boundary, until the next call. */
 static void* workspace_of(size_t bytes) {
   static char* memory = NULL;
@@ -64,6 +73,11 @@ static void core_entries(void) {
   expect(structkd_backend_name(0) != NULL, "a backend is registered");
   expect(structkd_backend_name(99) == NULL, "no hundredth backend");
   expect(structkd_backend_description("reference") != NULL, "the reference is registered");
+  expect(structkd_has_kernel("reference", "pairwise") == 1 &&
+             structkd_has_kernel("reference", "none such") == 0 &&
+             structkd_has_kernel("none such", "pairwise") == 0 &&
+             structkd_has_kernel(NULL, NULL) == 0,
+         "has_kernel tells a kernel from none");
   expect(structkd_backend_description("none such") == NULL,
          "an unknown backend has no description");
 }
@@ -74,7 +88,7 @@ static void pairwise_entries(const char* backend) {
   float student[] = {1, 0, 0, 1}, teacher[] = {1, 1, 0, 0}, grad[4];
   float loss = -1;
   size_t bytes = 0;
-  structkd_ctx ctx;
+  const structkd_ctx ctx = context_of(backend);
   structkd_pairwise_params params;
   structkd_tensor s = map_of(student, 1, 2, 1, 2), t = map_of(teacher, 1, 2, 1, 2);
   structkd_tensor g = map_of(grad, 1, 2, 1, 2);
@@ -83,9 +97,6 @@ static void pairwise_entries(const char* backend) {
   params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
   params.eps_mode = STRUCTKD_EPS_MAX;
   params.eps = 1e-8;
-  ctx.backend = backend;
-  ctx.stream = NULL;
-  ctx.threads = 1;
   expect(structkd_pairwise_workspace(&ctx, &s, &t, &params, 1, &bytes) == STRUCTKD_OK, "workspace");
   expect(structkd_pairwise(&ctx, &s, &t, &params, workspace_of(bytes), &loss, &g) == STRUCTKD_OK,
          "pairwise");
@@ -102,7 +113,7 @@ static void inter_class_similarity_entries(const char* backend) {
   float student[] = {0, 0, 0, 0}, teacher[] = {0, 0, 0, 0}, grad[4];
   float loss = -1;
   size_t bytes = 0;
-  structkd_ctx ctx;
+  const structkd_ctx ctx = context_of(backend);
   structkd_inter_class_similarity_params params;
   structkd_tensor s = map_of(student, 1, 2, 1, 2), t = map_of(teacher, 1, 2, 1, 2);
   structkd_tensor g = map_of(grad, 1, 2, 1, 2);
@@ -110,9 +121,6 @@ static void inter_class_similarity_entries(const char* backend) {
   memset(&params, 0, sizeof params);
   params.struct_size = sizeof params;
   params.temperature = 1;
-  ctx.backend = backend;
-  ctx.stream = NULL;
-  ctx.threads = 1;
   expect(structkd_inter_class_similarity_workspace(&ctx, &s, &t, &params, 1, &bytes) == STRUCTKD_OK,
          "workspace");
   expect(structkd_inter_class_similarity(&ctx, &s, &t, &params, workspace_of(bytes), &loss, &g) ==
@@ -130,7 +138,7 @@ static void pixelwise_entries(const char* backend) {
   float student[] = {5, 5}, teacher[] = {0, 0}, grad[2];
   float loss = -1;
   size_t bytes = 0;
-  structkd_ctx ctx;
+  const structkd_ctx ctx = context_of(backend);
   structkd_pixelwise_params params;
   structkd_tensor s = map_of(student, 1, 2, 1, 1), t = map_of(teacher, 1, 2, 1, 1);
   structkd_tensor g = map_of(grad, 1, 2, 1, 1);
@@ -140,9 +148,6 @@ static void pixelwise_entries(const char* backend) {
   params.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
   params.divisor = STRUCTKD_DIVISOR_PIXELS;
   params.temperature = 1;
-  ctx.backend = backend;
-  ctx.stream = NULL;
-  ctx.threads = 1;
   expect(structkd_pixelwise_workspace(&ctx, &s, &t, &params, 1, &bytes) == STRUCTKD_OK,
          "workspace");
   expect(structkd_pixelwise(&ctx, &s, &t, &params, workspace_of(bytes), &loss, &g) == STRUCTKD_OK,
@@ -161,7 +166,7 @@ static void global_structural_entries(const char* backend) {
   int64_t bound = 0;
   float loss = -1;
   size_t bytes = 0;
-  structkd_ctx ctx;
+  const structkd_ctx ctx = context_of(backend);
   structkd_global_structural_sample_params sampling;
   structkd_global_structural_params params;
   structkd_tensor s = map_of(student, 1, 2, 1, 2), t = map_of(teacher, 1, 2, 1, 2);
@@ -183,10 +188,9 @@ static void global_structural_entries(const char* backend) {
   params.group_width = -1;
   params.temperature = 1;
   params.eps = 1e-8;
+  params.indices = &indices;
+  params.counts = &counts;
   params.step = &step;
-  ctx.backend = backend;
-  ctx.stream = NULL;
-  ctx.threads = 1;
   expect(structkd_global_structural_sample_bound(NULL, &labels, &sampling, &bound) == STRUCTKD_OK &&
              bound == 2,
          "sample bound");
@@ -198,11 +202,10 @@ static void global_structural_entries(const char* backend) {
          "sample");
   expect(index_data[0] == 0 && index_data[1] == 1 && count_data[0] == 2 && count_data[1] == 2,
          "samples");
-  expect(structkd_global_structural_workspace(&ctx, &s, &t, &indices, &counts, &params, 1,
-                                              &bytes) == STRUCTKD_OK,
+  expect(structkd_global_structural_workspace(&ctx, &s, &t, &params, 1, &bytes) == STRUCTKD_OK,
          "global structural workspace");
-  expect(structkd_global_structural(&ctx, &s, &t, &indices, &counts, &params, workspace_of(bytes),
-                                    &loss, &g) == STRUCTKD_OK,
+  expect(structkd_global_structural(&ctx, &s, &t, &params, workspace_of(bytes), &loss, &g) ==
+             STRUCTKD_OK,
          "global structural");
   expect(fabsf(loss - 0.1201145f) < 1e-6f, "global structural value");
   /* df_0 = 2 (q_S - q_T) f_1, q_S = 1 / (2 e + 2) off the diagonal */

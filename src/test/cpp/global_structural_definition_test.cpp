@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "global_structural_cases.h"
-#include "loss_run.h"
 
 namespace structkd::test {
 namespace {
@@ -125,23 +124,11 @@ TestTensor permutation_table(int64_t M) {
 double loss_of(const std::string& backend,
                const TestTensor& student,
                const TestTensor& teacher,
-               const structkd_tensor* indices,
-               const structkd_tensor* counts,
                const structkd_global_structural_params& params) {
   How how;
   how.want_grad = false;
   how.threads = 1;  // maps of a few samples: starting threads would take most of the time
-  return run_loss(
-             backend, student, how,
-             [&](const structkd_ctx* ctx, size_t* bytes) {
-               return structkd_global_structural_workspace(ctx, student.view(), teacher.view(),
-                                                           indices, counts, &params, false, bytes);
-             },
-             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-               return structkd_global_structural(ctx, student.view(), teacher.view(), indices,
-                                                 counts, &params, workspace, loss, grad);
-             })
-      .loss;
+  return compute(backend, student, teacher, params, how).loss;
 }
 
 class GlobalStructuralDefinition : public testing::TestWithParam<std::string> {};
@@ -163,7 +150,7 @@ TEST_P(GlobalStructuralDefinition, HoldsForEveryGroupWidth) {
           params.reduction = static_cast<structkd_group_reduction>(mode % 3);
           params.remainder = static_cast<structkd_remainder>(mode / 3);
           const double expected = image_loss(v_t, v_s, params, classes);
-          EXPECT_NEAR(loss_of(GetParam(), student, teacher, nullptr, nullptr, params), expected,
+          EXPECT_NEAR(loss_of(GetParam(), student, teacher, params), expected,
                       1e-12 * expected + 1e-15)
               << "M " << M << ", classes " << classes << ", width " << width << ", mode " << mode;
         }
@@ -187,8 +174,7 @@ TEST_P(GlobalStructuralDefinition, HoldsForWidthsBeyondAllBounds) {
       params.classes = classes;
       params.permutation = permutation.view();
       const double expected = image_loss(v_t, v_s, params, classes);
-      EXPECT_NEAR(loss_of(GetParam(), student, teacher, nullptr, nullptr, params), expected,
-                  1e-12 * expected)
+      EXPECT_NEAR(loss_of(GetParam(), student, teacher, params), expected, 1e-12 * expected)
           << width << " " << classes;
     }
   }
@@ -208,7 +194,7 @@ TEST_P(GlobalStructuralDefinition, HoldsForFewSamplesOfManyClasses) {
   sampling.num_classes = kClasses;
   sampling.ignore_index = -1;
   sampling.step = default_step();
-  const structkd_ctx ctx{GetParam().c_str(), nullptr, 2};
+  const structkd_ctx ctx = context(GetParam(), 2);
   size_t bytes = 0;
   ASSERT_EQ(STRUCTKD_OK, structkd_global_structural_sample_workspace(&ctx, nullptr, labels.view(),
                                                                      &sampling, &bytes));
@@ -239,16 +225,10 @@ TEST_P(GlobalStructuralDefinition, HoldsForFewSamplesOfManyClasses) {
     auto params = params_of(width);
     params.permutation = permutation.view();
     const double expected = image_loss(v_t, v_s, params, kClasses);
-    EXPECT_NEAR(loss_of(GetParam(), student, teacher, indices.view(), counts.view(), params),
-                expected, 1e-12 * expected)
-        << width;
+    params.indices = indices.view();
+    params.counts = counts.view();
+    EXPECT_NEAR(loss_of(GetParam(), student, teacher, params), expected, 1e-12 * expected) << width;
   }
-}
-
-std::vector<std::string> backends_and_reference() {
-  std::vector<std::string> backends = backends_under_test();
-  backends.insert(backends.begin(), "reference");
-  return backends;
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends,

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tensors.h"
+#include "loss_run.h"
 
 namespace structkd::test {
 namespace {
@@ -44,7 +44,7 @@ Samples draw(const std::string& backend,
              const structkd_global_structural_sample_params& params,
              int threads = 2,
              Layout layout = Layout::kContiguous) {
-  const structkd_ctx ctx{backend.c_str(), nullptr, threads};
+  const structkd_ctx ctx = context(backend, threads);
   const structkd_tensor* z = logits ? logits->view() : nullptr;
   const structkd_tensor* y = labels ? labels->view() : nullptr;
   int64_t bound = 0;
@@ -257,6 +257,28 @@ TEST_P(SampleOnBackend, StepSeedAndImageRedraw) {
   EXPECT_NE(first.indices, draw(GetParam(), &features, nullptr, params).indices);
 }
 
+TEST_P(SampleOnBackend, WhatPixelsWithoutALabelHoldDoesNotMatter) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  TestTensor logits({2, 5, 6, 11}, STRUCTKD_F32), labels({2, 6, 11}, STRUCTKD_I64);
+  labels.fill([](int64_t i) { return i % 3 == 1 ? 4.0 : i % 7 == 0 ? -9.0 : double(i % 4); });
+  auto params = sample_params(6, 5);
+  params.ignore_index = 4;
+  const auto drawn = [&](double value) {
+    logits.fill([&](int64_t i) {
+      const double label = labels.get(i / (5 * 66) * 66 + i % 66);
+      if (label == 4.0 || label < 0.0) return value;
+      return (label == double(i / 66 % 5) ? 1.0 : 0.0) + 0.9 * uniform(3, uint64_t(i));
+    });
+    return draw(GetParam(), &logits, &labels, params);
+  };
+  const Samples clean = drawn(0.0);
+  for (double value : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity, 1e300}) {
+    const Samples samples = drawn(value);
+    EXPECT_EQ(clean.indices, samples.indices) << value;
+    EXPECT_EQ(clean.counts, samples.counts) << value;
+  }
+}
+
 // Written down once: a change of these bits changes what every training run draws.
 TEST_P(SampleOnBackend, KeepsItsBits) {
   TestTensor features({1, 1, 10, 10}, STRUCTKD_F32);
@@ -297,7 +319,7 @@ class SampleArguments : public testing::Test {
   const structkd_tensor* labels_ = scene_.labels.view();
 
   void expect_error(structkd_status status, const char* sentence_part) {
-    const structkd_ctx ctx{"cpu", nullptr, 1};
+    const structkd_ctx ctx = context("cpu", 1);
     AlignedBytes workspace(1 << 20);
     counts_.fill([](int64_t) { return 77.0; });
     EXPECT_EQ(status,

@@ -3,9 +3,21 @@
 #ifndef STRUCTKD_TEST_INTER_CLASS_SIMILARITY_CASES_H
 #define STRUCTKD_TEST_INTER_CLASS_SIMILARITY_CASES_H
 
-#include "tensors.h"
+#include "loss_run.h"
 
 namespace structkd::test {
+
+template <>
+struct LossOf<structkd_inter_class_similarity_params> {
+  static constexpr LossEntries<structkd_inter_class_similarity_params> entries{
+      structkd_inter_class_similarity_workspace, structkd_inter_class_similarity};
+  static Bounds bounds(const TestTensor& student,
+                       const TestTensor& teacher,
+                       const structkd_inter_class_similarity_params& params,
+                       const Outcome& truth,
+                       const Outcome& outcome,
+                       double scale);
+};
 
 inline structkd_inter_class_similarity_params params_of(double temperature = 1.0,
                                                         bool row_normalize = false) {

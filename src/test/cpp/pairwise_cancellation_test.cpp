@@ -8,31 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "loss_run.h"
 #include "pairwise_cases.h"
 #include "tensors.h"
 
 namespace structkd::test {
 namespace {
-
-Outcome compute(const std::string& backend,
-                const TestTensor& student,
-                const TestTensor& teacher,
-                const structkd_pairwise_params& params,
-                int threads = 2) {
-  How how;
-  how.threads = threads;
-  return run_loss(
-      backend, student, how,
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, true,
-                                           bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                 grad);
-      });
-}
 
 using Fill = std::function<void(double apart, TestTensor& student, TestTensor& teacher)>;
 
@@ -114,8 +94,10 @@ TEST_P(PairwiseCancellation, CancelledImagesBesideOthersInABatch) {
   const std::vector<double> last(outcome.grad.end() - 6 * 81, outcome.grad.end());
   const std::vector<double> expected(truth.grad.end() - 6 * 81, truth.grad.end());
   EXPECT_LE(relative_error(last, expected), 1e-9);
+  How how;
   for (int threads : {1, 3, 7}) {
-    const Outcome again = compute(GetParam(), student, teacher, params_of(), threads);
+    how.threads = threads;
+    const Outcome again = compute(GetParam(), student, teacher, params_of(), how);
     EXPECT_EQ(outcome.loss, again.loss);
     EXPECT_EQ(outcome.grad, again.grad);
   }

@@ -2,9 +2,21 @@
 #ifndef STRUCTKD_TEST_PAIRWISE_CASES_H
 #define STRUCTKD_TEST_PAIRWISE_CASES_H
 
-#include "tensors.h"
+#include "loss_run.h"
 
 namespace structkd::test {
+
+template <>
+struct LossOf<structkd_pairwise_params> {
+  static constexpr LossEntries<structkd_pairwise_params> entries{structkd_pairwise_workspace,
+                                                                 structkd_pairwise};
+  static Bounds bounds(const TestTensor& student,
+                       const TestTensor& teacher,
+                       const structkd_pairwise_params& params,
+                       const Outcome& truth,
+                       const Outcome& outcome,
+                       double scale);
+};
 
 inline structkd_pairwise_params params_of(
     structkd_norm_gradient norm = STRUCTKD_NORM_DIFFERENTIABLE) {

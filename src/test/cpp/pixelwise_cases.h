@@ -2,9 +2,21 @@
 #ifndef STRUCTKD_TEST_PIXELWISE_CASES_H
 #define STRUCTKD_TEST_PIXELWISE_CASES_H
 
-#include "tensors.h"
+#include "loss_run.h"
 
 namespace structkd::test {
+
+template <>
+struct LossOf<structkd_pixelwise_params> {
+  static constexpr LossEntries<structkd_pixelwise_params> entries{structkd_pixelwise_workspace,
+                                                                  structkd_pixelwise};
+  static Bounds bounds(const TestTensor& student,
+                       const TestTensor& teacher,
+                       const structkd_pixelwise_params& params,
+                       const Outcome& truth,
+                       const Outcome& outcome,
+                       double scale);
+};
 
 inline structkd_pixelwise_params params_of(
     structkd_divergence divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT,

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "loss_run.h"
 #include "pixelwise_cases.h"
 #include "tensors.h"
 
@@ -50,16 +49,7 @@ Outcome compute(const std::string& backend, const Case& c, structkd_divergence d
   });
   structkd_pixelwise_params params = params_of(divergence);
   params.temperature = c.temperature;
-  return run_loss(
-      backend, student, How{},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params, true,
-                                            bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                  grad);
-      });
+  return compute(backend, student, teacher, params);
 }
 
 void expect_close(double expected, double actual, double tolerance) {
@@ -94,6 +84,37 @@ INSTANTIATE_TEST_SUITE_P(Backends,
                          PixelwiseTruth,
                          testing::ValuesIn(backends_under_test()),
                          backend_test_name);
+
+// Values of the public codes, printed by those: S = 2 sin(0.7 i + 0.3), T = 3 sin(1.3 i + 1.1).
+TEST(PixelwiseReference, AgreesWithThePublishedCodes) {
+  auto loss_of = [](std::vector<int64_t> shape, structkd_divergence divergence,
+                    structkd_divisor divisor) {
+    TestTensor student(shape, STRUCTKD_F64), teacher(shape, STRUCTKD_F64);
+    student.fill([](int64_t i) { return 2.0 * std::sin(0.7 * double(i) + 0.3); });
+    teacher.fill([](int64_t i) { return 3.0 * std::sin(1.3 * double(i) + 1.1); });
+    return compute("reference", student, teacher, params_of(divergence, divisor)).loss;
+  };
+  // SKD ce208e1, CriterionPixelWise.
+  EXPECT_NEAR(
+      4.812634904342865,
+      loss_of({2, 5, 3, 4}, STRUCTKD_DIVERGENCE_CROSS_ENTROPY, STRUCTKD_DIVISOR_PIXELS_PER_IMAGE),
+      1e-13);
+  // CIRKD dab64db, losses/kd.py, T = 1.
+  EXPECT_NEAR(
+      1.3476121570388495,
+      loss_of({2, 5, 3, 4}, STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT, STRUCTKD_DIVISOR_PIXELS),
+      1e-13);
+  // AICSD f99949e, pi_loss.
+  EXPECT_NEAR(
+      0.07919566353508684,
+      loss_of({2, 21, 4, 5}, STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT, STRUCTKD_DIVISOR_ELEMENTS),
+      1e-14);
+  // The direction that the SKD paper writes; no public code has it.
+  EXPECT_NEAR(
+      1.7739979665903383,
+      loss_of({2, 5, 3, 4}, STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER, STRUCTKD_DIVISOR_PIXELS),
+      1e-13);
+}
 
 }  // namespace
 }  // namespace structkd::test

@@ -18,9 +18,11 @@ namespace structkd::test {
 enum class Layout {
   kContiguous,    // [B, C, H, W] row-major
   kChannelsLast,  // the same indices, channels innermost in memory
-  kSliced         // every second column of a wider, longer tensor
+  kSliced,        // every second column of a wider, longer tensor
+  kApart          // images, or rows of classes, three channels further apart than they are long
 };
-inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kChannelsLast, Layout::kSliced};
+inline constexpr Layout kLayouts[] = {Layout::kContiguous, Layout::kChannelsLast, Layout::kSliced,
+                                      Layout::kApart};
 
 inline constexpr structkd_dtype kFloatingDtypes[] = {STRUCTKD_F64, STRUCTKD_F32, STRUCTKD_F16,
                                                      STRUCTKD_BF16};
@@ -45,6 +47,10 @@ class TestTensor {
 
  private:
   int64_t offset(int64_t index) const;
+  template <class Visit>
+  void for_each(Visit&& visit) const;
+  double read(int64_t offset) const;
+  void write(int64_t offset, double value);
 
   structkd_tensor view_;
   AlignedBytes bytes_{0};
@@ -87,7 +93,12 @@ std::string describe(const TestTensor& tensor);
 // Backends that are compared with the reference: all that are registered but itself.
 std::vector<std::string> backends_under_test();
 
-// Names a test by its backend: INSTANTIATE_TEST_SUITE_P's last argument.
+// Those and the reference, which the definition itself is tested on.
+std::vector<std::string> backends_and_reference();
+
+// Names a test by its backend, with the characters that GoogleTest allows; the second is
+// INSTANTIATE_TEST_SUITE_P's last argument.
+std::string test_name(std::string backend);
 std::string backend_test_name(const testing::TestParamInfo<std::string>& info);
 
 }  // namespace structkd::test

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "global_structural_cases.h"
-#include "loss_run.h"
+#include "inter_class_similarity_cases.h"
 #include "memory.h"
 #include "pairwise_cases.h"
 #include "pixelwise_cases.h"
@@ -73,23 +73,24 @@ class KernelSmoke : public testing::TestWithParam<structkd_dtype> {
   }
 
   // Runs a loss on both backends. `tolerance` is that of f32 or, for f64 inputs, ignored.
+  template <class P>
   void check(const TestTensor& student,
-             const WorkspaceCall& workspace_bytes,
-             const RunCall& run,
+             const TestTensor& teacher,
+             const P& params,
              double tolerance,
              bool large = false) const {
     How how;
     how.f32_grad = GetParam() != STRUCTKD_F64;
     if (only_recorded()) {
-      run_loss(kEmulated, student, how, workspace_bytes, run);
+      compute(kEmulated, student, teacher, params, how);
       return;
     }
-    const Outcome truth = run_loss("reference", student, how, workspace_bytes, run);
+    const Outcome truth = compute("reference", student, teacher, params, how);
     std::optional<Outcome> first;
     for (const std::string& order : orders(large)) {
       SCOPED_TRACE(order);
       setenv("STRUCTKD_SIMT_ORDER", order.c_str(), 1);
-      const Outcome outcome = run_loss(kEmulated, student, how, workspace_bytes, run);
+      const Outcome outcome = compute(kEmulated, student, teacher, params, how);
       unsetenv("STRUCTKD_SIMT_ORDER");
       SCOPED_TRACE(outcome.plan);
       if (!first) {
@@ -138,17 +139,7 @@ TEST_P(KernelSmoke, Pairwise) {
       params.pairs = STRUCTKD_PAIRS_WHOLE_BATCH;
       params.weights = weights.view();
     }
-    check(
-        student,
-        [&](const structkd_ctx* ctx, size_t* bytes) {
-          return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
-                                             bytes);
-        },
-        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-          return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                   grad);
-        },
-        c.fast ? 2e-2 : 1e-5, c.large);
+    check(student, teacher, params, c.fast ? 2e-2 : 1e-5, c.large);
   }
 }
 
@@ -176,17 +167,7 @@ TEST_P(KernelSmoke, Pixelwise) {
     structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
     params.temperature = 2.0;
     if (c.student_channels % 2 != 0) params.mask = mask.view();
-    check(
-        student,
-        [&](const structkd_ctx* ctx, size_t* bytes) {
-          return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
-                                              bytes);
-        },
-        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-          return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                    grad);
-        },
-        1e-5);
+    check(student, teacher, params, 1e-5);
   }
 }
 
@@ -206,22 +187,9 @@ TEST_P(KernelSmoke, InterClassSimilarity) {
     fill_pair(c.input, 3, student, teacher);
     TestTensor mask({student.view()->sizes[0], c.height, c.width}, STRUCTKD_U8);
     mask.fill([](int64_t i) { return uniform(5, uint64_t(i)) < 0.8 ? 1.0 : 0.0; });
-    structkd_inter_class_similarity_params params{};
-    params.struct_size = sizeof(params);
-    params.temperature = 2.0;
-    params.row_normalize = c.layout == Layout::kChannelsLast;
+    auto params = params_of(2.0, c.layout == Layout::kChannelsLast);
     if (c.student_channels > 19) params.mask = mask.view();
-    check(
-        student,
-        [&](const structkd_ctx* ctx, size_t* bytes) {
-          return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
-                                                           &params, 1, bytes);
-        },
-        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-          return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
-                                                 workspace, loss, grad);
-        },
-        1e-4, c.large);
+    check(student, teacher, params, 1e-4, c.large);
   }
 }
 
@@ -255,24 +223,12 @@ TEST_P(KernelSmoke, GlobalStructural) {
     // Each row another rotation.
     TestTensor table({M, M}, STRUCTKD_I32);
     table.fill([M](int64_t i) { return double((i % M + i / M) % M); });
-    structkd_global_structural_params params = params_of(-2);
+    structkd_global_structural_params params = params_of(-2, &sampled);
     params.shuffle = mode.shuffle;
     params.similarity = mode.similarity;
     params.normalize = mode.normalize;
     if (mode.table) params.permutation = table.view();
-    check(
-        student,
-        [&](const structkd_ctx* ctx, size_t* bytes) {
-          return structkd_global_structural_workspace(ctx, student.view(), teacher.view(),
-                                                      sampled.indices.view(), sampled.counts.view(),
-                                                      &params, 1, bytes);
-        },
-        [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-          return structkd_global_structural(ctx, student.view(), teacher.view(),
-                                            sampled.indices.view(), sampled.counts.view(), &params,
-                                            workspace, loss, grad);
-        },
-        2e-4, c.large);
+    check(student, teacher, params, 2e-4, c.large);
   }
 }
 
@@ -300,7 +256,7 @@ TEST_P(KernelSmoke, GlobalStructuralSample) {
       << structkd_last_error();
   // Indices, then counts.
   const auto draw = [&](const char* backend) {
-    const structkd_ctx ctx{backend, nullptr, 1};
+    const structkd_ctx ctx = context(backend, 1);
     size_t bytes = 0;
     EXPECT_EQ(structkd_global_structural_sample_workspace(&ctx, logits.view(), labels.view(),
                                                           &params, &bytes),

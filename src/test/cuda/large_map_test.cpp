@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "global_structural_cases.h"
+#include "inter_class_similarity_cases.h"
 #include "pairwise_cases.h"
 #include "pixelwise_cases.h"
 #include "structkd/structkd.h"
@@ -29,7 +30,7 @@
 namespace structkd::test {
 namespace {
 
-constexpr structkd_ctx kContext = {"cuda-emulated", nullptr, 1};
+constexpr structkd_ctx kContext = {"cuda-emulated", nullptr, 1, {}};
 
 // Aligned as the library asks, and never read.
 void* nowhere() { return reinterpret_cast<void*>(uintptr_t(1) << 40); }
@@ -54,9 +55,9 @@ struct Planned {
   std::map<std::string, uint64_t> blocks;  // by kernel, without template arguments
 };
 
-using Call = std::function<structkd_status(size_t* bytes)>;
+using PlannedCall = std::function<structkd_status(size_t* bytes)>;
 
-Planned planned(const Call& call) {
+Planned planned(const PlannedCall& call) {
   std::string path = testing::TempDir() + "structkd-launches-XXXXXX";
   const int file = mkstemp(path.data());
   EXPECT_GE(file, 0) << path;
@@ -80,45 +81,32 @@ Planned planned(const Call& call) {
   return result;
 }
 
-structkd_status pairwise(structkd_tensor student, structkd_tensor teacher, size_t* bytes) {
+// A loss of maps that nobody reads.
+template <class Params>
+structkd_status call(structkd_tensor student, const Params& params, size_t* bytes) {
+  const LossEntries<Params> entries = entries_of(params);
   structkd_tensor grad = student;
-  const structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
-  EXPECT_EQ(structkd_pairwise_workspace(&kContext, &student, &teacher, &params, 1, bytes),
-            STRUCTKD_OK);
-  return structkd_pairwise(&kContext, &student, &teacher, &params, nowhere(), nowhere(), &grad);
-}
-
-structkd_status pixelwise(structkd_tensor student, structkd_tensor teacher, size_t* bytes) {
-  structkd_tensor grad = student;
-  const structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
-  EXPECT_EQ(structkd_pixelwise_workspace(&kContext, &student, &teacher, &params, 1, bytes),
-            STRUCTKD_OK);
-  return structkd_pixelwise(&kContext, &student, &teacher, &params, nowhere(), nowhere(), &grad);
-}
-
-structkd_status inter_class(structkd_tensor student, structkd_tensor teacher, size_t* bytes) {
-  structkd_tensor grad = student;
-  structkd_inter_class_similarity_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
-  EXPECT_EQ(
-      structkd_inter_class_similarity_workspace(&kContext, &student, &teacher, &params, 1, bytes),
-      STRUCTKD_OK);
-  return structkd_inter_class_similarity(&kContext, &student, &teacher, &params, nowhere(),
-                                         nowhere(), &grad);
-}
-
-structkd_status global_structural(structkd_tensor student, int64_t samples, size_t* bytes) {
-  structkd_tensor grad = student, indices = tensor_of({student.sizes[0], samples}, STRUCTKD_I32),
-                  counts = tensor_of({student.sizes[0], 2}, STRUCTKD_I32);
-  structkd_global_structural_params params = params_of(-1);
-  params.step = static_cast<const int64_t*>(nowhere());
-  EXPECT_EQ(structkd_global_structural_workspace(&kContext, &student, &student, &indices, &counts,
-                                                 &params, 1, bytes),
-            STRUCTKD_OK)
+  EXPECT_EQ(entries.workspace(&kContext, &student, &student, &params, 1, bytes), STRUCTKD_OK)
       << structkd_last_error();
-  return structkd_global_structural(&kContext, &student, &student, &indices, &counts, &params,
-                                    nowhere(), nowhere(), &grad);
+  return entries.run(&kContext, &student, &student, &params, nowhere(), nowhere(), &grad);
+}
+
+structkd_status pairwise(const structkd_tensor& map, size_t* bytes) {
+  return call(map, params_of(STRUCTKD_NORM_DIFFERENTIABLE), bytes);
+}
+
+structkd_status pixelwise(const structkd_tensor& map, size_t* bytes) {
+  return call(map, params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT), bytes);
+}
+
+structkd_status global_structural(const structkd_tensor& map, int64_t samples, size_t* bytes) {
+  const structkd_tensor indices = tensor_of({map.sizes[0], samples}, STRUCTKD_I32),
+                        counts = tensor_of({map.sizes[0], 2}, STRUCTKD_I32);
+  structkd_global_structural_params params = params_of(-1, nullptr);
+  params.indices = &indices;
+  params.counts = &counts;
+  params.step = static_cast<const int64_t*>(nowhere());
+  return call(map, params, bytes);
 }
 
 // 2^14 and 2^31 pixels, of 19 channels: 4e10 elements.
@@ -135,7 +123,7 @@ void expect_growth(const Planned& small, const Planned& large, const char* kerne
 
 TEST(LargeMaps, PixelwiseGrowsWithThePixels) {
   const auto run = [](const structkd_tensor& map) {
-    return planned([&](size_t* bytes) { return pixelwise(map, map, bytes); });
+    return planned([&](size_t* bytes) { return pixelwise(map, bytes); });
   };
   const Planned small = run(small_map()), large = run(large_map());
   expect_growth(small, large, "pixelwise_registers_kernel");
@@ -144,7 +132,7 @@ TEST(LargeMaps, PixelwiseGrowsWithThePixels) {
 
 TEST(LargeMaps, PairwiseGrowsWithTheNodes) {
   const auto run = [](const structkd_tensor& map) {
-    return planned([&](size_t* bytes) { return pairwise(map, map, bytes); });
+    return planned([&](size_t* bytes) { return pairwise(map, bytes); });
   };
   const Planned small = run(small_map()), large = run(large_map());
   expect_growth(small, large, "measure_nodes_strip_per_block_kernel");
@@ -154,7 +142,7 @@ TEST(LargeMaps, PairwiseGrowsWithTheNodes) {
 
 TEST(LargeMaps, PairwiseKeepsTheGapsOfManyPairs) {
   const structkd_tensor map = tensor_of({1, 70000, 256, 256}, STRUCTKD_F32);
-  const Planned pairs = planned([&](size_t* bytes) { return pairwise(map, map, bytes); });
+  const Planned pairs = planned([&](size_t* bytes) { return pairwise(map, bytes); });
   ASSERT_EQ(pairs.status, STRUCTKD_OK) << structkd_last_error();
   const uint64_t nodes = 256 * 256, tiles = nodes / 64, channel_tiles = (70000 + 127) / 128;
   EXPECT_EQ(pairs.blocks.at("pairwise_pairs_tile_per_block_kernel"), tiles * (tiles + 1) / 2);
@@ -164,7 +152,7 @@ TEST(LargeMaps, PairwiseKeepsTheGapsOfManyPairs) {
 
 TEST(LargeMaps, InterClassSimilarityGrowsWithThePixels) {
   const auto run = [](const structkd_tensor& map) {
-    return planned([&](size_t* bytes) { return inter_class(map, map, bytes); });
+    return planned([&](size_t* bytes) { return call(map, params_of(1.0, false), bytes); });
   };
   // A multiple of every tile of pixels that the kernel may choose.
   const Planned small = run(tensor_of({1, 19, 96, 128}, STRUCTKD_F32));
@@ -213,14 +201,14 @@ TEST(LargeMaps, SamplingKeepsTheClassOfEachPixel) {
 TEST(RefusedLaunches, NameTheKernel) {
   // 2^31 blocks of 128 pixels: one more than a grid may have.
   const structkd_tensor map = tensor_of({1 << 18, 1, 1024, 1024}, STRUCTKD_F32);
-  const Planned refused = planned([&](size_t* bytes) { return pixelwise(map, map, bytes); });
+  const Planned refused = planned([&](size_t* bytes) { return pixelwise(map, bytes); });
   EXPECT_EQ(refused.status, STRUCTKD_ERR_CUDA);
   EXPECT_STREQ(structkd_last_error(),
                "cuda: launch of pixelwise_registers_kernel failed: invalid configuration argument "
                "(cudaErrorInvalidConfiguration)");
   // Nothing of it is left for the next call.
   const structkd_tensor small = small_map();
-  const Planned next = planned([&](size_t* bytes) { return pixelwise(small, small, bytes); });
+  const Planned next = planned([&](size_t* bytes) { return pixelwise(small, bytes); });
   EXPECT_EQ(next.status, STRUCTKD_OK) << structkd_last_error();
 }
 
@@ -269,13 +257,25 @@ class FarMap {
   void* memory_;
 };
 
-using Loss = std::function<void(const structkd_tensor* student,
-                                const structkd_tensor* teacher,
-                                float* loss,
-                                structkd_tensor* grad)>;
+template <class Params>
+void run(const Params& params,
+         const structkd_tensor& student,
+         const structkd_tensor& teacher,
+         float* loss,
+         structkd_tensor* grad) {
+  const LossEntries<Params> entries = entries_of(params);
+  size_t bytes = 0;
+  ASSERT_EQ(entries.workspace(&kContext, &student, &teacher, &params, 1, &bytes), STRUCTKD_OK)
+      << structkd_last_error();
+  AlignedBytes workspace(bytes);
+  ASSERT_EQ(entries.run(&kContext, &student, &teacher, &params, workspace.data(), loss, grad),
+            STRUCTKD_OK)
+      << structkd_last_error();
+}
 
 // Value and gradient of far elements are those of the same elements close together.
-void expect_same_bits_far_apart(const Loss& loss) {
+template <class Params>
+void expect_same_bits_far_apart(const Params& params) {
   const std::vector<int64_t> sizes = {2, 3, 2, 5};
   TestTensor student(sizes, STRUCTKD_F32), teacher(sizes, STRUCTKD_F32);
   fill_pair(Input::kRandom, 3, student, teacher);
@@ -288,80 +288,23 @@ void expect_same_bits_far_apart(const Loss& loss) {
   far_student.take(*student.view());
   far_teacher.take(*teacher.view());
   float near_value = NAN, far_value = NAN;
-  loss(student.view(), teacher.view(), &near_value, grad.view());
-  loss(far_student.view(), far_teacher.view(), &far_value, far_out.view());
+  run(params, *student.view(), *teacher.view(), &near_value, grad.view());
+  run(params, *far_student.view(), *far_teacher.view(), &far_value, far_out.view());
   far_out.give(*far_grad.view());
   EXPECT_GT(near_value, 0.0f);
   EXPECT_EQ(near_value, far_value);
   EXPECT_EQ(grad.values(), far_grad.values());
 }
 
-// Runs both C entries of a loss whose arguments before `want_grad` are bound.
-template <class WorkspaceBytes, class Run>
-void run(WorkspaceBytes workspace_bytes, Run run_call) {
-  size_t bytes = 0;
-  ASSERT_EQ(workspace_bytes(&bytes), STRUCTKD_OK) << structkd_last_error();
-  AlignedBytes workspace(bytes);
-  ASSERT_EQ(run_call(workspace.data()), STRUCTKD_OK) << structkd_last_error();
-}
-
-TEST(FarElements, Pairwise) {
-  const structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
-  expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
-    run(
-        [&](size_t* bytes) {
-          return structkd_pairwise_workspace(&kContext, student, teacher, &params, 1, bytes);
-        },
-        [&](void* memory) {
-          return structkd_pairwise(&kContext, student, teacher, &params, memory, loss, grad);
-        });
-  });
-}
+TEST(FarElements, Pairwise) { expect_same_bits_far_apart(params_of(STRUCTKD_NORM_DIFFERENTIABLE)); }
 
 TEST(FarElements, Pixelwise) {
-  const structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
-  expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
-    run(
-        [&](size_t* bytes) {
-          return structkd_pixelwise_workspace(&kContext, student, teacher, &params, 1, bytes);
-        },
-        [&](void* memory) {
-          return structkd_pixelwise(&kContext, student, teacher, &params, memory, loss, grad);
-        });
-  });
+  expect_same_bits_far_apart(params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT));
 }
 
-TEST(FarElements, InterClassSimilarity) {
-  structkd_inter_class_similarity_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
-  expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
-    run(
-        [&](size_t* bytes) {
-          return structkd_inter_class_similarity_workspace(&kContext, student, teacher, &params, 1,
-                                                           bytes);
-        },
-        [&](void* memory) {
-          return structkd_inter_class_similarity(&kContext, student, teacher, &params, memory, loss,
-                                                 grad);
-        });
-  });
-}
+TEST(FarElements, InterClassSimilarity) { expect_same_bits_far_apart(params_of(1.0, false)); }
 
-TEST(FarElements, GlobalStructural) {
-  const structkd_global_structural_params params = params_of(3);
-  expect_same_bits_far_apart([&](auto* student, auto* teacher, float* loss, auto* grad) {
-    run(
-        [&](size_t* bytes) {
-          return structkd_global_structural_workspace(&kContext, student, teacher, nullptr, nullptr,
-                                                      &params, 1, bytes);
-        },
-        [&](void* memory) {
-          return structkd_global_structural(&kContext, student, teacher, nullptr, nullptr, &params,
-                                            memory, loss, grad);
-        });
-  });
-}
+TEST(FarElements, GlobalStructural) { expect_same_bits_far_apart(params_of(int64_t(3))); }
 
 }  // namespace
 }  // namespace structkd::test

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "global_structural_cases.h"
-#include "loss_run.h"
+#include "inter_class_similarity_cases.h"
 #include "memory.h"
 #include "memory_tracer/memory_tracer.h"
 #include "pairwise_cases.h"
@@ -50,17 +50,7 @@ std::string run_pairwise(const TestTensor& student,
                          structkd_precision precision = STRUCTKD_PRECISION_EXACT) {
   structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
   params.precision = precision;
-  return run_loss(
-             kEmulated, student, like(student),
-             [&](const structkd_ctx* ctx, size_t* bytes) {
-               return structkd_pairwise_workspace(ctx, student.view(), teacher.view(), &params, 1,
-                                                  bytes);
-             },
-             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-               return structkd_pairwise(ctx, student.view(), teacher.view(), &params, workspace,
-                                        loss, grad);
-             })
-      .plan;
+  return compute(kEmulated, student, teacher, params, like(student)).plan;
 }
 
 void run_pixelwise(const TestTensor& student,
@@ -68,32 +58,11 @@ void run_pixelwise(const TestTensor& student,
                    const TestTensor* mask = nullptr) {
   structkd_pixelwise_params params = params_of(STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT);
   if (mask != nullptr) params.mask = mask->view();
-  run_loss(
-      kEmulated, student, like(student),
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_pixelwise_workspace(ctx, student.view(), teacher.view(), &params, 1, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_pixelwise(ctx, student.view(), teacher.view(), &params, workspace, loss,
-                                  grad);
-      });
+  compute(kEmulated, student, teacher, params, like(student));
 }
 
 std::string run_inter_class_similarity(const TestTensor& student, const TestTensor& teacher) {
-  structkd_inter_class_similarity_params params{};
-  params.struct_size = sizeof(params);
-  params.temperature = 1.0;
-  return run_loss(
-             kEmulated, student, {},
-             [&](const structkd_ctx* ctx, size_t* bytes) {
-               return structkd_inter_class_similarity_workspace(ctx, student.view(), teacher.view(),
-                                                                &params, 1, bytes);
-             },
-             [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-               return structkd_inter_class_similarity(ctx, student.view(), teacher.view(), &params,
-                                                      workspace, loss, grad);
-             })
-      .plan;
+  return compute(kEmulated, student, teacher, params_of(1.0, false)).plan;
 }
 
 // Samples in sectors of their own, so that no two share what is read of a plane.
@@ -105,20 +74,9 @@ void run_global_structural(const TestTensor& student,
   Sampled sampled(1, samples, pixels);
   sampled.indices.fill([&](int64_t m) { return double(8 * m); });
   ASSERT_LE(8 * samples, pixels);
-  structkd_global_structural_params params = params_of(-2);
+  structkd_global_structural_params params = params_of(-2, &sampled);
   if (permutation != nullptr) params.permutation = permutation->view();
-  run_loss(
-      kEmulated, student, {},
-      [&](const structkd_ctx* ctx, size_t* bytes) {
-        return structkd_global_structural_workspace(ctx, student.view(), teacher.view(),
-                                                    sampled.indices.view(), sampled.counts.view(),
-                                                    &params, 1, bytes);
-      },
-      [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-        return structkd_global_structural(ctx, student.view(), teacher.view(),
-                                          sampled.indices.view(), sampled.counts.view(), &params,
-                                          workspace, loss, grad);
-      });
+  compute(kEmulated, student, teacher, params);
 }
 
 // Student and teacher of one image.
@@ -497,7 +455,7 @@ TEST_F(MemoryCount, GlobalStructuralSample) {
   params.ignore_index = 255;
   params.seed = 42;
   params.step = default_step();
-  const structkd_ctx ctx{kEmulated, nullptr, 1};
+  const structkd_ctx ctx = context(kEmulated, 1);
   size_t bytes = 0;
   ASSERT_EQ(structkd_global_structural_sample_workspace(&ctx, logits.view(), labels.view(), &params,
                                                         &bytes),

@@ -26,7 +26,10 @@ endif()
 
 # Which kernels the bench's cases launch, for the tables in docs/.
 set(bench_dir ${root}/bench/cuda)
-add_executable(structkd_launch_list EXCLUDE_FROM_ALL ${bench_dir}/launch_list/main.cpp
-                                                     ${bench_dir}/cases.cpp ${bench_dir}/losses.cpp)
+include(${bench_dir}/cases.cmake)
+file(GLOB bench_losses CONFIGURE_DEPENDS ${bench_dir}/losses/*.cpp)
+add_executable(structkd_launch_list EXCLUDE_FROM_ALL ${bench_dir}/launch_list/main.cpp ${bench_losses}
+               ${bench_dir}/arrays.cpp ${bench_dir}/cases.cpp ${bench_dir}/losses.cpp)
+structkd_bench_cases(structkd_launch_list)
 target_include_directories(structkd_launch_list PRIVATE ${bench_dir})
 target_link_libraries(structkd_launch_list PRIVATE structkd -Wl,--no-as-needed structkd_cuda_emulated)

@@ -1,5 +1,4 @@
-# Tests of the emulator, and of the kernels by what only the emulator can see. Labels: emulator, races,
-# memory.
+# Tests of the emulator, and of the kernels by what only the emulator can see.
 set(cuda_test_dir ${root}/src/test/cuda)
 file(GLOB simt_test_sources CONFIGURE_DEPENDS ${cuda_test_dir}/simt_test/*.cpp)
 

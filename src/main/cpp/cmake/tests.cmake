@@ -1,5 +1,14 @@
 # The tests go through the C API, as any other caller: internal symbols are not visible to them.
 #
+# Labels choose tests (ctest -L); what they are chosen by inside a program stands here and in
+# emulator_tests.cmake alone:
+#   cpu       the losses on the reference and on the CPU, at every instruction set level
+#   emulated  the same tests on the CUDA kernels, run by the emulator
+#   gpu       the same tests on a GPU
+#   driver    what is said where no GPU can be used
+#   emulator  the emulator itself, and kernels by what it sees of them
+#   races, memory   kernels under race detection, and their memory requests counted
+#
 # GoogleTest is an installed one, or is built from STRUCTKD_GTEST_SOURCE: machines with a GPU often have
 # neither it nor a network.
 set(STRUCTKD_GTEST_SOURCE "" CACHE PATH "Folder with GoogleTest's sources; empty: an installed one")
@@ -18,7 +27,7 @@ else()
 endif()
 
 set(test_dir ${root}/src/test/cpp)
-file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp)
+file(GLOB test_sources CONFIGURE_DEPENDS ${test_dir}/*.cpp ${test_dir}/promises/*.cpp)
 set(test_case_sources ${test_sources})
 list(REMOVE_ITEM test_case_sources ${test_dir}/memory.cpp) # what a GPU reaches is another memory
 
@@ -42,39 +51,51 @@ endforeach()
 add_executable(structkd_tests ${test_dir}/memory.cpp)
 target_link_libraries(structkd_tests PRIVATE structkd_test_cases GTest::gtest_main)
 
-# Once per instruction set level; one that the machine lacks falls back to the best that it has. Passive:
-# tests start more threads than there are cores, and waiting ones should not spin.
+# Adds a run of a program's tests that fit a filter (GoogleTest's names end with the backend), under a
+# label. What follows are settings of the environment.
+function(structkd_add_test_run name label program filter)
+  add_test(NAME ${name} COMMAND ${program} --gtest_brief=1 --gtest_filter=${filter})
+  # Passive: tests start more threads than there are cores, and waiting ones should not spin.
+  set(environment OMP_WAIT_POLICY=passive ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} ENVIRONMENT "${environment}")
+endfunction()
+
+# The backend "cpu" once per instruction set level; a level that the machine lacks falls back to the best
+# that it has. All else does not depend on the level.
+structkd_add_test_run(structkd_tests cpu structkd_tests -*/cpu)
 foreach(level ${structkd_isa_levels})
-  add_test(NAME structkd_tests_${level} COMMAND structkd_tests --gtest_brief=1)
-  set_tests_properties(structkd_tests_${level} PROPERTIES ENVIRONMENT
-                       "STRUCTKD_ISA=${level};OMP_WAIT_POLICY=passive")
+  structkd_add_test_run(structkd_tests_${level} cpu structkd_tests */cpu STRUCTKD_ISA=${level})
 endforeach()
 
 add_executable(structkd_c_api ${test_dir}/c_api.c)
 target_compile_options(structkd_c_api PRIVATE -std=c99 -pedantic)
 target_link_libraries(structkd_c_api PRIVATE structkd m)
 add_test(NAME structkd_c_api COMMAND structkd_c_api)
+set_tests_properties(structkd_c_api PROPERTIES LABELS cpu)
+
+# All of the pair-wise loss, which alone has other forms where f64 is slow.
+function(structkd_add_slow_f64_run name label program backend)
+  structkd_add_test_run(${name} ${label} ${program}
+                        *Pairwise*/${backend}:Promises/pairwise.*/${backend} STRUCTKD_CUDA_F64=slow ${ARGN})
+endfunction()
 
 # The same tests on the CUDA kernels. Nothing of the library is named: opening it registers the backend.
 if(TARGET structkd_cuda_emulated)
   add_executable(structkd_emulated_tests ${test_dir}/memory.cpp)
   target_link_libraries(structkd_emulated_tests PRIVATE structkd_test_cases GTest::gtest_main
                                                         -Wl,--no-as-needed structkd_cuda_emulated)
-  add_test(NAME structkd_emulated_tests COMMAND structkd_emulated_tests --gtest_brief=1
-                                                --gtest_filter=*/cuda_emulated)
-  set_tests_properties(structkd_emulated_tests PROPERTIES LABELS emulated)
+  # In two halves, which take a core each.
+  foreach(half 0 1)
+    structkd_add_test_run(structkd_emulated_tests_${half} emulated structkd_emulated_tests */cuda_emulated
+                          GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=${half})
+  endforeach()
   # Launches as on a T4, whose f64 is slow and whose blocks have the least shared memory: each loss in all
   # dtypes, and where its tiles are largest.
-  add_test(NAME structkd_emulated_tests_sm_75
-           COMMAND structkd_emulated_tests --gtest_brief=1
-                   --gtest_filter=*EveryDtypeAndLayout/cuda_emulated:*ManySamplesAndChannels/cuda_emulated:*ManyChannels/cuda_emulated)
-  set_tests_properties(structkd_emulated_tests_sm_75 PROPERTIES LABELS emulated ENVIRONMENT
-                                                                STRUCTKD_SIMT_DEVICE=75)
-  # All of the pair-wise loss, which alone has other forms where f64 is slow.
-  add_test(NAME structkd_emulated_tests_slow_f64
-           COMMAND structkd_emulated_tests --gtest_brief=1 --gtest_filter=*Pairwise*/cuda_emulated)
-  set_tests_properties(structkd_emulated_tests_slow_f64 PROPERTIES LABELS emulated ENVIRONMENT
-                                                                   STRUCTKD_CUDA_F64=slow)
+  structkd_add_test_run(
+    structkd_emulated_tests_sm_75 emulated structkd_emulated_tests
+    *EveryDtypeAndLayout/cuda_emulated:*ManySamplesAndChannels/cuda_emulated:*ManyChannels/cuda_emulated
+    STRUCTKD_SIMT_DEVICE=75)
+  structkd_add_slow_f64_run(structkd_emulated_tests_slow_f64 emulated structkd_emulated_tests cuda_emulated)
 
   # The sentence of a GPU that the kernels were not built for.
   add_executable(structkd_emulated_open_test ${root}/src/test/cuda/driver/open.c)
@@ -95,9 +116,11 @@ if(TARGET structkd_cuda)
   add_executable(structkd_cuda_tests ${root}/src/test/cuda/main.cpp ${root}/src/test/cuda/memory.cu)
   target_include_directories(structkd_cuda_tests PRIVATE ${root}/src/main)
   target_link_libraries(structkd_cuda_tests PRIVATE structkd_test_cases structkd_cuda)
-  add_test(NAME structkd_cuda_tests COMMAND structkd_cuda_tests --gtest_brief=1 --gtest_filter=*/cuda)
-  set_tests_properties(structkd_cuda_tests PROPERTIES SKIP_RETURN_CODE 77
-                                                      ENVIRONMENT OMP_WAIT_POLICY=passive)
+  structkd_add_test_run(structkd_cuda_tests gpu structkd_cuda_tests */cuda)
+  structkd_add_slow_f64_run(structkd_cuda_tests_slow_f64 gpu structkd_cuda_tests cuda)
+  # A kernel that hangs must not hold the machine.
+  set_tests_properties(structkd_cuda_tests structkd_cuda_tests_slow_f64 PROPERTIES SKIP_RETURN_CODE 77
+                                                                                   TIMEOUT 300)
 endif()
 
 # Sentences of machines that cannot run the kernels: with a stand-in for the driver, so on any machine.
@@ -115,7 +138,8 @@ if(TARGET structkd_cuda)
     add_test(NAME structkd_cuda_open_${name} COMMAND structkd_cuda_open_test "cuda: ${sentence}")
     set_tests_properties(
       structkd_cuda_open_${name}
-      PROPERTIES ENVIRONMENT
+      PROPERTIES LABELS driver
+                 ENVIRONMENT
                  "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/fake-driver;FAKE_CUDA_VERSION=${version}")
   endfunction()
   structkd_test_driver(

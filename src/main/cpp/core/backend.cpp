@@ -60,6 +60,19 @@ void require_kernel(const char* loss, const Backend& backend, bool present) {
   fail(STRUCTKD_ERR_BACKEND, "%s: the backend \"%s\" has no kernel for it", loss, backend.name);
 }
 
+void* allocated_workspace(const char* loss, const structkd_ctx& ctx, size_t bytes) {
+  if (bytes == 0) return nullptr;
+  if (ctx.allocator.allocate == nullptr) {
+    fail(STRUCTKD_ERR_NULL, "%s: workspace is NULL", loss);
+  }
+  void* workspace = ctx.allocator.allocate(ctx.allocator.owner, bytes);
+  if (workspace == nullptr) {
+    fail(STRUCTKD_ERR_WORKSPACE, "%s: ctx->allocator gave no memory for a workspace of %zu bytes",
+         loss, bytes);
+  }
+  return workspace;
+}
+
 }  // namespace structkd
 
 const char* structkd_backend_name(int32_t index) {
@@ -71,4 +84,13 @@ const char* structkd_backend_name(int32_t index) {
 const char* structkd_backend_description(const char* name) {
   const structkd::Backend* backend = name == nullptr ? nullptr : structkd::backend_named(name);
   return backend == nullptr ? nullptr : backend->description;
+}
+
+int structkd_has_kernel(const char* name, const char* loss) {
+  const structkd::Backend* backend = name == nullptr ? nullptr : structkd::backend_named(name);
+  if (backend == nullptr || loss == nullptr) return 0;
+#define STRUCTKD_HAS_ENTRY(entry, Args) \
+  if (std::strcmp(loss, #entry) == 0) return backend->entry.run != nullptr;
+  STRUCTKD_KERNELS(STRUCTKD_HAS_ENTRY)
+  return 0;
 }

@@ -1,7 +1,8 @@
 // core/backend.h: the table that every backend fills, one entry per kernel loss.
 //
 // core checks the arguments of a C call once, turns them into the loss's Args struct
-// (core/<loss>_args.h) and hands over to the context's backend. A backend may trust its Args.
+// (core/<loss>_args.h, by core/loss_entry.h) and hands over to the context's backend. A backend may
+// trust its Args.
 #ifndef STRUCTKD_CORE_BACKEND_H
 #define STRUCTKD_CORE_BACKEND_H
 
@@ -24,7 +25,7 @@ namespace structkd {
 #define STRUCTKD_DECLARE_ARGS(entry, Args) struct Args;
 STRUCTKD_KERNELS(STRUCTKD_DECLARE_ARGS)
 
-// Where a kernel runs.
+// Where a kernel runs: on a stream of a GPU, or on so many threads.
 struct Launch {
   void* stream;
   int threads;
@@ -61,6 +62,10 @@ Launch launch_of(const structkd_ctx& ctx);
 
 void require_kernel(const char* loss, const Backend& backend, bool present);
 
+// Memory of the context's allocator; nullptr for 0 bytes. None, or one that gives nothing, is an
+// Error.
+void* allocated_workspace(const char* loss, const structkd_ctx& ctx, size_t bytes);
+
 template <class Args>
 const Kernel<Args>& find_kernel(const char* loss,
                                 const structkd_ctx* ctx,
@@ -71,7 +76,7 @@ const Kernel<Args>& find_kernel(const char* loss,
   return kernel;
 }
 
-// What the two C entries of a loss do once its Args are checked.
+// What the C entries of a kernel do once its Args are checked.
 template <class Args>
 size_t workspace_bytes(const char* loss,
                        const structkd_ctx* ctx,
@@ -87,8 +92,12 @@ void run(const char* loss,
          const Args& args,
          void* workspace) {
   const Kernel<Args>& kernel = find_kernel(loss, ctx, entry);
-  require_aligned_workspace(loss, workspace, kernel.workspace(launch_of(*ctx), args));
-  kernel.run(launch_of(*ctx), args, workspace);
+  const Launch launch = launch_of(*ctx);
+  if (workspace == nullptr) {
+    workspace = allocated_workspace(loss, *ctx, kernel.workspace(launch, args));
+  }
+  require_aligned_workspace(loss, workspace);
+  kernel.run(launch, args, workspace);
 }
 
 }  // namespace structkd

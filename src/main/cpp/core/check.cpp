@@ -17,6 +17,11 @@ std::string shape_text(const structkd_tensor& tensor) {
   return text + "]";
 }
 
+std::string shape_text(const Map& map) {
+  return "[" + std::to_string(map.B) + ", " + std::to_string(map.C) + ", " + std::to_string(map.H) +
+         ", " + std::to_string(map.W) + "]";
+}
+
 const char* dtype_name(structkd_dtype dtype) {
   switch (dtype) {
     case STRUCTKD_F16:
@@ -167,21 +172,20 @@ Map require_map(const char* loss, const char* argument, const structkd_tensor* t
 }
 
 void require_same_maps(const char* loss,
-                       const structkd_tensor& student,
-                       const structkd_tensor& teacher,
+                       const Map& student,
+                       const Map& teacher,
                        bool same_channels) {
-  const std::string s = shape_text(student), t = shape_text(teacher);
   const char* differ = nullptr;
-  if (student.sizes[0] != teacher.sizes[0]) {
+  if (student.B != teacher.B) {
     differ = "batch size";
-  } else if (same_channels && student.sizes[1] != teacher.sizes[1]) {
+  } else if (same_channels && student.C != teacher.C) {
     differ = "number of channels";
-  } else if (student.sizes[2] != teacher.sizes[2] || student.sizes[3] != teacher.sizes[3]) {
+  } else if (student.H != teacher.H || student.W != teacher.W) {
     differ = "height and width";
   }
   if (differ != nullptr) {
-    fail(STRUCTKD_ERR_SHAPE, "%s: student %s and teacher %s differ in %s", loss, s.c_str(),
-         t.c_str(), differ);
+    fail(STRUCTKD_ERR_SHAPE, "%s: student %s and teacher %s differ in %s", loss,
+         shape_text(student).c_str(), shape_text(teacher).c_str(), differ);
   }
   if (student.dtype != teacher.dtype) {
     fail(STRUCTKD_ERR_DTYPE, "%s: student is %s and teacher is %s, expected one dtype", loss,
@@ -214,25 +218,22 @@ Plane optional_plane(const char* loss,
                tensor->strides[2]};
 }
 
-Map optional_grad(const char* loss, const structkd_tensor* grad, const structkd_tensor& student) {
+Map optional_grad(const char* loss, const structkd_tensor* grad, const Map& student) {
   if (grad == nullptr) return Map{};
   const Map map = require_map(loss, "grad", grad);
-  for (int d = 0; d < 4; ++d) {
-    if (grad->sizes[d] == student.sizes[d]) continue;
+  if (map.B != student.B || map.C != student.C || map.H != student.H || map.W != student.W) {
     fail(STRUCTKD_ERR_SHAPE, "%s: grad has shape %s, expected the student's %s", loss,
-         shape_text(*grad).c_str(), shape_text(student).c_str());
+         shape_text(map).c_str(), shape_text(student).c_str());
   }
-  if (grad->dtype != student.dtype && grad->dtype != STRUCTKD_F32) {
+  if (map.dtype != student.dtype && map.dtype != STRUCTKD_F32) {
     fail(STRUCTKD_ERR_DTYPE, "%s: grad is %s, expected the student's %s or f32", loss,
-         dtype_name(grad->dtype), dtype_name(student.dtype));
+         dtype_name(map.dtype), dtype_name(student.dtype));
   }
   require_no_overlap(loss, "grad", *grad);
   return map;
 }
 
-void require_aligned_workspace(const char* loss, const void* workspace, uint64_t bytes) {
-  if (bytes == 0) return;
-  require_given(loss, "workspace", workspace);
+void require_aligned_workspace(const char* loss, const void* workspace) {
   if (reinterpret_cast<uintptr_t>(workspace) % STRUCTKD_ALIGNMENT == 0) return;
   fail(STRUCTKD_ERR_WORKSPACE, "%s: workspace %p is not aligned to %d bytes", loss, workspace,
        STRUCTKD_ALIGNMENT);

@@ -12,6 +12,7 @@ namespace structkd {
 
 // "[8, 128, 64, 64]"
 std::string shape_text(const structkd_tensor& tensor);
+std::string shape_text(const Map& map);
 // "f32"
 const char* dtype_name(structkd_dtype dtype);
 // Bytes of one element; 0 for a value that is no dtype.
@@ -50,8 +51,8 @@ Map require_map(const char* loss, const char* argument, const structkd_tensor* t
 
 // Two maps of one batch, map size and dtype; channels too if same_channels.
 void require_same_maps(const char* loss,
-                       const structkd_tensor& student,
-                       const structkd_tensor& teacher,
+                       const Map& student,
+                       const Map& teacher,
                        bool same_channels);
 
 // [B, H, W] of one of the two dtypes (pass one twice), as large as the map. NULL gives an empty
@@ -65,9 +66,9 @@ Plane optional_plane(const char* loss,
 
 // The gradient's map: the student's sizes, its dtype or F32, no two elements at one address. NULL
 // gives an empty map.
-Map optional_grad(const char* loss, const structkd_tensor* grad, const structkd_tensor& student);
+Map optional_grad(const char* loss, const structkd_tensor* grad, const Map& student);
 
-void require_aligned_workspace(const char* loss, const void* workspace, uint64_t bytes);
+void require_aligned_workspace(const char* loss, const void* workspace);
 
 }  // namespace structkd
 

@@ -90,7 +90,7 @@ STRUCTKD_HOST_DEVICE inline void label_row_by_table(const DescriptorGroups& grou
   }
 }
 
-// What a row's permutation is drawn with, beside the image's key.
+// The number that a row's permutation is drawn with, beside the image's key.
 STRUCTKD_HOST_DEVICE inline uint32_t shuffle_stream(structkd_shuffle shuffle, int64_t row) {
   return shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0u : uint32_t(row);
 }

@@ -63,8 +63,8 @@ STRUCTKD_HOST_DEVICE inline Difference<N> exact_difference(N a, N b) {
   return {rounded, (a - (rounded - minus_b)) - (b + minus_b)};
 }
 
-// A divergence summed from terms of both signs: it is at least 0, so what is below is their
-// rounding. A NaN stays.
+// A divergence that was summed from terms of both signs, without what is below 0: that is rounding.
+// A NaN stays.
 STRUCTKD_HOST_DEVICE inline double at_least_0(double divergence) {
   return divergence < 0.0 ? 0.0 : divergence;
 }

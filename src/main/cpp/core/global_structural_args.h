@@ -4,7 +4,7 @@
 #define STRUCTKD_CORE_GLOBAL_STRUCTURAL_ARGS_H
 
 #include "core/descriptor_groups.h"
-#include "core/map.h"
+#include "core/loss_args.h"
 
 namespace structkd {
 
@@ -35,9 +35,7 @@ struct GlobalStructuralSampleArgs {
   IntTable counts;
 };
 
-struct GlobalStructuralArgs {
-  Map student;
-  Map teacher;
+struct GlobalStructuralArgs : LossArgs {
   IntTable indices;      // or not given; one row per image
   IntTable counts;       // or not given
   IntTable permutation;  // or not given
@@ -48,16 +46,12 @@ struct GlobalStructuralArgs {
   structkd_group_reduction reduction;
   structkd_remainder remainder;
   structkd_batch batch;
-  structkd_precision precision;
   int64_t group_width;
   double temperature;
   double eps;
   int64_t classes;
   uint64_t seed;
   const int64_t* step;
-  void* loss;      // f64 for f64 inputs, else f32
-  Map grad;        // or not given
-  bool want_grad;  // known before grad is: the workspace depends on it
 };
 
 namespace {  // internal linkage: per-ISA sources may not share inline copies

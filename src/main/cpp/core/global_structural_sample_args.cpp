@@ -1,5 +1,5 @@
 // core/global_structural_sample_args.cpp: checks and C entries of the sampling of the global
-// structural loss.
+// structural loss, which is no loss: it has other inputs and outputs.
 #include <cinttypes>
 
 #include "core/backend.h"

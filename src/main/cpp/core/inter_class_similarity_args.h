@@ -3,21 +3,15 @@
 #ifndef STRUCTKD_CORE_INTER_CLASS_SIMILARITY_ARGS_H
 #define STRUCTKD_CORE_INTER_CLASS_SIMILARITY_ARGS_H
 
-#include "core/map.h"
+#include "core/loss_args.h"
 #include "structkd/inter_class_similarity.h"
 
 namespace structkd {
 
-struct InterClassSimilarityArgs {
-  Map student;
-  Map teacher;
+struct InterClassSimilarityArgs : LossArgs {
   Plane mask;  // u8, or not given
   bool row_normalize;
-  structkd_precision precision;
   double temperature;
-  void* loss;      // f64 for f64 inputs, else f32
-  Map grad;        // or not given
-  bool want_grad;  // known before grad is: the workspace depends on it
 };
 
 // A row of M this short, or shorter, is divided by this (torch.nn.functional.normalize).

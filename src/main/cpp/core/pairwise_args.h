@@ -2,24 +2,19 @@
 #ifndef STRUCTKD_CORE_PAIRWISE_ARGS_H
 #define STRUCTKD_CORE_PAIRWISE_ARGS_H
 
-#include "core/map.h"
+#include "core/loss_args.h"
 #include "structkd/pairwise.h"
 
 namespace structkd {
 
-struct PairwiseArgs {
-  Map student;
-  Map teacher;
+struct PairwiseArgs : LossArgs {
   Plane weights;  // f32, or not given
   structkd_norm_gradient norm;
   structkd_eps_mode eps_mode;
   structkd_pairs pairs;
   structkd_precision precision;
   double eps;
-  void* loss;      // f64 for f64 inputs, else f32
-  double* kappa;   // or nullptr
-  Map grad;        // or not given
-  bool want_grad;  // known before grad is: the workspace depends on it
+  double* kappa;  // or nullptr
 };
 
 }  // namespace structkd

@@ -28,7 +28,7 @@ STRUCTKD_HOST_DEVICE inline bool are_close(double gap, double weight) {
 // what the accuracy rule allows a loss that its composition gets right to the last bit.
 constexpr double kMostTerms = 2.0;
 
-// Also true of NaN.
+// Whether the difference form lost too much; also true of NaN.
 STRUCTKD_HOST_DEVICE inline bool differences_cancel(const PairSums& sums) {
   return !(sums.terms <= kMostTerms * sums.gaps);
 }
@@ -40,7 +40,8 @@ STRUCTKD_HOST_DEVICE inline bool differences_cancel(const PairSums& sums) {
 // they can have.
 constexpr double kMostNorms = 0x1p16;
 
-// Also true of NaN, and where nothing but rounding is left.
+// Whether the norms of the plain form lost too much; also true of NaN, and where nothing but
+// rounding is left.
 STRUCTKD_HOST_DEVICE inline bool norms_cancel(const PairSums& sums) {
   return !(sums.student <= kMostNorms * sums.gaps);
 }

@@ -1,69 +1,30 @@
-// core/pixelwise_args.cpp: checks and C entries of the pixel-wise loss.
+// core/pixelwise_args.cpp: checks of the pixel-wise loss.
 #include "core/pixelwise_args.h"
 
-#include "core/backend.h"
-#include "core/check.h"
-#include "core/error.h"
+#include "core/loss_entry.h"
 
 namespace structkd {
 namespace {
 
 constexpr char kLoss[] = "pixel-wise loss";
 
-PixelwiseArgs checked(const structkd_tensor* student,
-                      const structkd_tensor* teacher,
-                      const structkd_pixelwise_params* params) {
+PixelwiseArgs checked(const Map& student,
+                      const Map& teacher,
+                      const structkd_pixelwise_params& params) {
+  require_same_maps(kLoss, student, teacher, /*same_channels=*/true);
+  require_enum(kLoss, "params->divergence", params.divergence, 3);
+  require_enum(kLoss, "params->divisor", params.divisor, 3);
+  require_positive(kLoss, "params->temperature", params.temperature);
   PixelwiseArgs args{};
-  args.student = require_map(kLoss, "student", student);
-  args.teacher = require_map(kLoss, "teacher", teacher);
-  require_same_maps(kLoss, *student, *teacher, /*same_channels=*/true);
-  require_given(kLoss, "params", params);
-  require_struct_size(kLoss, params->struct_size, sizeof(*params));
-  require_enum(kLoss, "params->divergence", params->divergence, 3);
-  require_enum(kLoss, "params->divisor", params->divisor, 3);
-  require_enum(kLoss, "params->precision", params->precision, 2);
-  require_positive(kLoss, "params->temperature", params->temperature);
-  args.divergence = params->divergence;
-  args.divisor = params->divisor;
-  args.temperature = params->temperature;
-  args.temperature_squared = params->temperature_squared != 0;
-  args.mask =
-      optional_plane(kLoss, "params->mask", params->mask, args.student, STRUCTKD_U8, STRUCTKD_U8);
+  args.divergence = params.divergence;
+  args.divisor = params.divisor;
+  args.temperature = params.temperature;
+  args.temperature_squared = params.temperature_squared != 0;
+  args.mask = optional_plane(kLoss, "params->mask", params.mask, student, STRUCTKD_U8, STRUCTKD_U8);
   return args;
 }
 
 }  // namespace
 }  // namespace structkd
 
-structkd_status structkd_pixelwise_workspace(const structkd_ctx* ctx,
-                                             const structkd_tensor* student,
-                                             const structkd_tensor* teacher,
-                                             const structkd_pixelwise_params* params,
-                                             int want_grad,
-                                             size_t* bytes) {
-  using namespace structkd;
-  return guarded([&] {
-    PixelwiseArgs args = checked(student, teacher, params);
-    args.want_grad = want_grad != 0;
-    require_given(kLoss, "bytes", bytes);
-    *bytes = workspace_bytes(kLoss, ctx, &Backend::pixelwise, args);
-  });
-}
-
-structkd_status structkd_pixelwise(const structkd_ctx* ctx,
-                                   const structkd_tensor* student,
-                                   const structkd_tensor* teacher,
-                                   const structkd_pixelwise_params* params,
-                                   void* workspace,
-                                   void* loss,
-                                   structkd_tensor* grad) {
-  using namespace structkd;
-  return guarded([&] {
-    PixelwiseArgs args = checked(student, teacher, params);
-    args.grad = optional_grad(kLoss, grad, *student);
-    args.want_grad = grad != nullptr;
-    require_given(kLoss, "loss", loss);
-    args.loss = loss;
-    run(kLoss, ctx, &Backend::pixelwise, args, workspace);
-  });
-}
+STRUCTKD_LOSS_ENTRIES(pixelwise, structkd::kLoss, structkd::checked)

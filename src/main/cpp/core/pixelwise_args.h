@@ -2,22 +2,17 @@
 #ifndef STRUCTKD_CORE_PIXELWISE_ARGS_H
 #define STRUCTKD_CORE_PIXELWISE_ARGS_H
 
-#include "core/map.h"
+#include "core/loss_args.h"
 #include "structkd/pixelwise.h"
 
 namespace structkd {
 
-struct PixelwiseArgs {
-  Map student;
-  Map teacher;
+struct PixelwiseArgs : LossArgs {
   Plane mask;  // u8, or not given
   structkd_divergence divergence;
   structkd_divisor divisor;
   double temperature;
   bool temperature_squared;
-  void* loss;      // f64 for f64 inputs, else f32
-  Map grad;        // or not given
-  bool want_grad;  // known before grad is: the workspace depends on it
 };
 
 namespace {  // internal linkage: per-ISA sources may not share inline copies

@@ -56,7 +56,7 @@ STRUCTKD_HOST_DEVICE inline uint32_t scale_to(uint32_t bits, uint32_t bound) {
   return uint32_t(uint64_t(bits) * bound >> 32);
 }
 
-// Purposes.
+// The purposes of draws.
 constexpr uint32_t kPurposeShuffle = 1;
 constexpr uint32_t kPurposeSample = 2;
 constexpr uint32_t kPurposeFill = 3;

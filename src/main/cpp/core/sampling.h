@@ -62,7 +62,7 @@ STRUCTKD_HOST_DEVICE inline int64_t quadrant_of(uint32_t pixel, uint32_t H, uint
   return 2 * (pixel / W >= H / 2) + (pixel % W >= W / 2);
 }
 
-// Class, quadrant or 0: what a candidate is drawn for.
+// The stratum that a candidate is drawn for: its class, its quadrant, or 0.
 STRUCTKD_HOST_DEVICE inline int64_t stratum_of(const GlobalStructuralSampleArgs& args,
                                                int64_t pixel,
                                                int64_t label) {

@@ -6,7 +6,7 @@
 
 #include "core/backend.h"
 
-// The functions of a level, and its table.
+// Declares the functions of a level and defines its table.
 #define STRUCTKD_CPU_LEVEL(level)                                                  \
   namespace structkd::cpu::level {                                                 \
   STRUCTKD_KERNELS(STRUCTKD_DECLARE_KERNEL)                                        \
@@ -50,8 +50,9 @@ bool machine_has(const char* level) {
   return std::strcmp(level, "baseline") == 0;
 }
 
-// STRUCTKD_ISA=avx2 forces a level: for tests, and to compare machines. One that the machine or the
-// build lacks is said and passed over, since the library is being opened and nobody could catch it.
+// STRUCTKD_ISA=avx2 forces a level, for tests and to compare machines. A level that the machine or
+// the build lacks is told on stderr and passed over: the library is being opened, and nobody could
+// catch an exception.
 const Backend& chosen_level() {
   const char* wish = std::getenv("STRUCTKD_ISA");
   const Backend* best = nullptr;

@@ -170,11 +170,12 @@ OptionalView::OptionalView(const char* loss,
   require_same_device(loss, argument, tensor_, map_argument, map);
 }
 
-LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call) {
+LossAndGrad call_kernel(
+    const Maps& maps,
+    bool want_grad,
+    const std::function<structkd_status(const structkd_ctx*, void* loss, structkd_tensor* grad)>&
+        call) {
   const Place place(maps.loss, maps.student);
-  size_t bytes = 0;
-  check(call.workspace(place.context(), want_grad, &bytes));
-  const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);
   const at::ScalarType dtype = maps.student.scalar_type();
   LossAndGrad result;
   result.loss =
@@ -186,8 +187,7 @@ LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call
     result.grad = place.empty_like(maps.student, dtype == at::kHalf ? at::kFloat : dtype);
     grad = view_of(maps.loss, "grad", result.grad);
   }
-  check(call.run(place.context(), workspace.data_ptr(), result.loss.data_ptr(),
-                 want_grad ? &grad : nullptr));
+  place.check(call(place.context(), result.loss.data_ptr(), want_grad ? &grad : nullptr));
   return result;
 }
 

@@ -69,15 +69,35 @@ struct LossAndGrad {
   at::Tensor grad;
 };
 
-// Calls workspace and kernel of one loss: the two entries of the C API with everything but context,
-// workspace and outputs bound by the caller.
-struct KernelCall {
-  std::function<structkd_status(const structkd_ctx*, int want_grad, size_t* bytes)> workspace;
-  std::function<structkd_status(
-      const structkd_ctx*, void* workspace, void* loss, structkd_tensor* grad)>
-      run;
-};
-LossAndGrad call_kernel(const Maps& maps, bool want_grad, const KernelCall& call);
+// What a loss of the C API is called by: structkd_<loss>.
+template <class Params>
+using LossEntry = structkd_status (*)(const structkd_ctx*,
+                                      const structkd_tensor* student,
+                                      const structkd_tensor* teacher,
+                                      const Params*,
+                                      void* workspace,
+                                      void* loss,
+                                      structkd_tensor* grad);
+
+// Makes the outputs of a loss and the place where it runs, and hands them to its one call.
+LossAndGrad call_kernel(
+    const Maps& maps,
+    bool want_grad,
+    const std::function<structkd_status(const structkd_ctx*, void* loss, structkd_tensor* grad)>&
+        call);
+
+// The loss of two maps and params, whose tensors must lie beside the maps.
+template <class Params>
+LossAndGrad call_loss(LossEntry<Params> entry,
+                      const Maps& maps,
+                      const Params& params,
+                      bool want_grad) {
+  return call_kernel(maps, want_grad,
+                     [&](const structkd_ctx* ctx, void* loss, structkd_tensor* grad) {
+                       return entry(ctx, &maps.student_view, &maps.teacher_view, &params,
+                                    /*workspace=*/nullptr, loss, grad);
+                     });
+}
 
 // Makes a computed loss a node of the autograd graph: `compute` runs once, now; its gradient is
 // saved and multiplied by the upstream gradient in backward. Without grad mode or a student that

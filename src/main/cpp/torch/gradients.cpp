@@ -55,6 +55,7 @@ double largest_of(at::ScalarType type) {
   }
 }
 
+// Raises the largest value so far to this one, in units of the root of its type's largest number.
 // NaN is above all.
 void raise_to(double* largest, double value, at::ScalarType type) {
   const double relative = value / std::sqrt(largest_of(type));

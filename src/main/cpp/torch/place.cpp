@@ -8,6 +8,7 @@
 #include <atomic>
 #include <string>
 
+#include "core/backend.h"
 #include "torch/cuda.h"
 #include "torch/errors.h"
 #include "torch/pool.h"
@@ -15,6 +16,15 @@
 
 namespace structkd {
 namespace {
+
+// A backend without a single kernel: under it every loss takes its composition.
+const bool composed_is_registered = [] {
+  static Backend composed{};
+  composed.name = "composed";
+  composed.description = "LibTorch's operators";
+  register_backend(composed);
+  return true;
+}();
 
 // Points at a name in the registry of backends, which lives as long as the process.
 std::atomic<const char*> chosen_backend{nullptr};
@@ -30,14 +40,32 @@ at::TensorOptions options(at::ScalarType dtype, at::Device device) {
 }  // namespace
 
 Place::Place(const char* loss, const at::Tensor& map) : device_(map.device()) {
+  const structkd_allocator allocator = {&Place::allocate, this};
   if (device_.is_cuda()) {
     guard_.reset_device(device_);
-    context_ = {"cuda", cuda_stream(loss, device_.index()), 1};
+    context_ = {"cuda", cuda_stream(loss, device_.index()), 1, allocator};
     return;
   }
   const char* chosen = chosen_backend.load(std::memory_order_relaxed);
   const int threads = map.numel() <= kSerialElements ? 1 : at::get_num_threads();
-  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, threads};
+  context_ = {chosen != nullptr ? chosen : "cpu", nullptr, threads, allocator};
+}
+
+void* Place::allocate(void* self, size_t bytes) noexcept {
+  Place& place = *static_cast<Place*>(self);
+  try {
+    place.workspace_ = place.empty({int64_t(bytes)}, at::kByte);
+    return place.workspace_.data_ptr();
+  } catch (...) {
+    // Such as LibTorch's own error of a GPU without memory. No exception may pass through C.
+    place.no_memory_ = std::current_exception();
+    return nullptr;
+  }
+}
+
+void Place::check(structkd_status status) const {
+  if (status != STRUCTKD_OK && no_memory_) std::rethrow_exception(no_memory_);
+  structkd::check(status);
 }
 
 at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {
@@ -47,6 +75,10 @@ at::Tensor Place::empty(at::IntArrayRef sizes, at::ScalarType dtype) const {
 at::Tensor Place::empty_like(const at::Tensor& map, at::ScalarType dtype) const {
   if (device_.is_cpu()) return pooled_empty(map.sizes(), dtype);
   return at::empty_like(map, options(dtype, device_), at::MemoryFormat::Preserve);
+}
+
+bool has_kernel(const char* loss, const char* id, const at::Tensor& map) {
+  return !map.defined() || structkd_has_kernel(Place(loss, map).context()->backend, id);
 }
 
 at::Tensor number_beside(const at::Tensor& map, int64_t number) {

@@ -12,7 +12,8 @@
 namespace structkd {
 namespace {
 
-// `bytes` is what the memory really has, which may be more than was asked for: by that it goes back.
+// `bytes` is what the memory really has, which may be more than was asked for: by that it goes
+// back.
 struct Block {
   void* memory;
   size_t bytes;

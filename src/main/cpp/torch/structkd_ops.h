@@ -1,4 +1,5 @@
-// torch/structkd_ops.h: what Java calls. JavaCPP writes a JNI bridge for each function that
+// torch/structkd_ops.h: what Java calls and is no operator: the losses go through LibTorch's
+// dispatcher (torch/ops). JavaCPP writes a JNI bridge for each function that
 // org.structkd.internal.NativeOps names; errors are C++ exceptions (torch/errors.h).
 #ifndef STRUCTKD_TORCH_STRUCTKD_OPS_H
 #define STRUCTKD_TORCH_STRUCTKD_OPS_H
@@ -50,11 +51,6 @@ STRUCTKD_API std::string cuda_problem();
 // stream: nobody waits.
 STRUCTKD_API at::Tensor number_beside(const at::Tensor& map, int64_t number);
 
-// Labels [B, H', W'] of any integer type at the size of a map, by the nearest neighbour: target
-// (h, w) takes source (floor(h H' / height), floor(w W' / width)). Byte, Int and Long keep their
-// type, others become Long.
-STRUCTKD_API at::Tensor labels_at(const at::Tensor& labels, int64_t height, int64_t width);
-
 // Frees idle memory of the buffer pool; how much there is, and may be at most (torch/pool.h).
 STRUCTKD_API void release_pool();
 STRUCTKD_API int64_t pool_idle_bytes();
@@ -67,108 +63,29 @@ STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
 // The same of the elements of any tensors; integers are not looked at.
 STRUCTKD_API double largest_value(const std::vector<at::Tensor>& tensors);
 
-// State of LibTorch's Adam for one parameter. Steps are 0, and there are no moments, until its
-// first step with a gradient; the moments are those that Adam goes on with, not copies.
-STRUCTKD_API int64_t adam_steps(const torch::optim::Adam* adam, const at::Tensor& parameter);
-STRUCTKD_API at::Tensor adam_exp_avg(const torch::optim::Adam* adam, const at::Tensor& parameter);
-STRUCTKD_API at::Tensor adam_exp_avg_sq(const torch::optim::Adam* adam,
-                                        const at::Tensor& parameter);
-STRUCTKD_API void set_adam_state(torch::optim::Adam* adam,
-                                 const at::Tensor& parameter,
-                                 int64_t steps,
-                                 const at::Tensor& exp_avg,
-                                 const at::Tensor& exp_avg_sq);
+// Whether backward has reached a parameter.
+STRUCTKD_API bool has_gradient(const at::Tensor& parameter);
 
-// One function per loss, also registered as operator structkd::<loss>: enums as integers. Contracts
-// are those of structkd/<loss>.h; the result is a scalar with a grad_fn.
-STRUCTKD_API at::Tensor pairwise(const at::Tensor& student,
-                                 const at::Tensor& teacher,
-                                 const std::optional<at::Tensor>& weights,
-                                 int64_t norm,
-                                 int64_t eps_mode,
-                                 double eps,
-                                 int64_t pairs,
-                                 int64_t precision);
-STRUCTKD_API double pairwise_condition_number(const at::Tensor& student,
-                                              const at::Tensor& teacher,
-                                              const std::optional<at::Tensor>& weights,
-                                              int64_t norm,
-                                              int64_t eps_mode,
-                                              double eps,
-                                              int64_t pairs);
-STRUCTKD_API at::Tensor pixelwise(const at::Tensor& student,
-                                  const at::Tensor& teacher,
-                                  const std::optional<at::Tensor>& mask,
-                                  int64_t divergence,
-                                  int64_t divisor,
-                                  double temperature,
-                                  bool temperature_squared);
-
-// GSSKD (structkd/global_structural.h). The sampling returns I32 [B, 2 + M_max]: the counts of each
-// image, then its indices. `map` gives the size; labels of another size are resized to it
-// (nearest). The step is one I64 on the maps' device, such as number_beside() makes.
-STRUCTKD_API at::Tensor global_structural_sample(const at::Tensor& map,
-                                                 const std::optional<at::Tensor>& teacher_logits,
-                                                 const std::optional<at::Tensor>& labels,
-                                                 int64_t sampling,
-                                                 int64_t fill,
-                                                 int64_t draw,
-                                                 bool teacher_correct_only,
-                                                 int64_t samples,
-                                                 int64_t min_candidates,
-                                                 int64_t num_classes,
-                                                 int64_t ignore_index,
-                                                 int64_t seed,
-                                                 const at::Tensor& step);
-STRUCTKD_API at::Tensor global_structural(const at::Tensor& student,
-                                          const at::Tensor& teacher,
-                                          const std::optional<at::Tensor>& indices,
-                                          const std::optional<at::Tensor>& counts,
-                                          const std::optional<at::Tensor>& permutation,
-                                          bool normalize,
-                                          int64_t similarity,
-                                          int64_t shuffle,
-                                          int64_t reduction,
-                                          int64_t remainder,
-                                          int64_t batch,
-                                          int64_t precision,
-                                          int64_t group_width,
-                                          double temperature,
-                                          double eps,
-                                          int64_t classes,
-                                          int64_t seed,
-                                          const at::Tensor& step);
-// The same samples and groups compared row by row (relation false) or by the cosines between
-// groups (true): compositions of LibTorch operations, no kernel.
-STRUCTKD_API at::Tensor global_structural_composed(const at::Tensor& student,
-                                                   const at::Tensor& teacher,
-                                                   const std::optional<at::Tensor>& indices,
-                                                   const std::optional<at::Tensor>& counts,
-                                                   const std::optional<at::Tensor>& permutation,
-                                                   bool relation,
-                                                   bool normalize,
-                                                   int64_t similarity,
-                                                   int64_t shuffle,
-                                                   int64_t remainder,
-                                                   int64_t batch,
-                                                   int64_t group_width,
-                                                   double temperature,
-                                                   double eps,
-                                                   int64_t classes,
-                                                   int64_t seed,
-                                                   const at::Tensor& step);
-STRUCTKD_API at::Tensor inter_class_similarity(const at::Tensor& student,
-                                               const at::Tensor& teacher,
-                                               const std::optional<at::Tensor>& mask,
-                                               double temperature,
-                                               bool row_normalize,
-                                               int64_t precision);
-// What AICSD's code computed; code: 0 = head f99949e, 1 = 7bb3cfa (March 2023), 2 = c97743b.
-STRUCTKD_API at::Tensor inter_class_similarity_code(const at::Tensor& student,
-                                                    const at::Tensor& teacher,
-                                                    int64_t code,
-                                                    double temperature,
-                                                    bool row_normalize);
+// One step of torch::optim::Adam, or of AdamW where the decay is decoupled, for a parameter that has
+// a gradient. steps counts this one, from 1 on; the moments begin as zeros.
+STRUCTKD_API void adam_step(const at::Tensor& parameter,
+                            const at::Tensor& exp_avg,
+                            const at::Tensor& exp_avg_sq,
+                            int64_t steps,
+                            double rate,
+                            double beta1,
+                            double beta2,
+                            double eps,
+                            double weight_decay,
+                            bool decoupled);
+// One step of torch::optim::SGD without dampening. The buffer begins as zeros; a momentum of 0 does
+// not look at it.
+STRUCTKD_API void sgd_step(const at::Tensor& parameter,
+                           const at::Tensor& momentum_buffer,
+                           double rate,
+                           double momentum,
+                           bool nesterov,
+                           double weight_decay);
 
 }  // namespace structkd
 

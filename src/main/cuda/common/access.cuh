@@ -33,7 +33,7 @@ inline float widen(Half x) { return to_float(x); }
 inline float widen(BFloat16 x) { return to_float(x); }
 #endif
 
-// Rounds to nearest even.
+// A number as an element of a map, rounded to nearest even.
 template <class Element, class T>
 __device__ __forceinline__ Element narrow(T x) {
   if constexpr (sizeof(Element) > 2) {

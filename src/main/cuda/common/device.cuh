@@ -1,6 +1,6 @@
-// cuda/common/device.cuh: what kernels may use of a device, for two compilers. nvcc builds the product;
-// g++ builds the same sources on the emulator in src/test/cuda/simt, which defines CUDA's own names
-// (threadIdx, __syncthreads, __shfl_xor_sync, float4, ...) and the macros below.
+// cuda/common/device.cuh: what kernels may use of a device, for two compilers. nvcc builds the
+// product; g++ builds the same sources on the emulator in src/test/cuda/simt, which defines CUDA's
+// own names (threadIdx, __syncthreads, __shfl_xor_sync, float4, ...) and the macros below.
 //
 // Inline PTX stands here and in mma.cuh alone, each wrapper with a twin in simt/.
 #ifndef STRUCTKD_CUDA_COMMON_DEVICE_CUH
@@ -14,7 +14,8 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-// A shared array: STRUCTKD_SHARED(float, tile, [32][33]). Uninitialised, as on every device.
+// Declares a shared array: STRUCTKD_SHARED(float, tile, [32][33]). It is uninitialised, as on every
+// device.
 #define STRUCTKD_SHARED(type, name, extent) __shared__ type name extent
 
 // The block's dynamic shared memory, 16-byte aligned, as an array of `type`.
@@ -54,7 +55,7 @@ __device__ __forceinline__ void async_copy_commit() {
 #endif
 }
 
-// Until all but the last Pending committed groups have arrived.
+// Waits until all but the last Pending committed groups have arrived.
 template <int Pending>
 __device__ __forceinline__ void async_copy_wait() {
 #if __CUDA_ARCH__ >= 800

@@ -1,5 +1,5 @@
-// cuda/common/gemm.cuh: the matrix product under the kernels: operands staged in shared memory, chunk
-// after chunk of the reduction, and one tile of the result per warp in registers.
+// cuda/common/gemm.cuh: the matrix product under the kernels: operands staged in shared memory,
+// chunk after chunk of the reduction, and one tile of the result per warp in registers.
 //
 // A kernel brings two operand loaders. fetch(q, shared) begins to read chunk q, into registers or
 // by asynchronous copies; put(shared) converts and stores what is in registers. Between the two a
@@ -41,9 +41,10 @@ struct RowInnermost {
     return shared[at(row, k)];
   }
 };
-// Or as it came from memory, f32 or f64, with a factor per k in front; widened and multiplied when
-// a fragment is read. Of f32, half the bytes pass through shared memory, which is the narrowest
-// pipe of an f64 product. A factor of 0 gives 0, whatever came from memory.
+// A third order keeps elements as they came from memory, f32 or f64, with a factor per k in front;
+// they are widened and multiplied when a fragment is read. Of f32, half the bytes pass through
+// shared memory, which is the narrowest pipe of an f64 product. A factor of 0 gives 0, whatever
+// came from memory.
 template <class Raw, int Rows>
 struct ScaledKInnermost {
   using Order = KInnermost<Raw, Rows>;
@@ -100,7 +101,7 @@ struct Fma {
   }
 };
 
-// f64 tensor cores.
+// The arithmetic of f64 tensor cores.
 struct F64Mma {
   using Operand = double;
   using Sum = double;
@@ -149,7 +150,7 @@ struct Tf32 {
   __device__ explicit __forceinline__ Tf32(float x) : bits(to_tf32(x)) {}
 };
 
-// TF32 tensor cores, sums in f32.
+// The arithmetic of TF32 tensor cores; sums are f32.
 struct Tf32Mma {
   using Operand = Tf32;
   using Sum = float;
@@ -190,7 +191,7 @@ struct BlockTile {
 // Chunks after which f32 sums go to a wider place: 128 products, as on the CPU (cpu/common/gemm.h).
 constexpr int kChunksInF32 = 8;
 
-// The calling warp's part of the block's tile.
+// The calling warp's part of the block's tile of sums.
 template <class Math, class Tile>
 struct WarpSums {
   static constexpr int R = Tile::kWarpM / 16, C = Tile::kWarpN / 8;

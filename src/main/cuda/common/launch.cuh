@@ -14,13 +14,14 @@
 
 namespace structkd::cuda {
 
-// One kernel of this library; a list that grows while the library is opened.
+// A kernel of this library, as an item of the list of all of them, which grows while the library is
+// opened.
 struct KernelEntry {
   const void* function;
   KernelEntry* next;
 };
 
-// Keeps an entry for load_kernels().
+// Puts an entry into the list that load_kernels() goes through.
 void register_kernel(KernelEntry& entry);
 
 // Loads every kernel on the current device and lets it use all shared memory there is. Throws an
@@ -30,14 +31,16 @@ void load_kernels();
 // Throws an Error that names the kernel if the launch just made was refused.
 void require_launched(const char* kernel);
 
-// Properties of a device by which a kernel picks its form.
+// The properties of a device by which launchers choose the form of a kernel.
 struct DeviceTraits {
-  // FP64 runs at half the FP32 rate or on tensor cores (A100, H100, B200): products in f64
-  // cost no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to 64 times slower.
+  // True where FP64 runs at half the FP32 rate or on tensor cores (A100, H100, B200), so that
+  // products in f64 cost no more than in f32. Elsewhere (consumer cards, L4, B300) they are 32 to
+  // 64 times slower.
   bool fast_f64;
-  bool has_async_copy;  // and mma of TF32 and BF16: sm_80
+  // True from sm_80 on, which brought cp.async and the mma of TF32 and BF16 together.
+  bool has_async_copy;
 };
-// Of the current device; valid until this thread asks for another one.
+// The traits of the current device; the reference holds until this thread asks for another device.
 const DeviceTraits& device_traits();
 
 inline cudaStream_t stream_of(const Launch& launch) {
@@ -56,7 +59,7 @@ KernelEntry Registered<Kernel>::entry = {reinterpret_cast<const void*>(Kernel), 
 template <auto Kernel>
 const bool Registered<Kernel>::done = (register_kernel(Registered<Kernel>::entry), true);
 
-// `name` as people know it, without namespaces and template arguments.
+// Starts a kernel. Errors call it by `name`, which has no namespaces and template arguments.
 template <auto Kernel, class... Args>
 inline void launch(const char* name,
                    dim3 grid,

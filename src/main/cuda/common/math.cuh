@@ -1,6 +1,6 @@
 // cuda/common/math.cuh: elementary functions under one name for f32 and f64, so that kernels can be
-// templates. The accurate ones of CUDA's library, at most 1 ulp in f32: never the intrinsics of
-// fast math.
+// templates. They are the accurate ones of CUDA's library, which err by at most 1 ulp in f32, never
+// the intrinsics of fast math.
 #ifndef STRUCTKD_CUDA_COMMON_MATH_CUH
 #define STRUCTKD_CUDA_COMMON_MATH_CUH
 
@@ -18,7 +18,7 @@ __device__ __forceinline__ double logarithm(double x) { return log(x); }
 __device__ __forceinline__ float logarithm_of_one_plus(float x) { return log1pf(x); }
 __device__ __forceinline__ double logarithm_of_one_plus(double x) { return log1p(x); }
 
-// The larger one; the other one if one is NaN.
+// The larger of two numbers; where one is NaN, the other.
 __device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
 __device__ __forceinline__ double larger(double a, double b) { return fmax(a, b); }
 

@@ -1,4 +1,5 @@
-// cuda/common/mma.cuh: matrix products of one warp on tensor cores, c += a * b, all 32 lanes together.
+// cuda/common/mma.cuh: matrix products of one warp on tensor cores, c += a * b, all 32 lanes
+// together.
 //
 // Each lane holds a piece of every matrix. With g = lane / 4 and t = lane % 4 (PTX ISA, "matrix
 // fragments"; A is M x K, B is K x N, C is M x N):

@@ -1,5 +1,6 @@
-// cuda/common/two_float.cuh: a number as the sum of two floats, 46 bits or more of it kept. For GPUs where
-// f64 runs at 1/32 or 1/64 of the f32 rate: a multiply-add takes 12 f32 instructions.
+// cuda/common/two_float.cuh: a number as the sum of two floats, which keep 46 bits or more of it.
+// It serves GPUs where f64 runs at 1/32 or 1/64 of the f32 rate: a multiply-add takes 12 f32
+// instructions.
 //
 // The error-free sums and products are those of Dekker (1971) and Knuth (TAOCP 2, 4.2.2). The named
 // intrinsics keep the compiler from contracting or reordering them.
@@ -24,7 +25,7 @@ __device__ __forceinline__ double to_double(TwoFloat x) { return double(x.hi) + 
 __device__ __forceinline__ double to_double(double x) { return x; }
 __device__ __forceinline__ double to_double(float x) { return x; }
 
-// In another type, rounded once.
+// The number in another type, rounded once.
 template <class T>
 __device__ __forceinline__ T value_as(TwoFloat x) {
   if constexpr (__is_same(T, TwoFloat)) {

@@ -33,11 +33,11 @@ struct CompareGrid {
   uint32_t blocks() const { return tile_blocks() + images * group_blocks; }
 };
 
-// Maps: reads 4 M C bytes of each net's f32 rows, writes 8 M^2 bytes. Groups: per entry a column
-// and two numbers of a row that is in L2, 12 M^2 bytes; per part of a group 40 are written and
-// read, per group 72 written. Shared memory: 19 to 39 KB, no bank conflicts but of f64 maps.
-// kBlocks: left alone the compiler saves registers for more blocks on sm_100 and sm_120, and
-// spills.
+// Blocks of maps read 4 M C bytes of each net's f32 rows and write 8 M^2 bytes. Blocks of groups
+// read per entry a column and two numbers of a row that is in L2, 12 M^2 bytes; per part of a group
+// they write and read 40 bytes, per group they write 72. Shared memory: 19 to 39 KB, no bank
+// conflicts but of f64 maps. kBlocks: left alone the compiler saves registers for more blocks on
+// sm_100 and sm_120, and spills.
 template <class T, class Shape>
 __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
     compare_maps_kernel(GlobalStructuralArgs args,

@@ -1,5 +1,5 @@
-// cuda/global_structural/global_structural.cu: the global structural loss of a ragged batch in three launches (two
-// for the value alone). Truth: reference/global_structural.cpp.
+// cuda/global_structural/global_structural.cu: the global structural loss of a ragged batch in
+// three launches (two for the value alone). Truth: reference/global_structural.cpp.
 //
 //   gather    a warp per row     unit rows; the order of columns; the gradient cleared
 //   compare   a block per tile   V_S and V_T

@@ -1,10 +1,9 @@
 // cuda/global_structural/grad.cuh: from the slope of the loss by each map entry to the gradient of
 // the student's map.
 //
-//   h_i = sum_j W_ij x_j          W = U + U', U = d loss / d V_S, V_S = X X'      (CROSS: U and
-//   y_j) g_i = (h_i - x_i <x_i, h_i>) / |f_i|                                through the unit
-//   length <x_i, h_i> = sum_j W_ij V_S[i, j]                                   known before the
-//   product
+//   h_i = sum_j W_ij x_j              W = U + U', U = d loss / d V_S, V_S = X X' (CROSS: U and y_j)
+//   g_i = (h_i - x_i <x_i, h_i>) / |f_i|     back through the scaling to unit length
+//   <x_i, h_i> = sum_j W_ij V_S[i, j]        known before the product
 //
 // W never leaves the chip: a block makes it for its rows, some columns at a time, and multiplies.
 // Rows of one pixel are equal, so the pixel's gradient is that of the sum of their U: the first row
@@ -17,7 +16,7 @@
 namespace structkd::cuda {
 namespace {
 
-// A block's rows i and channels of the gradient, with 8 rows x 4 channels for each thread.
+// The tile of a block: rows i x channels of the gradient, 8 rows x 4 channels for each thread.
 template <class T, int Rows>
 struct GradTile {
   static constexpr int kRows = Rows, kChannels = 256, kThreads = Rows * kChannels / 32;
@@ -41,13 +40,14 @@ struct GradTile {
   static_assert(sizeof(Shared) <= 64 << 10, "what a block of sm_75 may have");
 };
 
-// Up to kSmallMap samples many small blocks, above it fewer reads of the rows from L2.
+// Up to kSmallMap samples there are many small blocks; above it large ones read the rows less often
+// from L2.
 template <class T>
 using SmallGradTile = GradTile<T, 16>;
 template <class T>
 using LargeGradTile = GradTile<T, 32>;
 
-// What the slopes are made of.
+// What the slopes of map entries are made of.
 template <class T>
 struct SlopeSources {
   SimilarityMaps<T> maps;
@@ -151,12 +151,12 @@ __device__ __forceinline__ void add_along(const double (&along)[Tile::kRowsPerTh
   }
 }
 
-// Grid: images of tiles of rows of tiles of channels, all in x: y and z end at 65535. H = W X with
-// rows of X by cp.async, then the way back through the unit length, and each owner's row to its
-// pixel. Reads both maps and the groups, 12 bytes per entry of f32 maps, once per tile of channels,
-// the groups once more transposed, and M rows of X per tile of rows, from L2; writes an element of
-// M C planes each, a sector of its own. Shared memory: 41 to 58 KB, broadcast or free of bank
-// conflicts.
+// The grid has images of tiles of rows of tiles of channels, all in x: y and z end at 65535. A
+// block makes H = W X with rows of X by cp.async, goes back through the unit length, and writes
+// each owner's row to its pixel. It reads both maps and the groups, 12 bytes per entry of f32 maps, once
+// per tile of channels, the groups once more transposed, and M rows of X per tile of rows, from L2;
+// writes an element of M C planes each, a sector of its own. Shared memory: 41 to 58 KB, broadcast
+// or free of bank conflicts.
 template <class T, class Gradient, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,

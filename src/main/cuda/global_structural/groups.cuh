@@ -26,7 +26,7 @@ struct GroupSums {
     sum_s = sum_t = gap = 0.0;
   }
 
-  // One exponential each: the larger of the two entries has weight 1.
+  // Each net takes one exponential: the larger of the two entries has weight 1.
   __device__ void add(double v_s, double v_t, double inverse_tau) {
     const double e_s = exp(-fabs(v_s - largest_s) * inverse_tau);
     if (v_s > largest_s) {
@@ -169,7 +169,7 @@ __device__ double close_group(const GlobalStructuralArgs& args,
   return factor * tau * tau * at_least_0((gap + tops) * image.inverse_tau + log_sums);
 }
 
-// What adds up the groups of all images, by blocks of Threads.
+// Adds up the groups of all images, by blocks of Threads.
 template <class T>
 struct GroupWork {
   const ImageGroups* images;  // [B]
@@ -200,7 +200,7 @@ struct GroupWork {
     const uint32_t row0 = part * parts.rows, position0 = group * group_width;
     const uint32_t rows = columns - row0 < parts.rows ? columns - row0 : parts.rows;
     const uint32_t width = columns - position0 < group_width ? columns - position0 : group_width;
-    // Two loads, the second by the first's number, while the entry before is being added.
+    // Two loads, the second by the first's number, run while the entry before is being added.
     bool exists;
     T v_s, v_t;
     const auto fetch = [&](uint32_t e) {

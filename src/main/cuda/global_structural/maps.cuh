@@ -132,7 +132,7 @@ __device__ void add_groups(T* shared, T (&entries)[8][4]) {
   }
 }
 
-// Rows of a map and of the other, by tiles.
+// The place of a tile in a map: which tile of rows meets which of the other operand.
 struct TilePair {
   uint32_t row, column;
 };
@@ -149,9 +149,9 @@ __device__ inline TilePair upper_tile(uint32_t tile, uint32_t tiles) {
   return {lower, lower + at - length};
 }
 
-// One tile of one map. Reads the rows of a net, once per row of tiles, from L2; writes M^2 numbers.
-// Steps are read one ahead, into registers; two stages of shared memory, so that a step has one
-// barrier.
+// Makes one tile of one map. All tiles read the rows of a net, once per row of tiles, from L2, and
+// write M^2 numbers. Steps are read one ahead, into registers; two stages of shared memory leave a
+// step one barrier.
 template <class Shape, class T>
 __device__ __forceinline__ void make_map_tile(const Rows<T>& a_rows,
                                               const Rows<T>& b_rows,

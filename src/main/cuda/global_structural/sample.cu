@@ -1,5 +1,5 @@
 // cuda/global_structural/sample.cu: the sampling of the global structural loss in three launches,
-// whatever the batch. Integers only: the same samples as every other backend, bit for bit. Truth:
+// whatever the batch. All is integers, so that samples are those of every other backend. Truth:
 // reference/global_structural_sample.cpp.
 //
 //   classify   a thread per pixel          class of a candidate, else -1

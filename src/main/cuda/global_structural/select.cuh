@@ -19,7 +19,7 @@ constexpr int kSharedRanks = 2048;  // 16 KB: what a class gives is 8 to 800 sam
 constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
 static_assert(kDigits <= kSelectThreads, "a thread owns a bin of the histogram, or none");
 
-// The value that one thread holds, in all threads.
+// Gives all threads the value that one of them holds.
 template <class T>
 __device__ T broadcast_from(unsigned thread, T value) {
   STRUCTKD_SHARED(T, shared, [1]);
@@ -103,7 +103,8 @@ __device__ uint64_t selection_bound(const Set& set, uint32_t N, uint32_t wanted)
   return prefix;  // all 64 bits: a single rank, hence a whole bin before; never reached
 }
 
-// Ascending, size a power of two. In shared or global memory: only this block touches it.
+// Sorts numbers in ascending order; size is a power of two. They lie in shared or global memory,
+// and only this block touches them.
 __device__ inline void sort_ranks(uint64_t* ranks, uint32_t size) {
   for (uint32_t run = 2; run <= size && run != 0; run *= 2) {
     for (uint32_t distance = run / 2; distance > 0; distance /= 2) {

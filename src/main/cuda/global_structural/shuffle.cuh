@@ -20,8 +20,8 @@ struct Shuffle {
   }
 };
 
-// By a permutation that is drawn, or none: each column walks through the network of
-// core/permutation.h, once. By one warp.
+// Orders a row by a permutation that is drawn, or by none: each column walks through the network of
+// core/permutation.h, once. One warp does it.
 __device__ inline void shuffle_row_by_key(const GlobalStructuralArgs& args,
                                           const Shuffle& shuffle,
                                           int64_t b,
@@ -40,8 +40,8 @@ __device__ inline void shuffle_row_by_key(const GlobalStructuralArgs& args,
   }
 }
 
-// By a table, whose entries that name no column, or one again, are left out. Columns that no entry
-// names have no group. By one warp, which sees in `groups` what it has seen.
+// Orders a row by a table, whose entries that name no column, or one again, are left out. Columns
+// that no entry names have no group. One warp does it, and sees in `groups` what it has seen.
 __device__ inline void shuffle_row_by_table(const GlobalStructuralArgs& args,
                                             const Shuffle& shuffle,
                                             int64_t b,
@@ -78,7 +78,7 @@ __device__ inline void shuffle_row_by_table(const GlobalStructuralArgs& args,
   }
 }
 
-// By one warp. 8 bytes are written per entry; of a table 4 are read.
+// Orders a row, by one warp. It writes 8 bytes per entry, and reads 4 of a table.
 __device__ inline void shuffle_row(const GlobalStructuralArgs& args,
                                    const Shuffle& shuffle,
                                    int64_t b,

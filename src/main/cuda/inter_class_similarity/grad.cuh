@@ -1,7 +1,7 @@
 // cuda/inter_class_similarity/grad.cuh: the gradient of the student's logits, one pass over them.
 //
 // what      dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j, from the factors
-//           of inter_class_matrix.cuh
+//           of matrix.cuh
 // mapping   block = a tile of pixels with all K classes in shared memory; a thread has R classes
 //           of two chunks of pixels in registers. u in shared memory serves the first product,
 //           becomes p in place and serves the second; then the gradient takes its place and
@@ -155,7 +155,7 @@ class GradBlock {
     }
   }
 
-  // From the first product to minus what the second one is taken from.
+  // Turns the first product into minus what the second one is taken from.
   __device__ __forceinline__ void weigh(T (&sum)[R][2 * kChunk]) const {
     if (!works_) return;
 #pragma unroll
@@ -197,7 +197,7 @@ class GradBlock {
       int64_t at = grad.offset(b_, row, n);
 #pragma unroll 4
       for (int k = row; k < K_; k += row_step) {
-        // Chosen: what an ignored pixel holds must not matter.
+        // A choice and no product: what an ignored pixel holds must not matter.
         grad.store(at, valid ? tile_[k * P_ + x] : T(0));
         at += row_step * grad.layout.stride_c;
       }
@@ -221,10 +221,11 @@ __global__ __launch_bounds__(kGradThreads, 3) void class_grad_kernel(const GradT
   GradBlock<Element, R>(task, shared).run();
 }
 
-// Any number of classes: block = kGradThreads pixels x R classes. It reads all logits of its
-// pixels, once for the products and its own once more. Blocks of the same pixels follow each other,
-// so all but the first find them in the second cache. A thread takes its factors 16 bytes at a
-// time, all lanes of a warp the same: 8 K^2 bytes per warp (f32) from the first cache.
+// The gradient for any number of classes: block = kGradThreads pixels x R classes. It reads all
+// logits of its pixels, once for the products and its own once more. Blocks of the same pixels
+// follow each other, so all but the first find them in the second cache. A thread takes its factors
+// 16 bytes at a time, all lanes of a warp the same: 8 K^2 bytes per warp (f32) from the first
+// cache.
 template <class Element, int R>
 __global__ __launch_bounds__(kGradThreads) void class_grad_reread_kernel(
     const GradTask<Element> task) {

@@ -1,7 +1,7 @@
-// cuda/inter_class_similarity/inter_class_similarity.cu: the inter-class similarity loss without any K x N array. Truth:
-// reference/inter_class_similarity.cpp.
+// cuda/inter_class_similarity/inter_class_similarity.cu: the inter-class similarity loss without
+// any K x N array. Truth: reference/inter_class_similarity.cpp.
 //
-// Four launches, three for the value alone:
+// A call makes four launches, three for the value alone:
 //   class_products_kernel       the K x K sums over pixels of both nets, per part of an image
 //   divergence_rows_kernel      parts merged in order; M, the loss and its derivative G, by rows
 //   divergence_columns_kernel   the loss of all rows; sums over the columns of G
@@ -21,14 +21,15 @@
 namespace structkd::cuda {
 namespace {
 
-// Blocks of the first launch: two on each of the 132 multiprocessors of an H100. Sums of parts take
-// 8 (K + 3) K bytes each, so there should not be many more.
+// The first launch aims at two blocks on each of the 132 multiprocessors of an H100. Sums of parts
+// take 8 (K + 3) K bytes each, so there should not be many more.
 constexpr int64_t kProductBlocks = 256;
 
-// What every GPU gives a block without being asked.
+// The shared memory that every GPU gives a block without being asked.
 constexpr size_t kSharedBytes = 48 << 10;
 
-// R x C outputs of a thread, V pixels at a time, Batch loads in flight.
+// A form of the product kernel: a thread has R x C outputs, takes V pixels at a time and keeps
+// Batch loads in flight.
 template <int R_, int C_, int V_, int Batch_>
 struct ProductForm {
   static constexpr int R = R_, C = C_, V = V_, Batch = Batch_;
@@ -113,7 +114,7 @@ void with_product_form(int64_t K, Visit&& visit) {
   }
 }
 
-// How the gradient is cut.
+// How the gradient of a tile of pixels is cut.
 struct GradShape {
   int group, padded_group, groups;  // classes of a thread
   int pixels;                       // of a tile; 0: too many classes for a tile
@@ -160,17 +161,17 @@ void with_grad_form(int64_t K, Visit&& visit) {
   }
 }
 
-// Scratch of a call.
+// The arrays of a call in its workspace.
 template <class T>
-struct InterClassMemory {
+struct InterClassSimilarityMemory {
   int64_t parts;
   MatrixTask<T> matrix;
   int64_t* valid_pixels;
 
-  InterClassMemory(const InterClassSimilarityArgs& args,
-                   const ProductShape& product,
-                   const GradShape& grad,
-                   Workspace& workspace)
+  InterClassSimilarityMemory(const InterClassSimilarityArgs& args,
+                             const ProductShape& product,
+                             const GradShape& grad,
+                             Workspace& workspace)
       : matrix() {
     const int64_t B = args.student.B, K = args.student.C, N = args.student.H * args.student.W;
     const int64_t outputs = int64_t(product.row_tiles) * product.column_tiles;
@@ -215,7 +216,7 @@ struct InterClassMemory {
 template <class Element, class Form>
 void sum_products(cudaStream_t stream,
                   const InterClassSimilarityArgs& args,
-                  const InterClassMemory<Widened<Element>>& memory,
+                  const InterClassSimilarityMemory<Widened<Element>>& memory,
                   const ProductShape& shape) {
   using T = Widened<Element>;
   const int64_t N = args.student.H * args.student.W;
@@ -239,7 +240,7 @@ void sum_products(cudaStream_t stream,
 template <class Element>
 void write_matrices(cudaStream_t stream,
                     const InterClassSimilarityArgs& args,
-                    const InterClassMemory<Widened<Element>>& memory) {
+                    const InterClassSimilarityMemory<Widened<Element>>& memory) {
   using T = Widened<Element>;
   const int64_t B = args.student.B, K = args.student.C;
   launch<divergence_rows_kernel<T>>("divergence_rows_kernel", dim3(unsigned(B * K)),
@@ -253,7 +254,7 @@ void write_matrices(cudaStream_t stream,
 template <class Element, int Group>
 void write_gradient(cudaStream_t stream,
                     const InterClassSimilarityArgs& args,
-                    const InterClassMemory<Widened<Element>>& memory,
+                    const InterClassSimilarityMemory<Widened<Element>>& memory,
                     const GradShape& shape) {
   const int64_t N = args.student.H * args.student.W;
   const int pixels = shape.pixels > 0 ? shape.pixels : kGradThreads;
@@ -295,7 +296,7 @@ void run(const Launch& launched, const InterClassSimilarityArgs& args, void* scr
   with_forms<Element>(
       args, [&](auto form, const ProductShape& product, auto group, const GradShape& grad) {
         Workspace workspace(scratch);
-        const InterClassMemory<T> memory(args, product, grad, workspace);
+        const InterClassSimilarityMemory<T> memory(args, product, grad, workspace);
         sum_products<Element, decltype(form)>(stream, args, memory, product);
         write_matrices<Element>(stream, args, memory);
         if (args.want_grad)
@@ -316,7 +317,7 @@ size_t inter_class_similarity_workspace(const Launch&, const InterClassSimilarit
   with_element_type(args.student.dtype, [&](auto element) {
     using Element = decltype(element);
     with_forms<Element>(args, [&](auto, const ProductShape& product, auto, const GradShape& grad) {
-      InterClassMemory<Widened<Element>>(args, product, grad, workspace);
+      InterClassSimilarityMemory<Widened<Element>>(args, product, grad, workspace);
     });
   });
   return workspace.bytes();

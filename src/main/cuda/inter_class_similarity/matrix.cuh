@@ -1,8 +1,9 @@
-// cuda/inter_class_similarity/matrix.cuh: from the sums of the parts of an image to its divergences, their
-// part of the loss, and what the gradient needs. All of it f64 and O(K^2): the pixels are gone.
+// cuda/inter_class_similarity/matrix.cuh: from the sums of the parts of an image to its
+// divergences, their part of the loss, and what the gradient needs. All of it is f64 and O(K^2): no
+// pixel is read.
 //
 //   M_ij = D_ij - lse_i + lse_j,   D_ij = (A_ii - A_ij) / mass_i
-//   A: products merged over the parts
+//   A    = products, merged over the parts
 #ifndef STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_MATRIX_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_MATRIX_CUH
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int kMatrixThreads = 256;
 
-// The gradient of the student's logits, per image:
+// What class_grad_kernel makes the gradient of the student's logits of, per image:
 //   dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j
 //   p    = e^{u - top} inverse_mass
 // Factors of one j lie together, `group` classes k and a gap, so that each group starts at 16
@@ -49,7 +50,8 @@ struct MatrixTask {
   GradFactors<T> grad;          // or nullptrs
 };
 
-// A class in the sums of all parts of an image, in units of u with one shift for the image.
+// Merges the sums of one class over the parts of an image, in units of u with one shift for the
+// image.
 template <class T>
 struct MergedClass {
   T shift;
@@ -83,7 +85,7 @@ struct MergedNet {
   __device__ __forceinline__ double top(int64_t part, int64_t k) const {
     return double(sums.top[part * K + k]) + offset(part, k);
   }
-  // What the sums of a part count for.
+  // The factor with which the sums of a part enter those of the image.
   __device__ __forceinline__ double factor(int64_t part, int64_t k, double image_top) const {
     return valid_pixels[part] == 0 ? 0.0 : exp(top(part, k) - image_top);
   }
@@ -100,7 +102,7 @@ struct MergedNet {
     return result;
   }
 
-  // A_ij. `factors` of class i, one per part.
+  // The merged A_ij; `factors` are those of class i, one per part.
   __device__ __forceinline__ double product(int64_t i, int64_t j, const double* factors) const {
     double sum = 0.0;
     for (int64_t p = first; p < end; ++p) {
@@ -120,7 +122,7 @@ __device__ __forceinline__ bool is_empty(const MatrixTask<T>& task, int64_t b) {
   return true;
 }
 
-// block_sum, in every thread.
+// The sum over the block, as block_sum gives it, but in every thread.
 template <class T>
 __device__ __forceinline__ T sum_for_all(T value) {
   STRUCTKD_SHARED(T, total, [1]);
@@ -130,8 +132,8 @@ __device__ __forceinline__ T sum_for_all(T value) {
   return total[0];
 }
 
-// Row i of M of one net into `row`, of D into `centred`; returns class i. Threads own columns, here
-// and below.
+// Writes row i of M of one net into `row` and that of D into `centred`; returns class i. A thread
+// owns columns, here and below.
 template <class T>
 __device__ __forceinline__ MergedClass<T> write_row(
     const MergedNet<T>& net, int64_t i, double* factors, double* row, double* centred) {
@@ -161,9 +163,9 @@ __device__ __forceinline__ double scale_to_unit(double* row, int64_t K, bool* ze
   return scale;
 }
 
-// Block = row i of an image: M of both nets, the row's part of the loss, row i of G. Reads the sums
-// of all parts and, once more, the row of M and G, 24 K^2 bytes per image; writes these and 8 K^2
-// (f32) of factors.
+// A block makes row i of an image: M of both nets, the row's part of the loss, and row i of G. It
+// reads the sums of all parts and, once more, the row of M and G, 24 K^2 bytes per image; it writes
+// these and 8 K^2 (f32) of factors.
 template <class T>
 __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const MatrixTask<T> task) {
   STRUCTKD_DYNAMIC_SHARED(double, factors);  // [parts]
@@ -182,7 +184,8 @@ __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const M
   double* t = task.teacher_rows + (b * K + i) * K;
   double* G = task.G + (b * K + i) * K;  // D of the student first
   MergedClass<T> mine;
-  // A loop, so that both nets take the same instructions: equal logits must give equal matrices.
+  // Both nets go through one loop and so take the same instructions: equal logits must give equal
+  // matrices.
 #pragma unroll 1
   for (int net = 0; net < 2; ++net) {
     const PartSums<T> sums = net == 0 ? task.teacher : task.student;
@@ -232,8 +235,8 @@ __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const M
   }
 }
 
-// A block, image by image: sums of 32 columns of G join the constants, 8 warps for as many pieces
-// of a column. The first block also adds the loss. Reads 8 K^2 bytes per image.
+// A block adds the sums of 32 columns of G to the constants, image by image; its 8 warps take as
+// many pieces of a column. The first block also adds up the loss. All read 8 K^2 bytes per image.
 template <class T>
 __global__ __launch_bounds__(kMatrixThreads) void divergence_columns_kernel(
     const MatrixTask<T> task, void* loss, structkd_dtype dtype) {

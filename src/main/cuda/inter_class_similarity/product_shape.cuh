@@ -1,5 +1,5 @@
-// cuda/inter_class_similarity/product_shape.cuh: how the sums of inter_class_products.cuh are cut, and where
-// they go: what launcher and kernel share.
+// cuda/inter_class_similarity/product_shape.cuh: how the sums of products.cuh are cut, and where
+// they go: launcher and kernel share it.
 #ifndef STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_PRODUCT_SHAPE_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_PRODUCT_SHAPE_CUH
 
@@ -53,7 +53,7 @@ __host__ __device__ inline size_t product_tile_numbers(const ProductShape& shape
   return tile > sums ? tile : sums;
 }
 
-// And behind them, per class: shift and top, a factor, the shift of a column.
+// The numbers behind them, per class: shift and top, a factor, the shift of a column.
 template <class T>
 size_t product_shared_bytes(const ProductShape& shape, int C) {
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;

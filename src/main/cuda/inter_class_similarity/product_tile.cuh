@@ -1,4 +1,4 @@
-// cuda/inter_class_similarity/product_tile.cuh: what a block of inter_class_products.cuh multiplies: a tile of
+// cuda/inter_class_similarity/product_tile.cuh: what a block of products.cuh multiplies: a tile of
 // e^{u - top} of its output's rows and one of u of its columns, in shared memory, from the logits.
 //
 //   u_j = (z_j - shift_j) / temperature;  shift_j: the softmax mean of the first tile with a valid

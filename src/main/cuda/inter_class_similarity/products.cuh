@@ -1,10 +1,10 @@
-// cuda/inter_class_similarity/products.cuh: the sums over pixels that the K x K divergences are made of.
+// cuda/inter_class_similarity/products.cuh: the sums over pixels that the K x K divergences are
+// made of.
 //
 // what      for the pixels x of a part of an image, with u_j = (z_j - shift_j) / temperature:
 //             mass_i = sum_x e^{u_i(x) - top_i},  products_ij = sum_x e^{u_i(x) - top_i} u_j(x)
 //           shift and top come from the first tile with a valid pixel; where a later logit is too
-//           far above top, all sums of the block so far are rescaled
-//           (inter_class_product_tile.cuh).
+//           far above top, all sums of the block so far are rescaled (product_tile.cuh).
 // mapping   block = part x net x output tile. A warp reads 32 pixels of a class and puts u and e^u
 //           into shared memory, while the first logits of the next tile are on their way. There a
 //           thread multiplies R rows of e with C rows of u, in registers, over every `slices`-th
@@ -60,7 +60,7 @@ class ProductBlock {
 #pragma unroll 1
         for (int round = 0; round < rounds; ++round) {
           above |= tile_.store_rows(round, raw, valid);
-          // What follows: more of this tile, or the first logits of the next one.
+          // Loads what follows: more of this tile, or the first logits of the next one.
           if (round + 1 == rounds) tile_.aim(t + 1);
           tile_.load_rows(round + 1 == rounds ? 0 : round + 1, raw);
         }
@@ -95,7 +95,7 @@ class ProductBlock {
     }
   }
 
-  // Sums so far, all of them flushed, shrink as the tops of tile t are higher.
+  // Shrinks the sums so far, all of them flushed, because the tops of tile t are higher.
   __device__ __forceinline__ void rescale(int t) {
     tile_.raise_tops(t);
     double* products = output();
@@ -171,8 +171,8 @@ class ProductBlock {
     return sums().products + int64_t(tile_.part) * tile_.K * tile_.K +
            int64_t(tile_.row0) * tile_.K + tile_.column0;
   }
-  // From T in registers to f64 in memory, through the memory of the tile. Begins and ends with a
-  // barrier.
+  // Adds the sums in registers, of type T, to those of f64 in memory; the slices meet in the memory
+  // of the tile. Begins and ends with a barrier.
   __device__ __forceinline__ void flush() {
     const int stride = kProductThreads + pairs() % kWarp;  // [C][stride]: item i is in bank i
 #pragma unroll 1

@@ -8,8 +8,8 @@
 namespace structkd::cuda {
 namespace {
 
-// What the warps of a block move of a tile: 32 pixels, lane by lane, of every row_step-th class,
-// and so on every segment_step * 32 pixels. A warp reads and writes 128 bytes in a row (f32) of a
+// The share of a tile that a warp moves: 32 pixels, lane by lane, of every row_step-th class, and
+// the same every segment_step * 32 pixels. A warp reads and writes 128 bytes in a row (f32) of a
 // map of planes; of a channels-last map it touches whole pixels, whose other classes the first
 // cache keeps for it.
 template <int Warps>
@@ -28,7 +28,7 @@ struct TileShare {
   }
 };
 
-// Pixel n exists and is not ignored.
+// True if pixel n exists and is not ignored.
 __device__ __forceinline__ bool is_valid(
     const Plane& mask, int64_t b, int64_t n, int64_t N, int64_t W) {
   return n < N && (mask.data == nullptr || plane_at<int>(mask, b, n, W) != 0);

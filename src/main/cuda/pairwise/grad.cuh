@@ -13,7 +13,7 @@
 namespace structkd::cuda {
 namespace {
 
-// A map that is written, f64, f32, f16 or bf16.
+// A map of f64, f32, f16 or bf16 that a kernel writes.
 struct WrittenMap : MapOf<void> {
   structkd_dtype dtype;
 
@@ -24,8 +24,8 @@ struct WrittenMap : MapOf<void> {
     return stride_c == 1 && stride_w != 1;
   }
 
-  // E is double only where elements are f64, float where they are f32 or narrower: or f32 for
-  // double.
+  // Stores a value of E, which is double for f64 and float for narrower elements; f32 elements take
+  // a double, too.
   template <class E>
   __device__ __forceinline__ void set(int64_t offset, E value) const {
     switch (dtype) {
@@ -58,7 +58,7 @@ struct GradOut {
   int64_t tiles;  // of channels
   double* dots;   // [B N, tiles]: parts of <s, h>
 
-  // More channels than a block can hold, and all of them needed.
+  // True where a block cannot hold all channels of a node, and <s, h> needs them.
   __host__ __device__ bool in_two_steps() const { return differentiable && tiles > 1; }
 
   GradOut(const PairwiseArgs& args, int64_t channels_per_tile, Workspace& workspace)
@@ -101,7 +101,7 @@ __device__ __forceinline__ int grad_tile_at(int channel, int node) {
   return channel * kTileNodes + (node ^ ((channel ^ channel << 2) & 31));
 }
 
-// Per node of a tile.
+// What the chain rule needs of each node of a tile.
 template <class T>
 struct GradNodes {
   int64_t offset[kTileNodes], unfinished[kTileNodes];

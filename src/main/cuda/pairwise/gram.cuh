@@ -8,7 +8,7 @@
 // f32 or TF32 where D is small, unless K is nearly antisymmetric: where the student is the teacher
 // turned, D is large and the affinities are equal. The reduction tells, and the first line follows.
 // The second line's gradient is used wherever Cs = Ct. Where the norms of the first line cancel in
-// f64 inputs, which the reduction tells as well, pairs follow (pairwise_pairs.cuh).
+// f64 inputs, which the reduction tells as well, pairs follow (pairs.cuh).
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
@@ -24,7 +24,7 @@ namespace {
 // arithmetic that need more registers.
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
-// TF32 is bounded by reads from the second-level cache: two large tiles side by side.
+// TF32 is bounded by reads from the second-level cache and takes two large tiles side by side.
 using DoubleGramTile = BlockTile<128, 128, 64, 32, 1>;
 
 // Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to

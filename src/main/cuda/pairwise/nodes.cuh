@@ -27,7 +27,7 @@ struct StripSums {
   double weight, gap;
 };
 
-// One node per lane of a warp.
+// A strip has a node for each lane of a warp.
 constexpr int kStrip = kWarp;
 
 // Features of any dtype, computed in Real: f64 in double, the others in float. The dtype is told
@@ -77,7 +77,7 @@ struct Nodes {
   UnitScale* teacher_scale;  // [B, N]
   double* along;             // [B, N]: 1 / (|f| sqrt(weight)) of the student, for the gradient
   StripSums* strip_sums;     // [B, strips]
-  uint32_t* arrivals;        // [groups + 1]: blocks of each group, then groups (pairwise_loss.cuh)
+  uint32_t* arrivals;        // [groups + 1]: blocks of each group, then groups (loss.cuh)
   uint32_t* cancelled;       // [groups] 1: the difference form has lost its digits
 
   Nodes(const PairwiseArgs& args, Workspace& workspace)
@@ -163,8 +163,8 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
 // Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
 //           difference of close vectors is lost
 constexpr int kMeasureWarps = 8;
-// On a multiprocessor, all that one of sm_75 holds. Left alone the compiler saves registers for a
-// sixth on sm_120, and spills.
+// Blocks of measure_nodes on a multiprocessor: all that one of sm_75 holds. Left alone the compiler
+// saves registers for a sixth one on sm_120, and spills.
 constexpr int kMeasureBlocks = 4;
 
 // Channels first, first + step, .. of one node, from channel `first` of it on.

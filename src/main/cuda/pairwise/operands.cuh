@@ -11,7 +11,7 @@ namespace {
 
 enum class Source { kStudent, kTeacher, kDifference };
 
-// Place of a warp's lane in 8 rows x 4 columns, so that channels-last maps are read in whole
+// The place of a warp's lane in 8 rows x 4 columns: channels-last maps are then read in whole
 // 32-byte sectors and the values spread over all banks. But f32 and TF32 in RowInnermost order have
 // rows 0 and 4 in one bank: each store conflicts once, 8 times per chunk and warp. To shift every
 // second four rows would end that, for 78 instructions more per chunk and warp of a TF32 product,
@@ -68,7 +68,7 @@ __device__ __forceinline__ int given_passes(int64_t C, int64_t c) {
   return given < Passes ? int(given) : Passes;
 }
 
-// Operand of Rows channels; the reduction runs over nodes.
+// The operand whose rows are Rows channels; the reduction runs over nodes.
 template <class Real, class T, int Rows, int Threads, bool WithDifference>
 class ChannelRows {
  public:
@@ -134,8 +134,9 @@ class ChannelRows {
   Real second_[WithDifference ? kPasses : 1];
 };
 
-// The same for f64 products, of student or teacher: features as they are and scales, copied without
-// passing through registers. f16 and bf16 do pass through them, to become f32.
+// The same operand for f64 products, of student or teacher: features and scales are copied to
+// shared memory as they are, without passing through registers. f16 and bf16 pass through them to
+// become f32.
 template <class Real, int Rows, int Threads>
 class RawChannelRows {
  public:
@@ -197,7 +198,7 @@ class RawChannelRows {
   int passes_;  // as in ChannelRows
 };
 
-// Nodes of a tile: where they are in memory and how long.
+// The nodes of a tile: where they lie in memory and how long they are.
 constexpr int kTileNodes = 64;
 
 template <class T>
@@ -251,7 +252,7 @@ struct StackedChannels {
   }
 };
 
-// Operand of 64 nodes; the reduction runs over stacked channels. Per node x:
+// The operand whose rows are 64 nodes; the reduction runs over stacked channels. Per node x:
 //   left   [s; d] or, unpaired, [s; t]      right   [d; t] or, unpaired, [s; -t]
 // so that left' right is s_i d_j + d_i t_j = s_i s_j - t_i t_j, without cancellation where d is
 // small.
@@ -350,7 +351,7 @@ class NodeColumns {
   Real values_[kPasses];
 };
 
-// Operand that lies in memory as a matrix [k][row], already of type T: 16 bytes at a time.
+// The operand that lies in memory as a matrix [k][row] of type T: it is read 16 bytes at a time.
 template <class T, int Rows, int Threads>
 class MatrixRows {
  public:

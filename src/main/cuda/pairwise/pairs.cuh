@@ -1,7 +1,7 @@
 // cuda/pairwise/pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
 // maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
-// for the gradient, each is computed once and for its mirror image, too. Or, for larger groups of
-// f64 inputs whose norms cancel, used at once.
+// for the gradient, each is computed once and for its mirror image, too. Larger groups of f64
+// inputs whose norms cancel keep none: each gap is used at once.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 // Two sets of sums in registers, gaps and h: half of either per thread.
 using StreamTile = BlockTile<kTileNodes, kTileNodes, 16, 32, 1>;
 
-// Gaps of which a tile exists at a time, of each block.
+// The gaps of streamed pairs, of which each block has one tile at a time.
 struct StreamedPairs {
   int64_t tiles;          // of nodes
   int64_t channel_tiles;  // of the gradient, or 1

@@ -1,10 +1,10 @@
 // cuda/pairwise/pairwise.cu: chooses the form of the pair-wise loss and launches it. Truth:
 // reference/pairwise.cpp.
 //
-// Two ways; the same count of multiply-adds where N = Cs + Ct:
-//   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    pairwise_gram.cuh, from there on
-//   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairwise_pairs.cuh, below
-// Their arithmetic, f64 inputs always in f64:
+// There are two ways, which take the same number of multiply-adds where N = Cs + Ct:
+//   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    gram.cuh, where N is at least Cs + Ct
+//   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairs.cuh, below that
+// Each has kinds of arithmetic; f64 inputs are always computed in f64:
 //   f64 inputs, matrices         f64, then pairs, streamed, where the norms cancel
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
@@ -25,13 +25,13 @@ namespace {
 // Channels per block of the gradient: all of them where that is possible, since <s, h> needs all.
 // The 64 KB of shared memory of sm_75 do not hold 128 channels of a tile in f64.
 using NarrowTile = BlockTile<64, kTileNodes, 32, 32, 2>;
-// A warp with 64 x 32 sums reads less shared memory per product (pairwise_gram.cuh); registers
+// A warp with 64 x 32 sums reads less shared memory per product (gram.cuh); registers
 // allow it where an operand is f32 and a sum one number.
 template <class Real, class Math>
 struct WideTileOf {
   using type = BlockTile<128, kTileNodes, 32, 32, 1>;
 };
-// Streamed pairs have two sets of sums in registers: room for no more channels.
+// Streamed pairs keep two sets of sums in registers, which leave room for no more channels.
 template <class Math>
 struct WideTileOf<double, Math> {
   using type = NarrowTile;
@@ -59,7 +59,7 @@ constexpr size_t grad_shared_bytes() {
   return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
 }
 
-// One call: its arguments, how they are cut, where its scratch memory is.
+// A call: it holds the arguments, how they are cut and where its scratch memory is.
 template <class Real>
 class PairwiseCall {
  public:
@@ -81,7 +81,7 @@ class PairwiseCall {
     return StreamedPairs(nodes_, args_.want_grad, workspace);
   }
 
-  // What run() takes.
+  // Lays out the scratch that run() uses, so that the workspace call can count it.
   void take_scratch(Workspace& workspace) const {
     if (!by_matrices()) {
       make_pairs(workspace);
@@ -254,7 +254,7 @@ class PairwiseCall {
   int64_t node_tiles() const { return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes); }
   unsigned grad_blocks() const { return unsigned(out_.tiles * node_tiles()); }
 
-  // What all forms end with.
+  // Every form ends with this: it completes gradients that tiles of channels left unfinished.
   void finish_grad() const {
     if (!args_.grad.data || !out_.in_two_steps()) return;
     const dim3 grid(unsigned(node_tiles()), unsigned(divide_up(args_.student.C, kFinishChannels)));

@@ -2,7 +2,7 @@
 // The formulas of cpu/pixelwise/tile.h, which explains them, one class at a time:
 //
 //   a, b = logits / temperature of the distribution q in front and of the other, p, less their
-//   maxima d = a - b,  m = sum q d,  delta = d - m,  phi(x) = e^-x - 1 + x,  F = sum q phi(delta)
+//   maxima; d = a - b,  m = sum q d,  delta = d - m,  phi(x) = e^-x - 1 + x,  F = sum q phi(delta)
 //   KL(q, p) = log(1 + F), or m + log(sum e^b / sum e^a) where that is above log 2
 #ifndef STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 #define STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
@@ -20,7 +20,8 @@ struct Tops {
   T first, second;
 };
 
-// Larger than any |delta| of a class that matters, and 0 times it is 0.
+// Stands for an infinite delta: it is larger than any |delta| of a class that matters, and 0 times
+// it is 0.
 constexpr float kNoWeight = -1e4f;
 
 template <class T>
@@ -89,7 +90,8 @@ struct PixelForm {
   }
 };
 
-// A class in the derivative by its logit / temperature, (slope - shrink * weight) * stretch.
+// What a class gives to the derivative by its logit / temperature, (slope - shrink * weight) *
+// stretch.
 template <class T>
 struct ClassSlope {
   T weight;  // q

@@ -1,6 +1,6 @@
 // cuda/pixelwise/kernels.cuh: value and gradient of the pixel-wise loss, pixel by pixel, with the
-// classes in registers or read again for each pass; and the sum over blocks. Mapping:
-// pixelwise_mapping.cuh. What pixelwise.cu says of them holds here.
+// classes in registers or read again for each pass; and the sum over blocks. mapping.cuh says which
+// thread does what. What pixelwise.cu says of the kernels holds here.
 #ifndef STRUCTKD_CUDA_PIXELWISE_KERNELS_CUH
 #define STRUCTKD_CUDA_PIXELWISE_KERNELS_CUH
 
@@ -87,8 +87,8 @@ __device__ __forceinline__ void store_block_sum(const PixelwiseTask<Element>& ta
   if (threadIdx.x == 0) task.sums[blockIdx.x] = sum;
 }
 
-// From a slope to the gradient of a logit. The scale is divided in T: f64 divisions per pixel would
-// take longer than the classes where f64 is slow.
+// Turns a slope into the gradient of a logit. The scale is divided in T: f64 divisions per pixel
+// would take longer than the classes where f64 is slow.
 template <class T>
 struct SlopeScale {
   T shrink, scale;
@@ -106,7 +106,7 @@ struct SlopeScale {
   }
 };
 
-// Fewest .. Most classes, Most of them in registers per part.
+// The kernel for Fewest .. Most classes, which keeps Most of them in registers per part.
 template <class Element, class Mapping, int Fewest, int MostPerPart>
 __global__ __launch_bounds__(Mapping::kThreads,
                              2) void pixelwise_registers_kernel(const PixelwiseTask<Element> task) {
@@ -114,7 +114,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
   constexpr int kParts = Mapping::kParts;
   const int K = int(task.first.C), part = Mapping::part();
   const PixelPlace<Element, Mapping> place(task);
-  // Known when compiled for all but the last few: no test then.
+  // The compiler knows it for all but the last few, and tests nothing then.
   const auto has = [&](int i) { return (i + 1) * kParts <= Fewest || part + i * kParts < K; };
 
   T first[MostPerPart], second[MostPerPart], gap[MostPerPart];
@@ -166,7 +166,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
 #pragma unroll
     for (int i = 0; i < MostPerPart; ++i) {
       if (!has(i) || !place.inside) continue;
-      // Chosen, not multiplied by 0: a pixel that is not valid may hold NaN.
+      // A choice and no product with 0: a pixel that is not valid may hold NaN.
       task.grad.store(start + i * kParts * task.grad.layout.stride_c,
                       place.valid ? scale.gradient(second[i], first[i]) : T(0));
     }
@@ -179,7 +179,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
 // would cost three more bits.
 constexpr int kClassBlock = 16;
 
-// Any number of classes; nothing of them is kept from pass to pass.
+// The kernel for any number of classes, of which it keeps nothing from pass to pass.
 template <class Element, class Mapping>
 __global__ __launch_bounds__(Mapping::kThreads,
                              2) void pixelwise_reread_kernel(const PixelwiseTask<Element> task) {
@@ -251,7 +251,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
 
 constexpr int kSumThreads = 1024;
 
-// One block: the loss from the sums of all blocks.
+// One block makes the loss from the sums of all blocks.
 __global__ __launch_bounds__(kSumThreads) void pixelwise_sum_kernel(const double* sums,
                                                                     int64_t count,
                                                                     double scale,

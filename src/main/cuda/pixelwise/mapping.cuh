@@ -8,9 +8,9 @@
 namespace structkd::cuda {
 namespace {
 
-// Planes: neighbouring lanes have neighbouring pixels, so that each load of a warp is 128 bytes in
-// a row (f32) wherever the plane starts. The parts of a pixel are warps and meet in shared memory;
-// lanes take neighbouring words of it, no bank conflicts.
+// The mapping of planes: neighbouring lanes have neighbouring pixels, so that each load of a warp
+// is 128 bytes in a row (f32) wherever the plane starts. The parts of a pixel are warps and meet in
+// shared memory; lanes take neighbouring words of it, no bank conflicts.
 template <int Warps>
 struct PixelLanes {
   static constexpr int kParts = Warps;
@@ -40,7 +40,7 @@ struct PixelLanes {
   }
 };
 
-// Rows: neighbouring lanes have neighbouring classes, Lanes of them one pixel.
+// The mapping of rows: neighbouring lanes have neighbouring classes, and Lanes of them one pixel.
 template <int Lanes>
 struct ClassLanes {
   static constexpr int kParts = Lanes;
@@ -63,8 +63,8 @@ struct ClassLanes {
   }
 };
 
-// Long rows: a block has one pixel. The warps meet in shared memory, where all lanes read the same
-// word: no bank conflicts.
+// The mapping of long rows: a block has one pixel. The warps meet in shared memory, where all lanes
+// read the same word: no bank conflicts.
 template <int Threads>
 struct ClassBlock {
   static constexpr int kParts = Threads;

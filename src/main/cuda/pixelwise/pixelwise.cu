@@ -1,11 +1,12 @@
-// cuda/pixelwise/pixelwise.cu: the pixel-wise loss, one pass over the logits. Truth: reference/pixelwise.cpp.
+// cuda/pixelwise/pixelwise.cu: the pixel-wise loss, one pass over the logits. Truth:
+// reference/pixelwise.cpp.
 //
 // what      sum over pixels of the divergence, and its gradient, from one read of both nets.
-// mapping   pixelwise_mapping.cuh: the classes of a pixel lie in the registers of one thread
+// mapping   mapping.cuh: the classes of a pixel lie in the registers of one thread
 //           (K <= 32), of 8 warps (K <= 176), or, of rows, of 8 lanes (K <= 24), a warp (K <= 256)
 //           or a block (K <= 1024); 128 or 256 threads, a block per 32 to 128 pixels or 1 to 16
 //           rows. More classes of a plane are read again for each of four passes, of a row for the
-//           second of two (pixelwise_rows.cuh: 512 threads a row), from the second cache.
+//           second of two (rows.cuh: 512 threads a row), from the second cache.
 // result    a sum in f64 per block; pixelwise_sum_kernel adds them in the order of the blocks.
 //           With a mask the valid pixels are counted first, and every warp adds the 128 counts.
 // traffic   12 bytes per f32 logit with gradient (read two, write one), 8 without; f16, bf16 half.

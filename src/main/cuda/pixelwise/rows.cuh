@@ -14,7 +14,8 @@
 namespace structkd::cuda {
 namespace {
 
-// Below every logit that has a weight: finite, so that no inf - inf arises before the first one.
+// Lies below every logit that has a weight, and is finite, so that no inf - inf arises before the
+// first one.
 __device__ __forceinline__ float lowest(float) { return -3.402823466e38f; }
 __device__ __forceinline__ double lowest(double) { return -1.7976931348623157e308; }
 

@@ -9,7 +9,7 @@
 namespace structkd::cuda {
 namespace {
 
-// Enough blocks to fill every device, few enough to be added by one warp.
+// The blocks that count: enough to fill every device, few enough to be added by one warp.
 constexpr int kCountBlocks = 128, kCountThreads = 256;
 
 // Bytes of a word that are not 0.

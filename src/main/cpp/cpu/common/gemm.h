@@ -37,7 +37,7 @@ inline int64_t column_panels(int64_t columns) {
   return divide_up(columns, kColumns<T>);
 }
 
-// A: `count` rows, padded.
+// The operand A of a product: `count` rows, padded.
 template <class T>
 struct RowBlocks {
   int64_t count;

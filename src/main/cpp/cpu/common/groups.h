@@ -1,5 +1,5 @@
-// cpu/common/groups.h: rows in groups of nearly equal size, for kernels that are compiled once per size:
-// no row is padded.
+// cpu/common/groups.h: rows in groups of nearly equal size, for kernels that are compiled once per
+// size: no row is padded.
 #ifndef STRUCTKD_CPU_COMMON_GROUPS_H
 #define STRUCTKD_CPU_COMMON_GROUPS_H
 
@@ -18,7 +18,7 @@ struct Groups {
         size(uint32_t(rows) / uint32_t(count)),
         larger(rows - count * size) {}
 
-  // Calls visit(first, size) for each.
+  // Calls visit(first, size) for each group.
   template <class Visit>
   void for_each(Visit&& visit) const {
     int64_t first = 0;

@@ -1,5 +1,5 @@
-// cpu/common/isa.h: one source, several instruction sets. Every file of cpu/ but dispatch.cpp is compiled
-// once per level with -DSTRUCTKD_ISA=<level> and that level's flags.
+// cpu/common/isa.h: one source, several instruction sets. Every file of cpu/ but dispatch.cpp is
+// compiled once per level with -DSTRUCTKD_ISA=<level> and that level's flags.
 //
 // All code here lives in a namespace of its level and has internal linkage, and none of it uses std
 // templates: a function that two levels share would be merged by the linker, and AVX-512 code could
@@ -62,8 +62,8 @@ inline Vector<T> in_register(Vector<T> v) {
   return v;
 }
 
-// Past the caches, which saves reading what is overwritten: for results too large to stay there.
-// p is aligned to a vector. Other threads see them after finish_streams().
+// Stores past the caches, which saves reading what is overwritten: for results too large to stay
+// there. p is aligned to a vector. Other threads see the results after finish_streams().
 template <class T>
 inline void stream(T* p, Vector<T> v) {
 #if defined(__AVX512F__)

@@ -8,7 +8,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Halves are added until one lane is left.
+// The sum over the lanes: halves are added until one lane is left.
 template <class T>
 inline T sum_of_lanes(Vector<T> v) {
   T lanes[kLanes<T>];

@@ -28,7 +28,7 @@ class Rows {
     row_.stride_w = map.stride_c;
   }
 
-  // As a map of [rows, 1, 1, C] whose image 0 is row r, for access.h.
+  // The rows as a map of [rows, 1, 1, C] whose image 0 is row r, for access.h.
   Map row(int64_t r) const {
     Map row = row_;
     const int64_t bytes = map_.dtype == STRUCTKD_F64 ? 8 : map_.dtype == STRUCTKD_F32 ? 4 : 2;
@@ -42,7 +42,7 @@ class Rows {
     return map_.data != nullptr && map_.dtype == kDtypeOf<T> && map_.stride_c == 1;
   }
 
-  // Whether all rows do, one after the other.
+  // Whether all rows lie one after the other as numbers of type T.
   template <class T>
   bool are_dense() const {
     return are_plain<T>() && !uneven_ && pitch_ == map_.C;

@@ -43,7 +43,7 @@ inline void transpose(const T* __restrict in,
   for (int r = 0; r < kLanes<T>; ++r) store(out + r * out_stride, v[r]);
 }
 
-// The same for any multiples of kLanes.
+// Transposes a matrix whose sizes are multiples of kLanes.
 template <class T>
 inline void transpose(int64_t rows,
                       int64_t columns,

@@ -1,9 +1,8 @@
 // cpu/common/vector_math.h: exp and exp2 for f32 and f64 and log for f64, a vector at a time.
 //
-//   exp2 at most 1.8 ulp (f32: every 17th float was tried, worst 1.78, with fused
-//   multiply-add 1.38;
-//        f64: sampled, worst 1.35 and 1.01). Two thirds of the operations of exp, whose x / ln 2
-//        needs more digits than x has. Ends as exp.
+//   exp2 at most 1.8 ulp (f32: every 17th float was tried, worst 1.78, with fused multiply-add
+//        1.38; f64: sampled, worst 1.35 and 1.01). It takes two thirds of the operations of exp,
+//        whose x / ln 2 needs more digits than x has. Its ends are as those of exp.
 //   exp  at most 1.1 ulp (f32: every float was tried, worst 1.009; f64: sampled, worst 0.997).
 //        Right at the ends: gradual underflow to 0, +inf above the range, NaN stays NaN.
 //   log  at most 1.0 ulp (sampled, worst 0.79). log(0) = -inf, log(+inf) = +inf, NaN below 0;
@@ -51,7 +50,7 @@ inline Vector<T> choose(Integers<T> mask, Vector<T> a, Vector<T> b) {
   return mask ? a : b;
 }
 
-// Whether mask is set in any lane.
+// Whether a mask is set in any lane.
 template <class T>
 inline bool any(Integers<T> mask) {
 #ifdef __AVX512F__
@@ -67,7 +66,7 @@ inline bool any(Integers<T> mask) {
 // The larger (smaller) one; the second if either is NaN. One instruction of AVX-512, which g++ does
 // not find by itself.
 #ifdef __AVX512F__
-// Of a mask that zeroes nothing: g++ 12 warns of its own header in the forms without mask.
+// The forms with a mask that zeroes nothing: g++ 12 warns of its own header in those without.
 constexpr uint16_t kAllLanes = 0xffff;
 
 template <class T>
@@ -290,7 +289,7 @@ inline void map_row(const T* in, int64_t n, T* out, Function f) {
   memcpy(out + i, last, size_t(n - i) * sizeof(T));
 }
 
-// out[i] = exp(in[i]), likewise.
+// out[i] = exp(in[i]), i < n; in and out may be the same buffer.
 template <class T>
 inline void exp_row(const T* in, int64_t n, T* out) {
   map_row(in, n, out, vector_exp<T>);

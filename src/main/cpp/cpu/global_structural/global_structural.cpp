@@ -1,5 +1,5 @@
-// cpu/global_structural/global_structural.cpp: the global structural loss, image by image: rows, their two similarity
-// maps, the divergence by groups, and a product for the gradient. Truth:
+// cpu/global_structural/global_structural.cpp: the global structural loss, image by image: rows,
+// their two similarity maps, the divergence by groups, and a product for the gradient. Truth:
 // reference/global_structural.cpp.
 //
 //   V = X X'               2 M^2 C operations for both triangles, one of them computed
@@ -13,7 +13,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Panels of one task where there are enough: they share the rows that come from far.
+// The panels of one task, where there are enough: they share the rows that come from far.
 constexpr int64_t kPanels = 2;
 
 template <class T>
@@ -50,8 +50,8 @@ inline int64_t panels_per_task(int64_t panels, int threads) {
   return panels < 8 * threads ? 1 : kPanels;
 }
 
-// Rows from `row` on of panel j of a map; a symmetric map gets the rows behind the panel's own on
-// both sides.
+// Writes the rows from `row` on of panel j of a map; a symmetric map gets the rows behind the
+// panel's own on both sides.
 template <class T>
 void keep_tile(const double* tile,
                int64_t row,
@@ -72,8 +72,9 @@ void keep_tile(const double* tile,
   }
 }
 
-// Panels [first, end) of columns of a map: products of all rows of `a` with those of `b` in them. A
-// symmetric map: of the rows from a panel's own on, the others are mirrored by their panels.
+// Makes panels [first, end) of columns of a map: products of all rows of `a` with those of `b` in
+// them. Of a symmetric map it computes the rows from a panel's own on; other panels mirror the
+// rest.
 template <class T>
 void map_columns(const Rows<T>& a,
                  const Rows<T>& b,

@@ -22,7 +22,8 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Bounds the memory of the partial sums to M^2 numbers when every column is a group.
+// The rows of a block: they bound the memory of the partial sums to M^2 numbers when every column
+// is a group.
 constexpr int64_t kBlockRows = 32;
 
 struct GroupSums {

@@ -44,7 +44,7 @@ inline void feistel(const Permutation& pi, uint32_t* numbers) {
   for (int v = 0; v < vectors; ++v) store(numbers + v * kLanes<uint32_t>, j[v]);
 }
 
-// Columns at a time: enough that few places of a pass are empty.
+// How many columns walk together: enough that few places of a pass are empty.
 constexpr int64_t kWalkers = 1024;
 
 // position_of() of columns j0 .. j0 + count - 1. A pass takes all that still walk, packed densely:

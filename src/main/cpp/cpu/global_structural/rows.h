@@ -112,8 +112,8 @@ inline void through_unit_length(const Rows<T>& rows, int64_t p, int64_t stride, 
   }
 }
 
-// Channel c of image b: the rows' gradients [M] added to their pixels in row order; 0 elsewhere.
-// pixels: H * W numbers of scratch.
+// Writes channel c of image b: the rows' gradients [M], added to their pixels in row order, and 0
+// elsewhere. pixels: H * W numbers of scratch.
 inline void scatter_channel(const GlobalStructuralArgs& args,
                             int64_t b,
                             int64_t c,

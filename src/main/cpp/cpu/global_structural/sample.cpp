@@ -43,7 +43,7 @@ struct SmallestRanks {
     ranks[i] = rank;
   }
 
-  // Ends the heap: ascending order.
+  // Sorts the ranks in ascending order, which ends the heap.
   void sort() {
     for (int64_t end = size - 1; end > 0; --end) {
       const uint64_t top = ranks[0];
@@ -54,7 +54,7 @@ struct SmallestRanks {
   }
 };
 
-// Scratch of one image.
+// The scratch of one image.
 struct ImageScratch {
   int32_t* classes;     // [H * W] of a candidate, else -1
   int64_t* candidates;  // [strata]

@@ -1,5 +1,5 @@
-// cpu/inter_class_similarity/grad.h: from the derivative G by the divergences of an image to the gradient of
-// its logits, in one pass over the student.
+// cpu/inter_class_similarity/grad.h: from the derivative G by the divergences of an image to the
+// gradient of its logits, in one pass over the student.
 //
 //   dz_k = 1/temperature ( p_k (sum_j V_kj u_j ln 2 + v_k) - sum_j G_jk p_j ),   p_k = e_k / l_k
 //   V_kj = -G_kj, V_kk = g_k = sum_j G_kj   (G_kk = 0: M_kk is always 0)
@@ -17,7 +17,7 @@ namespace {
 template <class T>
 struct ClassGrad {
   double* G;  // [K, K] d loss / d M
-  // Of each group of classes in turn, with the class innermost: [K, size].
+  // The coefficients of each group of classes in turn, with the class innermost: [K, size].
   T* slopes;     // V ln 2 / l_k / temperature
   T* inflows;    // -G' / l_j / temperature
   T* constants;  // [K] v / l_k / temperature
@@ -183,7 +183,7 @@ inline void write_grad_tile(const InterClassSimilarityArgs& args,
   for (int64_t k = 0; k < K; ++k) {
     T* row = tile.rows + k * tile.stride;
     if (pixels.index != nullptr) {
-      // Back to their places, the last one first: index[i] >= i.
+      // Puts the gradients back to their places, the last one first: index[i] >= i.
       int64_t i = pixels.count;
       for (int64_t x = pixels.span - 1; x >= 0; --x) {
         row[x] = i > 0 && pixels.index[i - 1] == x ? row[--i] : T(0);

@@ -1,6 +1,6 @@
-// cpu/inter_class_similarity/inter_class_similarity.cpp: the inter-class similarity loss without any K x N array: one pass
-// over each net for the matrices, one over the student for the gradient. Truth:
-// reference/inter_class_similarity.cpp.
+// cpu/inter_class_similarity/inter_class_similarity.cpp: the inter-class similarity loss without
+// any K x N array: one pass over each net for the matrices, one over the student for the gradient.
+// Truth: reference/inter_class_similarity.cpp.
 //
 // An image is cut into tiles of pixels, and these into parts of consecutive tiles. Both depend on
 // shapes alone; threads take whole parts. Memory: the sums of the parts, O(K^2), and one tile per
@@ -14,8 +14,8 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// At least 8 tiles, so that starting and merging a part does not count; at most 1.5 MB of sums per
-// net, and 32 parts, but never fewer than 4.
+// A part has at least 8 tiles, so that starting and merging it does not count; a net has at most
+// 1.5 MB of sums and 32 parts, but never fewer than 4.
 template <class T>
 int64_t parts_of(int64_t K, int64_t N) {
   constexpr int64_t kSumBytes = 3 << 19;

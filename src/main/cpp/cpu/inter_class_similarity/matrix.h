@@ -1,4 +1,5 @@
-// cpu/inter_class_similarity/matrix.h: the K x K divergences of one image and net in one pass over its logits.
+// cpu/inter_class_similarity/matrix.h: the K x K divergences of one image and net in one pass over
+// its logits.
 //
 //   M_ij / ln 2 = (A_ii - A_ij) / l_i - lse_i + lse_j,   lse_i = m_i + log2 l_i
 //   l_i = sum_x e_i(x),   A_ij = sum_x e_i(x) u_j(x),    e_i = 2^(u_i - m_i)
@@ -28,7 +29,7 @@ struct ClassSums {
         products(workspace.take<double>(K * K)) {}
 };
 
-// One net of one image.
+// The matrix of one net of one image, and what it is made of.
 template <class T>
 struct ClassNet {
   const Map* map;
@@ -104,7 +105,7 @@ __attribute__((noinline)) void add_products(const T* __restrict e,
   }
 }
 
-// From logits to u; both may be the same buffer.
+// Turns logits into u; both may be the same buffer.
 template <class T>
 inline void shift_row(const T* logits, T shift, T scale, int64_t columns, T* u) {
   for (int64_t x = 0; x < columns; x += kLanes<T>) {

@@ -1,5 +1,5 @@
-// cpu/inter_class_similarity/tile.h: the valid pixels of a tile with all classes, as the inter-class
-// similarity kernels read them.
+// cpu/inter_class_similarity/tile.h: the valid pixels of a tile with all classes, as the kernels of
+// the inter-class similarity loss read them.
 //
 // Kernels work on u = (z - shift) / (temperature ln 2), so that e^{z / temperature} is a power of
 // two. Divergences do not depend on the shift, which is fixed per class, but rounding does: u
@@ -18,7 +18,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Pixels per tile: 512, so that adding up the lanes at the end of a tile takes a fifth of the time
+// A tile has 512 pixels, so that adding up the lanes at the end of a tile takes a fifth of the time
 // of its products, or as many as keep u within half of a second-level cache of 1 MB.
 template <class T>
 inline int64_t tile_pixels(int64_t K) {
@@ -27,7 +27,8 @@ inline int64_t tile_pixels(int64_t K) {
   return larger(kStep, smaller(int64_t(512), fitting));
 }
 
-// An odd number of cache lines: a column of a tile then spreads over all sets of the first cache.
+// From class to class lies an odd number of cache lines: a column of a tile then spreads over all
+// sets of the first cache.
 template <class T>
 inline int64_t tile_stride(int64_t K) {
   return tile_pixels<T>(K) + 64 / int64_t(sizeof(T));

@@ -97,7 +97,7 @@ struct Gram {
   int64_t grad_elements() const { return kGradPanels * coefficients.count * P; }
 };
 
-// Row c of O: of T, or of D = S - T.
+// Reads row c of O, which is T, or D = S - T.
 template <class T>
 inline void load_other(const NodeGroup& group,
                        bool difference,
@@ -198,7 +198,7 @@ inline void mirror(const SumMatrix<T>& matrix, int64_t C) {
   }
 }
 
-// Second pass: the three matrices.
+// The second pass makes the three matrices.
 template <class T>
 inline void accumulate_matrices(const NodeGroup& group, const Gram<T>& gram, bool difference) {
   constexpr int64_t P = kColumns<T>;
@@ -238,7 +238,7 @@ inline void accumulate_matrices(const NodeGroup& group, const Gram<T>& gram, boo
   }
 }
 
-// Of one panel of a matrix; its padding is zero.
+// The sums over one panel of a matrix, whose padding is zero.
 template <class T>
 inline double sum_of_squares(const SumMatrix<T>& matrix, int64_t panel) {
   const double* values = matrix.panel(panel);
@@ -265,7 +265,7 @@ inline PairSums difference_sums(const Gram<T>& gram, int64_t panel) {
   return {0.5 * (terms + turned), 0.0, 0.5 * terms};
 }
 
-// Panel by panel of columns, added in their order.
+// The sums over pairs, panel by panel of columns, added in their order.
 template <class T>
 inline PairSums pair_sums(const NodeGroup& group, const Gram<T>& gram, bool difference) {
   const int64_t count = larger(gram.student_panels, gram.other_panels);

@@ -3,9 +3,9 @@
 //
 //   Gram form  N ((Cs + Ct)^2 + 2 Cs (Cs + Ct))   multiply-adds times 2, O(C^2) memory
 //   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
-// f64 products count twice, their rate is half of f32. Equal widths and f32 inputs: Gram from N = 4
-// C on, in the difference form from N = 2 C on; f64 inputs: from N = 2 C on, and tiles after all
-// where the norms of the plain form cancel.
+// f64 products count twice, because their rate is half of f32. At equal widths f32 inputs take the
+// Gram form from N = 4 C on, and from N = 2 C on if it is the difference form; f64 inputs take it
+// from N = 2 C on, and tiles after all where the norms of the plain form cancel.
 #include "core/error.h"
 #include "cpu/kernels.h"
 #include "cpu/pairwise/gram.h"
@@ -18,14 +18,14 @@ namespace {
 // relative error of the loss by the cancellation of three norms (docs/methods/pairwise.md).
 constexpr double kFastLimit = 1e-3;
 
-// Whether f32 products are exact enough, judged by what they left. Also refuses NaN.
+// Whether f32 products were exact enough, judged by what they left. NaN is not.
 bool f32_suffices(const PairSums& sums, bool difference, int64_t channels) {
   if (difference) return !differences_cancel(sums);
   return 0x1p-24 * (sums.student / sums.gaps) / double(channels) <= kFastLimit;
 }
 
-// Gaps of the tile form that are kept although the Gram form needs no N^2 memory: 4096 nodes in
-// f32.
+// The most memory for gaps that the tile form keeps although the Gram form needs none: that of 4096
+// nodes in f32.
 constexpr int64_t kMaxGapBytes = int64_t(64) << 20;
 
 bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32_tile) {
@@ -37,7 +37,7 @@ bool takes_gram(const PairwiseArgs& args, int64_t nodes, bool f32_gram, bool f32
   return (f32_gram ? gram : 2.0 * gram) < (f32_tile ? tile : 2.0 * tile);
 }
 
-// Up to here a call is all overhead, and the exact way costs nothing.
+// The nodes up to which a call is all overhead, and the exact way costs nothing.
 constexpr int64_t kFewNodes = 64;
 
 // Products of the tile form in f64: f64 inputs, few nodes, and kappa, which is only as good as its

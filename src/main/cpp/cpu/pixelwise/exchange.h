@@ -13,7 +13,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Some pixels of an image: n0 and the count - 1 after it.
+// A run of pixels of an image: n0 and the count - 1 after it.
 struct Pixels {
   int64_t b, n0, count;
 };
@@ -62,13 +62,15 @@ class Exchange {
     if (next_grad_ != nullptr) next_grad_ += grad_.stride_c;
   }
 
-  // For the classes that move() has passed. Maps with all classes of a pixel side by side wait for
-  // finish(): their lines are shared by many classes and would leave the caches in between.
+  // Ends the exchange for the classes that move() has passed. Maps with all classes of a pixel side
+  // by side wait for finish(): their lines are shared by many classes and would leave the caches in
+  // between.
   void settle() {
     if (next_first_ != nullptr || in_.count == 0) settle_moved();
   }
 
-  // For all classes. What move() has not passed is read as it comes: the first tile, in the main.
+  // Ends the exchange for all classes. What move() has not passed is read as it comes: the first
+  // tile, in the main.
   void finish() {
     while (next_grad_ != nullptr && moved_ < tile_.K) move();
     moved_ = tile_.K;

@@ -1,7 +1,8 @@
-// cpu/pixelwise/pixelwise.cpp: the pixel-wise loss, one pass over the logits. Truth: reference/pixelwise.cpp.
+// cpu/pixelwise/pixelwise.cpp: the pixel-wise loss, one pass over the logits. Truth:
+// reference/pixelwise.cpp.
 //
-// Tiles of pixels (pixelwise_tiles.h), into which rows of classes are turned over; or, where rows
-// are long, row by row (pixelwise_rows.h).
+// Work is cut into tiles of pixels (tiles.h), into which rows of classes are turned over
+// (turned.h); or, where rows are long, into rows (rows.h).
 #include <omp.h>
 
 #include "core/error.h"
@@ -14,7 +15,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Cut: PixelTiles or PixelRows.
+// Computes the loss; Cut is PixelTiles or PixelRows.
 template <structkd_divergence Kind, class Cut>
 double sum_of_divergences(const Cut& cut, double grad_scale, int threads) {
 #pragma omp parallel num_threads(threads)

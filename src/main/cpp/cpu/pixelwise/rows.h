@@ -56,7 +56,7 @@ class RowLogits {
     }
   }
 
-  // Towards the caches: kLanes classes from c on.
+  // Asks for kLanes classes from c on to come towards the caches.
   void fetch(int64_t c) const {
     for (const Net& net : nets_) {
       if (net.copy == nullptr) __builtin_prefetch(net.whole + c);

@@ -29,10 +29,10 @@ constexpr int64_t kMaxPixels = 256, kMinPixels = 16;
 template <class T>
 struct PixelTile {
   int64_t K, pixels, stride;
-  // [K, stride] logits, the pixels innermost.
+  // The logits [K, stride], the pixels innermost.
   T* first;
   T* second;
-  // [K, kLanes] of the vector of pixels at work.
+  // The arrays [K, kLanes] of the vector of pixels at work.
   T* e_first;   // e^a
   T* e_second;  // e^b, then what differences() makes of it
   T* gap;       // d
@@ -69,7 +69,7 @@ struct PixelTile {
         gap(gap) {}
 };
 
-// Per pixel sums over the classes.
+// The sums over the classes, per pixel.
 template <class T>
 struct ClassSums {
   Vector<T> first, second;  // sum e^a, sum e^b
@@ -89,7 +89,8 @@ inline void add_part(ClassSums<T>& sums, const ClassSums<T>& part) {
   sums.cross += part.cross;
 }
 
-// Larger than any |delta| of a class that matters, and 0 times it is 0.
+// Stands for an infinite delta: it is larger than any |delta| of a class that matters, and 0 times
+// it is 0.
 constexpr double kNoWeight = -1e4;
 
 // The largest logits of a vector of pixels.
@@ -243,7 +244,7 @@ inline Vector<T> differences(const PixelTile<T>& tile, const Closeness<T>& at) {
   return excess;
 }
 
-// The classes of a vector of pixels, for compare(). A row of classes is pixelwise_row.h's.
+// The classes of a vector of pixels, for compare(). A row of classes is RowClasses (rows.h).
 template <class T>
 struct PixelVector {
   const PixelTile<T>& tile;

@@ -78,8 +78,9 @@ struct PixelTiles {
     const int64_t P = round_up(at.count, kLanes<T>);
     for (int64_t i = 0; i < P; ++i) valid[i] = i < at.count ? T(1) : T(0);
     if (args.mask.data == nullptr) return;
+    const int64_t N = args.student.H * args.student.W;  // rows go on from image to image
     for (int64_t i = 0; i < at.count; ++i) {
-      if (!is_valid(args, at.b, at.n0 + i)) valid[i] = T(0);
+      if (!is_valid(args, at.b + (at.n0 + i) / N, (at.n0 + i) % N)) valid[i] = T(0);
     }
   }
 

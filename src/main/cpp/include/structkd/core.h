@@ -3,6 +3,8 @@
  * Threads   every function may be called from several threads at once, with distinct workspaces and
  *           outputs. The last error and the last plan belong to the calling thread.
  * Memory    the library keeps nothing: the caller owns tensors, workspaces and outputs.
+ * Loss      every loss has two entries of one shape: structkd_<loss>_workspace() tells the bytes of
+ *           scratch and structkd_<loss>() computes. What only some losses take is in their params.
  * Versions  0.x may change; params structs begin with struct_size so that they can grow.
  */
 #ifndef STRUCTKD_CORE_H
@@ -36,7 +38,7 @@ typedef enum structkd_status {
   STRUCTKD_ERR_SHAPE = 2,     /**< rank, size or stride does not fit */
   STRUCTKD_ERR_DTYPE = 3,     /**< an element type that this argument cannot have */
   STRUCTKD_ERR_VALUE = 4,     /**< a parameter outside its range */
-  STRUCTKD_ERR_WORKSPACE = 5, /**< the workspace is not 64-byte aligned */
+  STRUCTKD_ERR_WORKSPACE = 5, /**< the workspace is not 64-byte aligned, or there was no memory */
   STRUCTKD_ERR_BACKEND = 6,   /**< no such backend, or it lacks this loss */
   STRUCTKD_ERR_CUDA = 7,      /**< a launch failed: outputs are undefined */
   STRUCTKD_ERR_INTERNAL = 8   /**< a defect of the library */
@@ -63,7 +65,17 @@ typedef struct structkd_tensor {
   int64_t strides[STRUCTKD_MAX_RANK];
 } structkd_tensor;
 
-/** Where and how a call runs. A plain value: make one per call or keep it, as you like. */
+/** Memory for the scratch of a call, of whoever calls. Zero: there is none to ask. */
+typedef struct structkd_allocator {
+  /** Gives `bytes` > 0 of the memory of the backend, 64-byte aligned, which stay the caller's and
+   * must live until the call's work is done; NULL fails the call. Must not throw. */
+  void* (*allocate)(void* owner, size_t bytes);
+  /** What allocate() gets. */
+  void* owner;
+} structkd_allocator;
+
+/** Where and how a call runs. A plain value: make one per call or keep it, as you like. Begin with
+ * {0}, so that fields to come are 0. */
 typedef struct structkd_ctx {
   /** "reference" (plain f64 loops, the definition), "cpu" (vectorised, threaded), or the name of a
    * backend whose library has been opened: "cuda". Never NULL. */
@@ -72,16 +84,10 @@ typedef struct structkd_ctx {
   void* stream;
   /** CPU threads, at least 1. It never changes a result: work is cut by shape alone. */
   int32_t threads;
+  /** Asked, at most once, by a call whose workspace is NULL: it needs no workspace call before, and
+   * arguments are checked once. */
+  structkd_allocator allocator;
 } structkd_ctx;
-
-/** How exact a loss is computed. */
-typedef enum structkd_precision {
-  /** Relative error against f64 at most twice that of the composition of tensor operations in the
-     same dtype plus 4 * 2^-24; of f64 inputs as the loss says. */
-  STRUCTKD_PRECISION_EXACT = 0,
-  /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere. */
-  STRUCTKD_PRECISION_FAST = 1
-} structkd_precision;
 
 /** "0.1.0": major.minor.patch. */
 STRUCTKD_API const char* structkd_version(void);
@@ -102,6 +108,10 @@ STRUCTKD_API const char* structkd_backend_name(int32_t index);
 
 /** What a backend runs on, such as "avx512"; NULL if there is no backend of that name. */
 STRUCTKD_API const char* structkd_backend_description(const char* name);
+
+/** 1 if a backend computes a loss, such as "pairwise"; 0 if it does not, or there is no such backend
+ * or loss. */
+STRUCTKD_API int structkd_has_kernel(const char* backend, const char* loss);
 
 #ifdef __cplusplus
 }

@@ -79,7 +79,8 @@ structkd_global_structural_sample_workspace(const structkd_ctx* ctx,
  * @param labels         [B, H, W] I32 | I64 | U8 at the map's size, or NULL: all pixels are
  *                       candidates and of one class (not for CLASS_BALANCED)
  * @param params         the variant; NULL is refused
- * @param workspace      structkd_global_structural_sample_workspace() bytes, 64-byte aligned
+ * @param workspace      structkd_global_structural_sample_workspace() bytes, 64-byte aligned; NULL
+ *                       where these are 0, or where ctx->allocator is to give them
  * @param indices        out: I32 [B, M_max], M_max at least
  *                       structkd_global_structural_sample_bound(); row-major pixel h * W + w per
  *                       sample, -1 behind the last
@@ -143,11 +144,16 @@ typedef struct structkd_global_structural_params {
   structkd_group_reduction reduction;
   structkd_remainder remainder;
   structkd_batch batch;
-  structkd_precision precision; /**< both values are exact today */
   int64_t group_width; /**< S: width S for S > 0, -S * C_b for S < 0; see the call for width 0 */
   double temperature;  /**< > 0 */
   double eps;      /**< > 0, in the unit of the features: a row with |f| <= eps counts as zero */
   int32_t classes; /**< >= 1: C_b where counts are not given */
+  /** I32 [B, M_max] row-major pixels, any number of times each, or NULL: all H * W in row-major
+   * order. A value outside [0, H W) stands for a zero row. */
+  const structkd_tensor* indices;
+  /** I32 [B, 2] samples M_b (cut to [0, M_max]) and classes C_b, or NULL: M_max and `classes` for
+   * every image. */
+  const structkd_tensor* counts;
   /** I32 [M_max, M_max] for all images or [B, M_max, M_max], or NULL: drawn from seed and step.
    * [i, j] = pi_i(j). An image with M_b < M_max leaves out the entries >= M_b. COLUMN_SHARED reads
    * row 0 alone, NONE nothing. Entries are not checked: one that is repeated counts once. */
@@ -162,8 +168,6 @@ STRUCTKD_API structkd_status
 structkd_global_structural_workspace(const structkd_ctx* ctx,
                                      const structkd_tensor* student,
                                      const structkd_tensor* teacher,
-                                     const structkd_tensor* indices,
-                                     const structkd_tensor* counts,
                                      const structkd_global_structural_params* params,
                                      int want_grad,
                                      size_t* bytes);
@@ -185,12 +189,9 @@ structkd_global_structural_workspace(const structkd_ctx* ctx,
  * @param student   [B, Cs, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend;
  *                  rows gathered before come as [B, C, 1, M]
  * @param teacher   [B, Ct, H, W] same dtype and memory; Ct may differ for SELF; a constant
- * @param indices   I32 [B, M_max] row-major pixels, any number of times each, or NULL: all H * W in
- *                  row-major order. A value outside [0, H W) stands for a zero row.
- * @param counts    I32 [B, 2] samples M_b (cut to [0, M_max]) and classes C_b, or NULL: M_max and
- *                  params->classes for every image
  * @param params    the variant; NULL is refused, there is no hidden default
- * @param workspace structkd_global_structural_workspace() bytes, 64-byte aligned
+ * @param workspace structkd_global_structural_workspace() bytes, 64-byte aligned; NULL where these
+ *                  are 0, or where ctx->allocator is to give them
  * @param loss      out: one scalar, F64 for F64 inputs, else F32; no unit, >= 0
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten, 0 at pixels
  *                  that were not sampled; NULL = skip
@@ -210,8 +211,6 @@ STRUCTKD_API structkd_status
 structkd_global_structural(const structkd_ctx* ctx,
                            const structkd_tensor* student,
                            const structkd_tensor* teacher,
-                           const structkd_tensor* indices,
-                           const structkd_tensor* counts,
                            const structkd_global_structural_params* params,
                            void* workspace,
                            void* loss,

@@ -13,8 +13,7 @@ typedef struct structkd_inter_class_similarity_params {
   /** 0: matrices as they are. 1: each row of M divided by max(its length, 1e-12), with the full
    * derivative; a row no longer than 1e-12 has gradient 0. */
   int32_t row_normalize;
-  structkd_precision precision; /**< FAST has no cheaper form here yet and equals EXACT */
-  double temperature;           /**< > 0, divides the logits; no square of it in the loss */
+  double temperature; /**< > 0, divides the logits; no square of it in the loss */
   /** U8 [B, H, W], 0 = ignored pixel, or NULL: all pixels count. */
   const structkd_tensor* mask;
 } structkd_inter_class_similarity_params;
@@ -46,7 +45,7 @@ structkd_inter_class_similarity_workspace(const structkd_ctx* ctx,
  * @param teacher   the student's shape, dtype and memory; a constant
  * @param params    the variant; NULL is refused, there is no hidden default
  * @param workspace structkd_inter_class_similarity_workspace() bytes of the same memory, 64-byte
- *                  aligned
+ *                  aligned; NULL where these are 0, or where ctx->allocator is to give them
  * @param loss      out: one scalar there, F64 for F64 inputs, else F32; in squared nats, >= 0, or
  *                  without unit and at most 4/K with row_normalize
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip

@@ -26,6 +26,15 @@ typedef enum structkd_pairs {
   STRUCTKD_PAIRS_WHOLE_BATCH = 1 /**< every node of the batch with every other */
 } structkd_pairs;
 
+/** How exact the loss is computed. */
+typedef enum structkd_precision {
+  /** Relative error against f64 at most twice that of the composition of tensor operations in the
+     same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. */
+  STRUCTKD_PRECISION_EXACT = 0,
+  /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere. */
+  STRUCTKD_PRECISION_FAST = 1
+} structkd_precision;
+
 typedef struct structkd_pairwise_params {
   uint32_t struct_size; /**< sizeof(structkd_pairwise_params) */
   structkd_norm_gradient norm;
@@ -69,7 +78,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @param student   [B, Cs, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend
  * @param teacher   [B, Ct, H, W] same dtype and memory; Ct may differ from Cs; a constant
  * @param params    the variant; NULL is refused, there is no hidden default
- * @param workspace structkd_pairwise_workspace() bytes of the same memory, 64-byte aligned
+ * @param workspace structkd_pairwise_workspace() bytes of the same memory, 64-byte aligned; NULL
+ *                  where these are 0, or where ctx->allocator is to give them
  * @param loss      out: one scalar there, F64 for F64 inputs, else F32; no unit, 0 <= loss <= 4
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.

@@ -31,8 +31,7 @@ typedef struct structkd_pixelwise_params {
   uint32_t struct_size; /**< sizeof(structkd_pixelwise_params) */
   structkd_divergence divergence;
   structkd_divisor divisor;
-  structkd_precision precision; /**< FAST computes what EXACT does: memory is the limit, not math */
-  double temperature;           /**< divisor of all logits, > 0 and finite */
+  double temperature; /**< divisor of all logits, > 0 and finite */
   /** Non-zero: value and gradient times temperature^2, so that the gradient keeps its size. */
   int32_t temperature_squared;
   /** U8 [B, H, W], not 0 where the pixel is valid, or NULL: all are. A pixel that is not valid has
@@ -66,7 +65,8 @@ STRUCTKD_API structkd_status structkd_pixelwise_workspace(const structkd_ctx* ct
  *                  Fast where the pixels of a class or the classes of a pixel lie side by side
  * @param teacher   [B, K, H, W] same dtype and memory; a constant
  * @param params    the variant; NULL is refused, there is no hidden default
- * @param workspace structkd_pixelwise_workspace() bytes of the same memory, 64-byte aligned
+ * @param workspace structkd_pixelwise_workspace() bytes of the same memory, 64-byte aligned; NULL
+ *                  where these are 0, or where ctx->allocator is to give them
  * @param loss      out: one scalar there, F64 for F64 inputs, else F32; in nats (a nat per class
  *                  with DIVISOR_ELEMENTS), >= 0
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip
@@ -74,8 +74,8 @@ STRUCTKD_API structkd_status structkd_pixelwise_workspace(const structkd_ctx* ct
  *
  * Numerics  f32 inside a pixel (f64 for F64 inputs), f64 across pixels; logits are shifted by their
  *           maximum, no probability's logarithm is ever taken. Close to q_S = q_T the value is
- * summed from terms that are all positive, and the gradient from differences of logits, so both
- *           keep their relative precision.
+ *           summed from terms that are all positive, and the gradient from differences of logits,
+ *           so both keep their relative precision.
  * Edges     No valid pixel: loss 0, gradient 0. K = 1: loss 0, gradient 0. A class of probability 0
  *           (logit -inf) adds nothing; where only the second distribution of a KL is 0 the loss is
  *           +inf, and the gradient of KL_STUDENT_TEACHER is undefined there. NaN or +inf in a valid

@@ -1,22 +1,160 @@
-// torch/ops/global_structural.cpp: sampling and loss of GSSKD as LibTorch operators.
-#include "structkd/global_structural.h"
+// torch/ops/global_structural.cpp: the loss of GSSKD as a LibTorch operator.
+#include "torch/ops/global_structural.h"
 
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-#include <torch/library.h>
+#include <string>
 
-#include "torch/call.h"
 #include "torch/errors.h"
-#include "torch/place.h"
-#include "torch/structkd_ops.h"
+#include "torch/loss_op.h"
+#include "torch/names.h"
 
 namespace structkd {
 namespace {
 
 constexpr char kLoss[] = "global structural loss";
-constexpr char kSampling[] = "global structural sampling";
 
-// Where a kernel reads the step: a graph that was captured finds another one at each replay.
+constexpr Named<GroupComparison> kComparisons[] = {
+    {"group_divergence", GroupComparison::kGroupDivergence},
+    {"row_divergence", GroupComparison::kRowDivergence},
+    {"descriptor_relation", GroupComparison::kDescriptorRelation},
+};
+constexpr Named<structkd_similarity> kSimilarities[] = {
+    {"self", STRUCTKD_SIMILARITY_SELF},
+    {"cross", STRUCTKD_SIMILARITY_CROSS},
+};
+constexpr Named<structkd_shuffle> kShuffles[] = {
+    {"row_independent", STRUCTKD_SHUFFLE_ROW_INDEPENDENT},
+    {"column_shared", STRUCTKD_SHUFFLE_COLUMN_SHARED},
+    {"none", STRUCTKD_SHUFFLE_NONE},
+};
+constexpr Named<structkd_group_reduction> kReductions[] = {
+    {"sum", STRUCTKD_GROUP_REDUCTION_SUM},
+    {"div_l", STRUCTKD_GROUP_REDUCTION_DIV_L},
+    {"div_m", STRUCTKD_GROUP_REDUCTION_DIV_M},
+};
+constexpr Named<structkd_remainder> kRemainders[] = {
+    {"added", STRUCTKD_REMAINDER_ADDED},
+    {"averaged", STRUCTKD_REMAINDER_AVERAGED},
+    {"dropped", STRUCTKD_REMAINDER_DROPPED},
+};
+constexpr Named<structkd_batch> kBatches[] = {
+    {"mean", STRUCTKD_BATCH_MEAN},
+    {"last_image", STRUCTKD_BATCH_LAST_IMAGE},
+};
+
+// Maps, tables and params of a call of the C API.
+struct Call {
+  const Maps maps;
+  const OptionalView indices, counts, permutation;
+  structkd_global_structural_params params;
+
+  Call(const at::Tensor& student,
+       const at::Tensor& teacher,
+       const std::optional<at::Tensor>& given_indices,
+       const std::optional<at::Tensor>& given_counts,
+       const std::optional<at::Tensor>& given_permutation,
+       const structkd_global_structural_params& chosen)
+      : maps(kLoss, student, teacher),
+        indices(maps, "indices", given_indices),
+        counts(maps, "counts", given_counts),
+        permutation(maps, "permutation", given_permutation),
+        params(chosen) {
+    params.indices = indices.get();
+    params.counts = counts.get();
+    params.permutation = permutation.get();
+  }
+};
+
+structkd_global_structural_params params_of(bool normalize,
+                                            std::string_view similarity,
+                                            std::string_view shuffle,
+                                            std::string_view reduction,
+                                            std::string_view remainder,
+                                            std::string_view batch,
+                                            int64_t group_width,
+                                            double temperature,
+                                            double eps,
+                                            int64_t classes,
+                                            int64_t seed) {
+  structkd_global_structural_params params{};
+  params.struct_size = sizeof(params);
+  params.normalize = normalize;
+  params.similarity = by_name(kLoss, "similarity", kSimilarities, similarity);
+  params.shuffle = by_name(kLoss, "shuffle", kShuffles, shuffle);
+  params.reduction = by_name(kLoss, "reduction", kReductions, reduction);
+  params.remainder = by_name(kLoss, "remainder", kRemainders, remainder);
+  params.batch = by_name(kLoss, "batch", kBatches, batch);
+  params.group_width = group_width;
+  params.temperature = temperature;
+  params.eps = eps;
+  params.classes = int32_t(classes);
+  params.seed = uint64_t(seed);
+  return params;
+}
+
+at::Tensor global_structural_composed(const at::Tensor& student,
+                                      const at::Tensor& teacher,
+                                      const std::optional<at::Tensor>& indices,
+                                      const std::optional<at::Tensor>& counts,
+                                      const std::optional<at::Tensor>& permutation,
+                                      std::string_view comparison,
+                                      bool normalize,
+                                      std::string_view similarity,
+                                      std::string_view shuffle,
+                                      std::string_view reduction,
+                                      std::string_view remainder,
+                                      std::string_view batch,
+                                      int64_t group_width,
+                                      double temperature,
+                                      double eps,
+                                      int64_t classes,
+                                      int64_t seed,
+                                      const at::Tensor& step) {
+  auto params = params_of(normalize, similarity, shuffle, reduction, remainder, batch, group_width,
+                          temperature, eps, classes, seed);
+  params.step = step_of(kLoss, step, "student", student);
+  const Call call(student, teacher, indices, counts, permutation, params);
+  check_as_kernel(structkd_global_structural_workspace, call.maps, call.params);
+  const ComposedMaps maps(call.maps, student);
+  return compose_global_structural(by_name(kLoss, "comparison", kComparisons, comparison),
+                                   maps.student, maps.teacher, indices, counts, permutation,
+                                   call.params, step);
+}
+
+at::Tensor global_structural(const at::Tensor& student,
+                             const at::Tensor& teacher,
+                             const std::optional<at::Tensor>& indices,
+                             const std::optional<at::Tensor>& counts,
+                             const std::optional<at::Tensor>& permutation,
+                             std::string_view comparison,
+                             bool normalize,
+                             std::string_view similarity,
+                             std::string_view shuffle,
+                             std::string_view reduction,
+                             std::string_view remainder,
+                             std::string_view batch,
+                             int64_t group_width,
+                             double temperature,
+                             double eps,
+                             int64_t classes,
+                             int64_t seed,
+                             const at::Tensor& step) {
+  if (by_name(kLoss, "comparison", kComparisons, comparison) !=
+      GroupComparison::kGroupDivergence) {  // a few M x M maps, so the others get no kernel
+    return global_structural_composed(student, teacher, indices, counts, permutation, comparison,
+                                      normalize, similarity, shuffle, reduction, remainder, batch,
+                                      group_width, temperature, eps, classes, seed, step);
+  }
+  auto params = params_of(normalize, similarity, shuffle, reduction, remainder, batch, group_width,
+                          temperature, eps, classes, seed);
+  params.step = step_of(kLoss, step, "student", student);
+  return differentiable(kLoss, student, [&](bool want_grad) {
+    const Call call(student, teacher, indices, counts, permutation, params);
+    return call_loss(structkd_global_structural, call.maps, call.params, want_grad);
+  });
+}
+
+}  // namespace
+
 const int64_t* step_of(const char* loss,
                        const at::Tensor& step,
                        const char* map_argument,
@@ -31,148 +169,12 @@ const int64_t* step_of(const char* loss,
   return static_cast<const int64_t*>(view.data);
 }
 
-LossAndGrad compute(const at::Tensor& student,
-                    const at::Tensor& teacher,
-                    const std::optional<at::Tensor>& indices,
-                    const std::optional<at::Tensor>& counts,
-                    const std::optional<at::Tensor>& permutation,
-                    structkd_global_structural_params params,
-                    bool want_grad) {
-  const Maps maps(kLoss, student, teacher);
-  const OptionalView index_view(maps, "indices", indices), count_view(maps, "counts", counts);
-  const OptionalView permutation_view(maps, "permutation", permutation);
-  params.permutation = permutation_view.get();
-  return call_kernel(
-      maps, want_grad,
-      {[&](const structkd_ctx* ctx, int grad, size_t* bytes) {
-         return structkd_global_structural_workspace(ctx, &maps.student_view, &maps.teacher_view,
-                                                     index_view.get(), count_view.get(), &params,
-                                                     grad, bytes);
-       },
-       [&](const structkd_ctx* ctx, void* workspace, void* loss, structkd_tensor* grad) {
-         return structkd_global_structural(ctx, &maps.student_view, &maps.teacher_view,
-                                           index_view.get(), count_view.get(), &params, workspace,
-                                           loss, grad);
-       }});
-}
-
-}  // namespace
-
-at::Tensor global_structural_sample(const at::Tensor& map,
-                                    const std::optional<at::Tensor>& teacher_logits,
-                                    const std::optional<at::Tensor>& labels,
-                                    int64_t sampling,
-                                    int64_t fill,
-                                    int64_t draw,
-                                    bool teacher_correct_only,
-                                    int64_t samples,
-                                    int64_t min_candidates,
-                                    int64_t num_classes,
-                                    int64_t ignore_index,
-                                    int64_t seed,
-                                    const at::Tensor& step) {
-  structkd_global_structural_sample_params params{};
-  params.struct_size = sizeof(params);
-  params.sampling = structkd_sampling(sampling);
-  params.fill = structkd_fill(fill);
-  params.draw = structkd_draw(draw);
-  params.teacher_correct_only = teacher_correct_only;
-  params.samples = int32_t(samples);
-  params.min_candidates = int32_t(min_candidates);
-  params.num_classes = int32_t(num_classes);
-  params.ignore_index = ignore_index;
-  params.seed = uint64_t(seed);
-  require_dense(kSampling, "teacher", map);  // the map is the teacher's
-  if (map.dim() != 4) {
-    raise(STRUCTKD_ERR_SHAPE, std::string(kSampling) + ": teacher has rank " +
-                                  std::to_string(map.dim()) +
-                                  ", expected 4: [batch, channels, height, width]");
-  }
-  params.step = step_of(kSampling, step, "teacher", map);
-
-  std::optional<at::Tensor> at_map_size;
-  if (labels.has_value()) at_map_size = labels_at(*labels, map.size(2), map.size(3));
-  const OptionalView label_view(kSampling, "labels", at_map_size, "teacher", map);
-  // Without logits the map itself gives the sizes.
-  const OptionalView logit_view(kSampling,
-                                teacher_logits.has_value() ? "teacher_logits" : "teacher",
-                                teacher_logits.has_value() ? teacher_logits
-                                : at_map_size.has_value()  ? std::nullopt
-                                                           : std::optional<at::Tensor>(map),
-                                "teacher", map);
-  int64_t bound = 0;
-  check(
-      structkd_global_structural_sample_bound(logit_view.get(), label_view.get(), &params, &bound));
-  const Place place(kSampling, map);
-  const at::Tensor table = at::empty({map.size(0), 2 + bound}, map.options().dtype(at::kInt));
-  const at::Tensor counts = table.narrow(1, 0, 2), indices = table.narrow(1, 2, bound);
-  structkd_tensor count_view = view_of(kSampling, "counts", counts),
-                  index_view = view_of(kSampling, "indices", indices);
-  size_t bytes = 0;
-  check(structkd_global_structural_sample_workspace(place.context(), logit_view.get(),
-                                                    label_view.get(), &params, &bytes));
-  const at::Tensor workspace = place.empty({int64_t(bytes)}, at::kByte);
-  check(structkd_global_structural_sample(place.context(), logit_view.get(), label_view.get(),
-                                          &params, workspace.data_ptr(), &index_view, &count_view));
-  return table;
-}
-
-at::Tensor global_structural(const at::Tensor& student,
-                             const at::Tensor& teacher,
-                             const std::optional<at::Tensor>& indices,
-                             const std::optional<at::Tensor>& counts,
-                             const std::optional<at::Tensor>& permutation,
-                             bool normalize,
-                             int64_t similarity,
-                             int64_t shuffle,
-                             int64_t reduction,
-                             int64_t remainder,
-                             int64_t batch,
-                             int64_t precision,
-                             int64_t group_width,
-                             double temperature,
-                             double eps,
-                             int64_t classes,
-                             int64_t seed,
-                             const at::Tensor& step) {
-  structkd_global_structural_params params{};
-  params.struct_size = sizeof(params);
-  params.normalize = normalize;
-  params.similarity = structkd_similarity(similarity);
-  params.shuffle = structkd_shuffle(shuffle);
-  params.reduction = structkd_group_reduction(reduction);
-  params.remainder = structkd_remainder(remainder);
-  params.batch = structkd_batch(batch);
-  params.precision = structkd_precision(precision);
-  params.group_width = group_width;
-  params.temperature = temperature;
-  params.eps = eps;
-  params.classes = int32_t(classes);
-  params.seed = uint64_t(seed);
-  params.step = step_of(kLoss, step, "student", student);
-  return differentiable(kLoss, student, [&](bool want_grad) {
-    return compute(student, teacher, indices, counts, permutation, params, want_grad);
-  });
-}
-
 TORCH_LIBRARY_FRAGMENT(structkd, library) {
-  library.def(
-      "global_structural_sample(Tensor map, Tensor? teacher_logits, Tensor? labels, int sampling, "
-      "int fill, int draw, bool teacher_correct_only, int samples, int min_candidates, int "
-      "num_classes, int ignore_index, int seed, Tensor step) -> Tensor",
-      &global_structural_sample);
-  library.def(
-      "global_structural(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, Tensor? "
-      "permutation, bool normalize, int similarity, int shuffle, int reduction, int remainder, int "
-      "batch, int precision, int group_width, float temperature, float eps, int classes, int seed, "
-      "Tensor step) -> Tensor",
-      &global_structural);
-  library.def(
-      "global_structural_composed(Tensor student, Tensor teacher, Tensor? indices, Tensor? counts, "
-      "Tensor? permutation, bool relation, bool normalize, int similarity, int shuffle, int "
-      "remainder, int batch, int group_width, float temperature, float eps, int classes, int seed, "
-      "Tensor step) -> Tensor",
-      &global_structural_composed);
+  def_loss(library, kLoss, "global_structural",
+           "Tensor? indices, Tensor? counts, Tensor? permutation, str comparison, bool normalize, "
+           "str similarity, str shuffle, str reduction, str remainder, str batch, int group_width, "
+           "float temperature, float eps, int classes, int seed, Tensor step",
+           &global_structural, &global_structural_composed);
 }
 
 }  // namespace structkd

@@ -57,7 +57,7 @@ class ArchitectureTest {
       Map.of(
           "picocli\\..*|me\\.tongfei\\..*", "cli",
           "org\\.knowm\\..*", "cli|run",
-          "com\\.google\\.gson\\..*", "cli|model",
+          "com\\.google\\.gson\\..*", "cli|model|verify",
           "com\\.fasterxml\\.jackson\\..*", "recipe|run|verify|model",
           "org\\.bytedeco\\.javacpp\\.annotation\\..*", "internal");
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -29,10 +30,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
@@ -40,10 +43,17 @@ import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.LossValue;
+import org.structkd.loss.Losses;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Metric;
+import org.structkd.metric.Score;
+import org.structkd.metric.SegmentationMetric;
+import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -56,17 +66,18 @@ import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.RunningOptimizer;
+import org.structkd.optim.Sgd;
+import org.structkd.optim.WeightAverage;
 import org.structkd.testing.Collector;
+import org.structkd.testing.Evaluations;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
-import org.structkd.train.Batch;
-import org.structkd.train.BatchSource;
+import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
-import org.structkd.train.Evaluation;
-import org.structkd.train.LearningRate;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
@@ -194,6 +205,17 @@ class LifetimeTest {
             Objective.class,
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
+        owner(
+            Losses.class,
+            () -> (MapLoss) Losses.of("pairwise").create("cirkd"),
+            loss -> gradient(student -> loss.forward(student, map(2)))),
+        owner(
+            Losses.Entry.class,
+            () -> Losses.of("cross_entropy"),
+            entry -> {
+              CrossEntropyLoss loss = (CrossEntropyLoss) entry.create("standard");
+              return Tensors.values(loss.forward(map(1), labels()));
+            }),
         result(
             LossInputs.class,
             LifetimeTest::lossInputs,
@@ -217,7 +239,7 @@ class LifetimeTest {
             }),
         owner(
             MetricsCsv.class,
-            () -> MetricsCsv.open(folder.resolve("metrics.csv"), objective()),
+            () -> MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective()),
             csv -> {
               TrainingListener listener = csv.listener("one");
               listener.onStart(0, 1);
@@ -239,8 +261,7 @@ class LifetimeTest {
         owner(
             Distiller.class,
             () ->
-                new Distiller(
-                        new TrainingConfig(2, LearningRate.poly(0.01), 0, 0), supervised(), two())
+                new Distiller(TrainingConfig.of(2, 0.01), supervised(), two())
                     .withDevice(new Device("cpu"))
                     .withTeacher(net()),
             distiller -> {
@@ -249,15 +270,54 @@ class LifetimeTest {
               return outputs(student);
             }),
         owner(
-            Evaluation.class,
-            () -> new Evaluation(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
-            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).pixelAccuracy()}),
+            DatasetEvaluation.class,
+            () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
+            evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).leading().value()}),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
-            BatchSource.class,
+            SceneBatches.class,
             LifetimeTest::two,
-            source -> Tensors.values(prepared(source).images())),
-        result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.images())),
+            source -> Tensors.values(prepared(source).input("images"))),
+        owner(
+            FashionScenesDataset.class,
+            () -> new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
+        owner(
+            SegmentationMetric.class,
+            () -> new SegmentationMetric("map", 4),
+            metric -> {
+              Metric.Count count = metric.count();
+              Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
+              count.add(Map.of("map", map(1)), Batch.of(map(2), labels));
+              return new double[] {count.score().leading().value()};
+            }),
+        owner(
+            BestCheckpoint.class,
+            () -> new BestCheckpoint(folder.resolve("best"), net()::toFile),
+            best -> {
+              Score.Number number = new Score.Number("miou", "mIoU", 0.5, "", true);
+              best.onEvaluation(1, new Score(List.of(number)), 0);
+              return new double[] {Files.size(folder.resolve("best"))};
+            }),
+        owner(
+            RunningOptimizer.class,
+            Optimized::new,
+            optimized -> {
+              optimized.net.module().zero_grad(true);
+              optimized.net.forward(images()).get("logits").square().mean().backward();
+              optimized.optimizer.step(0);
+              return outputs(optimized.net);
+            }),
+        owner(
+            WeightAverage.class,
+            () -> new WeightAverage(net().module(), 0.5),
+            average -> {
+              average.update(0);
+              TensorFile.Builder file = TensorFile.builder();
+              average.save("", file);
+              return Tensors.values(file.build("it").tensor("head.weight"));
+            }),
+        result(Batch.class, () -> prepared(two()), batch -> Tensors.values(batch.input("images"))),
         result(
             SceneTensors.class,
             () -> SceneTensors.of(FashionScenes.bundled().batch(Split.TRAIN, 0, 2)),
@@ -270,6 +330,13 @@ class LifetimeTest {
                   torch.zeros(2, 2).to(ScalarType.Long), torch.zeros(2, 2).to(ScalarType.Long));
               return new double[] {score.pixelAccuracy()};
             }));
+  }
+
+  /** An optimizer, and the network that it moves. */
+  private static final class Optimized {
+    private final SegmentationNet net = net();
+    private final RunningOptimizer optimizer =
+        new RunningOptimizer(new Sgd(0.1, 0.9), Map.of("", net.module()), Map.of());
   }
 
   /** A check, and the network that it looks at. */
@@ -474,8 +541,8 @@ class LifetimeTest {
     return torch.zeros(2, 4, 4).to(ScalarType.Long);
   }
 
-  private static BatchSource two() {
-    return BatchSource.of(SceneBatches.of(FashionScenes.bundled(), 2));
+  private static SceneBatches two() {
+    return SceneBatches.of(FashionScenes.bundled(), 2);
   }
 
   private static Batch prepared(BatchSource source) {

@@ -35,7 +35,7 @@ final class Curves {
     Graphics2D graphics = image.createGraphics();
     chart("total loss", rows, MetricsCsv.Row::total).paint(graphics, WIDTH, HEIGHT);
     graphics.translate(WIDTH, 0);
-    chart("mIoU, validation", rows, MetricsCsv.Row::validationMiou).paint(graphics, WIDTH, HEIGHT);
+    chart("mIoU, validation", rows, MetricsCsv.Row::validation).paint(graphics, WIDTH, HEIGHT);
     graphics.dispose();
     return image;
   }

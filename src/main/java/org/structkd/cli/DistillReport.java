@@ -11,7 +11,8 @@ import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.bytedeco.pytorch.Device;
 import org.structkd.data.FashionScenes;
-import org.structkd.data.SegmentationScore;
+import org.structkd.metric.Palette;
+import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Environment;
@@ -32,7 +33,7 @@ record DistillReport(
   private static final String GAIN = "%+.4f";
 
   /** A network and its score; no outcome if it was not trained here. */
-  record Trained(SegmentationNet net, SegmentationScore score, TrainingOutcome outcome) {}
+  record Trained(SegmentationNet net, Score score, TrainingOutcome outcome) {}
 
   /** Scores side by side. */
   ScoreTable table() {
@@ -40,8 +41,8 @@ record DistillReport(
     table.add(
         "teacher",
         teacher.net().parameterCount(),
-        new Summary(teacher.score().meanIou()),
-        new Summary(teacher.score().pixelAccuracy()),
+        new Summary(teacher.score().value("miou")),
+        new Summary(teacher.score().value("pixel_accuracy")),
         Double.NaN);
     add(table, "student alone", alone);
     add(table, "student, " + method, taught);
@@ -52,23 +53,22 @@ record DistillReport(
     table.add(
         name,
         students.get(0).net().parameterCount(),
-        summary(students, SegmentationScore::meanIou),
-        summary(students, SegmentationScore::pixelAccuracy),
+        summary(students, score -> score.value("miou")),
+        summary(students, score -> score.value("pixel_accuracy")),
         students.stream()
             .mapToDouble(student -> student.outcome().millisPerStep())
             .average()
             .orElseThrow());
   }
 
-  private static Summary summary(
-      List<Trained> students, ToDoubleFunction<SegmentationScore> number) {
+  private static Summary summary(List<Trained> students, ToDoubleFunction<Score> number) {
     return new Summary(
         students.stream().mapToDouble(student -> number.applyAsDouble(student.score())).toArray());
   }
 
   /** One sentence: what the teacher was worth, and how much of that is chance. */
   String gain() {
-    Summary difference = difference(SegmentationScore::meanIou);
+    Summary difference = difference(score -> score.value("miou"));
     return difference.values().length == 1
         ? "gain by %s: %+.4f mIoU with one seed; --seeds tells how much of it is chance"
             .formatted(method, difference.mean())
@@ -77,7 +77,7 @@ record DistillReport(
                 method, difference.mean(), difference.standardError(), difference.values().length);
   }
 
-  private Summary difference(ToDoubleFunction<SegmentationScore> number) {
+  private Summary difference(ToDoubleFunction<Score> number) {
     return summary(taught, number).minus(summary(alone, number));
   }
 
@@ -112,8 +112,8 @@ record DistillReport(
   private List<List<String>> seeds() {
     List<List<String>> rows = new ArrayList<>();
     for (int i = 0; i < alone.size(); i++) {
-      double without = alone.get(i).score().meanIou();
-      double with = taught.get(i).score().meanIou();
+      double without = alone.get(i).score().value("miou");
+      double with = taught.get(i).score().value("miou");
       rows.add(
           List.of(
               Long.toString(firstSeed + i),
@@ -128,11 +128,11 @@ record DistillReport(
     List<List<String>> rows = new ArrayList<>();
     for (int label = 0; label < FashionScenes.CLASSES; label++) {
       int row = label;
-      ToDoubleFunction<SegmentationScore> iou = score -> score.iou(row);
+      ToDoubleFunction<Score> iou = score -> score.value("iou_" + row);
       rows.add(
           List.of(
               FashionScenes.CLASS_NAMES.get(label),
-              MIOU.formatted(teacher.score().iou(label)),
+              MIOU.formatted(iou.applyAsDouble(teacher.score())),
               MIOU.formatted(summary(alone, iou).mean()),
               MIOU.formatted(summary(taught, iou).mean()),
               GAIN.formatted(difference(iou).mean())));

@@ -11,14 +11,13 @@ import org.structkd.cli.DistillReport.Trained;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Score;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.train.DistillationMethod;
-import org.structkd.train.Evaluation;
-import org.structkd.train.LearningRate;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
@@ -33,7 +32,7 @@ final class DistillRun {
   private final StopSignal stop;
   private final Device device;
   private final FashionScenes scenes;
-  private final Evaluation test;
+  private final DatasetEvaluation test;
   private final SegmentationNet teacher;
   private final Objective supervised = DistillationMethod.supervised();
   private final Objective distilled;
@@ -55,7 +54,7 @@ final class DistillRun {
     this.device = device;
     this.resume = resume;
     scenes = DataOptions.load(settings.data());
-    test = new Evaluation(scenes, Split.TEST, settings.testScenes(), SegmentationNet.UPSAMPLED);
+    test = TrainingRun.evaluation(scenes, Split.TEST, settings.testScenes());
     teacher =
         settings.teacher() == null
             ? BundledTeacher.load()
@@ -65,11 +64,13 @@ final class DistillRun {
 
   void run(RunFolder folder) throws IOException {
     MetricsCsv metrics =
-        MetricsCsv.open(folder.resolve(TrainingRun.METRICS), supervised, distilled);
+        MetricsCsv.open(folder.resolve(TrainingRun.METRICS), "miou", supervised, distilled);
     TrainingRun trainings = new TrainingRun(folder, metrics, stop, device, resume);
     teacher.to(device);
     Trained taughtBy = new Trained(teacher, test.of(teacher, device), null);
-    out.printf("teacher: mIoU %.4f on %d test scenes%n", taughtBy.score().meanIou(), test.count());
+    out.printf(
+        "teacher: mIoU %.4f on %d test scenes%n",
+        taughtBy.score().value("miou"), settings.testScenes());
     List<Trained> alone = new ArrayList<>();
     List<Trained> taught = new ArrayList<>();
     for (int i = 0; i < settings.seeds(); i++) {
@@ -99,16 +100,14 @@ final class DistillRun {
                 scenes.withConfig(SceneConfig.defaults().withSeed(seed)),
                 settings.batch(),
                 settings.labelled()),
-            new TrainingConfig(
-                settings.steps(),
-                LearningRate.poly(settings.learningRate()),
-                TrainingRun.evaluateEvery(settings.steps()),
-                settings.checkpointEvery()),
+            TrainingConfig.of(settings.steps(), settings.learningRate())
+                .withEvaluateEvery(TrainingRun.evaluateEvery(settings.steps()))
+                .withCheckpointEvery(settings.checkpointEvery()),
             ProgressLines.on(out, name));
     TrainingOutcome outcome = trainings.train(task, net, settings.training(seed));
-    SegmentationScore score = test.of(net, device);
+    Score score = test.of(net, device);
     trainings.saveWeights(name, net, Map.of("training", settings.description(seed)));
-    out.printf("  mIoU %.4f%n", score.meanIou());
+    out.printf("  mIoU %.4f%n", score.value("miou"));
     out.flush();
     if (stop.isRequested()) {
       throw new TrainingRun.Stopped(); // between two trainings

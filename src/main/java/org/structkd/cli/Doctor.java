@@ -10,6 +10,7 @@ import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.train.Environment;
+import org.structkd.verify.SelfCheck;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;

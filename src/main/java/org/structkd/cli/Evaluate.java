@@ -5,10 +5,9 @@ import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.structkd.data.FashionScenes;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
-import org.structkd.train.Evaluation;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -65,16 +64,16 @@ final class Evaluate implements Callable<Integer> {
     FashionScenes scenes = DataOptions.load(data.path());
     SegmentationNet net = weights.load();
     net.to(device);
-    SegmentationScore score =
-        new Evaluation(scenes, split, count, SegmentationNet.UPSAMPLED).of(net, device);
+    Score score = TrainingRun.evaluation(scenes, split, count).of(net, device);
     PrintWriter out = spec.commandLine().getOut();
     for (int label = 0; label < FashionScenes.CLASSES; label++) {
-      out.printf("%-14s IoU %.4f%n", FashionScenes.CLASS_NAMES.get(label), score.iou(label));
+      out.printf(
+          "%-14s IoU %.4f%n", FashionScenes.CLASS_NAMES.get(label), score.value("iou_" + label));
     }
     out.printf(
         "%nmIoU %.4f, pixel accuracy %.4f: %s, %,d parameters, %d %s scenes%n",
-        score.meanIou(),
-        score.pixelAccuracy(),
+        score.value("miou"),
+        score.value("pixel_accuracy"),
         weights.describe(),
         net.parameterCount(),
         count,

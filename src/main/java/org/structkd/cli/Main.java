@@ -9,6 +9,7 @@ import org.structkd.data.DataFileException;
 import org.structkd.data.Split;
 import org.structkd.objective.DivergedException;
 import org.structkd.train.DistillationMethod;
+import org.structkd.verify.Backend;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;

@@ -1,7 +1,7 @@
 package org.structkd.cli;
 
 import org.structkd.data.FashionScenes;
-import org.structkd.train.LearningRate;
+import org.structkd.optim.Adam;
 import picocli.CommandLine.Option;
 
 /** How each step of a training changes the weights. */
@@ -27,7 +27,7 @@ final class OptimizerOptions {
 
   double learningRate() {
     try {
-      return LearningRate.poly(learningRate).base();
+      return new Adam(learningRate).rate();
     } catch (IllegalArgumentException e) {
       throw new CommandFailure(CommandFailure.BAD_INPUT, "--learning-rate: " + e.getMessage());
     }

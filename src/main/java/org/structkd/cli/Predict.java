@@ -12,6 +12,7 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
+import org.structkd.metric.Palette;
 import org.structkd.model.SegmentationNet;
 import org.structkd.train.AtomicFile;
 import picocli.CommandLine.Command;

@@ -14,15 +14,14 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Score;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.DistillationMethod;
-import org.structkd.train.Evaluation;
-import org.structkd.train.LearningRate;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
@@ -38,8 +37,9 @@ final class ResultsRun {
     SEARCH.put(DistillationMethod.KD, List.of(0.3125, 1.25, 5.0, 20.0));
     SEARCH.put(DistillationMethod.PAIRWISE, List.of(0.0390625, 0.15625, 0.625, 2.5, 10.0));
     SEARCH.put(
-        DistillationMethod.INTERCLASS, List.of(3.90625e-5, 1.5625e-4, 0.000625, 0.0025, 0.01));
-    SEARCH.put(DistillationMethod.STRUCTURAL, List.of(0.0625, 0.25, 1.0, 4.0, 16.0));
+        DistillationMethod.INTER_CLASS_SIMILARITY,
+        List.of(3.90625e-5, 1.5625e-4, 0.000625, 0.0025, 0.01));
+    SEARCH.put(DistillationMethod.GLOBAL_STRUCTURAL, List.of(0.0625, 0.25, 1.0, 4.0, 16.0));
   }
 
   /** Seeds of the search: none of the comparison. */
@@ -76,12 +76,13 @@ final class ResultsRun {
       objectives.add(method.objective(Map.of(), settings.steps()));
     }
     MetricsCsv metrics =
-        MetricsCsv.open(folder.resolve(TrainingRun.METRICS), objectives.toArray(new Objective[0]));
+        MetricsCsv.open(
+            folder.resolve(TrainingRun.METRICS), "miou", objectives.toArray(new Objective[0]));
     trainings = new TrainingRun(folder, metrics, stop, device, Resume.SAME);
-    Evaluation test = evaluation(Split.TEST);
-    double teacherMiou = test.of(teacher, device).meanIou();
+    DatasetEvaluation test = evaluation(Split.TEST);
+    double teacherMiou = test.of(teacher, device).value("miou");
     out.printf("teacher: test mIoU %.4f%n", teacherMiou);
-    Evaluation validation = evaluation(Split.VALIDATION);
+    DatasetEvaluation validation = evaluation(Split.VALIDATION);
     Summary aloneOnValidation =
         scores("search-" + ALONE, DistillationMethod.supervised(), SEARCH_SEEDS, validation);
     Map<DistillationMethod, Map<Double, Summary>> search = search(validation);
@@ -100,7 +101,7 @@ final class ResultsRun {
   }
 
   /** Scores on validation scenes by method and weight. */
-  private Map<DistillationMethod, Map<Double, Summary>> search(Evaluation validation)
+  private Map<DistillationMethod, Map<Double, Summary>> search(DatasetEvaluation validation)
       throws IOException {
     Map<DistillationMethod, Map<Double, Summary>> search = new LinkedHashMap<>();
     for (Map.Entry<DistillationMethod, List<Double>> entry : SEARCH.entrySet()) {
@@ -117,7 +118,8 @@ final class ResultsRun {
   }
 
   /** Trains with each seed. */
-  private Summary scores(String name, Objective objective, List<Long> seeds, Evaluation evaluation)
+  private Summary scores(
+      String name, Objective objective, List<Long> seeds, DatasetEvaluation evaluation)
       throws IOException {
     double[] mious = new double[seeds.size()];
     for (int i = 0; i < mious.length; i++) {
@@ -145,7 +147,7 @@ final class ResultsRun {
   }
 
   /** Scores on test scenes by method, seed after seed so that all grow together. */
-  private Map<String, Summary> compare(Map<String, Double> weights, Evaluation test)
+  private Map<String, Summary> compare(Map<String, Double> weights, DatasetEvaluation test)
       throws IOException {
     Map<String, Objective> objectives = new LinkedHashMap<>();
     objectives.put(ALONE, DistillationMethod.supervised());
@@ -166,11 +168,11 @@ final class ResultsRun {
     return comparison;
   }
 
-  private Evaluation evaluation(Split split) {
-    return new Evaluation(scenes, split, scenes.sourceImages(split), SegmentationNet.UPSAMPLED);
+  private DatasetEvaluation evaluation(Split split) {
+    return TrainingRun.evaluation(scenes, split, scenes.sourceImages(split));
   }
 
-  private double train(String name, Objective objective, long seed, Evaluation evaluation)
+  private double train(String name, Objective objective, long seed, DatasetEvaluation evaluation)
       throws IOException {
     SegmentationNet net = newStudent(settings, seed);
     TrainingRun.Task task =
@@ -180,23 +182,21 @@ final class ResultsRun {
             objective.taps().teacher().isEmpty() ? null : teacher,
             SceneBatches.of(
                 scenes.withConfig(SceneConfig.defaults().withSeed(seed)), settings.batch()),
-            new TrainingConfig(
-                settings.steps(),
-                LearningRate.poly(settings.learningRate()),
-                0,
-                TrainingRun.CHECKPOINT_EVERY),
+            TrainingConfig.of(settings.steps(), settings.learningRate())
+                .withEvaluateEvery(0)
+                .withCheckpointEvery(TrainingRun.CHECKPOINT_EVERY),
             new TrainingListener() {});
     trainings.train(task, net, "seed " + seed + ", " + settings);
-    SegmentationScore score = evaluation.of(net, device);
+    Score score = evaluation.of(net, device);
     done++;
     out.printf(
         "%3d/%d  %-32s %s mIoU %.4f%n",
-        done, trainingsInAll, name, evaluation.split(), score.meanIou());
+        done, trainingsInAll, name, evaluation.split(), score.value("miou"));
     out.flush();
     if (stop.isRequested()) {
       throw new TrainingRun.Stopped(); // between two trainings
     }
-    return score.meanIou();
+    return score.value("miou");
   }
 
   static SegmentationNet newStudent(Results.Settings settings, long seed) {

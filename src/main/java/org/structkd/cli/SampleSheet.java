@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.Device;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatch;
 import org.structkd.data.Split;
+import org.structkd.metric.Palette;
 import org.structkd.model.SegmentationNet;
 
 /** A picture of test scenes, their true classes, and what networks make of them. */

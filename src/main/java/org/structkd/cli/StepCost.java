@@ -13,6 +13,7 @@ import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.loss.Loss;
@@ -23,10 +24,8 @@ import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
-import org.structkd.train.BatchSource;
 import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
-import org.structkd.train.LearningRate;
 import org.structkd.train.TrainingConfig;
 
 /**
@@ -63,7 +62,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
       Map<String, Double> own = ResultsRun.weightsOf(method, weights);
       objectives.put(method.toString(), method.objective(own, STEPS_PER_ROUND));
     }
-    BatchSource batches = BatchSource.of(SceneBatches.of(scenes, settings.batch()));
+    BatchSource batches = SceneBatches.of(scenes, settings.batch());
     Map<String, List<StepCost>> rounds = new LinkedHashMap<>();
     for (int round = 0; round < ROUNDS; round++) {
       for (Map.Entry<String, Objective> entry : objectives.entrySet()) {
@@ -85,8 +84,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
     Stopwatch teacherTime = new Stopwatch();
     Stopwatch termsTime = new Stopwatch();
     Stopwatch stepTime = new Stopwatch();
-    TrainingConfig config =
-        new TrainingConfig(STEPS_PER_ROUND, LearningRate.poly(settings.learningRate()), 0, 0);
+    TrainingConfig config = TrainingConfig.of(STEPS_PER_ROUND, settings.learningRate());
     Distiller distiller = new Distiller(config, clocked(objective, termsTime), batches);
     if (!objective.taps().teacher().isEmpty()) {
       distiller.withTeacher(clocked(teacher, teacherTime));
@@ -154,8 +152,8 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
       }
 
       @Override
-      public Map<String, Tensor> infer(Tensor images) {
-        return watch.time(() -> network.infer(images));
+      public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
+        return watch.time(() -> network.infer(inputs));
       }
 
       @Override

@@ -10,13 +10,11 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.train.DistillationMethod;
-import org.structkd.train.Evaluation;
-import org.structkd.train.LearningRate;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
@@ -131,7 +129,7 @@ final class TrainTeacher implements Callable<Integer> {
       throws IOException {
     PrintWriter out = spec.commandLine().getOut();
     Objective objective = DistillationMethod.supervised();
-    MetricsCsv metrics = MetricsCsv.open(folder.resolve(TrainingRun.METRICS), objective);
+    MetricsCsv metrics = MetricsCsv.open(folder.resolve(TrainingRun.METRICS), "miou", objective);
     TrainingRun run = new TrainingRun(folder, metrics, stop, device, resumes.resume());
     SegmentationNet net =
         new SegmentationNet(
@@ -145,26 +143,22 @@ final class TrainTeacher implements Callable<Integer> {
             SceneBatches.of(
                 scenes.withConfig(SceneConfig.defaults().withSeed(settings.seed())),
                 settings.batch()),
-            new TrainingConfig(
-                settings.steps(),
-                LearningRate.poly(settings.learningRate()),
-                TrainingRun.evaluateEvery(settings.steps()),
-                TrainingRun.CHECKPOINT_EVERY),
+            TrainingConfig.of(settings.steps(), settings.learningRate())
+                .withEvaluateEvery(TrainingRun.evaluateEvery(settings.steps()))
+                .withCheckpointEvery(TrainingRun.CHECKPOINT_EVERY),
             ProgressLines.on(out, NAME));
     run.train(task, net, "seed " + settings.seed());
-    SegmentationScore score =
-        new Evaluation(
-                scenes, Split.TEST, scenes.sourceImages(Split.TEST), SegmentationNet.UPSAMPLED)
-            .of(net, device);
+    Score score =
+        TrainingRun.evaluation(scenes, Split.TEST, scenes.sourceImages(Split.TEST)).of(net, device);
     Map<String, String> properties = new LinkedHashMap<>();
     properties.put("training", settings.toString());
-    properties.put("test mIoU", "%.4f".formatted(score.meanIou()));
-    properties.put("test pixel accuracy", "%.4f".formatted(score.pixelAccuracy()));
+    properties.put("test mIoU", "%.4f".formatted(score.value("miou")));
+    properties.put("test pixel accuracy", "%.4f".formatted(score.value("pixel_accuracy")));
     run.saveWeights(NAME, net, properties);
     out.printf(
         "%nmIoU %.4f, pixel accuracy %.4f on %d test scenes; %,d parameters%nweights in %s%n",
-        score.meanIou(),
-        score.pixelAccuracy(),
+        score.value("miou"),
+        score.value("pixel_accuracy"),
         scenes.sourceImages(Split.TEST),
         net.parameterCount(),
         folder.resolve(NAME + ".safetensors"));

@@ -6,17 +6,19 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
 import org.structkd.train.AtomicFile;
-import org.structkd.train.BatchSource;
 import org.structkd.train.Distiller;
-import org.structkd.train.Evaluation;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
@@ -99,11 +101,19 @@ final class TrainingRun {
     return Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS);
   }
 
+  /** {@return how nets are scored on the first scenes of a split} */
+  static DatasetEvaluation evaluation(FashionScenes scenes, Split split, int count) {
+    return new DatasetEvaluation(
+        new FashionScenesDataset(scenes, SceneBatches.ALL, count, count),
+        split,
+        new SegmentationMetric(SegmentationNet.UPSAMPLED, FashionScenes.CLASSES));
+  }
+
   /** Trains the net; leaves NAME.safetensors and NAME.checkpoint in the folder. */
   TrainingOutcome train(Task task, SegmentationNet net, String description) throws IOException {
     net.to(device);
     Distiller distiller =
-        new Distiller(task.config(), task.objective(), BatchSource.of(task.batches()))
+        new Distiller(task.config(), task.objective(), task.batches())
             .withDevice(device)
             .withDescription(description)
             .withCheckpoint(folder.resolve(task.name() + ".checkpoint"))
@@ -113,11 +123,7 @@ final class TrainingRun {
             .withListener(task.progress());
     if (task.config().evaluateEvery() > 0) {
       distiller.withEvaluation(
-          new Evaluation(
-              task.batches().scenes(),
-              Split.VALIDATION,
-              VALIDATION_SCENES,
-              SegmentationNet.UPSAMPLED));
+          evaluation(task.batches().scenes(), Split.VALIDATION, VALIDATION_SCENES));
     }
     if (task.teacher() != null) {
       distiller.withTeacher(task.teacher());

@@ -9,6 +9,10 @@ import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.verify.Backend;
+import org.structkd.verify.BadGoldenFileException;
+import org.structkd.verify.GoldenFile;
+import org.structkd.verify.GoldenRun;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -70,7 +74,7 @@ final class VerifyGolden implements Callable<Integer> {
           "Where kernels run: ${COMPLETION-CANDIDATES}. Ignored, and said so, where a loss is"
               + " composed of LibTorch operators. Default: ${DEFAULT-VALUE}. The inputs of cuda are"
               + " CUDA tensors; cuda-emulated runs the CUDA kernels on the CPU, by a library that"
-              + " only the build of a checkout has.")
+              + " only the build of a checkout has; composed takes LibTorch operators for all.")
   private Backend backend;
 
   @Option(

@@ -1,11 +1,14 @@
 package org.structkd.data;
 
+import java.util.HashMap;
 import java.util.Map;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.internal.Named;
 
 /**
- * What a step learns from, or an evaluation looks at: named tensors on the CPU, whose first axis
- * counts the examples.
+ * What a step learns from, or an evaluation looks at: named tensors, whose first axis counts the
+ * examples. Sources make them on the CPU.
  *
  * @param inputs what networks read, such as {@link #IMAGES}; a teacher may read others than the
  *     student
@@ -34,5 +37,40 @@ public record Batch(Map<String, Tensor> inputs, Map<String, Tensor> targets) {
   /** Images with labels. */
   public static Batch of(Tensor images, Tensor labels) {
     return new Batch(Map.of(IMAGES, images), Map.of(LABELS, labels));
+  }
+
+  /**
+   * {@return the same batch on a device; tensors that are there stay the same}
+   *
+   * @param device where to
+   */
+  public Batch to(Device device) {
+    return new Batch(moved(inputs, device), moved(targets, device));
+  }
+
+  private static Map<String, Tensor> moved(Map<String, Tensor> tensors, Device device) {
+    Map<String, Tensor> moved = new HashMap<>();
+    tensors.forEach((name, tensor) -> moved.put(name, tensor.to(device, tensor.scalar_type())));
+    return moved;
+  }
+
+  /**
+   * {@return an input}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming the known inputs, if there is none of this name
+   */
+  public Tensor input(String name) {
+    return Named.in(inputs, "the batch", "input", name);
+  }
+
+  /**
+   * {@return a target}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming the known targets, if there is none of this name
+   */
+  public Tensor target(String name) {
+    return Named.in(targets, "the batch", "target", name);
   }
 }

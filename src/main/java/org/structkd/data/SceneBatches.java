@@ -16,7 +16,7 @@ import java.util.Objects;
  * @param size scenes per batch B, 1 to {@link FashionScenes#MAX_BATCH}
  * @param labelled scenes that have labels, half a batch to {@link #MAX_LABELLED}, or {@link #ALL}
  */
-public record SceneBatches(FashionScenes scenes, int size, int labelled) {
+public record SceneBatches(FashionScenes scenes, int size, int labelled) implements BatchSource {
   /** Every scene has labels: batch t has the scenes t B to t B + B - 1, each seen once. */
   public static final int ALL = 0;
 
@@ -37,11 +37,20 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) {
       throw new IllegalArgumentException(
           "size must be 1 to " + FashionScenes.MAX_BATCH + " but is " + size);
     }
-    int least = labelledOf(size);
-    if (labelled != ALL && (labelled < least || labelled > MAX_LABELLED)) {
+    requireLabelled(labelled);
+    if (labelled != ALL && labelled < labelledOf(size)) {
       throw new IllegalArgumentException(
           "labelled must be %d (half a batch) to %d, or %d for all scenes, but is %d"
-              .formatted(least, MAX_LABELLED, ALL, labelled));
+              .formatted(labelledOf(size), MAX_LABELLED, ALL, labelled));
+    }
+  }
+
+  /** What holds for batches of any size. */
+  static void requireLabelled(int labelled) {
+    if (labelled < 0 || labelled > MAX_LABELLED) {
+      throw new IllegalArgumentException(
+          "labelled must be at most %d, or %d for all scenes, but is %d"
+              .formatted(MAX_LABELLED, ALL, labelled));
     }
   }
 
@@ -106,6 +115,12 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) {
       order[other] = i;
     }
     return order;
+  }
+
+  @Override
+  public Prepared prepare(long step) {
+    SceneBatch batch = batch(step);
+    return () -> SceneTensors.of(batch).toBatch();
   }
 
   /**

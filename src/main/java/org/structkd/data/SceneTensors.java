@@ -38,6 +38,11 @@ public record SceneTensors(Tensor images, Tensor labels) implements AutoCloseabl
     }
   }
 
+  /** {@return the same two tensors as a batch of images with labels} */
+  public Batch toBatch() {
+    return Batch.of(images, labels);
+  }
+
   /** Releases both tensors ahead of their scope. May be called twice. */
   @Override
   public void close() {

@@ -1,10 +1,10 @@
 /**
- * Labelled scenes to train and evaluate on, and the score of a segmentation.
+ * What to train and evaluate on: {@link org.structkd.data.Batch} with named tensors, {@link
+ * org.structkd.data.BatchSource}, {@link org.structkd.data.Dataset} with its splits.
  *
  * <p>{@link org.structkd.data.FashionScenes} composes photographs of clothes into small scenes with
- * exact labels, {@link org.structkd.data.SceneTensors} hands a batch to LibTorch, {@link
- * org.structkd.data.SegmentationScore} counts right and wrong pixels. Except for the adapter and
- * one method of the score this is plain Java: no native library is loaded to read or compose.
+ * exact labels, in plain Java: no native library is loaded to read or compose. {@link
+ * org.structkd.data.SceneTensors} hands a batch to LibTorch.
  */
 @NullMarked
 package org.structkd.data;

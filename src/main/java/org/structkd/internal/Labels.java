@@ -32,7 +32,7 @@ public record Labels(MapView map, Tensor values, long ignoreIndex) {
       throw new IllegalArgumentException(
           map.loss() + ": labels is " + type + ", expected integers");
     }
-    Tensor resized = NativeOps.labelsAt(plane, map.map().size(2), map.map().size(3));
+    Tensor resized = Operator.call("labels_at", plane, map.map().size(2), map.map().size(3));
     // They are compared as Long: a Byte compared with -1 would be compared with 255.
     return new Labels(map, resized.to(ScalarType.Long), ignoreIndex);
   }

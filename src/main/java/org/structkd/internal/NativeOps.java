@@ -1,6 +1,5 @@
 package org.structkd.internal;
 
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.annotation.ByRef;
 import org.bytedeco.javacpp.annotation.ByVal;
 import org.bytedeco.javacpp.annotation.Cast;
@@ -10,12 +9,11 @@ import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.StdString;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 
 /**
- * The functions of {@code torch/structkd_ops.h}, one to one. JavaCPP generates the bridge from the
- * annotations.
+ * The functions of {@code torch/structkd_ops.h}, one to one: what is no {@link Operator}. JavaCPP
+ * generates the bridge from the annotations.
  *
  * <p>Call them through {@link NativeCall}, which loads the libraries and translates errors.
  */
@@ -56,42 +54,38 @@ public final class NativeOps {
   @Name("cuda_problem")
   public static native @StdString String cudaProblem();
 
-  /**
-   * Steps that an {@code Adam} has made for a parameter; 0 if it has no state of it yet. Plain
-   * pointers spare the bridge LibTorch's headers of optimizers, which take longer than the rest.
-   */
-  @Name("adam_steps")
-  public static native @Cast("int64_t") long adamSteps(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
+  /** Whether backward has reached a parameter. */
+  @Name("has_gradient")
+  public static native @Cast("bool") boolean hasGradient(@Const @ByRef Tensor parameter);
 
-  /** Adam's first moment of a parameter, not a copy. */
-  @Name("adam_exp_avg")
-  public static native @ByVal Tensor adamExpAvg(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
-
-  /** Adam's second moment of a parameter, not a copy. */
-  @Name("adam_exp_avg_sq")
-  public static native @ByVal Tensor adamExpAvgSq(
-      @Cast("const torch::optim::Adam*") Pointer adam, @Const @ByRef Tensor parameter);
-
-  /** Sets Adam's state of a parameter. */
-  @Name("set_adam_state")
-  public static native void setAdamState(
-      @Cast("torch::optim::Adam*") Pointer adam,
+  /** One step of Adam, or of AdamW where the decay is decoupled; steps counts this one. */
+  @Name("adam_step")
+  public static native void adamStep(
       @Const @ByRef Tensor parameter,
-      @Cast("int64_t") long steps,
       @Const @ByRef Tensor expAvg,
-      @Const @ByRef Tensor expAvgSq);
+      @Const @ByRef Tensor expAvgSq,
+      @Cast("int64_t") long steps,
+      double rate,
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      @Cast("bool") boolean decoupled);
+
+  /** One step of gradient descent; a momentum of 0 does not look at its buffer. */
+  @Name("sgd_step")
+  public static native void sgdStep(
+      @Const @ByRef Tensor parameter,
+      @Const @ByRef Tensor momentumBuffer,
+      double rate,
+      double momentum,
+      @Cast("bool") boolean nesterov,
+      double weightDecay);
 
   /** A Long that kernels of the map's device can read; nobody waits for the device. */
   @Name("number_beside")
   public static native @ByVal Tensor numberBeside(
       @Const @ByRef Tensor map, @Cast("int64_t") long number);
-
-  /** Integer labels [B, H', W'] at the size of a map, by the nearest neighbour. */
-  @Name("labels_at")
-  public static native @ByVal Tensor labelsAt(
-      @Const @ByRef Tensor labels, @Cast("int64_t") long height, @Cast("int64_t") long width);
 
   /** Frees idle memory of the buffer pool. */
   @Name("release_pool")
@@ -105,107 +99,6 @@ public final class NativeOps {
   @Name("pool_max_idle_bytes")
   public static native @Cast("int64_t") long poolMaxIdleBytes();
 
-  /** Pair-wise loss. */
-  public static native @ByVal Tensor pairwise(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional weights,
-      @Cast("int64_t") long norm,
-      @Cast("int64_t") long epsMode,
-      double eps,
-      @Cast("int64_t") long pairs,
-      @Cast("int64_t") long precision);
-
-  /** Condition number of the pair-wise loss. */
-  @Name("pairwise_condition_number")
-  public static native double pairwiseConditionNumber(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional weights,
-      @Cast("int64_t") long norm,
-      @Cast("int64_t") long epsMode,
-      double eps,
-      @Cast("int64_t") long pairs);
-
-  /** Inter-class similarity loss, published formula; the mask is u8 or bool. */
-  @Name("inter_class_similarity")
-  public static native @ByVal Tensor interClassSimilarity(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional mask,
-      double temperature,
-      @Cast("bool") boolean rowNormalize,
-      @Cast("int64_t") long precision);
-
-  /** Inter-class similarity loss as AICSD's code computed it. */
-  @Name("inter_class_similarity_code")
-  public static native @ByVal Tensor interClassSimilarityCode(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Cast("int64_t") long code,
-      double temperature,
-      @Cast("bool") boolean rowNormalize);
-
-  /** Sampling of GSSKD: I32 [B, 2 + M], counts and indices of each image. */
-  @Name("global_structural_sample")
-  public static native @ByVal Tensor globalStructuralSample(
-      @Const @ByRef Tensor map,
-      @Const @ByRef TensorOptional teacherLogits,
-      @Const @ByRef TensorOptional labels,
-      @Cast("int64_t") long sampling,
-      @Cast("int64_t") long fill,
-      @Cast("int64_t") long draw,
-      boolean teacherCorrectOnly,
-      @Cast("int64_t") long samples,
-      @Cast("int64_t") long minCandidates,
-      @Cast("int64_t") long numClasses,
-      @Cast("int64_t") long ignoreIndex,
-      @Cast("int64_t") long seed,
-      @Const @ByRef Tensor step);
-
-  /** GSSKD's comparison by groups of a similarity map. */
-  @Name("global_structural")
-  public static native @ByVal Tensor globalStructural(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional indices,
-      @Const @ByRef TensorOptional counts,
-      @Const @ByRef TensorOptional permutation,
-      boolean normalize,
-      @Cast("int64_t") long similarity,
-      @Cast("int64_t") long shuffle,
-      @Cast("int64_t") long reduction,
-      @Cast("int64_t") long remainder,
-      @Cast("int64_t") long batch,
-      @Cast("int64_t") long precision,
-      @Cast("int64_t") long groupWidth,
-      double temperature,
-      double eps,
-      @Cast("int64_t") long classes,
-      @Cast("int64_t") long seed,
-      @Const @ByRef Tensor step);
-
-  /** The other comparisons of GSSKD, composed of LibTorch operations. */
-  @Name("global_structural_composed")
-  public static native @ByVal Tensor globalStructuralComposed(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional indices,
-      @Const @ByRef TensorOptional counts,
-      @Const @ByRef TensorOptional permutation,
-      boolean relation,
-      boolean normalize,
-      @Cast("int64_t") long similarity,
-      @Cast("int64_t") long shuffle,
-      @Cast("int64_t") long remainder,
-      @Cast("int64_t") long batch,
-      @Cast("int64_t") long groupWidth,
-      double temperature,
-      double eps,
-      @Cast("int64_t") long classes,
-      @Cast("int64_t") long seed,
-      @Const @ByRef Tensor step);
-
   /**
    * The largest absolute gradient of these parameters in units of the square root of its type's
    * largest number; NaN if one is NaN.
@@ -216,14 +109,4 @@ public final class NativeOps {
   /** The same of the elements of any tensors; integers are not looked at. */
   @Name("largest_value")
   public static native double largestValue(@Const @ByRef TensorVector tensors);
-
-  /** Pixel-wise loss. */
-  public static native @ByVal Tensor pixelwise(
-      @Const @ByRef Tensor student,
-      @Const @ByRef Tensor teacher,
-      @Const @ByRef TensorOptional mask,
-      @Cast("int64_t") long divergence,
-      @Cast("int64_t") long divisor,
-      double temperature,
-      boolean temperatureSquared);
 }

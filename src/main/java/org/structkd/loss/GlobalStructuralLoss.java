@@ -12,6 +12,7 @@ import org.structkd.StructkdException;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
 
 /**
@@ -554,41 +555,20 @@ public record GlobalStructuralLoss(
         permutation == null
             ? new TensorOptional()
             : new TensorOptional(permutation.to(ScalarType.Int));
-    Tensor student = maps.student().map();
-    Tensor teacher = maps.teacher().map();
-    if (comparison == Comparison.GROUP_DIVERGENCE) {
-      return NativeOps.globalStructural(
-          student,
-          teacher,
-          indices,
-          counts,
-          order,
-          normalize,
-          similarity.ordinal(),
-          shuffle.ordinal(),
-          reduction.ordinal(),
-          remainder.ordinal(),
-          batch.ordinal(),
-          0L, // exact
-          groupWidth,
-          temperature,
-          eps,
-          classes,
-          seed,
-          step);
-    }
-    return NativeOps.globalStructuralComposed(
-        student,
-        teacher,
+    return Operator.call(
+        "global_structural",
+        maps.student().map(),
+        maps.teacher().map(),
         indices,
         counts,
         order,
-        comparison == Comparison.DESCRIPTOR_RELATION,
+        comparison,
         normalize,
-        similarity.ordinal(),
-        shuffle.ordinal(),
-        remainder.ordinal(),
-        batch.ordinal(),
+        similarity,
+        shuffle,
+        reduction,
+        remainder,
+        batch,
         groupWidth,
         temperature,
         eps,

@@ -2,7 +2,6 @@ package org.structkd.loss;
 
 import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
@@ -10,7 +9,7 @@ import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
 
 /**
@@ -193,21 +192,14 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
 
   private Tensor call(MapPair maps, @Nullable Tensor mask) {
     refuseConstant(maps.student());
-    if (mode != Mode.PAPER) {
-      return NativeOps.interClassSimilarityCode(
-          maps.student().map(),
-          maps.teacher().map(),
-          mode.ordinal() - 1L, // PAPER has an operator of its own
-          temperature,
-          rowNormalize);
-    }
-    return NativeOps.interClassSimilarity(
+    return Operator.call(
+        "inter_class_similarity",
         maps.student().map(),
         maps.teacher().map(),
-        mask == null ? new TensorOptional() : new TensorOptional(mask),
+        mask,
+        mode,
         temperature,
-        rowNormalize,
-        0L /* exact */);
+        rowNormalize);
   }
 
   private void refuseConstant(MapView student) {

@@ -12,7 +12,7 @@ import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
@@ -297,14 +297,16 @@ public record PairwiseLoss(
     return Scopes.numberOf(
         () -> {
           MapPair nodes = nodes(student, teacher);
-          return NativeOps.pairwiseConditionNumber(
-              nodes.student().map(),
-              nodes.teacher().map(),
-              new TensorOptional(),
-              norm.ordinal(),
-              epsMode.ordinal(),
-              eps,
-              pairs.ordinal());
+          return Operator.call(
+                  "pairwise_condition_number",
+                  nodes.student().map(),
+                  nodes.teacher().map(),
+                  null,
+                  norm,
+                  epsMode,
+                  eps,
+                  pairs)
+              .item_double();
         });
   }
 
@@ -328,15 +330,16 @@ public record PairwiseLoss(
 
   private Tensor call(MapPair nodes, TensorOptional weights) {
     refuseConstant(nodes.student().named("nodes"));
-    return NativeOps.pairwise(
+    return Operator.call(
+        "pairwise",
         nodes.student().map(),
         nodes.teacher().map(),
         weights,
-        norm.ordinal(),
-        epsMode.ordinal(),
+        norm,
+        epsMode,
         eps,
-        pairs.ordinal(),
-        precision.ordinal());
+        pairs,
+        precision);
   }
 
   private void refuseConstant(MapView nodes) {

@@ -10,7 +10,7 @@ import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
 
 /**
@@ -227,12 +227,13 @@ public record PixelwiseLoss(
 
   private Tensor call(MapPair maps, TensorOptional mask) {
     ConstantLoss.refuseOneClass(maps.student());
-    return NativeOps.pixelwise(
+    return Operator.call(
+        "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
         mask,
-        divergence.ordinal(),
-        divisor.ordinal(),
+        divergence,
+        divisor,
         temperature,
         temperatureSquared);
   }

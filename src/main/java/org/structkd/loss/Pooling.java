@@ -1,5 +1,6 @@
 package org.structkd.loss;
 
+import java.util.Locale;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -24,7 +25,12 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     /** The maximum of each channel. */
     MAX,
     /** The mean of each channel. */
-    AVERAGE
+    AVERAGE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /** How a window's size is given. */
@@ -34,7 +40,12 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     /** As fraction of the map: kernel = floor(fraction * size), at least 1. */
     FRACTION,
     /** By the number of nodes that are wanted at most: kernel = ceil(size / nodes). */
-    NODES
+    NODES;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /** Checks that the size is possible. */

@@ -1,12 +1,11 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
 import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapView;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -119,13 +118,14 @@ record SampleSource(
 
   /** Int [B, 2 + M]: counts, then indices. */
   Tensor draw(long seed, Tensor step) {
-    return NativeOps.globalStructuralSample(
+    return Operator.call(
+        "global_structural_sample",
         map.map().detach(),
-        logits == null ? new TensorOptional() : new TensorOptional(logits.map().detach()),
-        labels == null ? new TensorOptional() : new TensorOptional(labels.values()),
-        config.strategy().ordinal(),
-        config.fill().ordinal(),
-        config.draw().ordinal(),
+        logits == null ? null : logits.map().detach(),
+        labels == null ? null : labels.values(),
+        config.strategy(),
+        config.fill(),
+        config.draw(),
         config.teacherCorrectOnly(),
         config.samples(),
         config.minCandidates(),

@@ -11,6 +11,9 @@ public interface Metric {
   /** {@return the taps of a network that it reads} */
   Set<String> taps();
 
+  /** {@return the name of the number that leads its scores} */
+  String leading();
+
   /** {@return an empty count} */
   Count count();
 

@@ -1,6 +1,9 @@
 package org.structkd.metric;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import org.structkd.internal.Named;
 
 /**
  * What a network is worth: named numbers, of which the first leads: curves show it, the best
@@ -35,16 +38,27 @@ public record Score(List<Number> numbers) {
   }
 
   /**
-   * {@return whether this score is better than another by the leading number; NaN is never better}
+   * {@return whether the leading number is better than another of its kind; NaN is never better}
    *
-   * @param other score of the same kind
+   * @param other leading number of another score
    */
-  public boolean isBetterThan(Score other) {
-    double mine = leading().value();
-    double theirs = other.leading().value();
-    if (Double.isNaN(theirs)) {
-      return !Double.isNaN(mine);
+  public boolean isBetterThan(double other) {
+    double own = leading().value();
+    if (Double.isNaN(other)) {
+      return !Double.isNaN(own);
     }
-    return leading().higherIsBetter() ? mine > theirs : mine < theirs;
+    return leading().higherIsBetter() ? own > other : own < other;
+  }
+
+  /**
+   * {@return the value of a number}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming the known numbers, if there is none of this name
+   */
+  public double value(String name) {
+    Map<String, Double> values = new LinkedHashMap<>();
+    numbers.forEach(number -> values.put(number.name(), number.value()));
+    return Named.in(values, "the score", "number", name);
   }
 }

@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.Type;
 import org.structkd.Status;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Named;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeLoader;
 import org.structkd.internal.Owned;
@@ -121,7 +122,8 @@ public final class ScriptedNetwork implements TappedNetwork {
    * @throws IllegalStateException if the module returns other taps than for the sample
    */
   @Override
-  public Map<String, Tensor> infer(Tensor images) {
+  public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
+    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
     TensorArguments.requireOpen(NAME, "images", images);
     Map<String, Tensor> outputs = Scopes.resultsOf(() -> outputs(images));
     if (!taps.isEmpty() && !taps.equals(outputs.keySet())) {

@@ -17,6 +17,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
+import org.structkd.internal.Named;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
@@ -163,7 +164,8 @@ public final class SegmentationNet implements TrainableNetwork {
   }
 
   @Override
-  public Map<String, Tensor> forward(Tensor images) {
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
     requireImages(images);
     return Scopes.resultsOf(() -> layout.get().forward(images));
   }

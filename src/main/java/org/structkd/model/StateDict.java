@@ -175,8 +175,15 @@ public final class StateDict {
     }
   }
 
-  /** Checks that a file has all parameters and buffers, before one of them changes. */
-  private static void requireFit(Module module, String prefix, TensorFile file) throws IOException {
+  /**
+   * Checks that a file has all parameters and buffers, all finite, before one of them changes.
+   *
+   * @param module whose
+   * @param prefix what their names in the file begin with
+   * @param file the file
+   * @throws IOException as {@link #restore(Module, TensorFile)}
+   */
+  public static void requireFit(Module module, String prefix, TensorFile file) throws IOException {
     try (PointerScope temporaries = new PointerScope()) {
       Map<String, Tensor> own = tensorsOf(module);
       for (Map.Entry<String, Tensor> tensor : own.entrySet()) {
@@ -241,10 +248,21 @@ public final class StateDict {
     return tensors;
   }
 
+  /**
+   * {@return the buffers by name, in the PointerScope that is open}
+   *
+   * @param module whose
+   */
+  public static Map<String, Tensor> buffersOf(Module module) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    collect(module.named_buffers(), tensors);
+    return tensors;
+  }
+
   /** Parameters and buffers, in the open PointerScope. */
   static Map<String, Tensor> tensorsOf(Module module) {
     Map<String, Tensor> tensors = parametersOf(module);
-    collect(module.named_buffers(), tensors);
+    tensors.putAll(buffersOf(module));
     return tensors;
   }
 

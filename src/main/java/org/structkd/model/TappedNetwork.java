@@ -4,24 +4,48 @@ import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.data.Batch;
 
 /**
- * A network that names what it puts out: its "taps". Enough to be a teacher.
+ * A network that names what it reads and what it puts out: its "taps". Enough to be a teacher.
  *
  * <p>It owns what it needs until it is closed, whatever PointerScope it was made in. Not safe for
  * several threads at once.
  */
 public interface TappedNetwork extends AutoCloseable {
+  /** The usual input. */
+  String IMAGES = Batch.IMAGES;
+
   /** {@return the names of the outputs} */
   Set<String> taps();
 
   /**
-   * Computes the outputs in evaluation mode and without a gradient.
+   * {@return the names of the inputs that it reads} By default {@link #IMAGES} alone; networks of
+   * one training may read different ones of a batch.
+   */
+  default Set<String> inputs() {
+    return Set.of(IMAGES);
+  }
+
+  /**
+   * Computes the outputs in evaluation mode and without a gradient. Afterwards every submodule is
+   * again in the mode that it was in.
+   *
+   * @param inputs at least those of {@link #inputs}, on the device of the network
+   * @return one tensor for each of {@link #taps}, in the caller's PointerScope
+   * @throws IllegalArgumentException if an input is missing or does not fit
+   */
+  Map<String, Tensor> infer(Map<String, Tensor> inputs);
+
+  /**
+   * Computes the outputs of a network that reads images alone.
    *
    * @param images [B, C, H, W], on the device of the network
-   * @return one tensor for each of {@link #taps}, in the caller's PointerScope
+   * @return as {@link #infer(Map)}
    */
-  Map<String, Tensor> infer(Tensor images);
+  default Map<String, Tensor> infer(Tensor images) {
+    return infer(Map.of(IMAGES, images));
+  }
 
   /**
    * Moves parameters and buffers.

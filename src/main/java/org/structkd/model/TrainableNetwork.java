@@ -12,17 +12,27 @@ public interface TrainableNetwork extends TappedNetwork {
    * Computes the outputs so that they can be differentiated, in the modes that its submodules are
    * in.
    *
-   * @param images [B, C, H, W], on the device of the network
+   * @param inputs at least those of {@link #inputs}, on the device of the network
    * @return one tensor for each of {@link #taps}, in the caller's PointerScope
+   * @throws IllegalArgumentException if an input is missing or does not fit
    */
-  Map<String, Tensor> forward(Tensor images);
+  Map<String, Tensor> forward(Map<String, Tensor> inputs);
 
-  /** {@inheritDoc} Afterwards every submodule is again in the mode that it was in. */
+  /**
+   * Computes the outputs of a network that reads images alone.
+   *
+   * @param images [B, C, H, W], on the device of the network
+   * @return as {@link #forward(Map)}
+   */
+  default Map<String, Tensor> forward(Tensor images) {
+    return forward(Map.of(IMAGES, images));
+  }
+
   @Override
-  default Map<String, Tensor> infer(Tensor images) {
+  default Map<String, Tensor> infer(Map<String, Tensor> inputs) {
     try (ModuleModes before = ModuleModes.evaluating(module());
         NoGradGuard noGrad = new NoGradGuard()) {
-      return forward(images);
+      return forward(inputs);
     }
   }
 

@@ -1,11 +1,14 @@
 package org.structkd.objective;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.StringTensorDict;
 import org.bytedeco.pytorch.StringTensorDictItem;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
@@ -27,19 +30,29 @@ import org.structkd.internal.Scopes;
  */
 public final class GradientCheck {
   private final Objective objective;
-  private final Module student;
+  private final List<Module> modules;
   private final TensorVector parameters;
 
   /**
-   * A check of a network's gradients.
+   * A check of the gradients of those who learn together.
    *
    * @param objective what is differentiated
-   * @param student whose parameters it reaches; later ones are not looked at
+   * @param modules the student, and parts of losses beside it, whose parameters it reaches; later
+   *     ones are not looked at
    */
-  public GradientCheck(Objective objective, Module student) {
+  public GradientCheck(Objective objective, Module... modules) {
     this.objective = objective;
-    this.student = student;
-    this.parameters = Scopes.kept(student.parameters());
+    this.modules = List.of(modules);
+    List<Tensor> all = new ArrayList<>();
+    try (PointerScope temporaries = new PointerScope()) {
+      for (Module module : modules) {
+        TensorVector own = module.parameters();
+        for (long i = 0; i < own.size(); i++) {
+          all.add(own.get(i));
+        }
+      }
+      parameters = Scopes.kept(new TensorVector(all.toArray(new Tensor[0])));
+    }
   }
 
   /**
@@ -54,9 +67,13 @@ public final class GradientCheck {
   public void require(long step, Supplier<StepInputs> again) {
     if (!isUsable(largest())) {
       DivergedException found = find(step, again);
-      student.zero_grad(true);
+      zeroGrad();
       throw found;
     }
+  }
+
+  private void zeroGrad() {
+    modules.forEach(module -> module.zero_grad(true));
   }
 
   private double largest() {
@@ -75,7 +92,7 @@ public final class GradientCheck {
         continue;
       }
       try (PointerScope temporaries = new PointerScope()) {
-        student.zero_grad(true);
+        zeroGrad();
         StepLoss alone = new Objective(List.of(term)).compute(again.get());
         alone.total().backward();
         if (!isUsable(largest())) {
@@ -96,18 +113,53 @@ public final class GradientCheck {
 
   /** Names the term that has just been differentiated alone, and a parameter. */
   private DivergedException exception(long step, TermValue term) {
-    StringTensorDict named = student.named_parameters();
-    for (long i = 0; i < named.size(); i++) {
-      StringTensorDictItem item = named.get(i);
-      if (!isUsable(NativeOps.largestGradient(new TensorVector(item.value())))) {
-        double value = item.value().grad().abs().max().item_double();
-        String sentence = sentence(step, term, item.key().getString(), value);
-        return new DivergedException(term.name(), step, value, -1, sentence);
+    for (Module module : modules) {
+      StringTensorDict named = module.named_parameters();
+      for (long i = 0; i < named.size(); i++) {
+        StringTensorDictItem item = named.get(i);
+        if (!isUsable(NativeOps.largestGradient(new TensorVector(item.value())))) {
+          double value = item.value().grad().abs().max().item_double();
+          String sentence = sentence(step, term, item.key().getString(), value);
+          return new DivergedException(term.name(), step, value, -1, sentence);
+        }
       }
     }
     // The network has lost that parameter since this check was made.
     return new DivergedException(
         term.name(), step, Double.NaN, -1, sentence(step, term, "a removed one", Double.NaN));
+  }
+
+  /**
+   * Checks the gradients of a part that learns against the student.
+   *
+   * @param term whose loss has the part
+   * @param parameters of the part by name
+   * @param step counted from 0
+   * @throws DivergedException if one is not finite or too large to be squared
+   */
+  public static void requireOfOpponent(String term, Map<String, Tensor> parameters, long step) {
+    for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
+      try (PointerScope temporaries = new PointerScope()) {
+        double largest = NativeOps.largestGradient(new TensorVector(parameter.getValue()));
+        if (!isUsable(largest)) {
+          double value = parameter.getValue().grad().abs().max().item_double();
+          throw new DivergedException(
+              term,
+              step,
+              value,
+              -1,
+              "the gradient of what learns against the student in term \""
+                  + term
+                  + "\" reaches "
+                  + value
+                  + " at step "
+                  + step
+                  + ", first in \""
+                  + parameter.getKey()
+                  + "\": lower the rate of its optimizer, or check its objective");
+        }
+      }
+    }
   }
 
   private static String sentence(long step, TermValue term, String parameter, double value) {

@@ -5,29 +5,34 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
-import org.bytedeco.pytorch.Module;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.structkd.data.DataFileException;
-import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
 
 /**
- * State of a training between two steps, in one safetensors file: weights, optimizer, steps done,
- * time taken, and the settings of the training, so that no other one continues from it.
+ * State of a training between two steps, in one safetensors file: all players with their
+ * optimizers, steps done, time taken, the best evaluation, and the settings of the training, so
+ * that no other one continues from it.
  *
  * @param stepsDone steps that are in the weights
  * @param timedSteps those whose time was taken
  * @param stepNanos time that these took
  * @param evaluated whether the evaluation that may be due after these steps was done
+ * @param best leading number of the best evaluation; NaN before the first
+ * @param sinceBest evaluations after that one
  */
-record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evaluated) {
+record Checkpoint(
+    long stepsDone,
+    long timedSteps,
+    long stepNanos,
+    boolean evaluated,
+    double best,
+    int sinceBest) {
   /** Where a training stands before its first step. */
-  static final Checkpoint NONE = new Checkpoint(0, 0, 0, true);
+  static final Checkpoint NONE = new Checkpoint(0, 0, 0, true, Double.NaN, 0);
 
   private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
-  private static final String STUDENT = "student.";
-  private static final String OPTIMIZER = "optimizer.";
   private static final String KIND = "checkpoint";
   private static final String ENVIRONMENT = "environment ";
 
@@ -44,13 +49,9 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
    *     checkpoint stays
    */
   static void save(
-      FileClaim claim,
-      Map<String, String> training,
-      Module student,
-      AdamOptimizer optimizer,
-      Checkpoint progress)
+      FileClaim claim, Map<String, String> training, Players players, Checkpoint progress)
       throws IOException {
-    requireFinite(claim.file(), student, progress.stepsDone);
+    requireFinite(claim.file(), players, progress.stepsDone);
     TensorFile.Builder file = TensorFile.builder();
     file.property("kind", KIND);
     training.forEach(file::property);
@@ -58,9 +59,10 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
     file.property("timedSteps", Long.toString(progress.timedSteps));
     file.property("stepNanos", Long.toString(progress.stepNanos));
     file.property("evaluated", Boolean.toString(progress.evaluated));
+    file.property("best", Double.toString(progress.best));
+    file.property("sinceBest", Integer.toString(progress.sinceBest));
     Environment.current().forEach((name, value) -> file.property(ENVIRONMENT + name, value));
-    StateDict.save(student, STUDENT, file);
-    optimizer.save(OPTIMIZER, file);
+    players.save(file);
     AtomicFile.write(claim, file.build(claim.file().toString())::write);
   }
 
@@ -71,15 +73,11 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
    * @throws IOException as {@link #save}
    */
   static void tryToSave(
-      Path path,
-      Map<String, String> training,
-      Module student,
-      AdamOptimizer optimizer,
-      Checkpoint progress)
+      Path path, Map<String, String> training, Players players, Checkpoint progress)
       throws IOException {
     Path aside = path.resolveSibling(path.getFileName() + ".try");
     try (FileClaim claim = FileClaim.of(aside, Duration.ZERO)) {
-      save(claim, training, student, optimizer, progress);
+      save(claim, training, players, progress);
     } catch (IOException e) {
       IOException cause = e.getCause() instanceof IOException inner ? inner : e;
       throw new IOException(path + " cannot be written: " + AtomicFile.reason(cause), e);
@@ -99,9 +97,9 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
     void require(Checkpoint progress, Map<String, String> properties) throws DataFileException;
   }
 
-  private static void requireFinite(Path file, Module student, long stepsDone) throws IOException {
+  private static void requireFinite(Path file, Players players, long stepsDone) throws IOException {
     try {
-      StateDict.requireFinite(student);
+      players.requireFinite();
     } catch (IllegalStateException e) {
       throw new IOException(
           file
@@ -109,7 +107,7 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
               + stepsDone
               + " "
               + e.getMessage()
-              + ". The checkpoint before stays; see that all images are finite, or lower the"
+              + ". The checkpoint before stays; see that all inputs are finite, or lower the"
               + " learning rate",
           e);
     }
@@ -124,8 +122,7 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
    * @throws DataFileException if the file is damaged or of another training or network; nothing has
    *     changed then
    */
-  static Checkpoint restore(Path path, Check check, Module student, AdamOptimizer optimizer)
-      throws IOException {
+  static Checkpoint restore(Path path, Check check, Players players) throws IOException {
     if (!Files.exists(path)) {
       return NONE;
     }
@@ -136,13 +133,22 @@ record Checkpoint(long stepsDone, long timedSteps, long stepNanos, boolean evalu
               file.number("stepsDone"),
               file.number("timedSteps"),
               file.number("stepNanos"),
-              Boolean.parseBoolean(file.property("evaluated")));
+              Boolean.parseBoolean(file.property("evaluated")),
+              decimal(file, "best"),
+              (int) file.number("sinceBest"));
       check.require(progress, file.properties());
-      optimizer.requireFit(OPTIMIZER, file);
-      StateDict.restore(student, STUDENT, file);
-      optimizer.restore(OPTIMIZER, file);
+      players.restore(file);
       warnIfElsewhere(path, file.properties());
       return progress;
+    }
+  }
+
+  private static double decimal(TensorFile file, String name) throws DataFileException {
+    String value = file.property(name);
+    try {
+      return Double.parseDouble(value);
+    } catch (NumberFormatException e) {
+      throw new DataFileException(file.source(), "\"" + name + "\" to be a number", value);
     }
   }
 

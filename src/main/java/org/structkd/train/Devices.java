@@ -1,7 +1,6 @@
 package org.structkd.train;
 
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.NativeCall;
 
@@ -45,10 +44,5 @@ public final class Devices {
           }
           return device;
         });
-  }
-
-  /** {@return the tensor itself if it is there, or else a copy} */
-  static Tensor moved(Tensor tensor, Device device) {
-    return device.is_cpu() ? tensor : tensor.to(device, tensor.scalar_type());
   }
 }

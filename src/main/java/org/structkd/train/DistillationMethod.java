@@ -38,15 +38,15 @@ public enum DistillationMethod {
   /** Pair-wise loss on features, alone. */
   PAIRWISE(false, weight("pairwise", 0.15625)),
   /** Inter-class similarity loss on logits, alone. */
-  INTERCLASS(false, weight("interclass", 0.00015625)),
+  INTER_CLASS_SIMILARITY(false, weight("inter_class_similarity", 0.00015625)),
   /** Global structural loss on features, alone. */
-  STRUCTURAL(false, weight("structural", 1.0)),
+  GLOBAL_STRUCTURAL(false, weight("global_structural", 1.0)),
   /** Pixel-wise and pair-wise losses: SKD without its adversarial part. */
   SKD(false, weight("pixelwise", 5.0), weight("pairwise", 0.15625)),
   /** Pixel-wise and inter-class similarity losses with adaptive weights: AICSD. */
-  ICSD(true, weight("pixelwise", 5.0), weight("interclass", 0.00015625)),
+  ICSD(true, weight("pixelwise", 5.0), weight("inter_class_similarity", 0.00015625)),
   /** Global structural and pixel-wise losses: GSSKD. */
-  GSSKD(false, weight("pixelwise", 5.0), weight("structural", 1.0));
+  GSSKD(false, weight("pixelwise", 5.0), weight("global_structural", 1.0));
 
   private static final String SUPERVISED = "supervised";
 
@@ -144,8 +144,8 @@ public enum DistillationMethod {
     return switch (name) {
       case "pixelwise" -> Term.of(PixelwiseLoss.kd(), LOGITS);
       case "pairwise" -> Term.of(PairwiseLoss.skdCvpr19(), FEATURES);
-      case "interclass" -> Term.of(InterClassSimilarityLoss.paper(), LOGITS);
-      case "structural" -> structural();
+      case "inter_class_similarity" -> Term.of(InterClassSimilarityLoss.paper(), LOGITS);
+      case "global_structural" -> structural();
       default -> throw new IllegalArgumentException("no term " + name);
     };
   }
@@ -154,6 +154,6 @@ public enum DistillationMethod {
   private static Term structural() {
     var sampling = Sampling.standard().withIgnoreIndex(UNLABELLED);
     var loss = GlobalStructuralLoss.standard().withSampling(sampling);
-    return Term.of(loss, FEATURES, LOGITS);
+    return Term.of(loss, FEATURES); // the teacher's logits are the tap of that name
   }
 }

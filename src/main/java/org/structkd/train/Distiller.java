@@ -5,28 +5,35 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
+import org.structkd.loss.TrainedPart;
+import org.structkd.metric.Evaluation;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Taps;
+import org.structkd.optim.Optimizer;
 
 /**
- * Trains a student by an objective, with or without a teacher.
+ * Trains a student by an objective, with or without teachers. It knows no task, no data set and no
+ * network: these are the objective, the batches, the evaluation and the networks that it is given.
  *
  * <pre>{@code
  * TrainingOutcome outcome =
- *     new Distiller(config, objective, BatchSource.of(SceneBatches.of(scenes, 16)))
+ *     new Distiller(TrainingConfig.of(1000, 0.01), objective, SceneBatches.of(scenes, 16))
  *         .withTeacher(BundledTeacher.load())
  *         .withCheckpoint(Path.of("student.checkpoint"))
  *         .withListener(progress)
@@ -34,8 +41,12 @@ import org.structkd.objective.Taps;
  * }</pre>
  *
  * <ul>
- *   <li><b>Step:</b> the batch of this step, prepared on another thread; student and teacher;
- *       objective; backward; Adam with the rate of this step.
+ *   <li><b>Step:</b> the batches of this step, prepared on another thread; student and teachers;
+ *       objective; backward; the optimizer with the rate of this step. It reaches all who learn
+ *       whole, or none at all.
+ *   <li><b>Parts of losses</b> ({@link org.structkd.loss.TrainedPart}) are made before the first
+ *       step, learn with the student by its optimizer or against it by their own, are kept in
+ *       checkpoints as {@code part.TERM.NAME}, and closed at the end.
  *   <li><b>Checkpoints:</b> written aside, forced to the disk and renamed. If the file exists,
  *       training continues from it, and ends with the same bits as if it had never stopped, on the
  *       same kind of machine with the same number of threads (a warning tells of another one).
@@ -56,11 +67,14 @@ public final class Distiller {
   private final Objective objective;
   private final BatchSource batches;
   private final List<TrainingListener> listeners = new ArrayList<>();
-  private @Nullable TappedNetwork teacher;
+  private final Teachers teachers = new Teachers();
+  private final Map<String, Optimizer> optimizers = new LinkedHashMap<>();
+  private final Map<String, Double> rateFactors = new LinkedHashMap<>();
   private @Nullable Path checkpoint;
   private @Nullable Evaluation evaluation;
   private @Nullable Device device;
   private String description = "";
+  private long seed;
   private StopSignal stop = new StopSignal();
   private Resume resume = Resume.SAME;
 
@@ -78,13 +92,74 @@ public final class Distiller {
   }
 
   /**
-   * Sets the teacher, whose outputs the objective reads.
+   * Sets the teacher, whose outputs the objective reads by the names of its taps.
    *
-   * @param network on the same device as the student
+   * @param network on the same device as the student; reads the inputs of the batch that it names
    * @return this
    */
   public Distiller withTeacher(TappedNetwork network) {
-    teacher = Objects.requireNonNull(network, "network");
+    teachers.add("", Objects.requireNonNull(network, "network"), Map.of());
+    return this;
+  }
+
+  /**
+   * Adds one of several teachers, whose outputs the objective reads as {@code NAME.tap}.
+   *
+   * @param name of the teacher; replaces one of the same name
+   * @param network as for {@link #withTeacher(TappedNetwork)}
+   * @param inputs the batch's name for each input of the network where it differs, such as
+   *     {"images": "sar"}
+   * @return this
+   * @throws IllegalArgumentException if the network has no such input
+   */
+  public Distiller withTeacher(String name, TappedNetwork network, Map<String, String> inputs) {
+    teachers.add(
+        Objects.requireNonNull(name, "name"),
+        Objects.requireNonNull(network, "network"),
+        Objects.requireNonNull(inputs, "inputs"));
+    return this;
+  }
+
+  /** Adds one of several teachers, which reads inputs by its own names. */
+  public Distiller withTeacher(String name, TappedNetwork network) {
+    return withTeacher(name, network, Map.of());
+  }
+
+  /**
+   * Sets the optimizer of a part that learns against the student. Without it such a part has one
+   * like the student's, with a state of its own. The schedule is the same for all.
+   *
+   * @param term whose loss has the part
+   * @param settings its optimizer
+   * @return this
+   */
+  public Distiller withOptimizer(String term, Optimizer settings) {
+    optimizers.put(
+        Objects.requireNonNull(term, "term"), Objects.requireNonNull(settings, "settings"));
+    return this;
+  }
+
+  /**
+   * Sets the rate of a group of parameters in the student's optimizer.
+   *
+   * @param beginning of their names: "head." of the student's, "part.TERM." of what a loss trains.
+   *     Of several that fit the longest counts
+   * @param factor of the rate, 0 or greater
+   * @return this
+   */
+  public Distiller withRateFactor(String beginning, double factor) {
+    rateFactors.put(Objects.requireNonNull(beginning, "beginning"), factor);
+    return this;
+  }
+
+  /**
+   * Sets the seed of the initial weights of what losses train; 0 without it.
+   *
+   * @param number any number
+   * @return this
+   */
+  public Distiller withSeed(long number) {
+    seed = number;
     return this;
   }
 
@@ -101,9 +176,9 @@ public final class Distiller {
 
   /**
    * Says what else the training depends on, such as seeds: a checkpoint of another description is
-   * refused. A checkpoint knows anyway steps, learning rate, losses with their settings ({@link
-   * org.structkd.objective.Term}), weights, the teacher ({@link TappedNetwork#fingerprint}), and
-   * shape and look of the first batch.
+   * refused. A checkpoint knows anyway steps, optimizers, schedule, losses with their settings
+   * ({@link org.structkd.objective.Term}), weights, the teachers ({@link
+   * TappedNetwork#fingerprint}), and shape and look of the first batch.
    *
    * @param text any text
    * @return this
@@ -183,10 +258,11 @@ public final class Distiller {
    * Trains, or continues to. The student is left in evaluation mode.
    *
    * <p>What can be known is checked before the first step: taps, weights of all steps, the
-   * evaluation, whether a checkpoint can be written. What ends a training later is thrown as it
-   * came, whether out of a term, a listener, the evaluation or the optimizer, and Errors alike;
-   * what a batch source throws is the cause of an IllegalStateException that names the step. Where
-   * the state between two steps is whole, it is saved before.
+   * evaluation, both networks and all terms on the first batch, whether a checkpoint can be
+   * written. What ends a training later is thrown as it came, whether out of a term, a listener,
+   * the evaluation or the optimizer, and Errors alike; what a batch source throws is the cause of
+   * an IllegalStateException that names the step. Where the state between two steps is whole, it is
+   * saved before.
    *
    * @param student to train
    * @return how it ended
@@ -214,37 +290,53 @@ public final class Distiller {
     requireSettings(student);
     try (PointerScope training = new PointerScope();
         FileClaim claim = checkpoint == null ? null : FileClaim.of(checkpoint, Duration.ZERO)) {
-      Device where = where();
       TrainingIdentity identity =
           checkpoint == null
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
-              : new TrainingIdentity(config, objective, teacher, description);
-      AdamOptimizer optimizer = new AdamOptimizer(student.module());
-      TrainingStep update = new TrainingStep(student, teacher, objective, optimizer);
-      Checkpoint start = restored(student, optimizer, identity);
-      if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
-        update.hasMovedBefore();
-      }
-      try (Prefetcher prefetcher =
-          new Prefetcher(batches, start.stepsDone(), config.steps(), stop)) {
-        return new TrainingLoop(
-                config,
-                student,
-                optimizer,
-                update,
-                prefetcher,
-                where,
-                stop,
-                evaluation,
-                new Listeners(listeners),
-                claim,
-                identity,
-                start)
-            .run();
+              : identity();
+      Map<String, TrainedPart> parts = dryRun(student, identity);
+      try (Players players = new Players(student, parts, config, optimizers, rateFactors)) {
+        return trained(players, claim, identity);
       }
     } finally {
       student.module().eval();
     }
+  }
+
+  private TrainingOutcome trained(
+      Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
+      throws IOException {
+    TrainingStep update = new TrainingStep(players, teachers, objective, config);
+    Checkpoint start = restored(players, identity);
+    if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
+      update.hasMovedBefore();
+    }
+    long each = config.accumulate();
+    try (Prefetcher prefetcher =
+        new Prefetcher(batches, start.stepsDone() * each, config.steps() * each, stop)) {
+      return new TrainingLoop(
+              config,
+              players,
+              update,
+              prefetcher,
+              where(),
+              stop,
+              evaluation,
+              new Listeners(listeners),
+              claim,
+              identity,
+              start)
+          .run();
+    }
+  }
+
+  private TrainingIdentity identity() {
+    TrainingIdentity identity = new TrainingIdentity(config, objective, teachers, description);
+    optimizers.forEach((term, own) -> identity.add("optimizer of " + term, own.toString()));
+    rateFactors.forEach(
+        (beginning, factor) -> identity.add("rate factor of " + beginning, factor.toString()));
+    identity.add("seed", Long.toString(seed));
+    return identity;
   }
 
   private Device where() {
@@ -253,13 +345,16 @@ public final class Distiller {
 
   private static void requireUninterrupted() {
     if (Thread.currentThread().isInterrupted()) {
-      throw new TrainingInterruptedException("before its first step; no file has changed");
+      throw interruptedBefore();
     }
   }
 
-  private void requireSettings(TrainableNetwork student) {
-    Set<String> teacherTaps = teacher == null ? Set.of() : teacher.taps();
-    objective.requireTaps(new Taps(student.taps(), teacherTaps));
+  private static TrainingInterruptedException interruptedBefore() {
+    return new TrainingInterruptedException("before its first step; no file has changed");
+  }
+
+  private void requireSettings(TrainableNetwork student) throws IOException {
+    objective.requireTaps(new Taps(student.taps(), teachers.taps()));
     objective.requireWeights(0, config.steps());
     if (config.evaluateEvery() > 0 != (evaluation != null)) {
       throw new IllegalArgumentException(
@@ -275,6 +370,9 @@ public final class Distiller {
               + config.checkpointEvery()
               + " but there is no checkpoint file: call withCheckpoint, or set it to 0");
     }
+    if (checkpoint != null && Files.isDirectory(checkpoint)) {
+      throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
+    }
     if (evaluation != null) {
       try (PointerScope temporaries = new PointerScope()) {
         evaluation.requireFit(student, where());
@@ -282,18 +380,30 @@ public final class Distiller {
     }
   }
 
+  /** Tries the first batch; no parts if the training shall stop before there is one. */
+  private Map<String, TrainedPart> dryRun(
+      TrainableNetwork student, @Nullable TrainingIdentity identity) {
+    try (PointerScope temporaries = new PointerScope();
+        Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
+      Batch batch = first.take(0);
+      if (batch == null) {
+        return Map.of();
+      }
+      if (identity != null) {
+        identity.add(batch);
+      }
+      return DryRun.of(student, teachers, objective, batch.to(where()), seed);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw interruptedBefore();
+    }
+  }
+
   /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
-  private Checkpoint restored(
-      TrainableNetwork student, AdamOptimizer optimizer, @Nullable TrainingIdentity identity)
+  private Checkpoint restored(Players players, @Nullable TrainingIdentity identity)
       throws IOException {
     if (checkpoint == null) {
       return Checkpoint.NONE;
-    }
-    if (Files.isDirectory(checkpoint)) {
-      throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
-    }
-    if (Files.exists(checkpoint)) {
-      lookAtData(identity);
     }
     Checkpoint start =
         Checkpoint.restore(
@@ -302,10 +412,9 @@ public final class Distiller {
               identity.requireSame(checkpoint, stored, resume);
               requireStepsLeft(progress);
             },
-            student.module(),
-            optimizer);
+            players);
     if (start.stepsDone() < config.steps()) {
-      Checkpoint.tryToSave(checkpoint, identity.properties(), student.module(), optimizer, start);
+      Checkpoint.tryToSave(checkpoint, identity.properties(), players, start);
     }
     return start;
   }
@@ -316,20 +425,6 @@ public final class Distiller {
           String.valueOf(checkpoint),
           "at most " + config.steps() + " steps, as this training has",
           progress.stepsDone() + " steps done");
-    }
-  }
-
-  /** Prepares the batch of step 0 once more, to compare it with that of the checkpoint. */
-  private void lookAtData(TrainingIdentity identity) {
-    try (PointerScope temporaries = new PointerScope();
-        Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
-      Batch batch = first.take(0);
-      if (batch != null) {
-        identity.add(batch);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      requireUninterrupted();
     }
   }
 }

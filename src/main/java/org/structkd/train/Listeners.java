@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.structkd.data.SegmentationScore;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 
 /**
@@ -40,6 +40,11 @@ final class Listeners implements TrainingListener {
   }
 
   @Override
+  public void onResume(long stepsDone, int sinceBest) {
+    tell(listener -> listener.onResume(stepsDone, sinceBest));
+  }
+
+  @Override
   public void onStart(long firstStep, long steps) {
     tell(listener -> listener.onStart(firstStep, steps));
   }
@@ -50,8 +55,8 @@ final class Listeners implements TrainingListener {
   }
 
   @Override
-  public void onEvaluation(long stepsDone, SegmentationScore score) {
-    tell(listener -> listener.onEvaluation(stepsDone, score));
+  public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+    tell(listener -> listener.onEvaluation(stepsDone, score, sinceBest));
   }
 
   @Override

@@ -13,18 +13,18 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
-import org.structkd.data.SegmentationScore;
+import org.structkd.metric.Score;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.TermValue;
 
 /**
  * The log of one or several trainings as a CSV file: {@code
- * training,step,learning_rate,total,TERM...,validation_miou}, a row for every tenth step and one
- * for each evaluation. Terms are weighted, as they enter the total.
+ * training,step,learning_rate,total,TERM...,validation_NUMBER}, a row for every tenth step and one
+ * for each evaluation, of its leading number. Terms are weighted, as they enter the total.
  *
  * <pre>{@code
- * MetricsCsv metrics = MetricsCsv.open(folder.resolve("metrics.csv"), objective);
+ * MetricsCsv metrics = MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective);
  * distiller.withListener(metrics.listener("student")).train(student);
  * }</pre>
  *
@@ -42,15 +42,18 @@ public final class MetricsCsv {
    * @param training its name
    * @param step steps done
    * @param total sum of the weighted terms
-   * @param validationMiou of an evaluation
+   * @param validation leading number of an evaluation
    */
-  public record Row(String training, long step, double total, double validationMiou) {}
+  public record Row(String training, long step, double total, double validation) {}
 
   private final Path file;
+  private final String number;
   private final List<String> terms;
 
-  private MetricsCsv(Path file, Set<String> terms) {
+  private MetricsCsv(Path file, String number, Set<String> terms) {
     this.file = file;
+    this.number = number;
+    requireCell("number", number);
     this.terms = List.copyOf(terms);
     terms.forEach(term -> requireCell("term", term));
   }
@@ -59,17 +62,19 @@ public final class MetricsCsv {
    * Makes the file, or goes on with the one that is there.
    *
    * @param file where; its folder must exist
+   * @param number name of the number that leads the evaluations' scores
    * @param objectives of all trainings that shall be in it: their terms, sorted, are its columns
    * @return the log
    * @throws DataFileException if the file is there and has other columns
    * @throws IOException if it cannot be read or written
    */
-  public static MetricsCsv open(Path file, Objective... objectives) throws IOException {
+  public static MetricsCsv open(Path file, String number, Objective... objectives)
+      throws IOException {
     Set<String> terms = new TreeSet<>();
     for (Objective objective : objectives) {
       objective.terms().forEach(term -> terms.add(term.name()));
     }
-    MetricsCsv metrics = new MetricsCsv(file, terms);
+    MetricsCsv metrics = new MetricsCsv(file, number, terms);
     Uninterrupted.run(metrics::makeOrRequire);
     return metrics;
   }
@@ -87,7 +92,7 @@ public final class MetricsCsv {
   }
 
   private String header() {
-    return "training,step,learning_rate,total," + String.join(",", terms) + ",validation_miou";
+    return "training,step,learning_rate,total," + String.join(",", terms) + ",validation_" + number;
   }
 
   /** A name that is one cell as it is, and so may be compared when rows are cut back. */
@@ -202,9 +207,9 @@ public final class MetricsCsv {
     }
 
     @Override
-    public void onEvaluation(long stepsDone, SegmentationScore score) {
-      write(
-          training + "," + stepsDone + ",,," + ",".repeat(terms.size()) + (float) score.meanIou());
+    public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+      float value = (float) score.value(number);
+      write(training + "," + stepsDone + ",,," + ",".repeat(terms.size()) + value);
     }
 
     @Override

@@ -4,6 +4,8 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 
 /** Prepares batches ahead of the training, in order, on one thread of its own. */
 final class Prefetcher implements AutoCloseable {

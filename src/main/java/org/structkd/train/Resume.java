@@ -9,17 +9,17 @@ public enum Resume {
    * The number of steps may be greater than it was.
    *
    * <p>The learning rate then follows the decay of the longer training from the next step on: it
-   * jumps up from where the shorter decay had brought it ({@link LearningRate#poly}: from nearly 0
-   * to base (1 - done / steps)^0.9), a warm restart. So the result is not that of a training that
-   * was as long from its beginning. A weight that depends on the number of steps, as adaptive ones
-   * do, counts as changed.
+   * jumps up from where the shorter decay had brought it ({@link org.structkd.optim.Schedule#poly}:
+   * from nearly 0 to base (1 - done / steps)^0.9), a warm restart. So the result is not that of a
+   * training that was as long from its beginning. A weight that depends on the number of steps, as
+   * adaptive ones do, counts as changed.
    */
   LONGER,
 
   /**
-   * Weights, losses, teacher, batches, learning rate, steps and description may differ: the
-   * training goes on with the new ones, and a warning names what changed. The steps before were
-   * those of the old ones; if all steps were done before, nothing is left to do.
+   * Weights, losses, teachers, batches, optimizer, steps and description may differ: the training
+   * goes on with the new ones, and a warning names what changed. The steps before were those of the
+   * old ones; if all steps were done before, nothing is left to do.
    */
   CHANGED
 }

@@ -1,21 +1,59 @@
 package org.structkd.train;
 
+import java.util.Objects;
+import org.structkd.optim.Adam;
+import org.structkd.optim.Optimizer;
+import org.structkd.optim.Schedule;
+
 /**
- * How long to train and what to do on the way.
+ * How long to train, how each step moves the weights, and what to do on the way.
  *
  * @param steps of the whole training, 1 or more
- * @param learningRate of Adam, by step
+ * @param optimizer of the student, and of the parts of losses that learn with it
+ * @param schedule factor of every optimizer's rate, by step
+ * @param clipNorm largest norm of the gradient that the student's optimizer sees, of all its
+ *     parameters together; 0 for any
+ * @param accumulate batches that a step takes the mean of, 1 or more: step t takes those of the
+ *     source's steps t * accumulate to (t + 1) * accumulate - 1
+ * @param ema share that a step keeps of the average of the student's weights ({@link
+ *     org.structkd.optim.WeightAverage}), less than 1; 0 for no average. With one, the average is
+ *     what is evaluated and what the student has after its training
  * @param evaluateEvery steps between evaluations; 0 for none. Goes with {@link
  *     Distiller#withEvaluation}
  * @param checkpointEvery steps between checkpoints; 0 for none but the last. Goes with {@link
  *     Distiller#withCheckpoint}
  */
 public record TrainingConfig(
-    long steps, LearningRate learningRate, long evaluateEvery, long checkpointEvery) {
+    long steps,
+    Optimizer optimizer,
+    Schedule schedule,
+    double clipNorm,
+    int accumulate,
+    double ema,
+    long evaluateEvery,
+    long checkpointEvery) {
   /** Checks the numbers. */
   public TrainingConfig {
+    Objects.requireNonNull(optimizer, "optimizer");
+    Objects.requireNonNull(schedule, "schedule");
     if (steps < 1) {
       throw new IllegalArgumentException("steps must be 1 or more but is " + steps);
+    }
+    if (!(clipNorm >= 0 && clipNorm < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          "norm to clip at must be greater than 0 and finite, or 0 for none, but is " + clipNorm);
+    }
+    if (accumulate < 1 || accumulate > Long.MAX_VALUE / steps) {
+      throw new IllegalArgumentException(
+          "batches to accumulate must be 1 or more, and with all steps less than 2^63, but are "
+              + accumulate
+              + " for "
+              + steps
+              + " steps");
+    }
+    if (!(ema >= 0 && ema < 1)) {
+      throw new IllegalArgumentException(
+          "share of the average must be at least 0 (no average) and less than 1 but is " + ema);
     }
     if (evaluateEvery < 0 || checkpointEvery < 0) {
       throw new IllegalArgumentException(
@@ -24,5 +62,62 @@ public record TrainingConfig(
               + " and "
               + checkpointEvery);
     }
+  }
+
+  /**
+   * {@return a training by Adam with polynomial decay of power 0.9, and nothing else}
+   *
+   * @param steps of the whole training
+   * @param rate of the first step
+   */
+  public static TrainingConfig of(long steps, double rate) {
+    return new TrainingConfig(steps, new Adam(rate), Schedule.poly(), 0, 1, 0, 0, 0);
+  }
+
+  /** {@return the same with another optimizer} */
+  public TrainingConfig withOptimizer(Optimizer other) {
+    return new TrainingConfig(
+        steps, other, schedule, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery);
+  }
+
+  /** {@return the same with another schedule} */
+  public TrainingConfig withSchedule(Schedule other) {
+    return new TrainingConfig(
+        steps, optimizer, other, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery);
+  }
+
+  /** {@return the same with gradients clipped at a norm} */
+  public TrainingConfig withClipNorm(double norm) {
+    return new TrainingConfig(
+        steps, optimizer, schedule, norm, accumulate, ema, evaluateEvery, checkpointEvery);
+  }
+
+  /** {@return the same with several batches for each step} */
+  public TrainingConfig withAccumulate(int batches) {
+    return new TrainingConfig(
+        steps, optimizer, schedule, clipNorm, batches, ema, evaluateEvery, checkpointEvery);
+  }
+
+  /** {@return the same with an average of the weights} */
+  public TrainingConfig withEma(double share) {
+    return new TrainingConfig(
+        steps, optimizer, schedule, clipNorm, accumulate, share, evaluateEvery, checkpointEvery);
+  }
+
+  /** {@return the same with an evaluation after every so many steps} */
+  public TrainingConfig withEvaluateEvery(long interval) {
+    return new TrainingConfig(
+        steps, optimizer, schedule, clipNorm, accumulate, ema, interval, checkpointEvery);
+  }
+
+  /** {@return the same with a checkpoint after every so many steps} */
+  public TrainingConfig withCheckpointEvery(long interval) {
+    return new TrainingConfig(
+        steps, optimizer, schedule, clipNorm, accumulate, ema, evaluateEvery, interval);
+  }
+
+  /** The rate of the student's optimizer at a step. */
+  double rateAt(long step) {
+    return optimizer.rate() * schedule.at(step, steps);
   }
 }

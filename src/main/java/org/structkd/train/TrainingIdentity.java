@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
@@ -17,16 +18,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
-import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 
 /**
- * What a training is, as named strings that a checkpoint keeps: steps, learning rate, losses with
- * their settings, weights, teacher, batches and description. A checkpoint whose strings differ is
- * one of another training.
+ * What a training is, as named strings that a checkpoint keeps: steps, optimizer, losses with their
+ * settings, weights, teachers, batches and description. A checkpoint whose strings differ is one of
+ * another training.
  */
 final class TrainingIdentity {
   private static final Logger LOG = LoggerFactory.getLogger(TrainingIdentity.class);
@@ -35,10 +36,9 @@ final class TrainingIdentity {
   private static final String PREFIX = "training ";
 
   private static final String STEPS = "steps";
+  private static final String DATA = "data";
 
-  /**
-   * Elements of the images that are looked at: enough to tell data apart, few enough for a step.
-   */
+  /** Elements of a tensor that are looked at: enough to tell data apart, few enough for a step. */
   private static final long SAMPLED_ELEMENTS = 4096;
 
   /** Longest value that is kept as it is, so that messages stay readable. */
@@ -49,28 +49,36 @@ final class TrainingIdentity {
   private final Map<String, String> fixed = new LinkedHashMap<>();
 
   TrainingIdentity(
-      TrainingConfig config,
-      Objective objective,
-      @Nullable TappedNetwork teacher,
-      String description) {
+      TrainingConfig config, Objective objective, Teachers teachers, String description) {
     this.steps = config.steps();
     this.objective = objective;
-    fixed.put("learning rate", config.learningRate().toString());
-    fixed.put("teacher", teacher == null ? "none" : teacher.fingerprint());
+    fixed.put("optimizer", config.optimizer().toString());
+    fixed.put("schedule", config.schedule().toString());
+    fixed.put("clip norm", Double.toString(config.clipNorm()));
+    fixed.put("accumulate", Integer.toString(config.accumulate()));
+    fixed.put("average", Double.toString(config.ema()));
+    fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
   }
 
-  /** Adds what the batch of step 0 tells of the data; does nothing the second time. */
+  /** Adds a setting of the training. */
+  void add(String name, String value) {
+    fixed.put(name, value);
+  }
+
+  /** Adds what the batch of step 0 tells of the data. */
   void add(Batch first) {
-    if (fixed.containsKey("data")) {
-      return;
-    }
     try (PointerScope temporaries = new PointerScope()) {
-      fixed.put("images", describe(first.images()));
-      fixed.put("labels", describe(first.labels()));
-      fixed.put(
-          "data", "images " + summary(first.images()) + ", labels " + summary(first.labels()));
+      List<String> looks = new ArrayList<>();
+      new TreeMap<>(first.inputs()).forEach((name, tensor) -> add("input", name, tensor, looks));
+      new TreeMap<>(first.targets()).forEach((name, tensor) -> add("target", name, tensor, looks));
+      fixed.put(DATA, String.join(", ", looks));
     }
+  }
+
+  private void add(String kind, String name, Tensor tensor, List<String> looks) {
+    fixed.put(kind + " " + name, describe(tensor));
+    looks.add(name + " " + summary(tensor));
   }
 
   private static String describe(Tensor tensor) {
@@ -167,8 +175,8 @@ final class TrainingIdentity {
     if (resume == Resume.LONGER && steps > stepsBefore) {
       before.put(STEPS, now.get(STEPS));
     }
-    if (!now.containsKey("data")) { // stopped before there was a batch
-      before.keySet().removeAll(List.of("images", "labels", "data"));
+    if (!now.containsKey(DATA)) { // stopped before there was a batch
+      before.keySet().removeIf(name -> name.equals(DATA) || name.matches("(input|target) .*"));
     }
     List<String> wanted = new ArrayList<>();
     List<String> found = new ArrayList<>();

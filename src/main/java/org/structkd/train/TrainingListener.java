@@ -1,7 +1,7 @@
 package org.structkd.train;
 
 import java.nio.file.Path;
-import org.structkd.data.SegmentationScore;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 
 /**
@@ -9,6 +9,15 @@ import org.structkd.objective.StepLoss;
  * method throws ends the training, once the other listeners were told, too, and the state is saved.
  */
 public interface TrainingListener {
+  /**
+   * Training continues from a checkpoint; told before {@link #onStart}.
+   *
+   * @param stepsDone so far
+   * @param sinceBest evaluations so far after the best one; 0 if that was the last, or there was
+   *     none
+   */
+  default void onResume(long stepsDone, int sinceBest) {}
+
   /**
    * Training begins or continues.
    *
@@ -34,12 +43,13 @@ public interface TrainingListener {
   default void onWarning(String sentence) {}
 
   /**
-   * The student was evaluated.
+   * The student was evaluated, and has the weights that were.
    *
    * @param stepsDone so far
    * @param score what it is worth
+   * @param sinceBest evaluations after the best one, by the leading number: 0 if this is the best
    */
-  default void onEvaluation(long stepsDone, SegmentationScore score) {}
+  default void onEvaluation(long stepsDone, Score score, int sinceBest) {}
 
   /**
    * A checkpoint is whole on the disk.

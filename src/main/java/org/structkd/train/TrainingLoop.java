@@ -1,16 +1,17 @@
 package org.structkd.train;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.structkd.data.SegmentationScore;
-import org.structkd.internal.ModuleModes;
+import org.structkd.data.Batch;
 import org.structkd.internal.NativeCall;
-import org.structkd.model.TrainableNetwork;
+import org.structkd.metric.Evaluation;
+import org.structkd.metric.Score;
 import org.structkd.objective.SilentTerms;
 import org.structkd.objective.StepLoss;
 
@@ -28,8 +29,7 @@ final class TrainingLoop {
   private static final long WARM_UP_STEPS = 10;
 
   private final TrainingConfig config;
-  private final TrainableNetwork student;
-  private final AdamOptimizer optimizer;
+  private final Players players;
   private final TrainingStep update;
   private final Prefetcher prefetcher;
   private final Device where;
@@ -45,6 +45,8 @@ final class TrainingLoop {
   private long timedSteps;
   private long stepNanos;
   private boolean evaluated;
+  private double best;
+  private int sinceBest;
 
   /**
    * A loop that goes on from {@code start}.
@@ -54,8 +56,7 @@ final class TrainingLoop {
    */
   TrainingLoop(
       TrainingConfig config,
-      TrainableNetwork student,
-      AdamOptimizer optimizer,
+      Players players,
       TrainingStep update,
       Prefetcher prefetcher,
       Device where,
@@ -66,8 +67,7 @@ final class TrainingLoop {
       @Nullable TrainingIdentity identity,
       Checkpoint start) {
     this.config = config;
-    this.student = student;
-    this.optimizer = optimizer;
+    this.players = players;
     this.update = update;
     this.prefetcher = prefetcher;
     this.where = where;
@@ -82,12 +82,17 @@ final class TrainingLoop {
     timedSteps = start.timedSteps();
     stepNanos = start.stepNanos();
     evaluated = start.evaluated();
+    best = start.best();
+    sinceBest = start.sinceBest();
   }
 
   TrainingOutcome run() throws IOException {
     try {
+      if (stepsDone > 0) {
+        told.onResume(stepsDone, sinceBest);
+      }
       told.onStart(stepsDone, config.steps());
-      ModuleModes.train(student.module());
+      players.train();
       evaluateIfDue();
       while (stepsDone < config.steps() && !stop.isRequested()) {
         requireUninterrupted();
@@ -98,6 +103,7 @@ final class TrainingLoop {
         }
       }
       save();
+      players.finish();
       TrainingOutcome outcome =
           new TrainingOutcome(
               stepsDone,
@@ -158,9 +164,18 @@ final class TrainingLoop {
     if (evaluated || evaluation == null) {
       return;
     }
-    SegmentationScore score = evaluation.of(student, where);
+    players.evaluate(evaluation, where, this::take);
+  }
+
+  private void take(Score score) {
     evaluated = true;
-    told.onEvaluation(stepsDone, score);
+    if (score.isBetterThan(best) || Double.isNaN(best)) {
+      best = score.leading().value();
+      sinceBest = 0;
+    } else {
+      sinceBest++;
+    }
+    told.onEvaluation(stepsDone, score, sinceBest);
   }
 
   private boolean isDue(long interval) {
@@ -170,21 +185,18 @@ final class TrainingLoop {
   private void step() {
     long start = System.nanoTime();
     try (PointerScope temporaries = new PointerScope()) {
-      Batch batch = nextBatch();
-      if (batch == null) {
+      List<Batch> batches = nextBatches();
+      if (batches.isEmpty()) {
         return;
       }
-      Tensor images = Devices.moved(batch.images(), where);
-      Tensor labels = Devices.moved(batch.labels(), where);
-      double rate = config.learningRate().at(stepsDone, config.steps());
-      StepLoss loss = update.take(images, labels, stepsDone, rate);
+      StepLoss loss = update.take(batches, stepsDone);
       stepsDone++;
       if (stepsDone - firstStep > WARM_UP_STEPS) {
         timedSteps++;
         stepNanos += System.nanoTime() - start;
       }
       evaluated = !isDue(config.evaluateEvery());
-      told.onStep(loss, rate);
+      told.onStep(loss, config.rateAt(loss.step()));
       silentTerms.after(loss).forEach(this::warn);
     }
   }
@@ -194,17 +206,21 @@ final class TrainingLoop {
     told.onWarning(sentence);
   }
 
-  /** The batch of this step; null if the training shall stop, or its thread is interrupted. */
-  private @Nullable Batch nextBatch() {
+  /** The batches of this step; none if the training shall stop, or its thread is interrupted. */
+  private List<Batch> nextBatches() {
+    List<Batch> batches = new ArrayList<>();
     try {
-      Batch batch = prefetcher.take(stepsDone);
-      if (batch != null && identity != null && stepsDone == 0) {
-        identity.add(batch);
+      for (int i = 0; i < config.accumulate(); i++) {
+        Batch batch = prefetcher.take(stepsDone * config.accumulate() + i);
+        if (batch == null) {
+          return List.of();
+        }
+        batches.add(batch.to(where));
       }
-      return batch;
+      return batches;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return null;
+      return List.of();
     }
   }
 
@@ -213,8 +229,8 @@ final class TrainingLoop {
     if (claim == null || saved.stepsDone() == stepsDone && saved.evaluated() == evaluated) {
       return;
     }
-    saved = new Checkpoint(stepsDone, timedSteps, stepNanos, evaluated);
-    Checkpoint.save(claim, identity.properties(), student.module(), optimizer, saved);
+    saved = new Checkpoint(stepsDone, timedSteps, stepNanos, evaluated, best, sinceBest);
+    Checkpoint.save(claim, identity.properties(), players, saved);
     told.onCheckpoint(stepsDone, claim.file());
   }
 }

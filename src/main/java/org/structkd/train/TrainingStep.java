@@ -1,39 +1,41 @@
 package org.structkd.train;
 
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.StringTensorDict;
-import org.bytedeco.pytorch.StringTensorDictItem;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.jspecify.annotations.Nullable;
-import org.structkd.internal.NativeOps;
-import org.structkd.model.TappedNetwork;
-import org.structkd.model.TrainableNetwork;
+import org.bytedeco.pytorch.global.torch;
+import org.structkd.data.Batch;
+import org.structkd.internal.Scopes;
+import org.structkd.loss.TrainedPart;
+import org.structkd.model.StateDict;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.StepLoss;
+import org.structkd.objective.TermValue;
+import org.structkd.objective.WeightedTerm;
 
 /**
- * One step of a training: reaches the student whole or not at all. Weights are moved only after all
- * gradients were found usable, and buffers, such as the running means that forward itself changes,
- * are put back where a step fails.
+ * One step of a training: reaches all players whole or none at all. Weights are moved only after
+ * the gradients of all were found usable, and buffers, such as the running means that forward
+ * itself changes, are put back where a step fails.
  */
 final class TrainingStep {
-  private final TrainableNetwork student;
-  private final @Nullable TappedNetwork teacher;
+  private final Players players;
+  private final Teachers teachers;
   private final Objective objective;
+  private final TrainingConfig config;
   private final GradientCheck gradients;
-  private final AdamOptimizer optimizer;
-  private final TensorVector bufferVector;
-  private final Tensor[] buffers;
-  private final Tensor[] buffersBefore;
+  private final Buffers buffers;
   private boolean hasMoved;
   private boolean torn;
 
@@ -42,82 +44,146 @@ final class TrainingStep {
    *
    * @throws IllegalArgumentException if nothing of the student can be trained
    */
-  TrainingStep(
-      TrainableNetwork student,
-      @Nullable TappedNetwork teacher,
-      Objective objective,
-      AdamOptimizer optimizer) {
-    this.student = student;
-    this.teacher = teacher;
+  TrainingStep(Players players, Teachers teachers, Objective objective, TrainingConfig config) {
+    this.players = players;
+    this.teachers = teachers;
     this.objective = objective;
-    this.optimizer = optimizer;
-    gradients = new GradientCheck(objective, student.module());
-    requireTrainable(student.module());
-    bufferVector = student.module().buffers();
-    buffers = tensors(bufferVector);
-    buffersBefore = clones(buffers);
+    this.config = config;
+    gradients = new GradientCheck(objective, players.learningTogether());
+    requireTrainable();
+    buffers = new Buffers(players.modules());
   }
 
-  private static void requireTrainable(Module module) {
-    for (Tensor parameter : tensors(module.parameters())) {
-      if (parameter.requires_grad()) {
-        return;
-      }
+  private void requireTrainable() {
+    if (weights().values().stream().noneMatch(Tensor::requires_grad)) {
+      throw new IllegalArgumentException(
+          "no parameter of the student requires a gradient: nothing would be learned");
     }
-    throw new IllegalArgumentException(
-        "no parameter of the student requires a gradient: nothing would be learned");
+  }
+
+  private Map<String, Tensor> weights() {
+    return StateDict.parametersOf(players.student().module());
   }
 
   /**
    * Does the step.
    *
-   * @param images on the device of the networks
-   * @param labels beside them
+   * @param batches on the device of the networks; the step takes their mean
    * @param step counted from 0
-   * @param learningRate of this step
    * @return what was minimised, in the caller's PointerScope
-   * @throws DivergedException if a term or a gradient is not finite; the student is as before
+   * @throws DivergedException if a term, a gradient or a buffer is not finite; all players are as
+   *     before
    * @throws IllegalArgumentException if a term refuses its inputs, or no weight moves
    */
-  StepLoss take(Tensor images, Tensor labels, long step, double learningRate) {
-    copy(buffers, buffersBefore);
+  StepLoss take(List<Batch> batches, long step) {
+    buffers.remember();
     boolean done = false;
     try {
-      StepLoss loss = objective.compute(inputs(images, labels, step));
-      optimizer.zeroGrad();
-      loss.total().backward();
-      gradients.require(step, () -> inputs(images, labels, step));
-      requireFiniteBuffers(step);
-      torn = true;
-      if (hasMoved) {
-        optimizer.step(learningRate);
-      } else {
-        moveForTheFirstTime(loss, learningRate);
-      }
-      torn = false;
+      players.zeroGrad();
+      StepLoss loss = batches.size() == 1 ? learn(batches.get(0), step, 1) : mean(batches, step);
+      move(loss);
       done = true;
       return loss;
-    } catch (DivergedException e) {
-      throw e.with(stateBefore(images));
     } finally {
       if (!done) {
-        copy(buffersBefore, buffers);
+        buffers.putBack();
       }
     }
   }
 
-  /** A huge image can leave every gradient finite and running statistics not. */
-  private void requireFiniteBuffers(long step) {
-    if (Double.isFinite(NativeOps.largestValue(bufferVector))) {
+  /** Differentiates what one of several batches gives, and adds it to the gradients. */
+  private StepLoss learn(Batch batch, long step, int of) {
+    try {
+      StepInputs inputs = inputs(batch, step);
+      StepLoss loss;
+      try (Players.Turn turn = players.studentsTurn()) {
+        loss = objective.compute(inputs);
+        share(loss.total(), of).backward();
+        gradients.require(step, () -> inputs(batch, step));
+      }
+      learnAgainst(inputs, of);
+      buffers.requireFinite(step);
+      return loss;
+    } catch (DivergedException e) {
+      throw e.with(stateBefore(batch));
+    }
+  }
+
+  private static Tensor share(Tensor loss, int of) {
+    return of == 1 ? loss : loss.div(new Scalar(of));
+  }
+
+  /** Differentiates what the opponents of the student minimise, out of its graph. */
+  private void learnAgainst(StepInputs inputs, int of) {
+    if (players.opponents().isEmpty()) {
       return;
     }
-    StringTensorDict named = student.module().named_buffers();
-    for (long i = 0; i < named.size(); i++) {
-      StringTensorDictItem item = named.get(i);
-      if (!isFinite(item.value())) {
-        throw DivergedException.ofBuffer(item.key().getString(), step);
+    Map<String, Tensor> apart = new HashMap<>();
+    inputs.student().forEach((tap, output) -> apart.put(tap, output.detach()));
+    StepInputs detached =
+        new StepInputs(
+            apart,
+            inputs.teacher(),
+            inputs.targets(),
+            inputs.inputs(),
+            inputs.parts(),
+            inputs.step());
+    for (WeightedTerm term : objective.terms()) {
+      if (players.parts().get(term.name()) instanceof TrainedPart.Opponent opponent) {
+        share(opponent.objective(term.inputs(detached)), of).backward();
+        GradientCheck.requireOfOpponent(
+            term.name(), players.opponents().get(term.name()).parameters(), inputs.step());
       }
     }
+  }
+
+  /** Several batches one by one, so that the outputs of one of them are in memory at a time. */
+  private StepLoss mean(List<Batch> batches, long step) {
+    List<TermValue> sums = new ArrayList<>();
+    for (Batch batch : batches) {
+      try (PointerScope temporaries = new PointerScope()) {
+        List<TermValue> values = learn(batch, step, batches.size()).terms();
+        for (int i = 0; i < values.size(); i++) {
+          if (sums.size() == i) {
+            sums.add(values.get(i));
+          } else {
+            sums.set(i, sum(sums.get(i), values.get(i)));
+          }
+        }
+      }
+    }
+    List<TermValue> means =
+        sums.stream()
+            .map(
+                sum ->
+                    new TermValue(
+                        sum.name(), sum.weight(), sum.value() / batches.size(), sum.tookPart()))
+            .toList();
+    double total = means.stream().mapToDouble(TermValue::weighted).sum();
+    return new StepLoss(Scopes.resultOf(() -> torch.tensor(total).squeeze()), step, means);
+  }
+
+  private static TermValue sum(TermValue one, TermValue other) {
+    OptionalLong tookPart =
+        one.tookPart().isEmpty() || other.tookPart().isEmpty()
+            ? OptionalLong.empty()
+            : OptionalLong.of(one.tookPart().getAsLong() + other.tookPart().getAsLong());
+    return new TermValue(one.name(), one.weight(), one.value() + other.value(), tookPart);
+  }
+
+  private void move(StepLoss loss) {
+    long step = loss.step();
+    if (config.clipNorm() > 0) {
+      players.optimizer().clip(config.clipNorm());
+    }
+    torn = true;
+    if (hasMoved) {
+      players.step(config.schedule().at(step, config.steps()));
+    } else {
+      moveForTheFirstTime(loss);
+    }
+    players.average(step);
+    torn = false;
   }
 
   /** Whether a step failed while it moved the weights: then they are those of no step. */
@@ -125,9 +191,11 @@ final class TrainingStep {
     return torn;
   }
 
-  private StepInputs inputs(Tensor images, Tensor labels, long step) {
-    Map<String, Tensor> teacherTaps = teacher == null ? Map.of() : teacher.infer(images);
-    return new StepInputs(student.forward(images), teacherTaps, labels, step);
+  private StepInputs inputs(Batch batch, long step) {
+    Map<String, Tensor> teacherTaps = teachers.infer(batch.inputs());
+    Map<String, Tensor> studentTaps = players.student().forward(batch.inputs());
+    return new StepInputs(
+        studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step);
   }
 
   /**
@@ -142,22 +210,28 @@ final class TrainingStep {
    * Weights and rates can be so small that the student's numbers cannot take in what they change.
    * Weights that are 0 take in anything and prove nothing.
    */
-  private void moveForTheFirstTime(StepLoss loss, double learningRate) {
-    Tensor[] parameters = tensors(student.module().parameters());
-    Tensor[] before = clones(parameters);
-    optimizer.step(learningRate);
+  private void moveForTheFirstTime(StepLoss loss) {
+    Map<String, Tensor> weights = weights();
+    Map<String, Tensor> before = new LinkedHashMap<>();
+    weights.forEach((name, weight) -> before.put(name, weight.detach().clone()));
+    double rate = config.rateAt(loss.step());
+    players.step(config.schedule().at(loss.step(), config.steps()));
     boolean canTell = false;
-    for (int i = 0; i < before.length && !hasMoved; i++) {
-      Tensor counts = before[i].ne(new Scalar(0));
+    for (Map.Entry<String, Tensor> weight : before.entrySet()) {
+      Tensor counts = weight.getValue().ne(new Scalar(0));
       canTell |= counts.any().item_bool();
-      hasMoved = before[i].ne(parameters[i]).logical_and(counts).any().item_bool();
+      Tensor now = weights.get(weight.getKey());
+      hasMoved = weight.getValue().ne(now).logical_and(counts).any().item_bool();
+      if (hasMoved) {
+        return;
+      }
     }
-    if (canTell && !hasMoved && loss.value() != 0) { // a batch without labels may come first
+    if (canTell && loss.value() != 0) { // a batch without labels may come first
       throw new IllegalArgumentException(
           "step "
               + loss.step()
               + " moved no weight of the student that is not 0: its learning rate is "
-              + learningRate
+              + rate
               + ", the weights of its terms are "
               + loss.terms().stream()
                   .map(term -> term.name() + " " + term.weight())
@@ -167,45 +241,31 @@ final class TrainingStep {
   }
 
   /** What is true where a step ends before the weights were moved. */
-  private String stateBefore(Tensor images) {
+  private String stateBefore(Batch batch) {
+    String state = "the student is as it was before this step";
     try (PointerScope temporaries = new PointerScope()) {
-      for (long image = 0; image < images.size(0); image++) {
-        if (!isFinite(images.select(0, image))) {
-          return "the student is as it was before this step; image "
-              + image
-              + " of the batch is not finite itself";
+      for (Map.Entry<String, Tensor> input : new TreeMap<>(batch.inputs()).entrySet()) {
+        for (long example = 0; example < input.getValue().size(0); example++) {
+          if (!isFinite(input.getValue().select(0, example))) {
+            return state
+                + "; example "
+                + example
+                + " of the batch's \""
+                + input.getKey()
+                + "\" is not finite itself";
+          }
         }
       }
-      StringTensorDict parameters = student.module().named_parameters();
-      for (long i = 0; i < parameters.size(); i++) {
-        StringTensorDictItem item = parameters.get(i);
-        if (!isFinite(item.value())) {
-          return "the student is as it was before this step, and its \""
-              + item.key().getString()
-              + "\" was not finite before";
+      for (Map.Entry<String, Tensor> weight : weights().entrySet()) {
+        if (!isFinite(weight.getValue())) {
+          return state + ", and its \"" + weight.getKey() + "\" was not finite before";
         }
       }
-      return "the student is as it was before this step";
+      return state;
     }
   }
 
   private static boolean isFinite(Tensor tensor) {
     return tensor.isfinite().all().item_bool();
-  }
-
-  private static Tensor[] tensors(TensorVector vector) {
-    Tensor[] tensors = new Tensor[(int) vector.size()];
-    Arrays.setAll(tensors, i -> vector.get(i));
-    return tensors;
-  }
-
-  private static Tensor[] clones(Tensor[] tensors) {
-    return Arrays.stream(tensors).map(tensor -> tensor.detach().clone()).toArray(Tensor[]::new);
-  }
-
-  private static void copy(Tensor[] from, Tensor[] to) {
-    for (int i = 0; i < from.length; i++) {
-      to[i].copy_(from[i]);
-    }
   }
 }

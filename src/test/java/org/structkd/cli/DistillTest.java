@@ -367,7 +367,7 @@ class DistillTest {
   @Test
   void aChangedRunTakesWeightsOfItsOwnMethod() throws IOException {
     Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder, "--method", "interclass").status());
+    assertEquals(0, distill(folder, "--method", "inter_class_similarity").status());
     Cli changed =
         Cli.run(
             "distill",
@@ -375,12 +375,12 @@ class DistillTest {
             folder,
             "--resume-changed",
             "--weights",
-            "interclass=1e-4",
+            "inter_class_similarity=1e-4",
             "--labelled",
             64);
     assertEquals(0, changed.status(), changed.err());
     String settings = Files.readString(folder.resolve("config.json"));
-    assertTrue(settings.contains("\"interclass\": 1.0E-4"), settings);
+    assertTrue(settings.contains("\"inter_class_similarity\": 1.0E-4"), settings);
     assertTrue(settings.contains("\"labelled\": 64"), settings);
     refused(
         Cli.run("distill", "--resume", folder, "--resume-changed", "--batch", 130),

@@ -189,7 +189,9 @@ class VerifyGoldenTest {
     Cli cli = Cli.run("verify-golden", "--help");
     assertEquals(0, cli.status());
     for (String part :
-        new String[] {"reference, cpu, cuda, cuda-emulated", "Default: cpu", "f32, f64"}) {
+        new String[] {
+          "reference, cpu, cuda, cuda-emulated, composed", "Default: cpu", "f32, f64"
+        }) {
       assertTrue(cli.out().contains(part), cli.out());
     }
   }

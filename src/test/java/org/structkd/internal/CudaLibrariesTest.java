@@ -9,10 +9,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.loss.PairwiseLoss;
 import org.structkd.testing.ChildJvm;
 
 /** A JVM on a machine without a GPU says what is missing and keeps working on the CPU. */
@@ -34,7 +34,7 @@ class CudaLibrariesTest {
       System.out.println(NativeOps.cudaProblem());
       System.out.println(NativeOps.cudaProblem());
       Tensor map = torch.ones(1, 2, 2, 2);
-      Tensor none = NativeOps.pairwise(map, map, new TensorOptional(), 1, 1, 1e-12, 0, 0);
+      Tensor none = PairwiseLoss.skdCvpr19().forward(map, map);
       System.out.println("loss " + none.item_double());
     }
   }

@@ -13,11 +13,13 @@ import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.testing.Tensors;
 
 /** What every kernel loss promises as a node of LibTorch's autograd graph. */
+@Tag("emulated")
 class AutogradTest {
   private PointerScope scope;
 

@@ -10,21 +10,22 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeOps;
+import org.structkd.internal.Operator;
 import org.structkd.testing.Tensors;
 
 /** What every loss says about maps that it cannot take, whichever of the two it is. */
+@Tag("emulated")
 class BadInputTest {
   private PointerScope scope;
 
@@ -146,6 +147,17 @@ class BadInputTest {
   }
 
   /** The operators check devices, too: C++ and Python callers come without Java's checks. */
+  /** The kernel asks LibTorch's floor for scratch, and what that throws must come through. */
+  @Test
+  void moreScratchThanThereIs() {
+    // K x K sums are 2^47 bytes, beyond the addresses of a process; the map is a single number.
+    Tensor map = torch.zeros(1, 1, 1, 1).expand(1, 1 << 22, 2, 2);
+    Losses.Named loss =
+        losses().stream().filter(l -> l.name().startsWith("inter-class")).findFirst().orElseThrow();
+    String said = assertThrows(StructkdException.class, () -> loss.forward(map, map)).getMessage();
+    assertTrue(said.matches("out of memory: [0-9]+ bytes"), said);
+  }
+
   @Test
   void operatorsNameBothDevices() {
     String said =
@@ -154,13 +166,14 @@ class BadInputTest {
                 () ->
                     NativeCall.of(
                         () ->
-                            NativeOps.pixelwise(
+                            Operator.call(
+                                "pixelwise",
                                 good(),
                                 good(),
-                                new TensorOptional(torch.ones(2, 3, 5).to(meta(), ScalarType.Byte)),
-                                1,
-                                1,
-                                1,
+                                torch.ones(2, 3, 5).to(meta(), ScalarType.Byte),
+                                "kl_teacher_student",
+                                "pixels",
+                                1.0,
                                 true)))
             .getMessage();
     assertTrue(said.startsWith("pixel-wise loss: mask is on meta"), said);
@@ -170,8 +183,16 @@ class BadInputTest {
                 () ->
                     NativeCall.of(
                         () ->
-                            NativeOps.pairwise(
-                                good(), elsewhere(), new TensorOptional(), 1, 1, 1e-12, 0, 0)))
+                            Operator.call(
+                                "pairwise",
+                                good(),
+                                elsewhere(),
+                                null,
+                                "differentiable",
+                                "max",
+                                1e-12,
+                                "per_image",
+                                "exact")))
             .getMessage();
     assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
   }

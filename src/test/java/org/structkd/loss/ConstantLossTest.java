@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.GlobalStructuralLoss.Comparison;
 import org.structkd.loss.InterClassSimilarityLoss.Mode;
@@ -19,6 +20,7 @@ import org.structkd.loss.Sampling.Strategy;
 import org.structkd.testing.Tensors;
 
 /** A setting that makes a loss constant is refused, and no other one. */
+@Tag("emulated")
 class ConstantLossTest {
   private static final InterClassSimilarityLoss PAPER = InterClassSimilarityLoss.paper();
   private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();

@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.internal.NativeCall;
@@ -24,6 +25,7 @@ import org.structkd.testing.Tensors;
  * Values of the released code (MaryAhn/GSKD 641ddeb, its comparison of gathered rows) and of
  * restatements of its variants and of the whole loss with features read correctly.
  */
+@Tag("emulated")
 class GlobalStructuralGoldenTest {
   private PointerScope scope;
   private String before;

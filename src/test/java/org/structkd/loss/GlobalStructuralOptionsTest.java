@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.structkd.loss.GlobalStructuralLoss.BatchRule;
@@ -22,6 +23,7 @@ import org.structkd.loss.Sampling.Strategy;
 import org.structkd.testing.Tensors;
 
 /** The comparisons without a kernel, the options of the config, and what is refused. */
+@Tag("emulated")
 class GlobalStructuralOptionsTest {
   private static final GlobalStructuralLoss ROWS =
       GlobalStructuralLoss.standard().withShuffle(Shuffle.NONE).withGroupWidth(2);

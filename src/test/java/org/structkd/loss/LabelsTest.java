@@ -13,14 +13,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeOps;
+import org.structkd.testing.OnBackend;
 import org.structkd.testing.Tensors;
 
 /** Labels of every integer type and size, with pixels of no class: one rule for all losses. */
+@Tag("emulated")
 class LabelsTest {
   private static final int VOID = 255;
   private static final ScalarType[] TYPES = {
@@ -155,12 +156,12 @@ class LabelsTest {
     GlobalStructuralLoss loss = GlobalStructuralLoss.standard().withSampling(sampling);
     int[] labels = draw(16, 16);
     requireClassesInOrder(loss, labels);
-    String before = NativeCall.of(() -> NativeOps.useBackend("reference"));
-    try {
-      requireClassesInOrder(loss, labels);
-    } finally {
-      NativeCall.of(() -> NativeOps.useBackend(before));
-    }
+    OnBackend.of(
+        "reference",
+        () -> {
+          requireClassesInOrder(loss, labels);
+          return true;
+        });
   }
 
   /** Eight samples of each of the three classes, and no other. */

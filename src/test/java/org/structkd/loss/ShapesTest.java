@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +22,7 @@ import org.structkd.loss.Sampling.Strategy;
 import org.structkd.testing.Tensors;
 
 /** Tokens [B, N, C] and vectors [B, C] beside maps, and maps that pooling makes equal. */
+@Tag("emulated")
 class ShapesTest {
   private static final PixelwiseLoss KD = PixelwiseLoss.kd().withTemperature(4);
   private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();

@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -28,6 +29,7 @@ import org.structkd.loss.Loss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.testing.Tensors;
 
+@Tag("emulated")
 class ObjectiveTest {
   private static final Loss MEAN_SQUARE = // of a student's tap alone: easy to foretell
       inputs -> inputs.student("features").square().mean();
@@ -73,14 +75,16 @@ class ObjectiveTest {
             new WeightedTerm("supervised", 1.0, Term.of(new CrossEntropyLoss(255), "logits")),
             new WeightedTerm("pairwise", 0.5, Term.of(PairwiseLoss.skdCvpr19(), "features")),
             new WeightedTerm(
-                "interClass", 0.01, Term.of(InterClassSimilarityLoss.paper(), "logits")));
+                "inter_class_similarity",
+                0.01,
+                Term.of(InterClassSimilarityLoss.paper(), "logits")));
     StepInputs inputs = anyStep(7);
     StepLoss loss = objective.compute(inputs);
     assertEquals(7, loss.step());
     assertEquals(loss.value(), loss.total().item_double(), 1e-12);
     assertEquals(0.5 * loss.term("pairwise").value(), loss.term("pairwise").weighted(), 1e-15);
     assertEquals(
-        List.of("supervised", "pairwise", "interClass"),
+        List.of("supervised", "pairwise", "inter_class_similarity"),
         loss.terms().stream().map(TermValue::name).toList());
     double expected =
         PairwiseLoss.skdCvpr19()

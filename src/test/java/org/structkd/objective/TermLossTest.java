@@ -17,6 +17,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
@@ -26,6 +27,7 @@ import org.structkd.loss.Sampling;
 import org.structkd.testing.Tensors;
 
 /** What terms read, what they count, and what is told about their gradients. */
+@Tag("emulated")
 class TermLossTest {
   private static final MapLoss SQUARED_GAP = (s, t) -> s.sub(t).square().mean();
 

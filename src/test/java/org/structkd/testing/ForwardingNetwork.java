@@ -21,13 +21,13 @@ public class ForwardingNetwork implements TrainableNetwork {
   }
 
   @Override
-  public Map<String, Tensor> infer(Tensor images) {
-    return network.infer(images);
+  public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
+    return network.infer(inputs);
   }
 
   @Override
-  public Map<String, Tensor> forward(Tensor images) {
-    return network.forward(images);
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    return network.forward(inputs);
   }
 
   @Override

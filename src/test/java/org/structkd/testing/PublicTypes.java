@@ -41,7 +41,8 @@ public final class PublicTypes {
       boolean onlyImplemented =
           type.isInterface()
               && Stream.of(type.getDeclaredMethods())
-                  .noneMatch(method -> Modifier.isStatic(method.getModifiers()));
+                  .mapToInt(method -> method.getModifiers())
+                  .noneMatch(found -> Modifier.isStatic(found) && Modifier.isPublic(found));
       if (!onlyImplemented && !Throwable.class.isAssignableFrom(type)) {
         callable.add(type.getName());
       }

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
@@ -25,6 +26,7 @@ import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.Evaluations;
 
 /** What can be known before the first step is said before it, and leaves nothing behind. */
 class BeforeTheFirstStepTest {
@@ -60,7 +62,9 @@ class BeforeTheFirstStepTest {
   private static Distiller distiller(
       long evaluateEvery, long checkpointEvery, Objective objective) {
     return new Distiller(
-            new TrainingConfig(STEPS, LearningRate.poly(0.01), evaluateEvery, checkpointEvery),
+            TrainingConfig.of(STEPS, 0.01)
+                .withEvaluateEvery(evaluateEvery)
+                .withCheckpointEvery(checkpointEvery),
             objective,
             NONE)
         .withListener(
@@ -108,7 +112,7 @@ class BeforeTheFirstStepTest {
   @Test
   void anEvaluationOfATapThatIsNotThere() throws IOException {
     refused(
-        distiller(2, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "masks")),
+        distiller(2, 0).withEvaluation(Evaluations.of(SCENES, Split.VALIDATION, 5, "masks")),
         IllegalArgumentException.class,
         "no tap \"masks\", it has: features, logits, upsampled");
   }
@@ -116,7 +120,7 @@ class BeforeTheFirstStepTest {
   @Test
   void anEvaluationOfATapOfAnotherSize() throws IOException {
     refused(
-        distiller(2, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "features")),
+        distiller(2, 0).withEvaluation(Evaluations.of(SCENES, Split.VALIDATION, 5, "features")),
         IllegalArgumentException.class,
         "tap \"features\" is [1, ",
         "expected [1, 11, 48, 48]");
@@ -128,7 +132,7 @@ class BeforeTheFirstStepTest {
         distiller(2, 0), IllegalArgumentException.class, "evaluateEvery is 2", "withEvaluation");
     refused(distiller(0, 3), IllegalArgumentException.class, "checkpointEvery is 3");
     refused(
-        distiller(0, 0).withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 5, "upsampled")),
+        distiller(0, 0).withEvaluation(Evaluations.of(SCENES, Split.VALIDATION, 5, "upsampled")),
         IllegalArgumentException.class,
         "evaluateEvery is 0",
         "would never run");
@@ -155,9 +159,7 @@ class BeforeTheFirstStepTest {
     stop.request();
     TrainingOutcome outcome =
         new Distiller(
-                new TrainingConfig(Long.MAX_VALUE, LearningRate.poly(0.01), 0, 0),
-                DistillationMethod.supervised(),
-                NONE)
+                TrainingConfig.of(Long.MAX_VALUE, 0.01), DistillationMethod.supervised(), NONE)
             .withCheckpoint(folder.resolve("student.checkpoint"))
             .withStop(stop)
             .train(net());
@@ -186,9 +188,7 @@ class BeforeTheFirstStepTest {
     String text = "x".repeat(70_000);
     Path file = folder.resolve("student.checkpoint");
     new Distiller(
-            new TrainingConfig(2, LearningRate.poly(0.01), 0, 0),
-            DistillationMethod.supervised(),
-            BatchSource.of(SceneBatches.of(SCENES, 2)))
+            TrainingConfig.of(2, 0.01), DistillationMethod.supervised(), SceneBatches.of(SCENES, 2))
         .withCheckpoint(file)
         .withDescription(text)
         .train(net());
@@ -197,9 +197,9 @@ class BeforeTheFirstStepTest {
             IOException.class,
             () ->
                 new Distiller(
-                        new TrainingConfig(2, LearningRate.poly(0.01), 0, 0),
+                        TrainingConfig.of(2, 0.01),
                         DistillationMethod.supervised(),
-                        BatchSource.of(SceneBatches.of(SCENES, 2)))
+                        SceneBatches.of(SCENES, 2))
                     .withCheckpoint(file)
                     .withDescription(text + "y")
                     .train(net()));

@@ -52,18 +52,20 @@ class CheckpointTest {
   }
 
   /** One step of training. */
-  private static void step(SegmentationNet net, AdamOptimizer optimizer) {
+  private static void step(Players players) {
     Tensor images = Tensors.gaussian(1, 1, 1, 16, 16).to(torch.ScalarType.Float);
-    optimizer.zeroGrad();
-    net.forward(images).get(SegmentationNet.LOGITS).square().mean().backward();
-    optimizer.step(0.01);
+    players.zeroGrad();
+    players.student().forward(images).get(SegmentationNet.LOGITS).square().mean().backward();
+    players.step(1);
   }
 
-  private static void save(Path path, SegmentationNet net, AdamOptimizer optimizer, long stepsDone)
-      throws IOException {
+  private static Players players(SegmentationNet net) {
+    return new Players(net, Map.of(), TrainingConfig.of(10, 0.01).withEma(0.9), Map.of(), Map.of());
+  }
+
+  private static void save(Path path, Players players, long stepsDone) throws IOException {
     try (FileClaim claim = FileClaim.of(path, Duration.ZERO)) {
-      Checkpoint.save(
-          claim, SETTINGS, net.module(), optimizer, new Checkpoint(stepsDone, 1, 7, true));
+      Checkpoint.save(claim, SETTINGS, players, new Checkpoint(stepsDone, 1, 7, true, 0.5, 2));
     }
   }
 
@@ -74,18 +76,17 @@ class CheckpointTest {
   @Test
   void stateComesBackAndGoesOnWithTheSameBits() throws IOException {
     SegmentationNet net = net(2, 1);
-    AdamOptimizer optimizer = new AdamOptimizer(net.module());
-    step(net, optimizer);
-    step(net, optimizer);
-    save(path, net, optimizer, 2);
+    Players players = players(net);
+    step(players);
+    step(players);
+    save(path, players, 2);
     SegmentationNet other = net(2, 9);
-    AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
-    step(other, itsOptimizer); // what it had is replaced
-    assertEquals(
-        new Checkpoint(2, 1, 7, true), Checkpoint.restore(path, ANY, other.module(), itsOptimizer));
+    Players itsPlayers = players(other);
+    step(itsPlayers); // what it had is replaced
+    assertEquals(new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers));
     assertArrayEquals(bytes(net), bytes(other));
-    step(net, optimizer);
-    step(other, itsOptimizer);
+    step(players);
+    step(itsPlayers);
     assertArrayEquals(bytes(net), bytes(other));
   }
 
@@ -93,9 +94,9 @@ class CheckpointTest {
   void aParameterThatNeverLearnedHasNoState() throws IOException {
     SegmentationNet net = net(2, 1);
     net.module().named_parameters().get("half_conv.weight").set_requires_grad(false);
-    AdamOptimizer optimizer = new AdamOptimizer(net.module());
-    step(net, optimizer);
-    save(path, net, optimizer, 1);
+    Players players = players(net);
+    step(players);
+    save(path, players, 1);
     try (TensorFile file = TensorFile.open(path)) {
       assertTrue(file.names().contains("student.half_conv.weight"));
       assertFalse(file.names().contains("optimizer.half_conv.weight.step"));
@@ -106,8 +107,8 @@ class CheckpointTest {
       assertEquals(1, file.tensor("optimizer.head.bias.step").item_long());
     }
     SegmentationNet other = net(2, 9);
-    AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
-    Checkpoint.restore(path, ANY, other.module(), itsOptimizer);
+    Players itsPlayers = players(other);
+    Checkpoint.restore(path, ANY, itsPlayers);
     assertArrayEquals(bytes(net), bytes(other));
   }
 
@@ -115,12 +116,12 @@ class CheckpointTest {
   @CsvSource({"head.weight, true", "half_norm.running_var, false"})
   void valuesThatAreNotFiniteAreNotSaved(String name, boolean parameter) throws IOException {
     SegmentationNet net = net(2, 1);
-    AdamOptimizer optimizer = new AdamOptimizer(net.module());
-    save(path, net, optimizer, 3);
+    Players players = players(net);
+    save(path, players, 3);
     byte[] good = Files.readAllBytes(path);
     var all = parameter ? net.module().named_parameters() : net.module().named_buffers();
     all.get(name).detach().flatten().select(0, 0).fill_(new Scalar(Float.NaN));
-    IOException error = assertThrows(IOException.class, () -> save(path, net, optimizer, 4));
+    IOException error = assertThrows(IOException.class, () -> save(path, players, 4));
     assertTrue(
         error
             .getMessage()
@@ -133,19 +134,17 @@ class CheckpointTest {
   @Test
   void aCheckpointThatIsRefusedChangesNothing() throws IOException {
     SegmentationNet net = net(2, 1);
-    save(path, net, new AdamOptimizer(net.module()), 3);
+    save(path, players(net), 3);
     SegmentationNet other = net(2, 5);
     byte[] before = bytes(other);
-    AdamOptimizer optimizer = new AdamOptimizer(other.module());
+    Players players = players(other);
     Checkpoint.Check refusing =
         (progress, stored) -> {
           assertEquals(3, progress.stepsDone());
           assertEquals("1", stored.get("training seed"));
           throw new DataFileException("file", "another", "this one");
         };
-    assertThrows(
-        DataFileException.class,
-        () -> Checkpoint.restore(path, refusing, other.module(), optimizer));
+    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players));
     assertArrayEquals(before, bytes(other));
   }
 
@@ -157,12 +156,12 @@ class CheckpointTest {
       try (PointerScope scope = new PointerScope()) {
         Path path = Path.of(args[0]);
         SegmentationNet net = net(128, 1);
-        AdamOptimizer optimizer = new AdamOptimizer(net.module());
-        step(net, optimizer);
-        save(path, net, optimizer, 1);
+        Players players = players(net);
+        step(players);
+        save(path, players, 1);
         SegmentationNet other = net(128, 2);
-        AdamOptimizer itsOptimizer = new AdamOptimizer(other.module());
-        Checkpoint.restore(path, ANY, other.module(), itsOptimizer);
+        Players itsPlayers = players(other);
+        Checkpoint.restore(path, ANY, itsPlayers);
         Tensor weight = net.module().named_parameters().get("head.weight");
         boolean equal = weight.equal(other.module().named_parameters().get("head.weight"));
         System.out.println("restored " + Files.size(path) / 1_000_000 + " MB: " + equal);

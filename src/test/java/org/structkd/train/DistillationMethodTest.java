@@ -29,7 +29,8 @@ class DistillationMethodTest {
   @Test
   void icsdMovesFromImitationToLabels() {
     Objective icsd =
-        DistillationMethod.ICSD.objective(Map.of("pixelwise", 5.0, "interclass", 2.0), 100);
+        DistillationMethod.ICSD.objective(
+            Map.of("pixelwise", 5.0, "inter_class_similarity", 2.0), 100);
     assertEquals(0, weight(icsd, 0, 0));
     assertEquals(5, weight(icsd, 1, 0));
     assertEquals(0, weight(icsd, 2, 0));

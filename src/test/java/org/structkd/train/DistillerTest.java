@@ -27,19 +27,23 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.StructkdException;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
+import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.Schedule;
+import org.structkd.testing.Evaluations;
 
 class DistillerTest {
   private static final int STEPS = 12;
@@ -67,12 +71,13 @@ class DistillerTest {
   }
 
   static TrainingConfig config(long checkpointEvery) {
-    return new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 0, checkpointEvery);
+    return TrainingConfig.of(STEPS, 0.01)
+        .withSchedule(new Schedule.Poly(0.9, 3))
+        .withCheckpointEvery(checkpointEvery);
   }
 
   private static Distiller distiller(Objective objective, long checkpointEvery) {
-    return new Distiller(
-            config(checkpointEvery), objective, BatchSource.of(SceneBatches.of(SCENES, BATCH)))
+    return new Distiller(config(checkpointEvery), objective, SceneBatches.of(SCENES, BATCH))
         .withTeacher(net(8, 7));
   }
 
@@ -125,9 +130,9 @@ class DistillerTest {
     SegmentationNet student = net(4, 1);
     List<Double> losses = new ArrayList<>();
     new Distiller(
-            new TrainingConfig(60, LearningRate.poly(0.01), 0, 0),
+            TrainingConfig.of(60, 0.01),
             DistillationMethod.supervised(),
-            BatchSource.of(SceneBatches.of(SCENES, 8)))
+            SceneBatches.of(SCENES, 8))
         .withListener(
             new TrainingListener() {
               @Override
@@ -180,13 +185,10 @@ class DistillerTest {
     distiller(skd(), 0).train(plain);
     SegmentationNet watched = net(4, 1);
     List<String> events = new ArrayList<>();
-    new Distiller(
-            new TrainingConfig(STEPS, new LearningRate(0.01, 3, 0.9), 4, 6),
-            skd(),
-            BatchSource.of(SceneBatches.of(SCENES, BATCH)))
+    new Distiller(config(6).withEvaluateEvery(4), skd(), SceneBatches.of(SCENES, BATCH))
         .withTeacher(net(8, 7))
         .withCheckpoint(checkpoint)
-        .withEvaluation(new Evaluation(SCENES, Split.VALIDATION, 3, SegmentationNet.UPSAMPLED))
+        .withEvaluation(Evaluations.of(SCENES, Split.VALIDATION, 3, SegmentationNet.UPSAMPLED))
         .withListener(recorder(events))
         .train(watched);
     assertArrayEquals(bytes(plain), bytes(watched));
@@ -210,7 +212,7 @@ class DistillerTest {
       }
 
       @Override
-      public void onEvaluation(long stepsDone, SegmentationScore score) {
+      public void onEvaluation(long stepsDone, Score score, int sinceBest) {
         events.add("evaluation " + stepsDone);
       }
 
@@ -253,7 +255,7 @@ class DistillerTest {
               Tensor images = torch.ones(new long[] {BATCH, 1, 48, 48});
               Tensor labels = torch.zeros(BATCH, 48, 48).to(torch.ScalarType.Long);
               labels.select(0, 2).fill_(new Scalar(100));
-              return new Batch(images, labels);
+              return Batch.of(images, labels);
             };
     SegmentationNet student = net(4, 1);
     DivergedException error =
@@ -277,8 +279,7 @@ class DistillerTest {
 
   @Test
   void aMissingTapIsNamedBeforeTraining() {
-    Distiller withoutTeacher =
-        new Distiller(config(0), skd(), BatchSource.of(SceneBatches.of(SCENES, BATCH)));
+    Distiller withoutTeacher = new Distiller(config(0), skd(), SceneBatches.of(SCENES, BATCH));
     IllegalArgumentException error =
         assertThrows(IllegalArgumentException.class, () -> withoutTeacher.train(net(4, 1)));
     assertTrue(error.getMessage().contains("teacher has no tap \"logits\""), error.getMessage());
@@ -390,7 +391,7 @@ class DistillerTest {
 
   @Test
   void listenersAreToldTheRateThatTheStepHad() throws IOException {
-    LearningRate rate = new LearningRate(0.01, 3, 0.9);
+    Schedule schedule = new Schedule.Poly(0.9, 3);
     List<Double> told = new ArrayList<>();
     List<Double> moved = new ArrayList<>();
     SegmentationNet student = net(4, 1);
@@ -408,7 +409,7 @@ class DistillerTest {
             })
         .train(student);
     for (int step = 0; step < STEPS; step++) {
-      assertEquals(rate.at(step, STEPS), told.get(step), "step " + step);
+      assertEquals(0.01 * schedule.at(step, STEPS), told.get(step), "step " + step);
     }
     // Adam's first step moves a parameter by the rate, whatever the gradient.
     assertEquals(told.get(0), moved.get(0), 1e-3 * told.get(0));

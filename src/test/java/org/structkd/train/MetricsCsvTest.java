@@ -21,6 +21,7 @@ import org.structkd.data.Split;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
+import org.structkd.testing.Evaluations;
 
 /** The log that a program of a user's own writes. */
 class MetricsCsvTest {
@@ -38,13 +39,13 @@ class MetricsCsvTest {
       Path csv = folder.resolve(name + ".csv");
       Distiller distiller =
           new Distiller(
-                  new TrainingConfig(30, LearningRate.poly(0.01), 15, 4),
+                  TrainingConfig.of(30, 0.01).withEvaluateEvery(15).withCheckpointEvery(4),
                   OBJECTIVE,
-                  BatchSource.of(SceneBatches.of(SCENES, 2)))
+                  SceneBatches.of(SCENES, 2))
               .withCheckpoint(folder.resolve(name + ".checkpoint"))
               .withEvaluation(
-                  new Evaluation(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED))
-              .withListener(MetricsCsv.open(csv, OBJECTIVE).listener("student"));
+                  Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED))
+              .withListener(MetricsCsv.open(csv, "miou", OBJECTIVE).listener("student"));
       for (TrainingListener listener : listeners) {
         distiller.withListener(listener);
       }
@@ -110,7 +111,7 @@ class MetricsCsvTest {
   void aFileWithOtherColumnsIsRefused() throws IOException {
     Path csv = Files.writeString(folder.resolve("other.csv"), "date,price\n1,2\n");
     DataFileException error =
-        assertThrows(DataFileException.class, () -> MetricsCsv.open(csv, OBJECTIVE));
+        assertThrows(DataFileException.class, () -> MetricsCsv.open(csv, "miou", OBJECTIVE));
     assertTrue(error.getMessage().contains("found date,price"), error.getMessage());
     assertEquals("date,price\n1,2\n", Files.readString(csv));
   }
@@ -118,7 +119,7 @@ class MetricsCsvTest {
   @ParameterizedTest
   @ValueSource(strings = {"", "a,b", "a\nb", "say \"a\""})
   void aNameThatIsNoCellIsRefused(String name) throws IOException {
-    MetricsCsv metrics = MetricsCsv.open(folder.resolve("metrics.csv"), OBJECTIVE);
+    MetricsCsv metrics = MetricsCsv.open(folder.resolve("metrics.csv"), "miou", OBJECTIVE);
     IllegalArgumentException error =
         assertThrows(IllegalArgumentException.class, () -> metrics.listener(name));
     assertTrue(error.getMessage().contains("training is \"" + name + "\""), error.getMessage());
@@ -128,7 +129,8 @@ class MetricsCsvTest {
   void aMissingFolderIsSaidBeforeTraining() {
     IOException error =
         assertThrows(
-            IOException.class, () -> MetricsCsv.open(folder.resolve("none/a.csv"), OBJECTIVE));
+            IOException.class,
+            () -> MetricsCsv.open(folder.resolve("none/a.csv"), "miou", OBJECTIVE));
     assertTrue(error.getMessage().contains("its folder does not exist"), error.getMessage());
   }
 }

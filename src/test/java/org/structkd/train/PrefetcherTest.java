@@ -17,9 +17,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 
 class PrefetcherTest {
-  private static final Batch BATCH = new Batch(torch.zeros(1), torch.zeros(1));
+  private static final Batch BATCH = Batch.of(torch.zeros(1), torch.zeros(1));
 
   @Test
   void preparesInOrderOnAnotherThreadAndNotFarAhead() throws InterruptedException {

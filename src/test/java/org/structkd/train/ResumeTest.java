@@ -30,6 +30,7 @@ import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.Schedule;
 
 /** What a checkpoint knows of its training, and what happens to one of another. */
 class ResumeTest {
@@ -79,9 +80,7 @@ class ResumeTest {
                   Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
-              new TrainingConfig(steps, LearningRate.poly(rate), 0, 0),
-              objective,
-              BatchSource.of(SceneBatches.of(scenes, batch)))
+              TrainingConfig.of(steps, rate), objective, SceneBatches.of(scenes, batch))
           .withTeacher(net(3, teacherSeed))
           .withDescription(description)
           .withResume(resume)
@@ -153,7 +152,7 @@ class ResumeTest {
   void anotherLearningRateIsRefused() {
     Setting setting = new Setting();
     setting.rate = 0.02;
-    refused(setting, "base=0.02", "base=0.01");
+    refused(setting, "rate=0.02", "rate=0.01");
   }
 
   @Test
@@ -189,7 +188,7 @@ class ResumeTest {
             .train(net(2, 5));
     assertTrue(outcome.complete());
     assertEquals(List.of(8L, 9L, 10L, 11L), steps);
-    assertEquals(LearningRate.poly(0.01).at(8, 12), rates.get(0));
+    assertEquals(0.01 * Schedule.poly().at(8, 12), rates.get(0));
     Setting shorter = new Setting();
     shorter.resume = Resume.LONGER;
     refused(shorter, "steps 8", "steps 12");
@@ -228,9 +227,9 @@ class ResumeTest {
     Loss term = inputs -> inputs.student("logits").mean();
     TrainingIdentity identity =
         new TrainingIdentity(
-            new TrainingConfig(1, LearningRate.poly(1), 0, 0),
+            TrainingConfig.of(1, 1),
             Objective.of(new WeightedTerm("mean", 1, term)),
-            null,
+            new Teachers(),
             "");
     String loss = identity.properties().get("training loss of mean");
     assertTrue(loss.contains("ResumeTest"), loss);
@@ -261,10 +260,10 @@ class ResumeTest {
   /** The rate of its last step moves no weight. */
   private static Distiller decayed(Path file) {
     return new Distiller(
-            new TrainingConfig(STEPS, new LearningRate(0.01, 0, 40), 0, 0),
+            TrainingConfig.of(STEPS, 0.01).withSchedule(new Schedule.Poly(40, 0)),
             Objective.of(
                 new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled"))),
-            BatchSource.of(SceneBatches.of(SCENES, 2)))
+            SceneBatches.of(SCENES, 2))
         .withCheckpoint(file);
   }
 }

@@ -53,12 +53,13 @@ class StopSignalTest {
             };
         TrainingOutcome outcome =
             new Distiller(
-                    new TrainingConfig(STEPS, LearningRate.poly(0.01), 0, 0),
+                    TrainingConfig.of(STEPS, 0.01),
                     objective,
-                    BatchSource.of(SceneBatches.of(FashionScenes.bundled(), 2)))
+                    SceneBatches.of(FashionScenes.bundled(), 2))
                 .withCheckpoint(folder.resolve("student.checkpoint"))
                 .withListener(
-                    MetricsCsv.open(folder.resolve("metrics.csv"), objective).listener("student"))
+                    MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective)
+                        .listener("student"))
                 .withListener(pause)
                 .withStop(stop)
                 .train(student);

@@ -27,15 +27,18 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.Loss;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.Evaluations;
 import org.structkd.testing.ForwardingNetwork;
 
 /** Whatever ends a training: its cause is told, and what is whole is saved. */
@@ -46,7 +49,7 @@ class TrainingEndsTest {
   private static final int AT = 5;
 
   private static final FashionScenes SCENES = FashionScenes.bundled();
-  private static final BatchSource BATCHES = BatchSource.of(SceneBatches.of(SCENES, 2));
+  private static final BatchSource BATCHES = SceneBatches.of(SCENES, 2);
 
   @TempDir private Path folder;
   private PointerScope scope;
@@ -71,11 +74,11 @@ class TrainingEndsTest {
   }
 
   private static TrainingConfig config(long evaluateEvery) {
-    return new TrainingConfig(STEPS, LearningRate.poly(0.01), evaluateEvery, 0);
+    return TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(evaluateEvery);
   }
 
-  private static Evaluation evaluation() {
-    return new Evaluation(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED);
+  private static DatasetEvaluation evaluation() {
+    return Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED);
   }
 
   private Distiller distiller(Objective objective, BatchSource batches) {
@@ -245,12 +248,12 @@ class TrainingEndsTest {
             .withTeacher(
                 new ForwardingNetwork(net()) {
                   @Override
-                  public Map<String, Tensor> infer(Tensor images) {
+                  public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
                     calls[0]++;
-                    if (calls[0] > AT) {
+                    if (calls[0] > AT + 1) { // the first is tried before the training
                       throw error;
                     }
-                    return super.infer(images);
+                    return super.infer(inputs);
                   }
                 });
     Ends ends = new Ends();
@@ -269,12 +272,12 @@ class TrainingEndsTest {
     }
 
     @Override
-    public Map<String, Tensor> infer(Tensor images) {
+    public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
       evaluations++;
-      if (evaluations == 3) { // the first is tried before the training
+      if (evaluations == 4) { // two are tried before the training
         throw new OutOfMemoryError("evaluation");
       }
-      return super.infer(images);
+      return super.infer(inputs);
     }
   }
 
@@ -308,7 +311,7 @@ class TrainingEndsTest {
   private static TrainingListener evaluations(List<Long> at) {
     return new TrainingListener() {
       @Override
-      public void onEvaluation(long stepsDone, SegmentationScore score) {
+      public void onEvaluation(long stepsDone, Score score, int sinceBest) {
         at.add(stepsDone);
       }
     };
@@ -338,7 +341,7 @@ class TrainingEndsTest {
             RuntimeException.class,
             () ->
                 new Distiller(
-                        new TrainingConfig(STEPS, LearningRate.poly(0.01), 0, 2),
+                        TrainingConfig.of(STEPS, 0.01).withCheckpointEvery(2),
                         sparseFrom(AT, table),
                         BATCHES)
                     .withCheckpoint(checkpoint)
@@ -368,7 +371,7 @@ class TrainingEndsTest {
         };
     ExecutorService pool = Executors.newSingleThreadExecutor();
     try {
-      MetricsCsv metrics = MetricsCsv.open(csv, DistillationMethod.supervised());
+      MetricsCsv metrics = MetricsCsv.open(csv, "miou", DistillationMethod.supervised());
       Future<?> future =
           pool.submit(
               () -> {

@@ -17,12 +17,15 @@ import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
+import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.Score;
+import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
@@ -42,7 +45,8 @@ class TutorialTest {
   void theProgramDoesWhatItSays() throws IOException {
     long steps = 6;
     try (PointerScope scope = new PointerScope()) {
-      FashionScenes scenes = FashionScenes.bundled();
+      FashionScenesDataset data =
+          new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 200, 1000);
       SegmentationNet student =
           new SegmentationNet(new SegmentationNet.Config(1, 6, FashionScenes.CLASSES), 1);
       Objective objective =
@@ -50,7 +54,7 @@ class TutorialTest {
               new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
               new WeightedTerm("pixelwise", 5, Term.of(PixelwiseLoss.kd(), "logits")),
               new WeightedTerm("pairwise", 1, Term.of(PairwiseLoss.cirkd(), "features")));
-      TrainingConfig config = new TrainingConfig(steps, LearningRate.poly(0.01), 0, 100);
+      TrainingConfig config = TrainingConfig.of(steps, 0.01).withCheckpointEvery(100);
       StopSignal stop = new StopSignal();
       TrainingListener rule =
           new TrainingListener() {
@@ -62,21 +66,24 @@ class TutorialTest {
             }
           };
       TrainingOutcome outcome =
-          new Distiller(config, objective, BatchSource.of(SceneBatches.of(scenes, 16)))
+          new Distiller(config, objective, data.training(16))
               .withTeacher(BundledTeacher.load())
               .withCheckpoint(folder.resolve("student.checkpoint"))
               .withListener(rule)
               .withListener(
-                  MetricsCsv.open(folder.resolve("metrics.csv"), objective).listener("mine"))
+                  MetricsCsv.open(folder.resolve("metrics.csv"), "miou", objective)
+                      .listener("mine"))
               .withStop(stop)
               .train(student);
-      SegmentationScore score =
-          new Evaluation(scenes, Split.TEST, 1000, "upsampled").of(student, new Device("cpu"));
+      Score score =
+          new DatasetEvaluation(
+                  data, Split.TEST, new SegmentationMetric("upsampled", FashionScenes.CLASSES))
+              .of(student, new Device("cpu"));
       AtomicFile.write(
           folder.resolve("student.safetensors"), student.toFile(Map.of("note", "mine"))::write);
       assertTrue(outcome.complete());
       assertEquals(steps, outcome.stepsDone());
-      assertTrue(score.pixelAccuracy() > 0);
+      assertTrue(score.leading().value() > 0);
       assertTrue(Files.exists(folder.resolve("student.safetensors")));
     }
   }

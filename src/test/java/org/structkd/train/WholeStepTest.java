@@ -18,6 +18,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.data.Batch;
+import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.loss.CrossEntropyLoss;
@@ -62,12 +64,12 @@ class WholeStepTest {
   }
 
   private static Distiller distiller(double rate, BatchSource batches, WeightedTerm... terms) {
-    TrainingConfig config = new TrainingConfig(STEPS, LearningRate.poly(rate), 0, 0);
+    TrainingConfig config = TrainingConfig.of(STEPS, rate);
     return new Distiller(config, Objective.of(terms), batches);
   }
 
   private static Distiller distiller(WeightedTerm... terms) {
-    return distiller(0.01, BatchSource.of(SceneBatches.of(SCENES, BATCH)), terms);
+    return distiller(0.01, SceneBatches.of(SCENES, BATCH), terms);
   }
 
   /** A term of the student's logits that is harmless until a step. */
@@ -118,13 +120,13 @@ class WholeStepTest {
 
   /** Scenes, but for one image, whose pixels are all of one value. */
   private static BatchSource withImage(long brokenStep, double value) {
-    BatchSource scenes = BatchSource.of(SceneBatches.of(SCENES, BATCH));
+    BatchSource scenes = SceneBatches.of(SCENES, BATCH);
     return step -> {
       BatchSource.Prepared prepared = scenes.prepare(step);
       return () -> {
         Batch batch = prepared.tensors();
         if (step == brokenStep) {
-          batch.images().select(0, 1).fill_(new Scalar(value));
+          batch.input("images").select(0, 1).fill_(new Scalar(value));
         }
         return batch;
       };
@@ -155,7 +157,7 @@ class WholeStepTest {
     assertEquals("supervised", error.term());
     String said = error.getMessage();
     assertTrue(said.contains("the student's \"features\" is not finite"), said);
-    assertTrue(said.endsWith("; image 1 of the batch is not finite itself"), said);
+    assertTrue(said.endsWith("; example 1 of the batch's \"images\" is not finite itself"), said);
     assertTrue(said.contains("the student is as it was before this step"), said);
     assertArrayEquals(after(2, SUPERVISED), bytes(student));
   }
@@ -213,9 +215,7 @@ class WholeStepTest {
     String said =
         assertThrows(
                 IllegalArgumentException.class,
-                () ->
-                    distiller(1e-30, BatchSource.of(SceneBatches.of(SCENES, BATCH)), SUPERVISED)
-                        .train(net()))
+                () -> distiller(1e-30, SceneBatches.of(SCENES, BATCH), SUPERVISED).train(net()))
             .getMessage();
     assertTrue(said.contains("learning rate is 1.0E-30"), said);
   }

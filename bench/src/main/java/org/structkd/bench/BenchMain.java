@@ -2,13 +2,13 @@ package org.structkd.bench;
 
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.structkd.StructkdException;
+import org.structkd.bench.cases.ListedLoss;
 import org.structkd.bench.report.ReportCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -17,6 +17,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** Entry point: reads the command line, has the cases measured, stores the figures. */
 @Command(
@@ -28,8 +29,6 @@ import picocli.CommandLine.Spec;
     subcommands = {StepCommand.class, CallCommand.class, ReportCommand.class},
     sortOptions = false)
 public final class BenchMain implements Callable<Integer> {
-  private static final Path FLOORS = Checkout.file("bench/floors.csv");
-
   @Spec private CommandSpec spec;
 
   @Option(
@@ -46,10 +45,9 @@ public final class BenchMain implements Callable<Integer> {
   @Option(
       names = "--loss",
       paramLabel = "L",
-      converter = Loss.ById.class,
       description = "Only this loss: ${COMPLETION-CANDIDATES}.",
-      completionCandidates = Loss.Ids.class)
-  private Loss only;
+      completionCandidates = MeasuredLoss.Ids.class)
+  private MeasuredLoss only;
 
   @Option(
       names = "--case",
@@ -70,7 +68,7 @@ public final class BenchMain implements Callable<Integer> {
   @Option(
       names = "--gate",
       description =
-          "Exit with status 1 if a ratio is below that in bench/floors.csv. A case that others"
+          "Exit with status 1 if a ratio is below its floor in bench/cases.json. A case that others"
               + " disturb is measured once more, then skipped.")
   private boolean gate;
 
@@ -82,13 +80,26 @@ public final class BenchMain implements Callable<Integer> {
   private BenchMain() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new BenchMain()).execute(args));
+    System.exit(commandLine().execute(args));
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new BenchMain())
+        .registerConverter(MeasuredLoss.class, BenchMain::lossOf);
+  }
+
+  private static MeasuredLoss lossOf(String id) {
+    try {
+      return MeasuredLoss.of(id);
+    } catch (IllegalArgumentException e) {
+      throw new TypeConversionException(e.getMessage());
+    }
   }
 
   @Override
   public Integer call() throws IOException {
     csv.requireWritable();
-    Map<Loss, List<String>> shapes = shapes();
+    Map<MeasuredLoss, List<String>> shapes = shapes();
     PrintWriter out = spec.commandLine().getOut();
     try {
       return device == Device.cuda ? onGpu(shapes, out) : onCpu(shapes, out);
@@ -98,8 +109,7 @@ public final class BenchMain implements Callable<Integer> {
     }
   }
 
-  private int onCpu(Map<Loss, List<String>> shapes, PrintWriter out) throws IOException {
-    Floors floors = gate ? Floors.read(FLOORS) : null;
+  private int onCpu(Map<MeasuredLoss, List<String>> shapes, PrintWriter out) throws IOException {
     Limits limits = Limits.measure();
     Machine machine = Machine.current();
     machine.withLimits(limits).lines().forEach(out::println);
@@ -113,12 +123,12 @@ public final class BenchMain implements Callable<Integer> {
     store(machine.withLimits(limits.atLeast(after)), bench.figures(), out);
     report(bench.failed(), "failed", out);
     report(bench.disturbed(), "disturbed", out);
-    int below = floors == null ? 0 : floors.check(bench.figures(), out);
+    int below = gate ? new Floors(out).check(bench.figures()) : 0;
     boolean undisturbed = gate || bench.disturbed() == 0;
     return bench.failed() == 0 && undisturbed && below == 0 ? 0 : 1;
   }
 
-  private int onGpu(Map<Loss, List<String>> shapes, PrintWriter out) throws IOException {
+  private int onGpu(Map<MeasuredLoss, List<String>> shapes, PrintWriter out) throws IOException {
     String missing = CudaGpu.missing();
     if (!missing.isEmpty()) {
       throw new IOException("--device cuda: " + missing);
@@ -147,9 +157,9 @@ public final class BenchMain implements Callable<Integer> {
   }
 
   /** What was asked for, in the order of the lists. */
-  private Map<Loss, List<String>> shapes() {
-    Map<Loss, List<String>> shapes = new EnumMap<>(Loss.class);
-    for (Loss loss : losses()) {
+  private Map<MeasuredLoss, List<String>> shapes() {
+    Map<MeasuredLoss, List<String>> shapes = new LinkedHashMap<>();
+    for (MeasuredLoss loss : losses()) {
       List<String> all = listed(loss, false);
       List<String> chosen = listed(loss, quick);
       if (onlyCase != null) {
@@ -165,11 +175,12 @@ public final class BenchMain implements Callable<Integer> {
     return shapes;
   }
 
-  private List<String> listed(Loss loss, boolean few) {
-    if (device == Device.cuda) {
-      return few ? loss.cudaShapes.subList(0, 1) : loss.cudaShapes;
-    }
-    return few ? loss.quickShapes : loss.shapes;
+  private List<String> listed(MeasuredLoss loss, boolean few) {
+    ListedLoss.Group group = device == Device.cuda ? loss.listed().gpu() : loss.listed().cpu();
+    return group.cases().stream()
+        .filter(each -> !each.kernelsOnly() && (each.quick() || !few))
+        .map(ListedLoss.Case::name)
+        .toList();
   }
 
   private void requireShape() {
@@ -180,7 +191,7 @@ public final class BenchMain implements Callable<Integer> {
     }
   }
 
-  private List<Loss> losses() {
-    return only == null ? List.of(Loss.values()) : List.of(only);
+  private List<MeasuredLoss> losses() {
+    return only == null ? MeasuredLoss.all() : List.of(only);
   }
 }

@@ -19,13 +19,9 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.Sampling;
+import org.structkd.loss.MapLoss;
 
-/** What a call costs where there is next to nothing to compute: maps of one node. */
+/** What a call costs where there is next to nothing to compute: maps of two nodes. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -41,18 +37,16 @@ import org.structkd.loss.Sampling;
       "-Dorg.bytedeco.javacpp.maxphysicalbytes=0"
     })
 public class CallBenchmark {
-  private static final long CHANNELS = 8;
-  private static final long STEP = 1;
+  static final String JNI = "jni";
+  static final String LIBTORCH = "libtorch";
 
-  /** A native function that returns a constant, one operator of LibTorch, or a loss. */
-  @Param({
-    "jni",
-    "libtorch",
-    "pixelwise",
-    "pairwise",
-    "inter_class_similarity",
-    "global_structural"
-  })
+  /** Over one node losses are constant and refused. */
+  private static final CaseShape TWO_NODES = new CaseShape(new long[] {1, 8, 1, 2}, false, false);
+
+  /**
+   * A native function that returns a constant, one operator of LibTorch, or a loss; always given.
+   */
+  @Param("")
   public String callee;
 
   /** Whether the student requires a gradient: the call then makes a node of the graph. */
@@ -61,36 +55,23 @@ public class CallBenchmark {
 
   private Supplier<?> call;
 
-  /** Makes inputs of two nodes: over one, losses are constant and refused. */
+  /** Makes inputs. */
   @Setup(Level.Trial)
   public void setUp() {
-    Tensor student = torch.randn(1, CHANNELS, 1, 2).set_requires_grad(graph);
-    Tensor teacher = torch.randn(1, CHANNELS, 1, 2);
+    Tensor student = torch.randn(TWO_NODES.sizes()).set_requires_grad(graph);
+    Tensor teacher = torch.randn(TWO_NODES.sizes());
     call = callOf(callee, student, teacher);
   }
 
   private static Supplier<?> callOf(String callee, Tensor student, Tensor teacher) {
-    switch (callee) {
-      case "jni":
-        return () -> NativeCall.of(NativeOps::poolMaxIdleBytes);
-      case "libtorch":
-        return student::neg;
-      case "pixelwise":
-        var pixelwise = PixelwiseLoss.kd();
-        return () -> pixelwise.forward(student, teacher);
-      case "pairwise":
-        var pairwise = PairwiseLoss.skdCvpr19();
-        return () -> pairwise.forward(student, teacher);
-      case "inter_class_similarity":
-        var interClass = InterClassSimilarityLoss.paper();
-        return () -> interClass.forward(student, teacher);
-      case "global_structural":
-        var structural =
-            GlobalStructuralLoss.standard().withSampling(Sampling.all()).withGroupWidth(1);
-        return () -> structural.forward(student, teacher, STEP);
-      default:
-        throw new IllegalArgumentException("callee is " + callee);
+    if (callee.equals(JNI)) {
+      return () -> NativeCall.of(NativeOps::poolMaxIdleBytes);
     }
+    if (callee.equals(LIBTORCH)) {
+      return student::neg;
+    }
+    MapLoss loss = MeasuredLoss.of(callee).formulas().ours(TWO_NODES);
+    return () -> loss.forward(student, teacher);
   }
 
   /** One call and the end of its scope. */

@@ -1,6 +1,8 @@
 package org.structkd.bench;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
@@ -14,7 +16,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "call",
     description = {
-      "Measure losses of maps of one node beside a native call that does nothing and an operator of"
+      "Measure losses of maps of two nodes beside a native call that does nothing and an operator of"
           + " LibTorch, and what loading the library takes: about 2 minutes."
     },
     sortOptions = false)
@@ -33,10 +35,12 @@ final class CallCommand implements Callable<Integer> {
   public Integer call() throws IOException, RunnerException {
     csv.requireWritable();
     CostRun run = new CostRun("call", spec.commandLine().getOut());
-    for (RunResult result : run.run(CallBenchmark.class)) {
+    List<String> callees = new ArrayList<>(List.of(CallBenchmark.JNI, CallBenchmark.LIBTORCH));
+    callees.addAll(new MeasuredLoss.Ids());
+    for (RunResult result : run.run(CallBenchmark.class, "callee", callees)) {
       String callee = result.getParams().getParam("callee");
       boolean graph = Boolean.parseBoolean(result.getParams().getParam("graph"));
-      String provider = callee.equals("libtorch") ? "libtorch" : "structkd";
+      String provider = callee.equals(CallBenchmark.LIBTORCH) ? CallBenchmark.LIBTORCH : "structkd";
       run.add("forward", provider, callee + (graph ? "-with-gradient" : ""), result);
     }
     for (RunResult result : run.run(LoadBenchmark.class)) {

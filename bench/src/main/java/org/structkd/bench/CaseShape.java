@@ -27,7 +27,8 @@ record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
   static CaseShape parse(String text) {
     Matcher matcher = TEXT.matcher(text);
     if (!matcher.matches()) {
-      throw new IllegalArgumentException("shape is " + text + ", expected as 8x512x64x64");
+      throw new IllegalArgumentException(
+          "shape is " + text + ", expected batch x channels x height x width, -aligned, -whole");
     }
     long[] sizes = new long[4];
     Arrays.setAll(sizes, i -> Long.parseLong(matcher.group(i + 1)));

@@ -2,6 +2,8 @@ package org.structkd.bench;
 
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.NativeOps;
 import org.structkd.loss.MapLoss;
 
 /** One way to compute a loss; temporaries belong to the caller's PointerScope. */
@@ -11,6 +13,21 @@ interface Computation {
 
   /** The value; leaves the gradient in {@code student.grad()}, which is undefined before. */
   Tensor full(Tensor student, Tensor teacher);
+
+  /**
+   * A loss whose CPU tensors take a backend: "composed" is the formula as LibTorch's operators
+   * compose it.
+   */
+  static MapLoss on(String backend, MapLoss loss) {
+    return (student, teacher) -> {
+      String before = NativeCall.of(() -> NativeOps.useBackend(backend));
+      try {
+        return loss.forward(student, teacher);
+      } finally {
+        NativeOps.useBackend(before);
+      }
+    };
+  }
 
   /** By LibTorch's autograd. */
   static Computation autograd(MapLoss loss) {

@@ -9,6 +9,7 @@ import java.util.Locale;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.VerboseMode;
 import org.openjdk.jmh.util.Statistics;
@@ -37,13 +38,21 @@ final class CostRun {
 
   /** Runs all of a class, one JVM after another. */
   Collection<RunResult> run(Class<?> benchmark) throws RunnerException {
-    return new Runner(
-            new OptionsBuilder()
-                .include("\\." + benchmark.getSimpleName() + "\\.")
-                .shouldFailOnError(true)
-                .verbosity(VerboseMode.SILENT)
-                .build())
-        .run();
+    return new Runner(options(benchmark).build()).run();
+  }
+
+  /** The same with each value of a parameter. */
+  Collection<RunResult> run(Class<?> benchmark, String parameter, List<String> values)
+      throws RunnerException {
+    String[] all = values.toArray(new String[0]);
+    return new Runner(options(benchmark).param(parameter, all).build()).run();
+  }
+
+  private static ChainedOptionsBuilder options(Class<?> benchmark) {
+    return new OptionsBuilder()
+        .include("\\." + benchmark.getSimpleName() + "\\.")
+        .shouldFailOnError(true)
+        .verbosity(VerboseMode.SILENT);
   }
 
   /** Takes a time in; {@code what} stands where other kernels have their shape. */

@@ -17,6 +17,7 @@ import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.VerboseMode;
 import org.openjdk.jmh.util.Statistics;
+import org.structkd.bench.cases.ListedLoss;
 
 /** The losses on the CPU: plans the cells, runs JMH cell by cell, prints the figures. */
 final class CpuBench {
@@ -56,7 +57,7 @@ final class CpuBench {
   }
 
   /** A loss at one size, and its cells. */
-  private record Case(Loss loss, String shape, List<CpuCell> cells) {
+  private record Case(MeasuredLoss loss, String shape, List<CpuCell> cells) {
     double cost(boolean quick) {
       return cells.stream().mapToDouble(cell -> cell.cost(quick)).sum();
     }
@@ -76,7 +77,7 @@ final class CpuBench {
   }
 
   /** Measures the given sizes of each loss. */
-  void measure(Map<Loss, List<String>> shapes) throws IOException {
+  void measure(Map<MeasuredLoss, List<String>> shapes) throws IOException {
     List<Case> cases = new ArrayList<>();
     shapes.forEach((loss, list) -> list.forEach(shape -> cases.add(plan(loss, shape))));
     planned = cases.stream().mapToDouble(each -> each.cost(quick)).sum();
@@ -110,16 +111,20 @@ final class CpuBench {
   }
 
   /** The value alone: other settings and the authors' way, and aligned maps, would add nothing. */
-  private Case plan(Loss loss, String text) {
+  private Case plan(MeasuredLoss loss, String text) {
     CaseShape shape = CaseShape.parse(text);
     List<CpuCell> cells = new ArrayList<>();
-    for (String provider : loss.formulas.providers(shape)) {
+    ListedLoss.Group listed = loss.listed().cpu();
+    List<String> providers = new ArrayList<>();
+    providers.addAll(shape.aligned() ? listed.alignedProviders() : listed.providers());
+    providers.removeIf(provider -> provider.startsWith("python-")); // bench/python/cpu_peers.py
+    for (String provider : providers) {
       if (!quick || isMain(provider)) {
         cells.add(CpuCell.plan(loss, text, provider, Pass.FULL));
       }
     }
     if (!quick && !shape.aligned()) {
-      loss.formulas.providers(shape).stream()
+      providers.stream()
           .filter(provider -> isMain(provider) || provider.matches("eager-best|structkd-fast"))
           .forEach(provider -> cells.add(CpuCell.plan(loss, text, provider, Pass.FORWARD)));
     }
@@ -195,7 +200,7 @@ final class CpuBench {
     ChainedOptionsBuilder options =
         new OptionsBuilder()
             .include("\\." + LossBenchmark.class.getSimpleName() + "\\.")
-            .param("loss", cell.loss().id)
+            .param("loss", cell.loss().id())
             .param("shape", cell.shape())
             .param("provider", cell.provider())
             .param("mode", cell.pass().id)
@@ -260,7 +265,7 @@ final class CpuBench {
         cell.isOnce() ? once : times.getPercentile(80),
         reported(result, "memory_mib"),
         new LossCase.Errors(reported(result, "value_error"), reported(result, "gradient_error")),
-        cell.loss().formulas.work(CaseShape.parse(cell.shape()), cell.pass(), plan),
+        cell.loss().formulas().work(CaseShape.parse(cell.shape()), cell.pass(), plan),
         String.join(" ", note));
   }
 

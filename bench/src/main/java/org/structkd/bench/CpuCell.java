@@ -14,7 +14,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
  * @param seconds forecast of a call
  * @param gap why it is not measured; empty if it is
  */
-record CpuCell(Loss loss, String shape, String provider, Pass pass, double seconds, String gap) {
+record CpuCell(
+    MeasuredLoss loss, String shape, String provider, Pass pass, double seconds, String gap) {
   /** Above, a call happens once, and set-up's check is that call. */
   private static final double ONCE = 10;
 
@@ -27,9 +28,9 @@ record CpuCell(Loss loss, String shape, String provider, Pass pass, double secon
   /** Seconds until a JVM has loaded LibTorch, made inputs and checked a result of no size. */
   private static final double START = 1.8;
 
-  static CpuCell plan(Loss loss, String text, String provider, Pass pass) {
+  static CpuCell plan(MeasuredLoss loss, String text, String provider, Pass pass) {
     CaseShape shape = CaseShape.parse(text);
-    Effort effort = loss.formulas.effort(provider, shape);
+    Effort effort = loss.formulas().effort(provider, shape);
     double share = pass == Pass.FULL ? 1 : 0.4; // a gradient costs the rest
     double seconds = share * effort.seconds();
     return new CpuCell(loss, text, provider, pass, seconds, gap(provider, pass, shape, effort));

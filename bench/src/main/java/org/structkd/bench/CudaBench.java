@@ -1,7 +1,6 @@
 package org.structkd.bench;
 
 import java.io.PrintWriter;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -16,6 +15,13 @@ final class CudaBench {
   private static final int RUNS = 30;
   private static final double EXACT_LIMIT = 1e-3;
   private static final double FAST_LIMIT = 5e-3; // what the mode promises
+
+  private static final List<Provider> PROVIDERS =
+      List.of(
+          new Provider("eager", "eager", false),
+          new Provider("eager-tf32", "eager", true),
+          new Provider("structkd", "structkd", false),
+          new Provider("structkd-fast", "structkd-fast", false));
 
   private final CudaGpu gpu;
   private final double copyRate;
@@ -50,23 +56,17 @@ final class CudaBench {
     }
   }
 
-  private static List<Provider> providers(Loss loss) {
-    List<Provider> providers =
-        new ArrayList<>(
-            List.of(
-                new Provider("eager", "eager", false),
-                new Provider("eager-tf32", "eager", true),
-                new Provider("structkd", "structkd", false)));
-    if (loss == Loss.PAIRWISE) {
-      providers.add(new Provider("structkd-fast", "structkd-fast", false));
-    }
-    return providers;
+  /** Those that are listed and no Python program's. */
+  private static List<Provider> providers(MeasuredLoss loss) {
+    return loss.listed().gpu().providers().stream()
+        .flatMap(name -> PROVIDERS.stream().filter(provider -> provider.name.equals(name)))
+        .toList();
   }
 
   /** Measures and prints the cases; returns how many failed. */
-  int measure(Map<Loss, List<String>> shapes, List<Figure> figures) {
+  int measure(Map<MeasuredLoss, List<String>> shapes, List<Figure> figures) {
     int failed = 0;
-    for (Loss loss : shapes.keySet()) {
+    for (MeasuredLoss loss : shapes.keySet()) {
       for (String shape : shapes.get(loss)) {
         out.printf("%n%s %s%n", loss, shape);
         double baseline = Double.NaN;
@@ -89,7 +89,7 @@ final class CudaBench {
     return failed;
   }
 
-  private Figure measure(Loss loss, String text, Provider provider) {
+  private Figure measure(MeasuredLoss loss, String text, Provider provider) {
     torch.globalContext().setAllowTF32CuBLAS(provider.tf32);
     try (PointerScope temporaries = new PointerScope()) {
       CaseShape shape = CaseShape.parse(text);
@@ -110,7 +110,7 @@ final class CudaBench {
           times.p80(),
           Math.max(0, extra) / (1 << 20),
           errors,
-          productsOnly(loss.formulas.work(shape, Pass.FULL, "")),
+          productsOnly(loss.formulas().work(shape, Pass.FULL, "")),
           "");
     } finally {
       torch.globalContext().setAllowTF32CuBLAS(false);

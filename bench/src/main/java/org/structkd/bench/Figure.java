@@ -17,7 +17,7 @@ import org.structkd.bench.report.CsvRow;
  * @param note words for the CSV's configuration
  */
 record Figure(
-    Loss loss,
+    MeasuredLoss loss,
     String shape,
     String provider,
     String mode,
@@ -29,7 +29,7 @@ record Figure(
     Work work,
     String note) {
 
-  static Figure gap(Loss loss, String shape, String provider, Pass pass, String reason) {
+  static Figure gap(MeasuredLoss loss, String shape, String provider, Pass pass, String reason) {
     double none = Double.NaN;
     String note = "gap=\"" + reason.replace('"', '\'') + '"';
     return new Figure(
@@ -88,12 +88,12 @@ record Figure(
 
   private CsvRow row(String metric, double middle, double low, double high, Machine machine) {
     return machine.row(
-        loss.id,
+        loss.id(),
         provider,
         mode,
         metric,
-        loss.xName,
-        loss.x.applyAsLong(CaseShape.parse(shape)),
+        loss.listed().x(),
+        loss.x(CaseShape.parse(shape)),
         middle,
         low,
         high,

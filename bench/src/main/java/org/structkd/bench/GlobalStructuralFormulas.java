@@ -3,7 +3,6 @@ package org.structkd.bench;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.MemoryFormatOptional;
@@ -29,23 +28,18 @@ final class GlobalStructuralFormulas implements LossFormulas {
   private static final long SEED = 42;
 
   @Override
-  public CaseShape.Maps inputs(CaseShape shape) {
-    return shape.features();
-  }
-
-  @Override
-  public List<String> providers(CaseShape shape) {
-    return List.of("eager", "eager-best", "eager-malloc", "authors", "structkd");
+  public MapLoss ours(CaseShape shape) {
+    GlobalStructuralLoss loss =
+        GlobalStructuralLoss.standard()
+            .withSampling(Sampling.all())
+            .withGroupWidth(Math.max(1, shape.nodes() / GROUPS));
+    return (student, teacher) -> loss.forward(student, teacher, STEP);
   }
 
   @Override
   public Contender contender(String provider, CaseShape shape) {
     if (provider.startsWith("structkd")) {
-      GlobalStructuralLoss loss =
-          GlobalStructuralLoss.standard()
-              .withSampling(Sampling.all())
-              .withGroupWidth(shape.nodes() / GROUPS);
-      MapLoss timed = (student, teacher) -> loss.forward(student, teacher, STEP);
+      MapLoss timed = ours(shape);
       return new Contender(Computation.autograd(timed), timed, "structkd");
     }
     Composition composition =

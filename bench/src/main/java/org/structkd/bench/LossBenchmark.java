@@ -43,19 +43,19 @@ public class LossBenchmark {
   static final String ONCE = "structkd.bench.once";
 
   /** Small enough to cost nothing, and a call on it loads and starts all that a call needs. */
-  private static final CaseShape TINY = CaseShape.parse("1x8x4x4");
+  private static final CaseShape TINY = new CaseShape(new long[] {1, 8, 4, 4}, false, false);
 
-  // JMH insists on defaults; CpuCase gives the values.
-  @Param("pairwise")
+  // JMH insists on defaults; CpuBench gives the values.
+  @Param("")
   public String loss;
 
-  @Param("1x64x32x32")
+  @Param("")
   public String shape;
 
-  @Param("structkd")
+  @Param("")
   public String provider;
 
-  @Param("full")
+  @Param("")
   public String mode;
 
   private LossCase lossCase;
@@ -65,7 +65,7 @@ public class LossBenchmark {
   /** Memory first, while the process is fresh; then the result, before any time is taken. */
   @Setup(Level.Trial)
   public void setUp() throws IOException {
-    Loss measured = Loss.of(loss);
+    MeasuredLoss measured = MeasuredLoss.of(loss);
     pass = Pass.of(mode);
     LossCase.of(measured, TINY, provider).call(pass);
     lossCase = LossCase.of(measured, CaseShape.parse(shape), provider);

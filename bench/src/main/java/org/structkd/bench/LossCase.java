@@ -25,9 +25,9 @@ final class LossCase {
     this.contender = contender;
   }
 
-  static LossCase of(Loss loss, CaseShape shape, String provider) {
+  static LossCase of(MeasuredLoss loss, CaseShape shape, String provider) {
     try (PointerScope temporaries = new PointerScope()) {
-      return new LossCase(loss.formulas.inputs(shape), loss.formulas.contender(provider, shape));
+      return new LossCase(loss.inputs(shape), loss.formulas().contender(provider, shape));
     }
   }
 

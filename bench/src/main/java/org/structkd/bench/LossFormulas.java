@@ -1,15 +1,13 @@
 package org.structkd.bench;
 
-import java.util.List;
+import org.structkd.loss.MapLoss;
 
 /** One loss in all the ways in which it is measured. */
 interface LossFormulas {
-  CaseShape.Maps inputs(CaseShape shape);
+  /** One call of this library. */
+  MapLoss ours(CaseShape shape);
 
-  /** Names of the providers that take part on a CPU; "eager" first, the others compare with it. */
-  List<String> providers(CaseShape shape);
-
-  /** What a provider runs. */
+  /** What a provider of bench/cases.json runs; the others are compared with "eager". */
   Contender contender(String provider, CaseShape shape);
 
   /** The least work of the algorithm; {@code plan} is what the library says that it chose. */

@@ -1,7 +1,5 @@
 package org.structkd.bench;
 
-import java.util.ArrayList;
-import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -20,40 +18,24 @@ final class PairwiseFormulas implements LossFormulas {
   private static final Scalar MINUS_ONE = new Scalar(-1.0).retainReference();
 
   @Override
-  public CaseShape.Maps inputs(CaseShape shape) {
-    return shape.features();
-  }
-
-  /** The teacher's values make no difference to compositions: aligned, only eager and ours. */
-  @Override
-  public List<String> providers(CaseShape shape) {
-    List<String> providers = new ArrayList<>(List.of("eager"));
-    if (!shape.aligned()) {
-      providers.addAll(List.of("eager-best", "eager-gram", "eager-malloc", "authors"));
-    }
-    providers.add("structkd");
-    if (!shape.aligned()) { // aligned maps take f32 products without it
-      providers.add("structkd-fast");
-    }
-    return providers;
+  public PairwiseLoss ours(CaseShape shape) {
+    return shape.wholeBatch() ? LOSS.withPairs(Pairs.WHOLE_BATCH) : LOSS;
   }
 
   @Override
   public Contender contender(String provider, CaseShape shape) {
     boolean whole = shape.wholeBatch();
-    PairwiseLoss loss = whole ? LOSS.withPairs(Pairs.WHOLE_BATCH) : LOSS;
+    PairwiseLoss ours = ours(shape);
     MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
-          case "eager", "eager-malloc" ->
-              Computation.autograd(
-                  (student, teacher) -> eager(rows(student, whole), rows(teacher, whole)));
+          case "eager", "eager-malloc" -> Computation.autograd(Computation.on("composed", loss));
           case "eager-best" ->
               Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
           case "eager-gram" ->
               Computation.byHand((s, t, wantGradient) -> gramByHand(s, t, whole, wantGradient));
-          case "structkd-fast" -> Computation.autograd(loss.withPrecision(Precision.FAST));
-          default -> Computation.autograd(loss);
+          case "structkd-fast" -> Computation.autograd(ours.withPrecision(Precision.FAST));
+          default -> Computation.autograd(ours);
         };
     if (provider.equals("authors")) {
       return new Contender(
@@ -76,17 +58,6 @@ final class PairwiseFormulas implements LossFormulas {
 
   private static Tensor length(Tensor rows) {
     return rows.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
-  }
-
-  /** Of maps [B, C, N]. */
-  static Tensor eager(Tensor student, Tensor teacher) {
-    return torch.mse_loss(affinities(student), affinities(teacher));
-  }
-
-  /** Cosines of all pairs of nodes of a map [B, C, N]. */
-  static Tensor affinities(Tensor rows) {
-    Tensor unit = unitRows(rows);
-    return torch.bmm(unit.transpose(1, 2), unit);
   }
 
   /** SKD: the length is detached, the square is divided before it is summed. */

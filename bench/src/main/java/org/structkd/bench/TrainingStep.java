@@ -8,8 +8,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.loss.MapLoss;
 import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.GlobalStructuralSamples;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
@@ -27,7 +27,6 @@ final class TrainingStep {
   private static final long CHANNELS = 128; // of its features
   private static final double WRONG = 1e-3;
   private static final long MEAN = 1; // reductions as operators number them
-  private static final long SUM = 2;
   private static final long STEP = 1;
 
   private static final PixelwiseLoss PIXELWISE = PixelwiseLoss.kd();
@@ -73,17 +72,20 @@ final class TrainingStep {
 
   /** All distillation losses of a student's outputs, by one provider. */
   private List<Tensor> distillation(String provider, Tensor features, Tensor logits) {
-    return provider.equals("structkd")
-        ? List.of(
-            PIXELWISE.forward(logits, teacherLogits),
-            INTER_CLASS.forward(logits, teacherLogits),
-            PAIRWISE.forward(features, teacherFeatures),
-            STRUCTURAL.forward(features, teacherFeatures, teacherLogits, labels, STEP))
-        : List.of(
-            PixelwiseFormulas.eager(logits, teacherLogits),
-            InterClassSimilarityFormulas.eager(logits, teacherLogits),
-            PairwiseFormulas.eager(features.flatten(2, 3), teacherFeatures.flatten(2, 3)),
-            eagerStructural(features));
+    String backend = provider.equals("structkd") ? "cpu" : "composed";
+    return List.of(
+        forward(backend, PIXELWISE, logits, teacherLogits),
+        forward(backend, INTER_CLASS, logits, teacherLogits),
+        forward(backend, PAIRWISE, features, teacherFeatures),
+        forward(
+            backend,
+            (s, t) -> STRUCTURAL.forward(s, t, teacherLogits, labels, STEP),
+            features,
+            teacherFeatures));
+  }
+
+  private static Tensor forward(String backend, MapLoss loss, Tensor student, Tensor teacher) {
+    return Computation.on(backend, loss).forward(student, teacher);
   }
 
   /**
@@ -122,7 +124,7 @@ final class TrainingStep {
   }
 
   /**
-   * Compares both providers, without the last loss: each draws permutations of its own.
+   * Compares both providers.
    *
    * @throws IllegalStateException if they differ
    */
@@ -130,7 +132,7 @@ final class TrainingStep {
     try (PointerScope temporaries = new PointerScope()) {
       List<Tensor> ours = distillation("structkd", features, logits);
       List<Tensor> eager = distillation("eager", features, logits);
-      for (int i = 0; i < ours.size() - 1; i++) {
+      for (int i = 0; i < ours.size(); i++) {
         double expected = eager.get(i).item_double();
         double value = ours.get(i).item_double();
         if (!(Math.abs(value - expected) <= WRONG * Math.abs(expected))) {
@@ -139,37 +141,6 @@ final class TrainingStep {
         }
       }
     }
-  }
-
-  /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
-  private Tensor eagerStructural(Tensor features) {
-    GlobalStructuralSamples samples =
-        STRUCTURAL.sample(teacherFeatures, teacherLogits, labels, STEP);
-    Tensor indices = samples.indices().to(ScalarType.Long).unsqueeze(1);
-    Tensor ours = PairwiseFormulas.affinities(sampled(features, indices));
-    Tensor theirs = PairwiseFormulas.affinities(sampled(teacherFeatures, indices));
-    Tensor order = torch.rand(ours.shape()).argsort(2, false);
-    long groups = ours.size(2) / CLASSES;
-    return torch
-        .kl_div(
-            groups(ours, order, groups).log_softmax(2),
-            groups(theirs, order, groups).softmax(2),
-            SUM,
-            false)
-        .div(new Scalar((double) groups * ours.size(0)));
-  }
-
-  private static Tensor sampled(Tensor map, Tensor indices) {
-    Tensor rows = map.flatten(2, 3);
-    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2)));
-  }
-
-  private static Tensor groups(Tensor similarities, Tensor order, long groups) {
-    return similarities
-        .gather(2, order)
-        .reshape(similarities.size(0), similarities.size(1), groups, CLASSES)
-        .transpose(1, 2)
-        .flatten(2, 3);
   }
 
   private static Tensor enlargedNearest(Tensor squares, long side) {

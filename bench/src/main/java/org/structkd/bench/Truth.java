@@ -11,8 +11,6 @@ import java.nio.file.StandardOpenOption;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.NativeCall;
-import org.structkd.internal.NativeOps;
 import org.structkd.loss.MapLoss;
 
 /**
@@ -52,14 +50,10 @@ record Truth(double value, Tensor gradient) {
 
   private static Truth compute(String backend, MapLoss loss, Tensor student, Tensor teacher) {
     Tensor exact = student.detach().cpu().to(ScalarType.Double).set_requires_grad(true);
-    String before = NativeCall.of(() -> NativeOps.useBackend(backend));
-    try {
-      Tensor value = loss.forward(exact, teacher.cpu().to(ScalarType.Double));
-      value.backward();
-      return new Truth(value.item_double(), exact.grad());
-    } finally {
-      NativeOps.useBackend(before);
-    }
+    Tensor value =
+        Computation.on(backend, loss).forward(exact, teacher.cpu().to(ScalarType.Double));
+    value.backward();
+    return new Truth(value.item_double(), exact.grad());
   }
 
   private void write(Path file) throws IOException {

@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
@@ -31,8 +32,6 @@ final class ReportCharts {
   private static final double LEAST_MEBIBYTES = 0.1;
 
   private static final String ALIGNED = "-aligned";
-  private static final List<String> LOSSES =
-      List.of("pairwise", "pixelwise", "inter_class_similarity", "global_structural");
 
   private final MachineResults results;
   private final Path folder;
@@ -48,13 +47,14 @@ final class ReportCharts {
    *
    * @return their file names
    */
-  static List<String> write(MachineResults results, Path folder) throws IOException {
+  static List<String> write(MachineResults results, Set<String> losses, Path folder)
+      throws IOException {
     ReportCharts charts = new ReportCharts(results, folder);
     for (int channels : new int[] {512, 128}) {
       charts.overNodes(channels, "speed_ms", "time", "milliseconds", 0);
       charts.overNodes(channels, "peak_memory_mib", "memory", "MiB", LEAST_MEBIBYTES);
     }
-    for (String loss : LOSSES) {
+    for (String loss : losses) {
       charts.ratios(loss);
     }
     return charts.written;

@@ -1,13 +1,14 @@
 package org.structkd.bench.report;
 
 import java.io.IOException;
-import java.io.Reader;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Properties;
+import java.util.Map;
 import java.util.concurrent.Callable;
-import org.structkd.bench.Checkout;
+import org.structkd.bench.cases.ListedLoss;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Spec;
     },
     sortOptions = false)
 public final class ReportCommand implements Callable<Integer> {
+  private static final String TEMPLATE = "benchmarks.template.md";
   private static final String PLACE = "{{machines}}";
 
   @Spec private CommandSpec spec;
@@ -54,13 +56,12 @@ public final class ReportCommand implements Callable<Integer> {
       spec.commandLine().getErr().println("structkd bench report: no results in " + results);
       return 1;
     }
-    List<String> charts = ReportCharts.write(machines.get(0), out.resolve("images"));
+    Map<String, ListedLoss> losses = ListedLoss.all();
+    List<String> charts =
+        ReportCharts.write(machines.get(0), losses.keySet(), out.resolve("images"));
     String text =
         new ReportDocument(
-                machines,
-                Target.read(Checkout.file("bench/targets.csv")),
-                explanations(),
-                charts.stream().map(chart -> "images/" + chart).toList())
+                machines, losses, charts.stream().map(chart -> "images/" + chart).toList())
             .markdown();
     Path document = out.resolve("benchmarks.md");
     Files.writeString(document, template().replace(PLACE, text));
@@ -69,15 +70,8 @@ public final class ReportCommand implements Callable<Integer> {
   }
 
   private static String template() throws IOException {
-    return Files.readString(Checkout.file("bench/results/benchmarks.template.md"));
-  }
-
-  private static Properties explanations() throws IOException {
-    Properties explanations = new Properties();
-    try (Reader reader =
-        Files.newBufferedReader(Checkout.file("bench/results/explanations.properties"))) {
-      explanations.load(reader);
+    try (InputStream text = ReportCommand.class.getResourceAsStream("/results/" + TEMPLATE)) {
+      return new String(text.readAllBytes(), StandardCharsets.UTF_8);
     }
-    return explanations;
   }
 }

@@ -2,57 +2,39 @@ package org.structkd.bench.report;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Properties;
+import java.util.Map;
+import org.structkd.bench.cases.ListedLoss;
 
 /** The generated part of docs/benchmarks.md: a section for each machine. */
 final class ReportDocument {
   private static final String OURS = "structkd";
 
-  /** Kernels in the order of the tables, and what they are called there. */
-  private enum Table {
-    PAIRWISE("pairwise", "full", "Pair-wise loss"),
-    PIXELWISE("pixelwise", "full", "Pixel-wise loss"),
-    INTER_CLASS_SIMILARITY("inter_class_similarity", "full", "Inter-class similarity loss"),
-    GLOBAL_STRUCTURAL("global_structural", "full", "Global structural loss"),
-    PAIRWISE_VALUE("pairwise", "forward", "Pair-wise loss, value alone"),
-    PIXELWISE_VALUE("pixelwise", "forward", "Pixel-wise loss, value alone"),
-    INTER_CLASS_VALUE("inter_class_similarity", "forward", "Inter-class similarity, value alone"),
-    GLOBAL_VALUE("global_structural", "forward", "Global structural loss, value alone"),
-    TRAINING_STEP("training_step", "step", "A training step with all losses"),
-    CALL("call", "forward", "What a call costs apart from the arithmetic"),
-    LOAD("call", "load", "Loading the library");
-
-    final String kernel;
-    final String mode;
-    final String title;
-
-    Table(String kernel, String mode, String title) {
-      this.kernel = kernel;
-      this.mode = mode;
-      this.title = title;
-    }
-  }
+  /** A kernel in a mode, and what it is called here. */
+  private record Table(String kernel, String mode, String title) {}
 
   private final List<MachineResults> machines;
-  private final List<Target> targets;
-  private final Properties explanations;
+  private final Map<String, ListedLoss> losses;
+  private final List<Table> tables = new ArrayList<>();
   private final List<String> charts;
   private final List<String> lines = new ArrayList<>();
 
   /**
    * A document.
    *
+   * @param losses by their ids, in the order of the tables
    * @param charts pictures of the first machine, relative to the document
    */
   ReportDocument(
-      List<MachineResults> machines,
-      List<Target> targets,
-      Properties explanations,
-      List<String> charts) {
+      List<MachineResults> machines, Map<String, ListedLoss> losses, List<String> charts) {
     this.machines = machines;
-    this.targets = targets;
-    this.explanations = explanations;
+    this.losses = losses;
     this.charts = charts;
+    losses.forEach((id, loss) -> tables.add(new Table(id, "full", loss.title())));
+    losses.forEach(
+        (id, loss) -> tables.add(new Table(id, "forward", loss.title() + ", value alone")));
+    tables.add(new Table("training_step", "step", "A training step with all losses"));
+    tables.add(new Table("call", "forward", "What a call costs apart from the arithmetic"));
+    tables.add(new Table("call", "load", "Loading the library"));
   }
 
   String markdown() {
@@ -81,10 +63,10 @@ final class ReportDocument {
     }
     lines.add("### Targets");
     lines.add("");
-    lines.addAll(new TargetTable(results, explanations).lines(targets));
+    lines.addAll(new TargetTable(results).lines(losses));
     lines.add("");
     outcomes(results);
-    for (Table table : Table.values()) {
+    for (Table table : tables) {
       table(results, table);
     }
   }
@@ -94,7 +76,7 @@ final class ReportDocument {
     List<String> wins = new ArrayList<>();
     List<String> ties = new ArrayList<>();
     List<String> losses = new ArrayList<>();
-    for (Table table : Table.values()) {
+    for (Table table : tables) {
       if (table.kernel.equals("call")) {
         continue; // nothing else does the same
       }

@@ -1,50 +1,64 @@
 package org.structkd.bench.report;
 
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Properties;
+import java.util.Map;
+import java.util.Set;
+import org.structkd.bench.cases.ListedLoss;
+import org.structkd.bench.cases.ListedLoss.Target;
 
 /** Asked and measured, side by side. */
 final class TargetTable {
   private static final String OURS = "structkd";
 
   private final MachineResults results;
-  private final Properties explanations;
+  private final List<String> lines = new ArrayList<>();
+  private final Set<String> notes = new LinkedHashSet<>();
 
-  TargetTable(MachineResults results, Properties explanations) {
+  TargetTable(MachineResults results) {
     this.results = results;
-    this.explanations = explanations;
   }
 
   /** Lines of markdown. */
-  List<String> lines(List<Target> targets) {
-    List<String> lines = new ArrayList<>();
+  List<String> lines(Map<String, ListedLoss> losses) {
     lines.add(
         "| case | ms, asked | ms | ratio, asked | ratio | % of limit, asked | % of limit | met |");
     lines.add("|---|---|---|---|---|---|---|---|");
-    List<String> notes = new ArrayList<>();
-    for (Target target : targets) {
-      Cell ours = results.cell(target.kernel(), "full", target.shape(), OURS);
-      lines.add(ours == null || !ours.hasTime() ? unmeasured(target, ours) : row(target, ours));
-      String explanation = explanation(target);
-      if (!explanation.isEmpty()) {
-        notes.add("* " + name(target) + ": " + explanation);
-      }
-    }
+    losses.forEach(this::addLoss);
     if (!notes.isEmpty()) {
       lines.add("");
-      lines.addAll(notes.stream().distinct().toList());
+      lines.addAll(notes);
     }
     return lines;
   }
 
+  private void addLoss(String id, ListedLoss loss) {
+    if (loss.cpu() == null) {
+      return;
+    }
+    for (ListedLoss.Case listed : loss.cpu().cases()) {
+      for (Target target : listed.targets()) {
+        String name = id + " " + listed.name();
+        Cell ours = results.cell(id, "full", listed.name(), OURS);
+        lines.add("| " + name + (hasTime(ours) ? row(target, ours) : unmeasured(target, ours)));
+        if (target.missed() != null) {
+          notes.add("* " + name + ": " + target.missed());
+        }
+      }
+    }
+  }
+
+  private static boolean hasTime(Cell cell) {
+    return cell != null && cell.hasTime();
+  }
+
   private static String unmeasured(Target target, Cell cell) {
-    return "| %s | %s |  | %s |  | %s |  | %s |"
+    return " | %s |  | %s |  | %s |  | %s |"
         .formatted(
-            name(target),
-            asked("", target.aboutMilliseconds(), ""),
+            asked(target.ms()),
             askedRatio(target),
-            asked("", target.leastPercent(), ""),
+            asked(target.percentOfLimit()),
             cell == null ? "not measured" : cell.reason());
   }
 
@@ -53,24 +67,23 @@ final class TargetTable {
     double percent = ours.value("percent_of_limit");
     double memory = ours.value("peak_memory_mib");
     List<String> met = new ArrayList<>();
-    add(met, "ratio", target.leastRatio(), ratio, true);
-    add(met, "limit", target.leastPercent(), percent, true);
-    add(met, "memory", target.mostMebibytes(), memory, false);
-    return "| %s | %s | %s | %s | %s | %s | %s | %s |"
+    add(met, "ratio", target.ratio(), ratio, true);
+    add(met, "limit", target.percentOfLimit(), percent, true);
+    add(met, "memory", target.mib(), memory, false);
+    return " | %s | %s | %s | %s | %s | %s | %s |"
         .formatted(
-            name(target),
-            asked("", target.aboutMilliseconds(), ""),
+            asked(target.ms()),
             Numbers.text(ours.value("speed_ms")),
             askedRatio(target),
             Numbers.ratio(ratio),
-            asked("", target.leastPercent(), ""),
+            asked(target.percentOfLimit()),
             Numbers.text(percent),
             String.join(", ", met));
   }
 
   private static void add(
       List<String> met, String what, double asked, double measured, boolean least) {
-    if (Double.isNaN(asked)) {
+    if (asked == 0) {
       return;
     }
     if (Double.isNaN(measured)) {
@@ -81,23 +94,13 @@ final class TargetTable {
     }
   }
 
-  private static String name(Target target) {
-    return target.kernel() + " " + target.shape();
-  }
-
   private static String askedRatio(Target target) {
     String suffix =
         target.baseline().equals(MachineResults.BASELINE) ? "" : " to " + target.baseline();
-    return Double.isNaN(target.leastRatio()) ? "" : Numbers.ratio(target.leastRatio()) + suffix;
+    return target.ratio() == 0 ? "" : Numbers.ratio(target.ratio()) + suffix;
   }
 
-  private static String asked(String before, double number, String after) {
-    return Double.isNaN(number) ? "" : before + Numbers.text(number) + after;
-  }
-
-  private String explanation(Target target) {
-    String size = target.kernel() + "/" + target.shape();
-    return explanations.getProperty(
-        size + "/" + target.baseline(), explanations.getProperty(size, ""));
+  private static String asked(double number) {
+    return number == 0 ? "" : Numbers.text(number);
   }
 }

@@ -8,12 +8,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Properties;
+import java.util.Map;
+import java.util.Set;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.bench.cases.ListedLoss;
 
 /** Two machines; a gap, a failed cell, a run that a newer one replaces, a quick run. */
 class ReportTest {
@@ -102,7 +105,8 @@ class ReportTest {
   @Test
   void chartsAreDrawn() throws IOException {
     writeResults();
-    List<String> charts = ReportCharts.write(results().get(0), folder);
+    List<String> charts =
+        ReportCharts.write(results().get(0), Set.of("pairwise", "pixelwise"), folder);
     assertEquals(
         List.of("bench-pairwise-time-512-channels.png", "bench-ratios-pairwise.png"),
         charts.stream().filter(name -> name.contains("pairwise")).toList());
@@ -113,13 +117,26 @@ class ReportTest {
 
   private String report() throws IOException {
     writeResults();
-    Properties explanations = new Properties();
-    explanations.put("pairwise/1x512x32x32", "The gradient is a product in f64.");
-    List<Target> targets =
-        List.of(
-            new Target("pairwise", "1x512x32x32", "eager", 2.5, 15, 90, Double.NaN),
-            new Target("pairwise", "1x2x3x4", "eager", 2, Double.NaN, Double.NaN, Double.NaN));
-    return new ReportDocument(results(), targets, explanations, List.of()).markdown();
+    Map<String, ListedLoss> losses = new LinkedHashMap<>();
+    losses.put(
+        "pairwise",
+        listed(
+            asked("1x512x32x32", 2.5, 15, 90, "The gradient is a product in f64."),
+            asked("1x2x3x4", 2, 0, 0, null)));
+    losses.put("pixelwise", listed());
+    return new ReportDocument(results(), losses, List.of()).markdown();
+  }
+
+  private static ListedLoss listed(ListedLoss.Case... cases) {
+    ListedLoss.Group cpu = new ListedLoss.Group(List.of(), null, List.of(cases));
+    return new ListedLoss("A loss", "features", "nodes", null, cpu, null);
+  }
+
+  private static ListedLoss.Case asked(
+      String name, double ratio, double ms, double percent, String missed) {
+    ListedLoss.Target target =
+        new ListedLoss.Target("eager", ratio, ms, percent, 0, missed, null, 0, 0);
+    return new ListedLoss.Case(name, false, 0, null, false, null, List.of(target), null);
   }
 
   private List<MachineResults> results() throws IOException {

@@ -8,7 +8,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneConfig;
-import org.structkd.data.SegmentationScore;
+import org.structkd.metric.SegmentationScore;
 import org.structkd.objective.Objective;
 
 /**

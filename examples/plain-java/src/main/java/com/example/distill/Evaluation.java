@@ -5,8 +5,8 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneTensors;
-import org.structkd.data.SegmentationScore;
 import org.structkd.data.Split;
+import org.structkd.metric.SegmentationScore;
 
 /** Scores a net on scenes whose garments no training has seen. */
 final class Evaluation {

@@ -1,0 +1,36 @@
+// bench/cuda/losses/pairwise.cpp: all nodes, gradient through the length.
+#include <algorithm>
+
+#include "losses.h"
+
+namespace structkd::bench {
+namespace {
+
+structkd_pairwise_params params_of(const Case& c, const Arrays&) {
+  structkd_pairwise_params params = {};
+  params.struct_size = sizeof(params);
+  params.norm = STRUCTKD_NORM_DIFFERENTIABLE;
+  params.eps_mode = STRUCTKD_EPS_MAX;
+  params.pairs = c.whole_batch ? STRUCTKD_PAIRS_WHOLE_BATCH : STRUCTKD_PAIRS_PER_IMAGE;
+  params.precision = c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
+  params.eps = 1e-12;
+  return params;
+}
+
+}  // namespace
+
+Loss pairwise() {
+  Loss loss = loss_with(structkd_pairwise_workspace, structkd_pairwise, params_of);
+  loss.bytes = [](const Case& c) {  // matrices, then the gradient: both maps twice
+    return 2 * c.student_bytes() + 2 * c.teacher_bytes() + c.grad_bytes();
+  };
+  loss.flops = [](const Case& c) {  // the cheaper of Gram matrices and N x N tiles
+    const double images = c.whole_batch ? 1.0 : double(c.B), N = double(c.nodes());
+    const double Cs = double(c.C), Ct = double(c.Ct);
+    const double gram = N * (Cs + Ct) * (Cs + Ct) + 2 * N * Cs * (Cs + Ct);
+    return images * std::min(gram, N * N * (3 * Cs + Ct));
+  };
+  return loss;
+}
+
+}  // namespace structkd::bench

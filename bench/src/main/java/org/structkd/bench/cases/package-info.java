@@ -1,0 +1,2 @@
+/** The list of what is measured. */
+package org.structkd.bench.cases;

@@ -1,0 +1,112 @@
+package org.structkd.metric;
+
+import java.awt.image.BufferedImage;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.structkd.data.Batch;
+import org.structkd.internal.Named;
+
+/**
+ * Judges class scores of every pixel by {@link SegmentationScore}. The numbers are {@code miou},
+ * which leads, {@code pixel_accuracy}, and {@code iou_0} to {@code iou_K-1} of the classes, NaN
+ * where a class has none; all 0 to 1, higher is better.
+ *
+ * @param tap output with class scores [B, K, H, W] at the size of the labels [B, H, W]
+ * @param classes number of classes K, 1 to {@link SegmentationScore#MAX_CLASSES}
+ * @param ignoreIndex label whose pixels do not count; empty: all do
+ */
+public record SegmentationMetric(String tap, int classes, OptionalLong ignoreIndex)
+    implements Metric {
+  private static final String MIOU = "miou";
+
+  /** Checks the number of classes. */
+  public SegmentationMetric {
+    new SegmentationScore(classes);
+  }
+
+  /** A metric for which all pixels count. */
+  public SegmentationMetric(String tap, int classes) {
+    this(tap, classes, OptionalLong.empty());
+  }
+
+  @Override
+  public Set<String> taps() {
+    return Set.of(tap);
+  }
+
+  @Override
+  public String leading() {
+    return MIOU;
+  }
+
+  @Override
+  public Count count() {
+    SegmentationScore counted =
+        new SegmentationScore(classes, ignoreIndex.isPresent() ? ignoreIndex.getAsLong() : null);
+    return new Count() {
+      @Override
+      public void add(Map<String, Tensor> outputs, Batch batch) {
+        try (PointerScope temporaries = new PointerScope()) {
+          Tensor labels = batch.target(Batch.LABELS);
+          counted.add(labels, best(outputs, labels));
+        }
+      }
+
+      @Override
+      public Score score() {
+        List<Score.Number> numbers = new ArrayList<>();
+        numbers.add(number(MIOU, "mIoU", counted.meanIou()));
+        numbers.add(number("pixel_accuracy", "pixel accuracy", counted.pixelAccuracy()));
+        for (int i = 0; i < classes; i++) {
+          numbers.add(number("iou_" + i, "IoU of class " + i, counted.iou(i)));
+        }
+        return new Score(numbers);
+      }
+    };
+  }
+
+  private static Score.Number number(String name, String title, double value) {
+    return new Score.Number(name, title, value, "", true);
+  }
+
+  /** The most likely class of each pixel, on the CPU. */
+  private Tensor best(Map<String, Tensor> outputs, Tensor labels) {
+    Tensor scores = Named.in(outputs, "segmentation metric: the network", "tap", tap);
+    long[] size = labels.shape();
+    if (size.length != 3) {
+      throw new IllegalArgumentException(
+          "segmentation metric: labels are " + Arrays.toString(size) + ", expected [B, H, W]");
+    }
+    long[] expected = {size[0], classes, size[1], size[2]};
+    if (!Arrays.equals(expected, scores.shape())) {
+      throw new IllegalArgumentException(
+          "segmentation metric: tap \""
+              + tap
+              + "\" is "
+              + Arrays.toString(scores.shape())
+              + ", expected "
+              + Arrays.toString(expected));
+    }
+    return scores.argmax(new LongOptional(1), false).cpu();
+  }
+
+  /** {@inheritDoc} The class of each pixel in its colour. */
+  @Override
+  public BufferedImage picture(Map<String, Tensor> answer, Batch batch) {
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor labels = batch.target(Batch.LABELS);
+      Tensor shown = (answer.isEmpty() ? labels.cpu() : best(answer, labels)).select(0, 0);
+      long[] pixels = new long[Math.toIntExact(shown.numel())];
+      shown.contiguous().data_ptr_long().get(pixels);
+      int width = (int) shown.size(1);
+      return Palette.mask(width, (int) shown.size(0), at -> Palette.colour((int) pixels[at]));
+    }
+  }
+}

@@ -1,0 +1,87 @@
+package org.structkd.train;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.bytedeco.pytorch.Tensor;
+import org.structkd.internal.Named;
+import org.structkd.model.TappedNetwork;
+
+/**
+ * The teachers of a training. Taps of one without a name keep theirs, those of others are called
+ * {@code NAME.tap}.
+ */
+final class Teachers {
+  /**
+   * One of them.
+   *
+   * @param name empty for none
+   * @param inputs input of the batch by input of the network, where the names differ
+   */
+  private record Teacher(String name, TappedNetwork network, Map<String, String> inputs) {
+    String tap(String own) {
+      return name.isEmpty() ? own : name + "." + own;
+    }
+
+    Map<String, Tensor> read(Map<String, Tensor> batch) {
+      Map<String, Tensor> read = new HashMap<>();
+      for (String own : network.inputs()) {
+        read.put(own, Named.in(batch, "the batch", "input", inputs.getOrDefault(own, own)));
+      }
+      return read;
+    }
+  }
+
+  private final List<Teacher> all = new ArrayList<>();
+
+  void add(String name, TappedNetwork network, Map<String, String> inputs) {
+    for (String own : inputs.keySet()) {
+      if (!network.inputs().contains(own)) {
+        throw Named.missing("the teacher", "input", own, network.inputs());
+      }
+    }
+    all.removeIf(other -> other.name.equals(name));
+    all.add(new Teacher(name, network, Map.copyOf(inputs)));
+  }
+
+  /** The names of all their outputs. */
+  Set<String> taps() {
+    Set<String> taps = new TreeSet<>();
+    for (Teacher teacher : all) {
+      for (String own : teacher.network.taps()) {
+        if (!taps.add(teacher.tap(own))) {
+          throw new IllegalArgumentException(
+              "two teachers have a tap \"" + teacher.tap(own) + "\": give them other names");
+        }
+      }
+    }
+    return taps;
+  }
+
+  /** Their outputs for inputs of a batch, in evaluation mode and without a gradient. */
+  Map<String, Tensor> infer(Map<String, Tensor> batch) {
+    Map<String, Tensor> outputs = new HashMap<>();
+    for (Teacher teacher : all) {
+      teacher
+          .network
+          .infer(teacher.read(batch))
+          .forEach((own, output) -> outputs.put(teacher.tap(own), output));
+    }
+    return outputs;
+  }
+
+  /** What tells them from others: names and digests. */
+  String describe() {
+    List<String> described = new ArrayList<>();
+    for (Teacher teacher : all) {
+      described.add(
+          (teacher.name.isEmpty() ? "" : teacher.name + " ")
+              + teacher.network.fingerprint()
+              + (teacher.inputs.isEmpty() ? "" : " of " + teacher.inputs));
+    }
+    return described.isEmpty() ? "none" : String.join(", ", described);
+  }
+}

@@ -1,0 +1,92 @@
+// src/test/cpp/pairwise_cases.cpp: the pair-wise loss in the table of losses.
+#include "pairwise_cases.h"
+
+#include <cmath>
+#include <limits>
+
+#include "losses.h"
+
+namespace structkd::test {
+
+using P = structkd_pairwise_params;
+
+Bounds LossOf<P>::bounds(const TestTensor& student,
+                         const TestTensor&,
+                         const P& params,
+                         const Outcome& truth,
+                         const Outcome& outcome,
+                         double scale) {
+  // f64 inputs: f64 throughout, but the plain Gram form loses kappa^2 of it. f32 inputs: products
+  // in f64, or of differences in f32. Tile by tile in f32, affinities round like those of a
+  // composition. The fast mode promises its own bound for the gradient.
+  const bool f64 = student.view()->dtype == STRUCTKD_F64;
+  const bool plain_f32 = outcome.plan.find("tile, f32") != std::string::npos;
+  double tolerance = scale * (f64 ? 1e-9 : (plain_f32 ? 16 : 4) * 0x1p-24);
+  if (params.precision == STRUCTKD_PRECISION_FAST) tolerance = 2.5e-3;
+  const double norm = std::sqrt(dot(truth.grad, truth.grad));
+  // A map of one node has loss 0: both sides hold nothing but the rounding of f64 there.
+  return {tolerance * std::abs(truth.loss) + 1e-16,
+          truth.loss < 1e-16 ? std::numeric_limits<double>::infinity()
+                             : 2 * tolerance * (norm > 0.0 ? norm : 1.0)};
+}
+
+Loss pairwise_row() {
+  const auto plain = [](auto change) {
+    return [change](const Shape&) {
+      P params = params_of();
+      change(params);
+      return Params(params);
+    };
+  };
+  const auto weighted = [](structkd_pairs pairs, structkd_precision precision) {
+    return [=](const Shape& n) {
+      P params = params_of(STRUCTKD_NORM_DETACHED);
+      params.pairs = pairs;
+      params.precision = precision;
+      TestTensor weights(
+          n.plane(), STRUCTKD_F32,
+          pairs == STRUCTKD_PAIRS_WHOLE_BATCH ? Layout::kSliced : Layout::kContiguous);
+      weights.fill([&](int64_t i) {
+        return left_out(n, i / (n.H * n.W), n.pixel(i)) ? 0.0 : 0.5 + uniform(9, uint64_t(i));
+      });
+      Params result(params);
+      result.as<P>().weights = result.keep(std::move(weights));
+      return result;
+    };
+  };
+  constexpr auto kImage = STRUCTKD_PAIRS_PER_IMAGE, kBatch = STRUCTKD_PAIRS_WHOLE_BATCH;
+  constexpr auto kExact = STRUCTKD_PRECISION_EXACT, kFast = STRUCTKD_PRECISION_FAST;
+  Loss loss = loss_row<P>("pairwise", "pair-wise loss");
+  loss.variants = {
+      {"differentiable", plain([](P&) {})},
+      // Large enough to show in the derivative of f / (|f| + eps).
+      {"large_eps", plain([](P& p) { p.eps_mode = STRUCTKD_EPS_ADD, p.eps = 0.5; })},
+      {"whole_batch", plain([](P& p) { p.pairs = STRUCTKD_PAIRS_WHOLE_BATCH; })},
+      {"detached", plain([](P& p) { p.norm = STRUCTKD_NORM_DETACHED; }), false, true, false},
+      {"fast", plain([](P& p) { p.precision = STRUCTKD_PRECISION_FAST; })},
+      {"weighted", weighted(kImage, kExact), true, true, false},
+      {"weighted_whole_batch", weighted(kBatch, kExact), true, true, false},
+      {"fast_weighted", weighted(kImage, kFast), true, true, false},
+      {"fast_weighted_whole_batch", weighted(kBatch, kFast), true, true, false},
+  };
+  // Matrices and tiles, one tile of nodes and several; then of channels, too.
+  loss.shapes = {{2, 4, 8, 9}, {3, 40, 5, 5}, {2, 80, 7, 10}};
+  loss.large = {{2, 6, 19, 3}, {2, 70, 19, 3}, {1, 129, 1, 290}};
+  loss.same_channels = false;
+  loss.enums = {{"norm", offsetof(P, norm), 2},
+                {"eps_mode", offsetof(P, eps_mode), 2},
+                {"pairs", offsetof(P, pairs), 2},
+                {"precision", offsetof(P, precision), 2}};
+  loss.positives = {{"eps", offsetof(P, eps)}};
+  loss.planes = {{"weights", offsetof(P, weights), STRUCTKD_F32}};
+  loss.blind_to_factor = true;
+  // Never the N^2 numbers of the affinities: matrices of C^2, the maps once, or 64 MB of pairs.
+  loss.scratch = [](const Shape& n, int threads) {
+    const double C = double(n.C), N = double(n.B * n.H * n.W);
+    return 8.0 * (16 * (2 * C) * (2 * C) * double(n.B) * threads + 4 * N * (2 * C)) +
+           double(80 << 20);
+  };
+  return loss;
+}
+
+}  // namespace structkd::test

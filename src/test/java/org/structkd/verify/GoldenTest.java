@@ -1,0 +1,87 @@
+package org.structkd.verify;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.StructkdException;
+
+/** All ops of this version against stored values, on all backends. */
+class GoldenTest {
+  private static final Path FOLDER = Path.of("src/test/resources/golden");
+
+  static Stream<Arguments> runs() {
+    return Stream.of("golden.json", "variants.json")
+        .flatMap(
+            file ->
+                Stream.of(Backend.values())
+                    .flatMap(
+                        backend ->
+                            Stream.of(ScalarType.Float, ScalarType.Double)
+                                .map(dtype -> Arguments.of(file, backend, dtype))));
+  }
+
+  /** A backend that this machine or build does not have is skipped, and its reason shown. */
+  private static void requireAvailable(Backend backend) {
+    try (Backend.Use use = backend.use()) {
+      return;
+    } catch (StructkdException e) {
+      abort(e.getMessage());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("runs")
+  void lossesGiveTheStoredValuesAndGradients(String file, Backend backend, ScalarType dtype) {
+    requireAvailable(backend);
+    List<GoldenCase> cases = GoldenFile.read(FOLDER.resolve(file));
+    List<String> lines = new ArrayList<>();
+    GoldenRun.Counts counts =
+        new GoldenRun(backend, List.of(dtype), GoldenOp.ALL.keySet(), lines::add).run(cases);
+    List<String> failures = lines.stream().filter(line -> line.startsWith("FAIL")).toList();
+    assertEquals(List.of(), failures);
+    for (String op : GoldenOp.ALL.keySet()) {
+      assertTrue(
+          lines.stream().anyMatch(line -> line.matches("OK .* " + op + " .*")),
+          op + " ran nowhere");
+    }
+    long expected =
+        cases.stream()
+            .map(GoldenCase::op)
+            .filter(Objects::nonNull)
+            .filter(GoldenOp.ALL::containsKey)
+            .count();
+    assertEquals(expected, counts.passed());
+    assertEquals(cases.size() - expected, counts.skipped());
+  }
+
+  @Test
+  void whereNoKernelRunsTheLineSaysSo() {
+    List<String> lines = new ArrayList<>();
+    new GoldenRun(
+            Backend.REFERENCE,
+            List.of(ScalarType.Float),
+            Set.of("inter_class_similarity"),
+            lines::add)
+        .run(GoldenFile.read(FOLDER.resolve("variants.json")));
+    for (String line : lines) {
+      if (!line.startsWith("SKIP")) {
+        assertEquals(
+            !line.contains(" icsd_paper"),
+            line.endsWith("(composition: the backend is ignored)"),
+            line);
+      }
+    }
+  }
+}
