@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Factors are normal, scaled so that tastes have a deviation of 0.8, biases of 0.4 each and the
- * noise of 0.4 stars. One pair in ten is rated; of the ratings a tenth is for validation and a tenth
- * for the test. Inputs are {@code users} and {@code items}, i64 [B]; the target is {@code ratings},
- * f32 [B]. There are no others than these ratings: the seed decides the order in which a training
- * sees them. Immutable, may be shared.
+ * noise of 0.4 stars. One pair in ten is rated; of the ratings a tenth is for validation and a
+ * tenth for the test. Inputs are {@code users} and {@code items}, i64 [B]; the target is {@code
+ * ratings}, f32 [B]. There are no others than these ratings: the seed decides the order in which a
+ * training sees them. Immutable, may be shared.
  */
 public final class MadeRatings implements Dataset {
   /** Input: index of each rating's user, i64 [B]. */

@@ -1,8 +1,8 @@
 package org.structkd.data;
 
 /**
- * An endless sequence of the same examples: each comes once before any comes again, in an order that
- * changes every time around. A pure function of its position.
+ * An endless sequence of the same examples: each comes once before any comes again, in an order
+ * that changes every time around. A pure function of its position.
  */
 final class Rounds {
   private Rounds() {}

@@ -32,6 +32,8 @@ public final class Losses {
           new Entry(
               "cross_entropy", CrossEntropyLoss.class, COMPOSITION, "none: learning from labels"),
           new Entry(
+              "squared_error", SquaredErrorLoss.class, COMPOSITION, "none: learning from numbers"),
+          new Entry(
               "pixelwise",
               PixelwiseLoss.class,
               KERNEL,

@@ -11,7 +11,8 @@ import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
 /**
- * Mean squared error of predicted numbers, to a target of the batch or to what the teacher predicts.
+ * Mean squared error of predicted numbers, to a target of the batch or to what the teacher
+ * predicts.
  *
  * <pre>{@code
  * L = mean over all elements of (s - y)^2      y: the target, or the teacher's prediction
@@ -53,9 +54,7 @@ public record SquaredErrorLoss(Optional<String> target) implements Loss {
   public Needs needs() {
     Needs.Role prediction = Needs.Role.of(PREDICTION);
     return target
-        .map(
-            name ->
-                new Needs(List.of(prediction), List.of(), Set.of(name), Set.of(), false))
+        .map(name -> new Needs(List.of(prediction), List.of(), Set.of(name), Set.of(), false))
         .orElse(Needs.pair(prediction, false));
   }
 
@@ -67,11 +66,9 @@ public record SquaredErrorLoss(Optional<String> target) implements Loss {
   /** {@inheritDoc} Elements are counted. */
   @Override
   public LossValue measure(LossInputs inputs) {
-    Tensor wanted =
-        target.isPresent() ? inputs.target(target.get()) : inputs.teacher(PREDICTION);
+    Tensor wanted = target.isPresent() ? inputs.target(target.get()) : inputs.teacher(PREDICTION);
     Tensor student = inputs.student(PREDICTION);
-    return new LossValue(
-        forward(student, wanted), Tensor.create(new long[] {student.numel()}));
+    return new LossValue(forward(student, wanted), Tensor.create(new long[] {student.numel()}));
   }
 
   /**

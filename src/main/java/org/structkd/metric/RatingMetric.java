@@ -55,9 +55,7 @@ public record RatingMetric(String on) implements Metric {
               "evaluation: tap \""
                   + on
                   + "\" is "
-                  + (predicted == null
-                      ? "missing"
-                      : Arrays.toString(predicted.shape()))
+                  + (predicted == null ? "missing" : Arrays.toString(predicted.shape()))
                   + ", expected a rating for each of "
                   + Arrays.toString(given.shape()));
         }

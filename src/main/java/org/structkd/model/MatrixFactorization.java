@@ -122,8 +122,8 @@ public final class MatrixFactorization implements TrainableNetwork {
    * A network with random factors.
    *
    * @param config its shape
-   * @param seed of the factors: equal seeds and shapes give equal ones. LibTorch's generator is left
-   *     as it was
+   * @param seed of the factors: equal seeds and shapes give equal ones. LibTorch's generator is
+   *     left as it was
    */
   public MatrixFactorization(Config config, long seed) {
     this.config = config;

@@ -56,8 +56,7 @@ class ComposedTest {
    * @param call of (student, teacher)
    */
   record Case(Record variant, String what, MapLoss call) {
-    static <R extends Record> Stream<Case> of(
-        R loss, String what, Function<R, MapLoss> callOf) {
+    static <R extends Record> Stream<Case> of(R loss, String what, Function<R, MapLoss> callOf) {
       return Variants.of(loss).stream().map(one -> new Case(one, what, callOf.apply(one)));
     }
 

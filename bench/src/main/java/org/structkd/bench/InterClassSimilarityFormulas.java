@@ -5,7 +5,6 @@ import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
-import org.structkd.loss.MapLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.MapLoss;
 

@@ -2,7 +2,6 @@ package org.structkd.bench;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.structkd.loss.MapLoss;
 import org.structkd.loss.PixelwiseLoss;
 
