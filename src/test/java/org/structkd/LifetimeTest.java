@@ -59,6 +59,7 @@ import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
@@ -69,6 +70,10 @@ import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.RunningOptimizer;
 import org.structkd.optim.Sgd;
 import org.structkd.optim.WeightAverage;
+import org.structkd.recipe.Experiment;
+import org.structkd.recipe.Recipe;
+import org.structkd.recipe.Recipes;
+import org.structkd.recipe.TermSettings;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.PublicTypes;
@@ -273,6 +278,33 @@ class LifetimeTest {
             DatasetEvaluation.class,
             () -> Evaluations.of(FashionScenes.bundled(), Split.TEST, 4, "upsampled"),
             evaluation -> new double[] {evaluation.of(net(), new Device("cpu")).leading().value()}),
+        owner(
+            Recipes.class,
+            () -> Recipes.load("kd"),
+            recipe -> new double[] {recipe.train().steps()}),
+        owner(
+            Recipe.class,
+            () -> Recipes.load("kd"),
+            recipe -> new double[] {recipe.toYaml().length()}),
+        owner(
+            Recipe.Stage.class,
+            () -> Recipes.load("kd", List.of("stages=[{name: one}]"), List.of()).stages().get(0),
+            stage -> new double[] {stage.train().steps()}),
+        owner(
+            TermSettings.class,
+            () -> Recipes.load("kd").losses().get("pixelwise"),
+            term -> new double[] {term.weight().weight()}),
+        owner(
+            Experiment.class,
+            () ->
+                Experiment.of(
+                    Recipes.load("kd", List.of("data.batch=2", "data.validation=1"), List.of()),
+                    new Device("cpu")),
+            experiment -> {
+              try (TrainableNetwork student = experiment.student(1)) {
+                return Tensors.values(student.infer(images()).get("logits"));
+              }
+            }),
         result(Devices.class, () -> Devices.named("cpu"), device -> new double[] {device.index()}),
         owner(
             SceneBatches.class,
@@ -306,7 +338,7 @@ class LifetimeTest {
               optimized.net.module().zero_grad(true);
               optimized.net.forward(images()).get("logits").square().mean().backward();
               optimized.optimizer.step(0);
-              return outputs(optimized.net);
+              return Tensors.values(optimized.optimizer.parameters().get("head.weight"));
             }),
         owner(
             WeightAverage.class,

@@ -58,7 +58,8 @@ public final class SegmentationNet implements TrainableNetwork {
   /** Height and width of an image must be multiples of this: three strides of 2. */
   public static final int STRIDE = 8;
 
-  private static final String KIND = "segmentation net";
+  /** What its files call it, by their property {@code network}. */
+  public static final String KIND = "segmentation net";
 
   /**
    * The shape of a net.

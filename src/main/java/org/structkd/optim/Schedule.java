@@ -27,7 +27,7 @@ public sealed interface Schedule {
 
   /** {@return polynomial decay with power 0.9, without warm-up} */
   static Poly poly() {
-    return new Poly(0.9, 0);
+    return new Poly();
   }
 
   /** Checks a warm-up. */
@@ -55,6 +55,11 @@ public sealed interface Schedule {
       requireWarmup(warmup);
     }
 
+    /** Without warm-up. */
+    public Constant() {
+      this(0);
+    }
+
     @Override
     public double decay(long step, long steps) {
       return 1;
@@ -78,6 +83,11 @@ public sealed interface Schedule {
       }
     }
 
+    /** Power 0.9, without warm-up. */
+    public Poly() {
+      this(0.9, 0);
+    }
+
     @Override
     public double decay(long step, long steps) {
       return Math.pow(1 - step / (double) steps, power);
@@ -96,6 +106,11 @@ public sealed interface Schedule {
     public Cosine {
       requireWarmup(warmup);
       requireFactor("least factor", least);
+    }
+
+    /** Down to 0, without warm-up. */
+    public Cosine() {
+      this(0, 0);
     }
 
     @Override
@@ -119,6 +134,11 @@ public sealed interface Schedule {
       if (every < 1) {
         throw new IllegalArgumentException("every must be 1 step or more but is " + every);
       }
+    }
+
+    /** Without warm-up. */
+    public Step(long every, double factor) {
+      this(every, factor, 0);
     }
 
     @Override
@@ -147,6 +167,11 @@ public sealed interface Schedule {
         }
         before = step;
       }
+    }
+
+    /** Without warm-up. */
+    public Milestones(List<Long> at, double factor) {
+      this(at, factor, 0);
     }
 
     @Override

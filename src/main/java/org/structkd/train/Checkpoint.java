@@ -85,6 +85,35 @@ record Checkpoint(
     Files.deleteIfExists(aside);
   }
 
+  /**
+   * Continues from a checkpoint, if there is one, and makes sure that another can be written.
+   *
+   * @param steps of the whole training
+   * @return where the training stands
+   * @throws IOException as {@link #restore} and {@link #save}, or if more steps are done
+   */
+  static Checkpoint continued(
+      Path path, TrainingIdentity training, Resume resume, long steps, Players players)
+      throws IOException {
+    Checkpoint start =
+        restore(
+            path,
+            (progress, stored) -> {
+              training.requireSame(path, stored, resume);
+              if (progress.stepsDone > steps) {
+                throw new DataFileException(
+                    path.toString(),
+                    "at most " + steps + " steps, as this training has",
+                    progress.stepsDone + " steps done");
+              }
+            },
+            players);
+    if (start.stepsDone < steps) {
+      tryToSave(path, training.properties(), players, start);
+    }
+    return start;
+  }
+
   /** Decides whether to continue from a checkpoint, before anything changes. */
   interface Check {
     /**

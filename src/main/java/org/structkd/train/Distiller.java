@@ -294,8 +294,7 @@ public final class Distiller {
           checkpoint == null
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
-      Map<String, TrainedPart> parts = dryRun(student, identity);
-      try (Players players = new Players(student, parts, config, optimizers, rateFactors)) {
+      try (Players players = players(student, identity)) {
         return trained(players, claim, identity);
       }
     } finally {
@@ -307,7 +306,10 @@ public final class Distiller {
       Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
       throws IOException {
     TrainingStep update = new TrainingStep(players, teachers, objective, config);
-    Checkpoint start = restored(players, identity);
+    Checkpoint start =
+        checkpoint == null
+            ? Checkpoint.NONE
+            : Checkpoint.continued(checkpoint, identity, resume, config.steps(), players);
     if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
       update.hasMovedBefore();
     }
@@ -353,7 +355,32 @@ public final class Distiller {
     return new TrainingInterruptedException("before its first step; no file has changed");
   }
 
+  /**
+   * Checks what can be known before the first step, as {@link #train} does, but for files: taps,
+   * weights of all steps, the evaluation, both networks and all terms on the first batch, what
+   * optimizers and rate factors belong to. Changes and writes nothing.
+   *
+   * @param student that would be trained
+   * @throws IllegalArgumentException as {@link #train}
+   * @throws IOException if this thread is interrupted
+   */
+  public void requireFit(TrainableNetwork student) throws IOException {
+    requireUninterrupted();
+    try (PointerScope temporaries = new PointerScope()) {
+      requireNetworks(student);
+      Map<String, TrainedPart> parts = dryRun(student, null);
+      new Players(student, parts, config, optimizers, rateFactors).close();
+    } catch (RuntimeException e) {
+      throw NativeCall.translate(e);
+    }
+  }
+
   private void requireSettings(TrainableNetwork student) throws IOException {
+    requireNetworks(student);
+    requireCheckpoint();
+  }
+
+  private void requireNetworks(TrainableNetwork student) {
     objective.requireTaps(new Taps(student.taps(), teachers.taps()));
     objective.requireWeights(0, config.steps());
     if (config.evaluateEvery() > 0 != (evaluation != null)) {
@@ -364,6 +391,14 @@ public final class Distiller {
                   ? " but there is no evaluation: call withEvaluation, or set it to 0"
                   : " but there is an evaluation, which would never run: set it to 1 or more"));
     }
+    if (evaluation != null) {
+      try (PointerScope temporaries = new PointerScope()) {
+        evaluation.requireFit(student, where());
+      }
+    }
+  }
+
+  private void requireCheckpoint() throws IOException {
     if (config.checkpointEvery() > 0 && checkpoint == null) {
       throw new IllegalArgumentException(
           "checkpointEvery is "
@@ -373,58 +408,25 @@ public final class Distiller {
     if (checkpoint != null && Files.isDirectory(checkpoint)) {
       throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
     }
-    if (evaluation != null) {
-      try (PointerScope temporaries = new PointerScope()) {
-        evaluation.requireFit(student, where());
-      }
-    }
   }
 
-  /** Tries the first batch; no parts if the training shall stop before there is one. */
-  private Map<String, TrainedPart> dryRun(
-      TrainableNetwork student, @Nullable TrainingIdentity identity) {
+  /** Tries the first batch; the student alone if the training shall stop before there is one. */
+  private Players players(TrainableNetwork student, @Nullable TrainingIdentity identity) {
     try (PointerScope temporaries = new PointerScope();
         Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
       Batch batch = first.take(0);
       if (batch == null) {
-        return Map.of();
+        return new Players(student, Map.of(), config, Map.of(), Map.of());
       }
       if (identity != null) {
         identity.add(batch);
       }
-      return DryRun.of(student, teachers, objective, batch.to(where()), seed);
+      Map<String, TrainedPart> parts =
+          DryRun.of(student, teachers, objective, batch.to(where()), seed);
+      return new Players(student, parts, config, optimizers, rateFactors);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw interruptedBefore();
-    }
-  }
-
-  /** Continues from the checkpoint if there is one, and makes sure that another can be written. */
-  private Checkpoint restored(Players players, @Nullable TrainingIdentity identity)
-      throws IOException {
-    if (checkpoint == null) {
-      return Checkpoint.NONE;
-    }
-    Checkpoint start =
-        Checkpoint.restore(
-            checkpoint,
-            (progress, stored) -> {
-              identity.requireSame(checkpoint, stored, resume);
-              requireStepsLeft(progress);
-            },
-            players);
-    if (start.stepsDone() < config.steps()) {
-      Checkpoint.tryToSave(checkpoint, identity.properties(), players, start);
-    }
-    return start;
-  }
-
-  private void requireStepsLeft(Checkpoint progress) throws DataFileException {
-    if (progress.stepsDone() > config.steps()) {
-      throw new DataFileException(
-          String.valueOf(checkpoint),
-          "at most " + config.steps() + " steps, as this training has",
-          progress.stepsDone() + " steps done");
     }
   }
 }

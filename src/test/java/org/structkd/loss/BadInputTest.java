@@ -146,13 +146,12 @@ class BadInputTest {
         sentence(() -> global.forward(good(), good(), good(), mask.to(ScalarType.Long), 1)));
   }
 
-  /** The operators check devices, too: C++ and Python callers come without Java's checks. */
   /** The kernel asks LibTorch's floor for scratch, and what that throws must come through. */
   @Test
   void moreScratchThanThereIs() {
     // K x K sums are 2^47 bytes, beyond the addresses of a process; the map is a single number.
     Tensor map = torch.zeros(1, 1, 1, 1).expand(1, 1 << 22, 2, 2);
-    Losses.Named loss =
+    LossCalls.Named loss =
         losses().stream().filter(l -> l.name().startsWith("inter-class")).findFirst().orElseThrow();
     String said = assertThrows(StructkdException.class, () -> loss.forward(map, map)).getMessage();
     assertTrue(said.matches("out of memory: [0-9]+ bytes"), said);

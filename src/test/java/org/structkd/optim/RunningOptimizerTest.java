@@ -55,7 +55,7 @@ class RunningOptimizerTest {
             new Adam(RATE, 0.8, 0.95, 1e-5, 0.1, true),
             p -> {
               AdamOptions options = new AdamOptions(RATE);
-              options.betas().put(0.8, 0.95);
+              options.betas().put(0.95, 0.8); // a tuple, which lies in memory from its end on
               options.eps().put(1e-5);
               options.weight_decay().put(0.1);
               return new org.bytedeco.pytorch.Adam(p, options);

@@ -60,7 +60,7 @@ class CheckpointTest {
   }
 
   private static Players players(SegmentationNet net) {
-    return new Players(net, Map.of(), TrainingConfig.of(10, 0.01).withEma(0.9), Map.of(), Map.of());
+    return new Players(net, Map.of(), TrainingConfig.of(10, 0.01), Map.of(), Map.of());
   }
 
   private static void save(Path path, Players players, long stepsDone) throws IOException {

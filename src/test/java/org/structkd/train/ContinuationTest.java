@@ -41,7 +41,7 @@ import org.structkd.testing.SmallLosses;
  * moves its weights and whoever learns in it.
  */
 class ContinuationTest {
-  private static final int STEPS = 8;
+  private static final int STEPS = 6;
   private static final int KILLED_AFTER = 4;
   private static final FashionScenes SCENES = FashionScenes.bundled();
 

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AdamOptions;
@@ -29,6 +30,7 @@ import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
+import org.structkd.internal.Scopes;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
@@ -131,7 +133,7 @@ class PlayersTest {
   private static Map<String, Tensor> copy(Module module) {
     Map<String, Tensor> copies = new HashMap<>(StateDict.parametersOf(module));
     copies.putAll(StateDict.buffersOf(module));
-    copies.replaceAll((name, tensor) -> tensor.detach().clone());
+    copies.replaceAll((name, tensor) -> Scopes.unscoped(() -> tensor.detach().clone()));
     return copies;
   }
 
@@ -204,20 +206,19 @@ class PlayersTest {
         long seed = 31 * 3 + "adversarial".hashCode();
         part = (TrainedPart.Opponent) loss.trainedPart(shapes, seed).orElseThrow();
         AdamOptions options = new AdamOptions(own.rate());
-        options.betas().put(own.beta1(), own.beta2());
+        options.betas().put(own.beta2(), own.beta1()); // a tuple lies in memory from its end on
         against = new org.bytedeco.pytorch.Adam(part.module().parameters(), options);
       }
       double factor = Schedule.poly().at(step, STEPS);
       Tensor supervised =
-          Term.of(new CrossEntropyLoss(-1), "upsampled")
-              .loss()
+          new CrossEntropyLoss(-1)
               .forward(
                   new LossInputs(
                       Map.of("logits", outputs.get("upsampled")),
                       Map.of(),
                       batch.targets(),
                       Map.of(),
-                      java.util.OptionalLong.empty(),
+                      OptionalLong.empty(),
                       step,
                       null));
       Tensor fooling = loss.forward(inputs(outputs.get("logits"), taught, batch, part, step));
@@ -246,7 +247,7 @@ class PlayersTest {
         Map.of("map", teacher),
         batch.targets(),
         batch.inputs(),
-        java.util.OptionalLong.empty(),
+        OptionalLong.empty(),
         step,
         part);
   }
@@ -386,7 +387,7 @@ class PlayersTest {
                   TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(1),
                   Objective.of(SUPERVISED),
                   BATCHES)
-              .withEvaluation(new Scripted(values, () -> evaluated.add(weights(trained))))
+              .withEvaluation(new Scripted(values, () -> evaluated.add(bytes(trained))))
               .withCheckpoint(checkpoint)
               .withStop(stop)
               .withListener(early)
@@ -400,12 +401,8 @@ class PlayersTest {
         SegmentationNet kept = SegmentationNet.of(file)) {
       assertEquals("2", file.property("steps"));
       assertEquals("0.5", file.property("validation_miou"));
-      assertArrayEquals(evaluated.get(1), weights(kept));
+      assertArrayEquals(evaluated.get(1), bytes(kept));
     }
     assertTrue(Files.exists(checkpoint));
-  }
-
-  private static byte[] weights(SegmentationNet net) {
-    return bytes(net);
   }
 }

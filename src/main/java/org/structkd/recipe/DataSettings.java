@@ -1,0 +1,17 @@
+package org.structkd.recipe;
+
+import java.io.IOException;
+import org.structkd.data.Dataset;
+
+/** The choice {@code data}: what a student learns from, and is judged by. */
+public sealed interface DataSettings permits FashionScenesSettings {
+  /**
+   * {@return the examples}
+   *
+   * @throws IOException if they cannot be read
+   */
+  Dataset load() throws IOException;
+
+  /** {@return examples per training step} */
+  int batch();
+}

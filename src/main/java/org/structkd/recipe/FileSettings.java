@@ -1,0 +1,46 @@
+package org.structkd.recipe;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.structkd.data.Batch;
+import org.structkd.data.DataFileException;
+import org.structkd.internal.Words;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TappedNetwork;
+import org.structkd.model.TensorFile;
+import org.structkd.train.Distiller;
+
+/**
+ * {@code {kind: file}}: a network that a run of this library has trained.
+ *
+ * @param file its safetensors file
+ */
+record FileSettings(Path file) implements TeacherSettings {
+  private interface Reader {
+    TappedNetwork of(TensorFile file) throws IOException;
+  }
+
+  /** The networks that make themselves of a file, by what it calls them. */
+  private static final Map<String, Reader> NETWORKS =
+      Map.of(SegmentationNet.KIND, SegmentationNet::of);
+
+  @Override
+  public TappedNetwork load(Batch sample) throws IOException {
+    try (TensorFile weights = TensorFile.open(file)) {
+      if (Distiller.isCheckpoint(weights)) {
+        throw new DataFileException(
+            file.toString(),
+            "weights of a network",
+            "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
+      }
+      String network = weights.property("network");
+      Reader reader = NETWORKS.get(network);
+      if (reader == null) {
+        throw new DataFileException(
+            file.toString(), "one of: " + Words.list(NETWORKS.keySet()), network);
+      }
+      return reader.of(weights);
+    }
+  }
+}

@@ -1,0 +1,213 @@
+package org.structkd.recipe;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.structkd.internal.ResourceFolder;
+import org.structkd.internal.Words;
+import org.structkd.train.TrainingConfig;
+
+/**
+ * The recipes that come with this library, and those in files of users. Each of ours is a file in
+ * the resource folder {@code org/structkd/recipe/recipes}, whose name is that of the recipe.
+ */
+public final class Recipes {
+  private static final String FOLDER = "recipes/";
+  private static final String SUFFIX = ".yaml";
+
+  /** What recipes and losses were called before they had one name everywhere. */
+  static final Map<String, String> RENAMED =
+      Map.of("interclass", "inter_class_similarity", "structural", "global_structural");
+
+  /** Larger files are no recipes, and would be parsed for long. */
+  private static final long MOST_BYTES = 1 << 20;
+
+  /** Where a training is evaluated: ten points make a curve. */
+  private static final int EVALUATIONS = 10;
+
+  /** An evaluation costs as much as some steps. */
+  private static final int LEAST_STEPS_BETWEEN_EVALUATIONS = 10;
+
+  /** Steps between checkpoints: each takes milliseconds. */
+  private static final int CHECKPOINT_EVERY = 100;
+
+  private Recipes() {}
+
+  /** {@return the names of the recipes that come with this library, sorted} */
+  public static List<String> names() {
+    return ResourceFolder.files(Recipes.class, FOLDER).stream()
+        .filter(file -> file.endsWith(SUFFIX))
+        .map(file -> file.substring(0, file.length() - SUFFIX.length()))
+        .sorted()
+        .toList();
+  }
+
+  /** {@return the recipe of this name or file as it is, see {@link #load(String, List, List)}} */
+  public static Recipe load(String nameOrFile) {
+    return load(nameOrFile, List.of(), List.of());
+  }
+
+  /**
+   * Reads a recipe and fills in all defaults. Nothing but the recipe's own file is looked at: data
+   * and teachers are those of {@link Experiment}.
+   *
+   * @param nameOrFile one of {@link #names}, or a YAML file
+   * @param sets values that take the place of those in the file, {@code path=value}, such as {@code
+   *     losses.pairwise.weight=1}; the value is YAML; {@code null} takes away what the file gives
+   * @param losses terms to add, {@code ID=WEIGHT} or {@code ID:PRESET=WEIGHT}, such as {@code
+   *     pairwise:cirkd=0.5}; named by the id, each role played by the tap of its name
+   * @return the recipe
+   * @throws RecipeException if the recipe is missing or makes no sense; says where and why
+   */
+  public static Recipe load(String nameOrFile, List<String> sets, List<String> losses) {
+    RecipeTree tree = tree(nameOrFile);
+    losses.forEach(loss -> add(tree, loss));
+    sets.forEach(tree::set);
+    complete(tree.root());
+    return RecipeBinding.bind(tree, Recipe.class);
+  }
+
+  private static RecipeTree tree(String nameOrFile) {
+    if (names().contains(nameOrFile)) {
+      return new RecipeTree("recipe " + nameOrFile, resource(nameOrFile));
+    }
+    Path file = Path.of(nameOrFile);
+    if (RENAMED.containsKey(nameOrFile)) {
+      throw new RecipeException(
+          "recipe " + nameOrFile, "is called " + RENAMED.get(nameOrFile) + " now", null);
+    }
+    if (!Files.isRegularFile(file)) {
+      throw new RecipeException(
+          "recipe " + nameOrFile,
+          (Files.exists(file) ? "is no file" : "is not there")
+              + ", expected a YAML file or one of "
+              + Words.listNearest(nameOrFile, names()),
+          null);
+    }
+    try {
+      if (Files.size(file) > MOST_BYTES) {
+        throw new RecipeException(
+            nameOrFile, "has " + Files.size(file) + " bytes, expected at most " + MOST_BYTES, null);
+      }
+      RecipeTree tree = new RecipeTree(nameOrFile, Files.readString(file));
+      String name = file.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+      name = name.replaceAll("[^A-Za-z0-9_-]", "_");
+      putIfAbsent(tree.root(), "name", JsonNodeFactory.instance.textNode(name));
+      return tree;
+    } catch (CharacterCodingException e) {
+      throw new RecipeException(nameOrFile, "is no text in UTF-8", e);
+    } catch (IOException e) {
+      throw new RecipeException(nameOrFile, "cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private static String resource(String name) {
+    try (InputStream in = Recipes.class.getResourceAsStream(FOLDER + name + SUFFIX)) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the recipe " + name + " cannot be read: broken jar?", e);
+    }
+  }
+
+  /** Adds the term of an option. */
+  private static void add(RecipeTree tree, String loss) {
+    String place = "--loss " + loss;
+    int equals = loss.lastIndexOf('=');
+    if (equals < 1) {
+      throw new RecipeException(
+          place, "expected ID=WEIGHT or ID:PRESET=WEIGHT, such as pairwise:cirkd=0.5", null);
+    }
+    String[] idAndPreset = loss.substring(0, equals).split(":", 2);
+    String id = idAndPreset[0];
+    List<String> path = List.of("losses", id);
+    if (!tree.at(path).isMissingNode()) {
+      throw new RecipeException(
+          place,
+          "the recipe has a term " + id + ": --set losses." + id + ".weight=... changes it",
+          null);
+    }
+    tree.set(child(path, TermBinding.LOSS), id, place);
+    if (idAndPreset.length > 1) {
+      tree.set(child(path, TermBinding.PRESET), idAndPreset[1], place);
+    }
+    tree.set(child(path, TermBinding.WEIGHT), loss.substring(equals + 1), place);
+  }
+
+  private static List<String> child(List<String> path, String key) {
+    return List.of(path.get(0), path.get(1), key);
+  }
+
+  /** Fills in what depends on other values of the recipe. */
+  private static void complete(ObjectNode root) {
+    putIfAbsent(root, "source", JsonNodeFactory.instance.textNode(""));
+    putIfAbsent(root, "summary", JsonNodeFactory.instance.textNode(""));
+    for (JsonNode stage : root.path("stages")) {
+      if (stage instanceof ObjectNode map) {
+        inherit(root, map);
+      }
+    }
+    train(root);
+  }
+
+  private static void putIfAbsent(ObjectNode map, String key, JsonNode value) {
+    if (!map.has(key)) {
+      map.set(key, value);
+    }
+  }
+
+  /** What a stage does not say is as in the recipe. */
+  private static void inherit(ObjectNode root, ObjectNode stage) {
+    if (!stage.has("teacher") && !stage.has("teachers")) {
+      take(root, stage, "teacher");
+      take(root, stage, "teachers");
+    }
+    if (stage.get("losses") instanceof ObjectNode own) {
+      for (Map.Entry<String, JsonNode> term : own.properties()) {
+        if (term.getValue() instanceof ObjectNode given
+            && !given.has(TermBinding.LOSS)
+            && root.path("losses").path(term.getKey()) instanceof ObjectNode base) {
+          term.setValue(RecipeTree.merged(base, given));
+        }
+      }
+    } else {
+      take(root, stage, "losses");
+    }
+    for (String key : List.of("data", "train")) {
+      if (root.get(key) instanceof ObjectNode base && stage.path(key) instanceof ObjectNode given) {
+        stage.set(key, RecipeTree.merged(base, given));
+      } else {
+        take(root, stage, key);
+      }
+    }
+    train(stage);
+  }
+
+  private static void take(ObjectNode root, ObjectNode stage, String key) {
+    if (root.has(key)) {
+      putIfAbsent(stage, key, root.get(key).deepCopy());
+    }
+  }
+
+  /** Defaults of a training: how often it is looked at depends on how long it is. */
+  private static void train(ObjectNode of) {
+    if (of.get("train") instanceof ObjectNode given) {
+      long steps = Math.max(1, given.path("steps").longValue());
+      ObjectNode base =
+          RecipeBinding.tree(
+              TrainingConfig.of(steps, 1)
+                  .withEvaluateEvery(Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS))
+                  .withCheckpointEvery(CHECKPOINT_EVERY));
+      base.remove("optimizer");
+      of.set("train", RecipeTree.merged(base, given));
+    }
+  }
+}

@@ -1,0 +1,30 @@
+package org.structkd.recipe;
+
+import org.structkd.data.Batch;
+import org.structkd.data.Dataset;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TrainableNetwork;
+
+/**
+ * {@code {kind: segmentation_net}}: a {@link SegmentationNet} for the data's images and classes.
+ *
+ * @param width channels of the first block, 1 to {@link SegmentationNet#MAX_WIDTH}
+ */
+record SegmentationNetSettings(int width) implements StudentSettings {
+  /** Checks the width. */
+  public SegmentationNetSettings {
+    new SegmentationNet.Config(1, width, 1);
+  }
+
+  @Override
+  public TrainableNetwork make(Dataset data, Batch sample, long seed) {
+    int channels = (int) sample.input(Batch.IMAGES).size(1);
+    int classes =
+        data.classes()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "student: a segmentation net needs data with classes"));
+    return new SegmentationNet(new SegmentationNet.Config(channels, width, classes), seed);
+  }
+}

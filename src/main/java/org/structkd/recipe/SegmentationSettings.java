@@ -1,0 +1,21 @@
+package org.structkd.recipe;
+
+import org.structkd.data.Dataset;
+import org.structkd.metric.Metric;
+import org.structkd.metric.SegmentationMetric;
+
+/**
+ * {@code {kind: segmentation}}: mean intersection over union, and pixel accuracy.
+ *
+ * @param on tap with class scores [B, K, H, W] at the size of the labels
+ */
+record SegmentationSettings(String on) implements MetricSettings {
+  @Override
+  public Metric make(Dataset data) {
+    int classes =
+        data.classes()
+            .orElseThrow(
+                () -> new IllegalArgumentException("metric: segmentation needs data with classes"));
+    return new SegmentationMetric(on, classes);
+  }
+}

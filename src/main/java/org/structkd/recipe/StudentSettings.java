@@ -1,0 +1,18 @@
+package org.structkd.recipe;
+
+import org.structkd.data.Batch;
+import org.structkd.data.Dataset;
+import org.structkd.model.TrainableNetwork;
+
+/** The choice {@code student}: the network that is trained. */
+public sealed interface StudentSettings permits SegmentationNetSettings {
+  /**
+   * {@return a new network on the CPU}
+   *
+   * @param data what it learns from
+   * @param sample of this data
+   * @param seed of the weights: equal seeds and shapes give equal weights
+   * @throws IllegalArgumentException if it cannot learn from such data
+   */
+  TrainableNetwork make(Dataset data, Batch sample, long seed);
+}

@@ -1,0 +1,17 @@
+package org.structkd.recipe;
+
+import java.io.IOException;
+import org.structkd.data.Batch;
+import org.structkd.model.TappedNetwork;
+
+/** The choice {@code teacher}: a trained network that a student learns from. */
+public sealed interface TeacherSettings permits BundledSettings, FileSettings, TorchscriptSettings {
+  /**
+   * {@return the network on the CPU, in evaluation mode}
+   *
+   * @param sample of what it will read, on the CPU
+   * @throws IOException if its file is missing or is not what it should be
+   * @throws IllegalArgumentException if it cannot read the sample
+   */
+  TappedNetwork load(Batch sample) throws IOException;
+}
