@@ -51,7 +51,7 @@ public final class MatrixFactorization implements TrainableNetwork {
   public static final String ITEM_EMBEDDING = "item_embedding";
 
   /** The kind of network as files name it. */
-  static final String KIND = "matrix factorization";
+  public static final String KIND = "matrix factorization";
 
   private static final int MAX_SIZE = 1 << 24;
 

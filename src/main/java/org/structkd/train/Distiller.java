@@ -368,8 +368,7 @@ public final class Distiller {
     requireUninterrupted();
     try (PointerScope temporaries = new PointerScope()) {
       requireNetworks(student);
-      Map<String, TrainedPart> parts = dryRun(student, null);
-      new Players(student, parts, config, optimizers, rateFactors).close();
+      players(student, null).close();
     } catch (RuntimeException e) {
       throw NativeCall.translate(e);
     }
