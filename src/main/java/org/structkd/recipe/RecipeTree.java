@@ -110,7 +110,11 @@ final class RecipeTree {
         while (parser.nextToken() != JsonToken.END_ARRAY) {
           List<String> below = child(path, Integer.toString(list.size()));
           places.put(below, where.of(parser.currentTokenLocation().getLineNr()));
-          list.add(value(parser, below, where));
+          JsonNode item = value(parser, below, where);
+          if (item.isNull()) {
+            throw at(parser, where, join(below) + " is empty, expected a value");
+          }
+          list.add(item);
         }
         yield list;
       }
@@ -178,7 +182,11 @@ final class RecipeTree {
         throw new RecipeException(
             place, join(path) + " is not there, expected an index below " + list.size(), null);
       }
-      list.set(Integer.parseInt(last), value);
+      if (value.isNull()) {
+        list.remove(Integer.parseInt(last));
+      } else {
+        list.set(Integer.parseInt(last), value);
+      }
     } else if (value.isNull()) {
       ((ObjectNode) parent).remove(last);
     } else {

@@ -206,8 +206,10 @@ class RecipesTest {
                     losses:
                       supervised: {weight: 2}
                       kd: {loss: pixelwise, preset: kd, on: logits, weight: 1}
+                  - {name: third}
                 """,
-            "stages.1.train.optimizer={kind: sgd, rate: 1, momentum: 0.5}");
+            "stages.1.train.optimizer={kind: sgd, rate: 1, momentum: 0.5}",
+            "stages.2=null");
     List<Recipe> trainings = recipe.trainings();
     assertEquals(List.of("first", "second"), trainings.stream().map(Recipe::name).toList());
     Recipe first = trainings.get(0);
@@ -258,6 +260,7 @@ class RecipesTest {
           student.width.x=0                    | student.width is 6, which has no x
           data.batch=0                         | data.batch: batch is 0, expected 1 to 65536
           data.labelled=3                      | data.labelled: labelled is 3, expected 8 to 65536
+          stages=[~]                           | stages.0 is empty, expected a value
           metric=null                          | metric is missing, expected a map with the kind segmentation
           losses.pairwise.weight=[1            | is no YAML: while parsing a flow sequence, expected ',' or ']', but got <stream end>
           losses.pairwise={loss: cross_entropy, ignore_index: 1, preset: standard, weight: 1} | losses.pairwise.preset: standard has no effect, as every key of the loss is given beside it: remove it or them
