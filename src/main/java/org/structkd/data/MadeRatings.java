@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Factors are normal, scaled so that tastes have a deviation of 0.8, biases of 0.4 each and the
- * noise of 0.4 stars. One pair in ten is rated; of the ratings a tenth is for validation and a
+ * noise of 0.4 stars. One pair in five is rated; of the ratings a tenth is for validation and a
  * tenth for the test. Inputs are {@code users} and {@code items}, i64 [B]; the target is {@code
  * ratings}, f32 [B]. There are no others than these ratings: the seed decides the order in which a
  * training sees them. Immutable, may be shared.
@@ -42,7 +42,7 @@ public final class MadeRatings implements Dataset {
   private static final double BIAS_DEVIATION = 0.4;
   private static final double NOISE_DEVIATION = 0.4;
   private static final int LOTS = 100;
-  private static final int RATED_LOTS = 10;
+  private static final int RATED_LOTS = 20;
 
   private final int users;
   private final int items;
@@ -145,11 +145,11 @@ public final class MadeRatings implements Dataset {
           .toArray();
     }
 
-    /** One lot in a hundred each for test and validation, eight to train on, the rest unrated. */
+    /** Two lots in a hundred each for test and validation, sixteen to train on, the rest unrated. */
     private static @Nullable Split splitOf(int lot) {
       return switch (lot) {
-        case 0 -> Split.TEST;
-        case 1 -> Split.VALIDATION;
+        case 0, 1 -> Split.TEST;
+        case 2, 3 -> Split.VALIDATION;
         default -> lot < RATED_LOTS ? Split.TRAIN : null;
       };
     }

@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -24,38 +23,41 @@ import org.structkd.internal.TensorArguments;
  *   <li><b>Threads:</b> immutable, may be shared.
  * </ul>
  *
- * @param target name of the batch's target, such as {@code ratings}; empty: the teacher
+ * @param toward name of the batch's target, such as {@code ratings}, or {@link #TEACHER}
  */
-public record SquaredErrorLoss(Optional<String> target) implements Loss {
+public record SquaredErrorLoss(String toward) implements Loss {
   private static final String NAME = "squared error";
 
   /** The role of its outputs. */
   public static final String PREDICTION = "prediction";
 
-  /** Checks that there is a name or none. */
+  /** Toward what the teacher predicts. */
+  public static final String TEACHER = "teacher";
+
+  /** Checks that there is a name. */
   public SquaredErrorLoss {
-    if (target == null || target.map(String::isBlank).orElse(false)) {
+    if (toward == null || toward.isBlank()) {
       throw new IllegalArgumentException(
-          NAME + ": target is " + target + ", expected the name of a target, or empty");
+          NAME + ": toward is " + toward + ", expected the name of a target, or " + TEACHER);
     }
   }
 
   /** {@return the error to what the teacher predicts} */
   public static SquaredErrorLoss toTeacher() {
-    return new SquaredErrorLoss(Optional.empty());
+    return new SquaredErrorLoss(TEACHER);
   }
 
   /** {@return the error to the target "ratings" of the batch} */
   public static SquaredErrorLoss toRatings() {
-    return new SquaredErrorLoss(Optional.of("ratings"));
+    return new SquaredErrorLoss("ratings");
   }
 
   @Override
   public Needs needs() {
     Needs.Role prediction = Needs.Role.of(PREDICTION);
-    return target
-        .map(name -> new Needs(List.of(prediction), List.of(), Set.of(name), Set.of(), false))
-        .orElse(Needs.pair(prediction, false));
+    return toward.equals(TEACHER)
+        ? Needs.pair(prediction, false)
+        : new Needs(List.of(prediction), List.of(), Set.of(toward), Set.of(), false);
   }
 
   @Override
@@ -66,33 +68,37 @@ public record SquaredErrorLoss(Optional<String> target) implements Loss {
   /** {@inheritDoc} Elements are counted. */
   @Override
   public LossValue measure(LossInputs inputs) {
-    Tensor wanted = target.isPresent() ? inputs.target(target.get()) : inputs.teacher(PREDICTION);
+    boolean ofTeacher = toward.equals(TEACHER);
+    Tensor wanted = ofTeacher ? inputs.teacher(PREDICTION) : inputs.target(toward);
     Tensor student = inputs.student(PREDICTION);
-    return new LossValue(forward(student, wanted), Tensor.create(new long[] {student.numel()}));
+    return new LossValue(
+        error(student, ofTeacher ? TEACHER : toward, wanted),
+        Tensor.create(new long[] {student.numel()}));
   }
 
   /**
    * Computes the loss of one batch.
    *
-   * @param student predictions of any shape; f32, f64, f16 or bf16
+   * @param student predictions of any shape but without elements; f32, f64, f16 or bf16
    * @param wanted what they should be, of the same shape and on the same device; any type of
    *     number; constant even if it requires grad
-   * @return scalar, f64 for f64 predictions, else f32; in the caller's PointerScope
+   * @return scalar, f64 if either is, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if shapes or devices differ
    */
   public Tensor forward(@Nullable Tensor student, @Nullable Tensor wanted) {
-    return Scopes.resultOf(
-        () -> {
-          TensorArguments.requireOpen(NAME, PREDICTION, student);
-          TensorArguments.requireOpen(NAME, "wanted", wanted);
-          TensorArguments.requireNumbers(NAME, PREDICTION, student);
-          TensorArguments.requireSameShape(NAME, PREDICTION, student, "wanted", wanted);
-          TensorArguments.requireSameDevice(NAME, PREDICTION, student, "wanted", wanted);
-          ScalarType type =
-              student.scalar_type().intern() == ScalarType.Double
-                  ? ScalarType.Double
-                  : ScalarType.Float;
-          return torch.mse_loss(student.to(type), wanted.detach().to(type));
-        });
+    return Scopes.resultOf(() -> error(student, "wanted", wanted));
+  }
+
+  private static Tensor error(@Nullable Tensor student, String name, @Nullable Tensor wanted) {
+    TensorArguments.requireOpen(NAME, "student", student);
+    TensorArguments.requireOpen(NAME, name, wanted);
+    TensorArguments.requireNumbers(NAME, "student", student);
+    TensorArguments.requireSameShape(NAME, "student", student, name, wanted);
+    TensorArguments.requireSameDevice(NAME, "student", student, name, wanted);
+    boolean isDouble =
+        student.scalar_type().intern() == ScalarType.Double
+            || wanted.scalar_type().intern() == ScalarType.Double;
+    ScalarType type = isDouble ? ScalarType.Double : ScalarType.Float;
+    return torch.mse_loss(student.to(type), wanted.detach().to(type));
   }
 }

@@ -39,7 +39,7 @@ class MadeRatingsTest {
         assertTrue(seen.stream().noneMatch(others::contains));
         seen.addAll(others);
       }
-      assertEquals(0.1, seen.size() / (60.0 * 40), 0.02);
+      assertEquals(0.2, seen.size() / (60.0 * 40), 0.03);
     }
   }
 
