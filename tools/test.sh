@@ -124,7 +124,7 @@ jni_misuse() {
 distill_runs() {
   local out=target/test/distill.out run=target/test/distill
   rm -rf "$run"
-  ./structkd distill --steps=20 --seeds=1 --test-scenes=50 --out="$run" | tee "$out" &&
+  ./structkd distill --steps=20 --seeds=1 --set data.test=50 --out="$run" | tee "$out" &&
     [ "$(grep -cE '^(teacher|student alone|student, [a-z]+) +[0-9,]+ +0\.[0-9]{4} ' "$out")" = 3 ] &&
     [ -s "$run/report.html" ]
 }

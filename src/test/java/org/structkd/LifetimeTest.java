@@ -40,13 +40,11 @@ import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
-import org.structkd.loss.InterClassSimilarityLoss;
+import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.LossValue;
 import org.structkd.loss.Losses;
-import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
 import org.structkd.metric.DatasetEvaluation;
@@ -76,17 +74,21 @@ import org.structkd.recipe.Recipes;
 import org.structkd.recipe.TermSettings;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.LossUnderTest;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
 import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
-import org.structkd.train.DistillationMethod;
 import org.structkd.train.Distiller;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
+import org.structkd.verify.Backend;
+import org.structkd.verify.GoldenFile;
+import org.structkd.verify.GoldenRun;
+import org.structkd.verify.SelfCheck;
 
 /**
  * What every public type that has to do with LibTorch promises: an object owns what it needs,
@@ -94,6 +96,8 @@ import org.structkd.train.TrainingOutcome;
  * generator, number of threads or grad mode.
  */
 class LifetimeTest {
+  private static final Path GOLDEN = Path.of("src/test/resources/golden/golden.json");
+
   @TempDir private static Path folder;
 
   /** Makes an object. */
@@ -146,23 +150,14 @@ class LifetimeTest {
 
   /** A row for each; {@link #everyPublicTypeHasARow} tells which one is missing. */
   static Stream<Row<?>> rows() {
+    Stream<Row<?>> losses =
+        Losses.all().stream()
+            .map(entry -> owner(entry.type(), () -> first(entry), loss -> gradient(entry, loss)));
+    return Stream.concat(losses, rowsBesideLosses());
+  }
+
+  private static Stream<Row<?>> rowsBesideLosses() {
     return Stream.of(
-        owner(
-            PairwiseLoss.class,
-            () -> PairwiseLoss.cirkd(),
-            loss -> gradient(student -> loss.forward(student, map(2)))),
-        owner(
-            PixelwiseLoss.class,
-            () -> PixelwiseLoss.kd().withTemperature(4),
-            loss -> gradient(student -> loss.forward(student, map(2)))),
-        owner(
-            InterClassSimilarityLoss.class,
-            () -> InterClassSimilarityLoss.paper(),
-            loss -> gradient(student -> loss.forward(student, map(2)))),
-        owner(
-            GlobalStructuralLoss.class,
-            LifetimeTest::globalStructural,
-            loss -> gradient(student -> loss.forward(student, map(2), 1))),
         result(
             GlobalStructuralSamples.class,
             () -> globalStructural().sample(map(1), null, null, 1),
@@ -195,10 +190,6 @@ class LifetimeTest {
             () -> TensorFile.builder().tensor("x", map(1)),
             builder -> new double[] {builder.build("it").toBytes().length}),
         owner(
-            CrossEntropyLoss.class,
-            () -> new CrossEntropyLoss(-1),
-            loss -> Tensors.values(loss.forward(map(1), labels()))),
-        owner(
             Term.class,
             () -> Term.of(PairwiseLoss.cirkd(), "map"),
             term -> Tensors.values(term.loss().forward(term.inputs(inputs(), null)))),
@@ -211,15 +202,31 @@ class LifetimeTest {
             LifetimeTest::objective,
             objective -> Tensors.values(objective.compute(inputs()).total())),
         owner(
-            Losses.class,
-            () -> (MapLoss) Losses.of("pairwise").create("cirkd"),
-            loss -> gradient(student -> loss.forward(student, map(2)))),
+            Losses.class, Losses::all, entries -> gradient(entries.get(0), first(entries.get(0)))),
         owner(
             Losses.Entry.class,
-            () -> Losses.of("cross_entropy"),
-            entry -> {
-              CrossEntropyLoss loss = (CrossEntropyLoss) entry.create("standard");
-              return Tensors.values(loss.forward(map(1), labels()));
+            () -> Losses.of("pairwise"),
+            entry -> gradient(entry, first(entry))),
+        owner(
+            SelfCheck.class,
+            () -> SelfCheck.ALL.get(0),
+            check -> new double[] {check.run().error()}),
+        owner(
+            Backend.class,
+            () -> Backend.REFERENCE,
+            backend -> {
+              try (Backend.Use use = backend.use()) {
+                return gradient(Losses.of("pairwise"), PairwiseLoss.cirkd());
+              }
+            }),
+        owner(
+            GoldenRun.class,
+            () ->
+                new GoldenRun(
+                    Backend.CPU, List.of(ScalarType.Double), Set.of("pairwise"), line -> {}),
+            run -> {
+              GoldenRun.Counts counts = run.run(GoldenFile.read(GOLDEN));
+              return new double[] {counts.passed(), counts.failed()};
             }),
         result(
             LossInputs.class,
@@ -251,10 +258,6 @@ class LifetimeTest {
               listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
-        owner(
-            DistillationMethod.class,
-            () -> DistillationMethod.supervised(),
-            objective -> new double[] {objective.terms().size()}),
         result(
             StepInputs.class,
             LifetimeTest::inputs,
@@ -316,7 +319,7 @@ class LifetimeTest {
             data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
         owner(
             SegmentationMetric.class,
-            () -> new SegmentationMetric("map", 4),
+            () -> new SegmentationMetric("map", List.of("a", "b", "c", "d")),
             metric -> {
               Metric.Count count = metric.count();
               Tensor labels = torch.zeros(2, 4, 4).to(ScalarType.Long);
@@ -338,7 +341,7 @@ class LifetimeTest {
               optimized.net.module().zero_grad(true);
               optimized.net.forward(images()).get("logits").square().mean().backward();
               optimized.optimizer.step(0);
-              return Tensors.values(optimized.optimizer.parameters().get("head.weight"));
+              return new double[] {optimized.optimizer.parameters().size()};
             }),
         owner(
             WeightAverage.class,
@@ -509,14 +512,14 @@ class LifetimeTest {
     return new PointerScope(TensorOptions.class, LongPointer.class);
   }
 
-  private interface Loss {
-    Tensor of(Tensor student);
+  /** A loss in the first of its presets. */
+  private static Loss first(Losses.Entry entry) {
+    return entry.create(entry.presets().iterator().next());
   }
 
-  private static double[] gradient(Loss loss) {
-    Tensor student = Tensors.leaf(map(1), ScalarType.Float);
-    loss.of(student).backward();
-    return Tensors.values(student.grad());
+  private static double[] gradient(Losses.Entry entry, Loss loss) {
+    LossUnderTest called = LossUnderTest.of(entry, loss);
+    return Tensors.values(called.outcome(called.inputs()).gradients().firstEntry().getValue());
   }
 
   private static Tensor map(long seed) {

@@ -111,7 +111,7 @@ final class Doctor implements Callable<Integer> {
         passed = false;
         outcome = "FAIL  " + e.getMessage();
       }
-      line("check", "%-23s ".formatted(check.name()) + outcome);
+      line("check", "%-38s ".formatted(check.name()) + outcome);
     }
     return passed;
   }

@@ -2,12 +2,23 @@ package org.structkd.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
-import org.structkd.data.FashionScenes;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
-import org.structkd.model.SegmentationNet;
+import org.structkd.model.StateDict;
+import org.structkd.model.TappedNetwork;
+import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
+import org.structkd.recipe.Experiment;
+import org.structkd.recipe.Recipe;
+import org.structkd.run.RunException;
+import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -17,11 +28,7 @@ import picocli.CommandLine.Spec;
 /** Scores a trained network. */
 @Command(
     name = "evaluate",
-    description = {
-      "Score a trained network on labelled scenes: intersection over union of each class, their"
-          + " mean, pixel accuracy.",
-      ""
-    },
+    description = {"Score a trained network by the data and the metric of a recipe.", ""},
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
     sortOptions = false,
@@ -32,53 +39,81 @@ import picocli.CommandLine.Spec;
       "2:the command line, or a file that it names, makes no sense"
     })
 final class Evaluate implements Callable<Integer> {
-  static final int MAX_SCENES = 1_000_000;
-
   @Spec private CommandSpec spec;
 
-  @Mixin private WeightsOption weights;
+  @Option(
+      names = "--recipe",
+      paramLabel = "NAME|FILE",
+      description =
+          "Recipe with data, student and metric. Default: recipe.yaml beside the weights, without"
+              + " weights skd.")
+  private @Nullable String recipe;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      description = "Weights out of a run folder of distill. Default: the recipe's teachers.")
+  private @Nullable Path weights;
 
   @Option(
       names = "--split",
       paramLabel = "SPLIT",
       defaultValue = "test",
       description =
-          "Whose garments: ${COMPLETION-CANDIDATES}. Choose settings by validation, report test."
+          "Which examples: ${COMPLETION-CANDIDATES}. Choose settings by validation, report test."
               + " Default: ${DEFAULT-VALUE}.")
   private Split split;
 
-  @Option(
-      names = "--scenes",
-      paramLabel = "N",
-      defaultValue = "1000",
-      description = "How many scenes. Default: ${DEFAULT-VALUE}.")
-  private int count;
-
-  @Mixin private DataOptions data;
+  @Mixin private RecipeOptions options;
   @Mixin private MachineOptions machine;
 
   @Override
   public Integer call() throws IOException {
-    Ranges.require("--scenes", count, 1, MAX_SCENES);
-    Device device = machine.prepare();
-    FashionScenes scenes = DataOptions.load(data.path());
-    SegmentationNet net = weights.load();
-    net.to(device);
-    Score score = TrainingRun.evaluation(scenes, split, count).of(net, device);
-    PrintWriter out = spec.commandLine().getOut();
-    for (int label = 0; label < FashionScenes.CLASSES; label++) {
-      out.printf(
-          "%-14s IoU %.4f%n", FashionScenes.CLASS_NAMES.get(label), score.value("iou_" + label));
+    if (split == Split.TRAIN) {
+      throw RunException.refused("--split is train, expected validation or test");
     }
+    Device device = machine.prepare();
+    List<Recipe> trainings = options.of(recipe()).load().trainings();
+    try (Experiment experiment = Experiment.of(trainings.get(trainings.size() - 1), device)) {
+      if (weights == null) {
+        experiment.teachers().forEach((name, teacher) -> tell(name, experiment, teacher, device));
+        return 0;
+      }
+      try (TrainableNetwork student = experiment.student(0);
+          TensorFile file = TensorFile.open(weights)) {
+        Distiller.requireWeights(file);
+        StateDict.restore(student.module(), file);
+        tell(weights.toString(), experiment, student, device);
+      }
+    }
+    return 0;
+  }
+
+  private String recipe() {
+    if (recipe != null) {
+      return recipe;
+    }
+    Path beside = weights == null ? null : weights.resolveSibling("recipe.yaml");
+    return beside != null && Files.exists(beside) ? beside.toString() : "skd";
+  }
+
+  private void tell(String name, Experiment experiment, TappedNetwork network, Device device) {
+    Score score = experiment.evaluation(split).of(network, device);
+    PrintWriter out = spec.commandLine().getOut();
+    score.details().forEach(number -> out.printf("%-20s %s%n", number.title(), text(number)));
     out.printf(
-        "%nmIoU %.4f, pixel accuracy %.4f: %s, %,d parameters, %d %s scenes%n",
-        score.value("miou"),
-        score.value("pixel_accuracy"),
-        weights.describe(),
-        net.parameterCount(),
-        count,
+        "%s%s: %s, %d %s examples%n",
+        score.details().isEmpty() ? "" : "\n",
+        score.numbers().stream()
+            .map(number -> number.title() + " " + text(number))
+            .collect(Collectors.joining(", ")),
+        name,
+        experiment.data().size(split),
         split);
     out.flush();
-    return 0;
+  }
+
+  private static String text(Score.Number number) {
+    return "%.4f%s".formatted(number.value(), number.unit().isEmpty() ? "" : " " + number.unit());
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.cli;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.NativeLoader;
+import org.structkd.run.RunException;
 import org.structkd.train.Devices;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -29,29 +30,28 @@ final class MachineOptions {
 
   /** Loads native code and applies the options. */
   Device prepare() {
-    Ranges.require("--threads", threads, 1, MAX_THREADS);
+    requireThreads(threads);
     NativeLoader.require();
     torch.set_num_threads(threads);
     try {
       return Devices.named(device);
     } catch (IllegalArgumentException e) {
-      throw new CommandFailure(CommandFailure.BAD_INPUT, "--device: " + e.getMessage());
+      throw RunException.refused("--device: " + e.getMessage());
     }
   }
 
   /** A run that continues does so with its own number of threads, unless one was given. */
   void useThreadsOf(int stored, CommandSpec spec) {
     if (!spec.commandLine().getParseResult().hasMatchedOption("--threads")) {
-      Ranges.require("threads", stored, 1, MAX_THREADS);
+      requireThreads(stored);
       torch.set_num_threads(stored);
     }
   }
 
-  /** The CPU with one thread, for commands that leave no choice. */
-  static Device oneThread() {
-    NativeLoader.require();
-    torch.set_num_threads(1);
-    return Devices.named("cpu");
+  private static void requireThreads(int number) {
+    if (number < 1 || number > MAX_THREADS) {
+      throw RunException.refused("--threads must be 1 to " + MAX_THREADS + " but is " + number);
+    }
   }
 
   int threads() {

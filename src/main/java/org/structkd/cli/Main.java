@@ -8,7 +8,8 @@ import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.data.Split;
 import org.structkd.objective.DivergedException;
-import org.structkd.train.DistillationMethod;
+import org.structkd.recipe.RecipeException;
+import org.structkd.run.RunException;
 import org.structkd.verify.Backend;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
@@ -25,16 +26,19 @@ import picocli.CommandLine.UnmatchedArgumentException;
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       Distill.class,
-      TrainTeacher.class,
+      RecipesCommand.class,
+      Compare.class,
       Evaluate.class,
       Predict.class,
-      Results.class,
       Doctor.class,
       VerifyGolden.class,
       GenerateCompletion.class
     })
 public final class Main {
   private static final int FAILED = 1;
+
+  /** The command line or something it names makes no sense. */
+  private static final int BAD_INPUT = 2;
 
   private Main() {}
 
@@ -50,7 +54,6 @@ public final class Main {
   /** The whole command line; sentences instead of stack traces for what is no defect. */
   static CommandLine commandLine() {
     return new CommandLine(new Main())
-        .registerConverter(DistillationMethod.class, new Choice<>(DistillationMethod.class))
         .registerConverter(Split.class, new Choice<>(Split.class))
         .registerConverter(Backend.class, new Choice<>(Backend.class))
         .registerConverter(VerifyGolden.Dtype.class, new Choice<>(VerifyGolden.Dtype.class))
@@ -71,7 +74,13 @@ public final class Main {
     command.usage(err);
     err.println();
     UnmatchedArgumentException.printSuggestions(mistake, err);
-    err.println("structkd: " + mistake.getMessage());
+    String sentence = mistake.getMessage();
+    if (mistake instanceof UnmatchedArgumentException unknown) {
+      sentence =
+          RetiredSpellings.sentence(command.getCommandSpec(), unknown.getUnmatched())
+              .orElse(sentence);
+    }
+    err.println("structkd: " + sentence);
     err.flush();
     return command.getCommandSpec().exitCodeOnInvalidInput();
   }
@@ -79,7 +88,8 @@ public final class Main {
   /** Rethrows what is a defect. */
   private static String sentenceOf(Exception error) throws Exception {
     if (error instanceof StructkdException
-        || error instanceof CommandFailure
+        || error instanceof RunException
+        || error instanceof RecipeException
         || error instanceof DivergedException
         || error instanceof IOException
         || error instanceof UncheckedIOException) {
@@ -89,9 +99,10 @@ public final class Main {
   }
 
   private static int statusOf(Exception error) {
-    if (error instanceof CommandFailure failure) {
-      return failure.status();
-    }
-    return error instanceof DataFileException ? CommandFailure.BAD_INPUT : FAILED;
+    boolean refused =
+        error instanceof DataFileException
+            || error instanceof RecipeException
+            || error instanceof RunException run && run.isRefused();
+    return refused ? BAD_INPUT : FAILED;
   }
 }

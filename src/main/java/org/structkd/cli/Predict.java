@@ -6,15 +6,24 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import javax.imageio.ImageIO;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.metric.Palette;
+import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
 import org.structkd.train.AtomicFile;
+import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -57,23 +66,46 @@ final class Predict implements Callable<Integer> {
       description = "PNG to write. Default: IMAGE with -mask.png for its ending.")
   private @Nullable Path out;
 
-  @Mixin private WeightsOption weights;
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      description =
+          "Weights out of a run folder of distill. Default: the teacher that comes with structkd.")
+  private @Nullable Path weights;
+
   @Mixin private MachineOptions machine;
 
   @Override
   public Integer call() throws IOException {
     Device device = machine.prepare();
     BufferedImage grey = read(image);
-    SegmentationNet net = weights.load();
-    net.to(device);
     int width = grey.getWidth();
     int height = grey.getHeight();
-    int[] classes = Classifier.classes(net, device, intensities(grey), height, width);
+    int[] classes = new int[width * height];
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor pixels = Tensor.create(intensities(grey), 1, 1, height, width);
+      Batch batch = new Batch(Map.of(Batch.IMAGES, pixels), Map.of());
+      SegmentationNet network = network();
+      network.to(device);
+      Tensor scores = network.infer(batch.to(device).inputs()).get(SegmentationNet.UPSAMPLED);
+      Tensor best = scores.argmax(new LongOptional(1), false).to(ScalarType.Int).cpu();
+      best.contiguous().data_ptr_int().get(classes);
+    }
     Path file = out == null ? besides(image) : out;
     BufferedImage mask = Palette.mask(width, height, at -> Palette.colour(classes[at]));
     AtomicFile.write(file, stream -> ImageIO.write(mask, "png", stream));
     tell(classes, file);
     return 0;
+  }
+
+  private SegmentationNet network() throws IOException {
+    if (weights == null) {
+      return BundledTeacher.load();
+    }
+    try (TensorFile file = TensorFile.open(weights)) {
+      Distiller.requireWeights(file);
+      return SegmentationNet.of(file);
+    }
   }
 
   private static BufferedImage read(Path file) throws IOException {

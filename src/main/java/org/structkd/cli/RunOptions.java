@@ -4,19 +4,59 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
-import java.util.function.Supplier;
-import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.recipe.Recipe;
+import org.structkd.run.Continuation;
+import org.structkd.run.RecipeSource;
+import org.structkd.run.RunContext;
+import org.structkd.run.RunException;
+import org.structkd.run.RunFolder;
+import org.structkd.run.RunSettings;
+import org.structkd.run.RunWork;
+import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 
-/** Which run folder, and whether it is a new one. */
+/** Which run: its recipes' values, seeds and folder, and whether it is a new one. */
 final class RunOptions {
-  /** Options that may be given anew when a run continues. */
+  /** Options that go with --resume. */
   private static final Set<String> WITH_RESUME =
-      Set.of("--resume", "--threads", "--device", "--document");
+      Set.of("--resume", "--resume-changed", "--threads", "--device", "--document", "--steps");
+
+  /** Options that go with --resume-changed only. */
+  private static final Set<String> WITH_CHANGED = Set.of("--set", "--seeds", "--seed");
+
+  /** Exit status of a process that Ctrl-C ended, by convention. */
+  private static final int INTERRUPTED = 130;
+
+  @Mixin private RecipeOptions recipes;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "N",
+      description = "Training steps: the same as --set train.steps=N. Default: the recipe's.")
+  private @Nullable String steps;
+
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      description =
+          "Repetitions with other weights and examples, 1 to 100. Default: 3, of compare 5.")
+  private @Nullable Integer seeds;
+
+  @Option(names = "--seed", paramLabel = "N", description = "The first seed. Default: 1.")
+  private @Nullable Long seed;
 
   @Option(
       names = "--out",
@@ -28,87 +68,178 @@ final class RunOptions {
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Continue the run in this folder, with its settings; options of the machine may be given"
-              + " beside.")
+          "Continue the run in this folder, with the recipe and settings that it has; options of the"
+              + " machine may be given beside, and --steps to make it longer.")
   private @Nullable Path resume;
+
+  @Option(
+      names = "--resume-changed",
+      description =
+          "With --resume: --set, --seed and --seeds given beside replace what the run has, although"
+              + " its steps so far were others.")
+  private boolean changed;
 
   /** Loads and checks everything that a command needs, and writes nothing. */
   @FunctionalInterface
-  interface Preparation<S> {
-    Work prepare(S settings, StopSignal stop) throws IOException;
-  }
-
-  /** What a command does in its folder. */
-  @FunctionalInterface
-  interface Work {
-    void run(RunFolder folder) throws IOException;
-  }
-
-  /** Does the work of a command whose runs continue with the settings that they have. */
-  <S> int execute(CommandSpec spec, S given, Class<S> type, Preparation<S> preparation)
-      throws IOException {
-    return execute(spec, () -> given, type, WITH_RESUME, settings -> settings, preparation);
+  interface Preparation {
+    RunWork prepare(List<RecipeSource> sources, RunSettings settings, RunContext context)
+        throws IOException;
   }
 
   /**
    * Does the work of a command, in a new folder or in that of the run to continue. A folder is made
    * or changed only after everything was prepared.
    *
-   * @param given makes the settings of a new run
-   * @param type of the settings
-   * @param withResume names of the options that may be given with --resume
-   * @param changes makes the settings to go on with out of those of the run
+   * @param given names or files of the recipes of a new run
+   * @param search values to choose from
+   * @param usualSeeds how many, if the user does not say
    */
-  <S> int execute(
+  int execute(
       CommandSpec spec,
-      Supplier<S> given,
-      Class<S> type,
-      Set<String> withResume,
-      UnaryOperator<S> changes,
-      Preparation<S> preparation)
+      List<String> given,
+      Map<String, List<String>> search,
+      int usualSeeds,
+      MachineOptions machine,
+      Preparation preparation)
       throws IOException {
+    Device device = machine.prepare();
     try (StopSignal stop = StopSignal.onSignals()) {
-      if (resume == null) {
-        if (spec.commandLine().getParseResult().hasMatchedOption("--resume-changed")) {
-          throw new CommandFailure(
-              CommandFailure.BAD_INPUT, "--resume-changed goes with --resume DIR: which run?");
-        }
-        S settings = given.get();
-        Work work = preparation.prepare(settings, stop);
-        try (RunFolder folder = create(spec, settings)) {
-          return run(work, folder, spec);
-        }
+      RunContext context =
+          new RunContext(
+              spec.commandLine().getOut(),
+              stop,
+              device,
+              changed ? Resume.CHANGED : Resume.LONGER,
+              name -> ProgressLines.on(spec.commandLine().getOut(), name));
+      if (resume != null) {
+        return goOn(spec, resume, machine, context, preparation);
       }
-      ResumeOptions.requireAllowed(spec, withResume);
-      try (RunFolder folder = RunFolder.open(resume)) {
-        S before = folder.config(type);
-        S settings = changes.apply(before);
-        Work work = preparation.prepare(settings, stop);
-        if (!settings.equals(before)) {
-          folder.saveConfig(settings);
-        }
+      if (changed) {
+        throw RunException.refused("--resume-changed goes with --resume DIR: which run?");
+      }
+      if (given.isEmpty()) {
+        throw RunException.refused("no RECIPE is given: which shall be compared?");
+      }
+      List<RecipeSource> sources = given.stream().map(this::source).toList();
+      List<Recipe> loaded = sources.stream().map(RecipeSource::load).toList();
+      RunSettings settings =
+          settings(
+              new RunSettings(
+                  commandLine(spec), names(loaded), 1, usualSeeds, machine.threads(), search));
+      try (RunWork work = preparation.prepare(sources, settings, context);
+          RunFolder folder = RunFolder.create(path(spec), settings, loaded)) {
         return run(work, folder, spec);
       }
     }
   }
 
-  static Set<String> withResume() {
-    return WITH_RESUME;
-  }
-
-  private static int run(Work work, RunFolder folder, CommandSpec spec) throws IOException {
-    try {
-      work.run(folder);
-      return 0;
-    } catch (TrainingRun.Stopped stopped) {
-      return stopped.tell(spec, folder);
+  private int goOn(
+      CommandSpec spec,
+      Path path,
+      MachineOptions machine,
+      RunContext context,
+      Preparation preparation)
+      throws IOException {
+    requireAllowed(spec);
+    try (RunFolder folder = RunFolder.open(path)) {
+      RunSettings before = folder.settings();
+      if (!before.name().equals(spec.name())) {
+        throw RunException.refused(
+            path + " holds a run of the command " + before.name() + ", which continues it");
+      }
+      machine.useThreadsOf(before.threads(), spec);
+      List<RecipeSource> sources = new ArrayList<>();
+      List<Recipe> loaded = new ArrayList<>();
+      for (int i = 0; i < before.recipes().size(); i++) {
+        RecipeSource own =
+            new RecipeSource(folder.recipe(before, i).toString(), List.of(), List.of());
+        sources.add(source(own.nameOrFile()));
+        loaded.add(sources.get(i).load());
+        Continuation.require(own.load(), loaded.get(i), changed);
+      }
+      RunSettings settings = settings(before);
+      try (RunWork work = preparation.prepare(sources, settings, context)) {
+        folder.save(settings, loaded);
+        return run(work, folder, spec);
+      }
     }
   }
 
-  /** Makes the folder of a new run. */
-  private RunFolder create(CommandSpec spec, Object settings) throws IOException {
+  private RecipeSource source(String nameOrFile) {
+    RecipeSource source = recipes.of(nameOrFile);
+    if (steps == null) {
+      return source;
+    }
+    List<String> sets = new ArrayList<>(source.sets());
+    sets.add("train.steps=" + steps);
+    return new RecipeSource(nameOrFile, sets, source.losses());
+  }
+
+  /** What was given of the seeds, in place of what there is. */
+  private RunSettings settings(RunSettings before) {
+    try {
+      return before.withSeeds(
+          seed == null ? before.seed() : seed, seeds == null ? before.seeds() : seeds);
+    } catch (IllegalArgumentException e) {
+      throw RunException.refused("--seeds: " + e.getMessage());
+    }
+  }
+
+  /** Recipes are told apart by their names, in files and tables. */
+  private static List<String> names(List<Recipe> recipes) {
+    List<String> names = recipes.stream().map(Recipe::name).toList();
+    Set<String> seen = new HashSet<>();
+    for (String name : names) {
+      if (!seen.add(name)) {
+        throw RunException.refused(
+            "two of the recipes are called \"" + name + "\": give one of them another name");
+      }
+    }
+    return names;
+  }
+
+  private void requireAllowed(CommandSpec spec) {
+    for (ArgSpec given : spec.commandLine().getParseResult().matchedArgs()) {
+      String name = given instanceof OptionSpec option ? option.longestName() : given.paramLabel();
+      boolean longer =
+          recipes.sets().stream().allMatch(set -> set.matches("(.*\\.)?train\\.steps=.*"));
+      boolean changeable = WITH_CHANGED.contains(name);
+      if (!WITH_RESUME.contains(name)
+          && !(changeable && changed)
+          && !(name.equals("--set") && longer)) {
+        throw RunException.refused(
+            name
+                + " cannot be given with --resume: the run goes on with what it has"
+                + (changeable ? "; add --resume-changed to change it" : ""));
+      }
+    }
+  }
+
+  private static int run(RunWork work, RunFolder folder, CommandSpec spec) throws IOException {
+    try {
+      work.run(folder);
+      return 0;
+    } catch (RunWork.Stopped stopped) { // the JVM itself replaces the status by that of the signal
+      spec.commandLine()
+          .getOut()
+          .printf(
+              "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
+              spec.name(), folder.path());
+      spec.commandLine().getOut().flush();
+      return INTERRUPTED;
+    }
+  }
+
+  private Path path(CommandSpec spec) {
     String time = LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
-    Path path = out == null ? Path.of("runs", spec.name() + "-" + time) : out;
-    return RunFolder.create(path, settings);
+    return out == null ? Path.of("runs", spec.name() + "-" + time) : out;
+  }
+
+  /** As the user gave it, in the words of a shell. */
+  private static String commandLine(CommandSpec spec) {
+    return spec.commandLine().getParseResult().originalArgs().stream()
+        .map(
+            word -> word.matches("[\\w.,:=/@%+-]+") ? word : "'" + word.replace("'", "'\\''") + "'")
+        .collect(Collectors.joining(" "));
   }
 }

@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.Words;
 import org.structkd.verify.Backend;
 import org.structkd.verify.BadGoldenFileException;
 import org.structkd.verify.GoldenFile;
@@ -28,8 +29,9 @@ import picocli.CommandLine.Spec;
       "",
       "Prints a line for each case and element type with the relative errors of value and gradient,"
           + " and last how many lines passed, failed and were skipped. Allowed are 1e-5 in f32 and"
-          + " 1e-10 in f64. A case is skipped if it names no op or one that --op leaves out; an op"
-          + " or an option that this version does not know is a failure.",
+          + " 1e-10 in f64. A case is skipped if it names no op, one that --op leaves out, or a"
+          + " loss that takes more than such files hold, which is said; an op or an option that"
+          + " this version does not know is a failure.",
       ""
     },
     mixinStandardHelpOptions = true,
@@ -116,13 +118,13 @@ final class VerifyGolden implements Callable<Integer> {
 
   private void requireKnownOps() {
     for (String op : ops) {
-      if (!GoldenRun.KNOWN.contains(op)) {
+      if (!GoldenRun.OPS.contains(op)) {
         throw new ParameterException(
             spec.commandLine(),
             "--op: there is no op \""
                 + op
-                + "\", expected some of: "
-                + String.join(", ", new TreeSet<>(GoldenRun.KNOWN)));
+                + "\", there are: "
+                + Words.listNearest(op, GoldenRun.OPS));
       }
     }
   }

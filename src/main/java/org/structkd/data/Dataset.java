@@ -1,6 +1,8 @@
 package org.structkd.data;
 
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 
 /** Examples of one task, in splits that share none. Immutable, may be shared. */
 public interface Dataset {
@@ -36,4 +38,11 @@ public interface Dataset {
 
   /** {@return the number of classes; empty where targets are no classes} */
   OptionalInt classes();
+
+  /**
+   * {@return the names of the classes in the order of their labels} By default "class 0" and on.
+   */
+  default List<String> classNames() {
+    return IntStream.range(0, classes().orElse(0)).mapToObj(label -> "class " + label).toList();
+  }
 }

@@ -1,5 +1,6 @@
 package org.structkd.data;
 
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
 
@@ -60,5 +61,10 @@ public record FashionScenesDataset(FashionScenes scenes, int labelled, int valid
   @Override
   public OptionalInt classes() {
     return OptionalInt.of(FashionScenes.CLASSES);
+  }
+
+  @Override
+  public List<String> classNames() {
+    return FashionScenes.CLASS_NAMES;
   }
 }

@@ -145,7 +145,9 @@ public final class MadeRatings implements Dataset {
           .toArray();
     }
 
-    /** Two lots in a hundred each for test and validation, sixteen to train on, the rest unrated. */
+    /**
+     * Two lots in a hundred each for test and validation, sixteen to train on, the rest unrated.
+     */
     private static @Nullable Split splitOf(int lot) {
       return switch (lot) {
         case 0, 1 -> Split.TEST;

@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapView;
@@ -69,7 +70,7 @@ public record CrossEntropyLoss(long ignoreIndex) implements Loss {
    * @param labels integers of any type and of the logits' shape without classes: [B, N], [B], or
    *     [B, H', W'] of any size, resized to the logits by the nearest neighbour (position h takes
    *     row floor(h H' / H)). To be scored at the size of the labels, enlarge the logits instead
-   * @return scalar, in the caller's PointerScope
+   * @return scalar, f64 for f64 logits, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if K is 1, or the labels do not fit the logits, or have values
    *     other than 0 .. K-1, ignoreIndex and -1 (values are checked on the CPU only)
    */
@@ -86,13 +87,18 @@ public record CrossEntropyLoss(long ignoreIndex) implements Loss {
     Tensor count = valid.sum();
     Tensor sum =
         torch.cross_entropy_loss(
-            withoutIgnored(logits.map(), valid),
+            widened(withoutIgnored(logits.map(), valid)),
             labels.classesOr(ignoreIndex),
             new TensorOptional(),
             SUM,
             ignoreIndex,
             0.0);
     return new LossValue(sum.div(count.clamp_min(new Scalar(1))), count);
+  }
+
+  /** Half precision becomes f32: a sum over the pixels soon exceeds the largest f16. */
+  private static Tensor widened(Tensor logits) {
+    return logits.to(torch.promoteTypes(logits.scalar_type(), ScalarType.Float));
   }
 
   /** Zeros at ignored pixels: LibTorch's derivative multiplies what is there by 0, so NaN stays. */

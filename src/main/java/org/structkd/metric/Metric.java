@@ -45,4 +45,12 @@ public interface Metric {
    * @param batch of one example or more
    */
   BufferedImage picture(Map<String, Tensor> answer, Batch batch);
+
+  /**
+   * {@return what the colours of its pictures mean: 0xRRGGBB by name, in an order; empty where they
+   * mean nothing}
+   */
+  default Map<String, Integer> legend() {
+    return Map.of();
+  }
 }

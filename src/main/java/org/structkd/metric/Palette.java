@@ -3,10 +3,9 @@ package org.structkd.metric;
 import java.awt.image.BufferedImage;
 import java.util.function.IntUnaryOperator;
 import org.structkd.data.FashionScenes;
-import org.structkd.data.SceneBatch;
 import org.structkd.data.SceneBatches;
 
-/** How scenes and classes look in pictures. */
+/** How classes look in pictures. */
 public final class Palette {
   /**
    * One colour per class of {@link FashionScenes#CLASS_NAMES}, far apart from each other: after S.
@@ -16,8 +15,6 @@ public final class Palette {
     0x000000, 0xe6194b, 0x3cb44b, 0xffe119, 0x4363d8, 0xf58231, 0x911eb4, 0x46f0f0, 0xf032e6,
     0xbcf60c, 0xffffff
   };
-
-  private static final int WHITE = 255;
 
   /** Colour of labels that are no class, such as those of unlabelled pixels. */
   private static final int NO_CLASS = 0x808080;
@@ -33,29 +30,6 @@ public final class Palette {
     return label < 0 || label == SceneBatches.UNLABELLED
         ? NO_CLASS
         : COLOURS[label % COLOURS.length];
-  }
-
-  /** Scene {@code index} of a batch in grey; noise beyond black and white is clipped. */
-  public static BufferedImage scene(SceneBatch batch, int index) {
-    return image(
-        at -> {
-          float value = batch.images()[index * FashionScenes.SIZE * FashionScenes.SIZE + at];
-          int grey = Math.round(Math.max(0, Math.min(1, value)) * WHITE);
-          return grey << 16 | grey << 8 | grey;
-        });
-  }
-
-  /** True classes of scene {@code index} of a batch in colours. */
-  public static BufferedImage labels(SceneBatch batch, int index) {
-    return image(
-        at ->
-            colour(
-                Byte.toUnsignedInt(
-                    batch.labels()[index * FashionScenes.SIZE * FashionScenes.SIZE + at])));
-  }
-
-  private static BufferedImage image(IntUnaryOperator pixel) {
-    return mask(FashionScenes.SIZE, FashionScenes.SIZE, pixel);
   }
 
   /** An image out of the colour of each pixel, row by row. */

@@ -9,9 +9,11 @@ import org.structkd.internal.Named;
  * What a network is worth: named numbers, of which the first leads: curves show it, the best
  * checkpoint and an early stop go by it.
  *
- * @param numbers at least one, of distinct names
+ * @param numbers at least one
+ * @param details the leading number in parts, such as by class, which tables show apart; may be
+ *     empty. All names differ
  */
-public record Score(List<Number> numbers) {
+public record Score(List<Number> numbers, List<Number> details) {
   /**
    * One number of a score.
    *
@@ -24,12 +26,18 @@ public record Score(List<Number> numbers) {
   public record Number(
       String name, String title, double value, String unit, boolean higherIsBetter) {}
 
-  /** Copies the list. */
+  /** Copies the lists. */
   public Score {
     numbers = List.copyOf(numbers);
+    details = List.copyOf(details);
     if (numbers.isEmpty()) {
       throw new IllegalArgumentException("a score needs at least one number");
     }
+  }
+
+  /** A score without details. */
+  public Score(List<Number> numbers) {
+    this(numbers, List.of());
   }
 
   /** {@return the number that leads} */
@@ -59,6 +67,7 @@ public record Score(List<Number> numbers) {
   public double value(String name) {
     Map<String, Double> values = new LinkedHashMap<>();
     numbers.forEach(number -> values.put(number.name(), number.value()));
+    details.forEach(number -> values.put(number.name(), number.value()));
     return Named.in(values, "the score", "number", name);
   }
 }

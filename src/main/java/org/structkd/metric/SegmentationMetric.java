@@ -3,6 +3,7 @@ package org.structkd.metric;
 import java.awt.image.BufferedImage;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -15,24 +16,25 @@ import org.structkd.internal.Named;
 
 /**
  * Judges class scores of every pixel by {@link SegmentationScore}. The numbers are {@code miou},
- * which leads, {@code pixel_accuracy}, and {@code iou_0} to {@code iou_K-1} of the classes, NaN
- * where a class has none; all 0 to 1, higher is better.
+ * which leads, and {@code pixel_accuracy}; details are {@code iou_0} to {@code iou_K-1} of the
+ * classes, NaN where a class has none; all 0 to 1, higher is better.
  *
  * @param tap output with class scores [B, K, H, W] at the size of the labels [B, H, W]
- * @param classes number of classes K, 1 to {@link SegmentationScore#MAX_CLASSES}
+ * @param classes names of the K classes, 1 to {@link SegmentationScore#MAX_CLASSES}
  * @param ignoreIndex label whose pixels do not count; empty: all do
  */
-public record SegmentationMetric(String tap, int classes, OptionalLong ignoreIndex)
+public record SegmentationMetric(String tap, List<String> classes, OptionalLong ignoreIndex)
     implements Metric {
   private static final String MIOU = "miou";
 
   /** Checks the number of classes. */
   public SegmentationMetric {
-    new SegmentationScore(classes);
+    classes = List.copyOf(classes);
+    new SegmentationScore(classes.size());
   }
 
   /** A metric for which all pixels count. */
-  public SegmentationMetric(String tap, int classes) {
+  public SegmentationMetric(String tap, List<String> classes) {
     this(tap, classes, OptionalLong.empty());
   }
 
@@ -49,7 +51,8 @@ public record SegmentationMetric(String tap, int classes, OptionalLong ignoreInd
   @Override
   public Count count() {
     SegmentationScore counted =
-        new SegmentationScore(classes, ignoreIndex.isPresent() ? ignoreIndex.getAsLong() : null);
+        new SegmentationScore(
+            classes.size(), ignoreIndex.isPresent() ? ignoreIndex.getAsLong() : null);
     return new Count() {
       @Override
       public void add(Map<String, Tensor> outputs, Batch batch) {
@@ -64,10 +67,11 @@ public record SegmentationMetric(String tap, int classes, OptionalLong ignoreInd
         List<Score.Number> numbers = new ArrayList<>();
         numbers.add(number(MIOU, "mIoU", counted.meanIou()));
         numbers.add(number("pixel_accuracy", "pixel accuracy", counted.pixelAccuracy()));
-        for (int i = 0; i < classes; i++) {
-          numbers.add(number("iou_" + i, "IoU of class " + i, counted.iou(i)));
+        List<Score.Number> details = new ArrayList<>();
+        for (int i = 0; i < classes.size(); i++) {
+          details.add(number("iou_" + i, "IoU of " + classes.get(i), counted.iou(i)));
         }
-        return new Score(numbers);
+        return new Score(numbers, details);
       }
     };
   }
@@ -84,7 +88,7 @@ public record SegmentationMetric(String tap, int classes, OptionalLong ignoreInd
       throw new IllegalArgumentException(
           "segmentation metric: labels are " + Arrays.toString(size) + ", expected [B, H, W]");
     }
-    long[] expected = {size[0], classes, size[1], size[2]};
+    long[] expected = {size[0], classes.size(), size[1], size[2]};
     if (!Arrays.equals(expected, scores.shape())) {
       throw new IllegalArgumentException(
           "segmentation metric: tap \""
@@ -108,5 +112,14 @@ public record SegmentationMetric(String tap, int classes, OptionalLong ignoreInd
       int width = (int) shown.size(1);
       return Palette.mask(width, (int) shown.size(0), at -> Palette.colour((int) pixels[at]));
     }
+  }
+
+  @Override
+  public Map<String, Integer> legend() {
+    Map<String, Integer> legend = new LinkedHashMap<>();
+    for (int i = 0; i < classes.size(); i++) {
+      legend.put(classes.get(i), Palette.colour(i));
+    }
+    return legend;
   }
 }

@@ -16,7 +16,8 @@ import org.structkd.internal.Words;
  *       on test scenes. Trained anew with one thread instead of two, whose rounding differs, it
  *       scored 0.5771.
  *   <li>{@link #RATINGS}: a {@link MatrixFactorization} of rank 8 (5,761 parameters), trained on
- *       {@link org.structkd.data.MadeRatings} by the recipe {@code ratings_teacher}.
+ *       {@link org.structkd.data.MadeRatings} by the recipe {@code ratings_teacher}: RMSE 0.685
+ *       stars on test ratings.
  * </ul>
  *
  * <p>The properties of their files say how they were made and what they score.

@@ -138,11 +138,7 @@ public final class SegmentationNet implements TrainableNetwork {
     StateDict.restore(module(), file);
   }
 
-  /**
-   * {@return shape and weights: those that the net has when the file is written}
-   *
-   * @param properties what else the file shall say, by name
-   */
+  @Override
   public TensorFile toFile(Map<String, String> properties) {
     TensorFile.Builder file = TensorFile.builder();
     file.property("network", KIND);

@@ -39,6 +39,19 @@ public interface TrainableNetwork extends TappedNetwork {
   /** {@return the LibTorch module with all parameters and buffers} */
   Module module();
 
+  /**
+   * {@return the weights that the network has when the file is written} A network of this library
+   * adds its shape, so that it can be made again.
+   *
+   * @param properties what else the file shall say, by name
+   */
+  default TensorFile toFile(Map<String, String> properties) {
+    TensorFile.Builder file = TensorFile.builder();
+    properties.forEach(file::property);
+    StateDict.save(module(), file);
+    return file.build("memory");
+  }
+
   /** {@return a digest of all parameters and buffers as they are now} */
   @Override
   default String fingerprint() {

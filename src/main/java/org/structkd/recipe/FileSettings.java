@@ -31,12 +31,7 @@ record FileSettings(Path file) implements TeacherSettings {
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
     try (TensorFile weights = TensorFile.open(file)) {
-      if (Distiller.isCheckpoint(weights)) {
-        throw new DataFileException(
-            file.toString(),
-            "weights of a network",
-            "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
-      }
+      Distiller.requireWeights(weights);
       return network(weights);
     }
   }

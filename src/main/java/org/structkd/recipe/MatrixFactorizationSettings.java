@@ -7,7 +7,8 @@ import org.structkd.model.MatrixFactorization;
 import org.structkd.model.TrainableNetwork;
 
 /**
- * {@code {kind: matrix_factorization}}: a {@link MatrixFactorization} for the data's users and items.
+ * {@code {kind: matrix_factorization}}: a {@link MatrixFactorization} for the data's users and
+ * items.
  *
  * @param rank factors, 1 or more
  */

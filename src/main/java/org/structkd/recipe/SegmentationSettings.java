@@ -12,10 +12,9 @@ import org.structkd.metric.SegmentationMetric;
 record SegmentationSettings(String on) implements MetricSettings {
   @Override
   public Metric make(Dataset data) {
-    int classes =
-        data.classes()
-            .orElseThrow(
-                () -> new IllegalArgumentException("metric: segmentation needs data with classes"));
-    return new SegmentationMetric(on, classes);
+    if (data.classes().isEmpty()) {
+      throw new IllegalArgumentException("metric: segmentation needs data with classes");
+    }
+    return new SegmentationMetric(on, data.classNames());
   }
 }

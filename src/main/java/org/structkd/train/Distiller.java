@@ -246,12 +246,18 @@ public final class Distiller {
   }
 
   /**
-   * {@return whether a file is the checkpoint of a training, which holds more than weights}
+   * Refuses the checkpoint of a training, where weights of a network are expected.
    *
    * @param file any file of tensors
+   * @throws DataFileException if it is one
    */
-  public static boolean isCheckpoint(TensorFile file) {
-    return Checkpoint.isOne(file);
+  public static void requireWeights(TensorFile file) throws DataFileException {
+    if (Checkpoint.isOne(file)) {
+      throw new DataFileException(
+          file.source(),
+          "weights of a network",
+          "the checkpoint of a training; when that ends, it writes NAME.safetensors beside it");
+    }
   }
 
   /**

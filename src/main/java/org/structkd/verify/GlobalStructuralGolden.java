@@ -8,94 +8,61 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralLoss.Comparison;
-import org.structkd.loss.GlobalStructuralLoss.Reduction;
-import org.structkd.loss.GlobalStructuralLoss.Remainder;
-import org.structkd.loss.GlobalStructuralLoss.Shuffle;
-import org.structkd.loss.GlobalStructuralLoss.Similarity;
 import org.structkd.loss.GlobalStructuralSamples;
+import org.structkd.loss.Loss;
+import org.structkd.loss.Losses;
 import org.structkd.loss.Sampling;
-import org.structkd.loss.Sampling.Draw;
-import org.structkd.loss.Sampling.Fill;
-import org.structkd.loss.Sampling.Strategy;
 
 /** Cases of the global structural loss: rows that are given, or maps with labels. */
-final class GlobalStructuralGolden implements GoldenOp {
-  private static final Map<String, GlobalStructuralLoss> PRESETS =
-      Map.of("AUTHORS_RELEASED", GlobalStructuralLoss.authorsReleased());
+final class GlobalStructuralGolden {
+  private static final Losses.Entry LOSS = Losses.of("global_structural");
 
-  private static final Map<String, Comparison> COMPARISONS =
-      Map.of(
-          "F1", Comparison.GROUP_DIVERGENCE,
-          "F2", Comparison.ROW_DIVERGENCE,
-          "F3", Comparison.DESCRIPTOR_RELATION);
+  private GlobalStructuralGolden() {}
 
-  private static final Map<String, Strategy> SAMPLINGS =
-      Map.of("CLASS_BALANCED", Strategy.CLASS_BALANCED, "ALL", Strategy.ALL);
-
-  private static final Map<String, Boolean> STAGES = Map.of("block", true, "full", false);
-
-  @Override
-  public Prepared prepare(GoldenCase golden) {
+  static GoldenOp.Computation prepare(GoldenCase golden) {
     GoldenOptions options = golden.options();
-    StudentTeacherCase inputs = StudentTeacherCase.of(golden, options);
-    boolean block = options.requiredChoice("stage", STAGES);
-    GlobalStructuralLoss loss = loss(options);
+    String student = options.value("student", String.class, "S");
+    String teacher = options.value("teacher", String.class, "T");
+    boolean block = options.choice("stage", Map.of("block", true, "full", false), null);
+    GlobalStructuralLoss asked =
+        (GlobalStructuralLoss) LossBinding.loss(LOSS, options, trainsNothing -> false);
+    GlobalStructuralLoss loss = asked.withSampling(asked.sampling().withDraw(Sampling.Draw.RASTER));
     // Both say what is done anyway: the stored numbers know no other permutation or projector.
-    options.choice("permutation", Map.of("FORMULA", true), true);
-    options.choice("projector", Map.of("IDENTITY", true), true);
+    options.choice("permutation", Map.of("formula", true), true);
+    options.choice("projector", Map.of("identity", true), true);
     options.requireAllRead();
-    Computation computation = block ? block(golden, inputs, loss) : full(golden, inputs, loss);
-    return loss.comparison() == Comparison.GROUP_DIVERGENCE
-        ? Prepared.kernel(computation)
-        : Prepared.composition(computation);
-  }
-
-  private static GlobalStructuralLoss loss(GoldenOptions options) {
-    GlobalStructuralLoss preset =
-        options.choice("preset", PRESETS, GlobalStructuralLoss.standard());
-    return preset
-        .withSampling(sampling(options, preset.sampling()))
-        .withGroupWidth(options.integer("group_width", (int) preset.groupWidth()))
-        .withTemperature(options.number("temperature", preset.temperature()))
-        .withSimilarity(options.choice("similarity", Similarity.class, preset.similarity()))
-        .withShuffle(options.choice("shuffle", Shuffle.class, preset.shuffle()))
-        .withComparison(options.choice("compare", COMPARISONS, preset.comparison()))
-        .withReduction(options.choice("reduction", Reduction.class, preset.reduction()))
-        .withRemainder(options.choice("remainder", Remainder.class, preset.remainder()));
-  }
-
-  private static Sampling sampling(GoldenOptions options, Sampling preset) {
-    Strategy strategy = options.choice("sampling", SAMPLINGS, preset.strategy());
-    return preset
-        .withDraw(Draw.RASTER)
-        .withStrategy(strategy, options.integer("samples_per_class", preset.samples()))
-        .withFill(options.choice("minority_fill", Fill.class, preset.fill()))
-        .withTeacherCorrectOnly(options.flag("teacher_correct_only", preset.teacherCorrectOnly()));
+    return block ? block(golden, student, teacher, loss) : full(golden, student, teacher, loss);
   }
 
   /** Rows [classes, samples, channels], as they are. */
-  private static Computation block(
-      GoldenCase golden, StudentTeacherCase inputs, GlobalStructuralLoss loss) {
-    long[] shape = golden.input(inputs.student()).shape();
-    if (shape.length != 3 || golden.input(inputs.teacher()).shape().length != 3) {
+  private static GoldenOp.Computation block(
+      GoldenCase golden, String student, String teacher, GlobalStructuralLoss loss) {
+    long[] shape = golden.input(student).shape();
+    if (shape.length != 3 || golden.input(teacher).shape().length != 3) {
       throw golden.badInputs("stage block takes rows [classes, samples, channels]");
     }
-    return inputs.computing(
-        rows -> rows.reshape(1, rows.size(0) * rows.size(1), rows.size(2)),
-        (student, teacher) ->
-            loss.forwardRows(
-                student,
-                teacher,
-                (int) shape[0],
-                permutation((int) student.size(1)).to(student.device(), ScalarType.Int),
-                0));
+    Loss ofRows =
+        inputs -> {
+          Tensor rows = rows(inputs.student("rows"));
+          return loss.forwardRows(
+              rows,
+              rows(inputs.teacher("rows")),
+              (int) shape[0],
+              permutation((int) rows.size(1)).to(rows.device(), ScalarType.Int),
+              0);
+        };
+    return new LossCase(golden, ofRows, Map.of("rows", student), Map.of("rows", teacher), Map.of());
+  }
+
+  private static Tensor rows(Tensor perClass) {
+    return perClass.reshape(1, perClass.size(0) * perClass.size(1), perClass.size(2));
   }
 
   /** Maps and labels; a value for each image. */
-  private static Computation full(
-      GoldenCase golden, StudentTeacherCase inputs, GlobalStructuralLoss loss) {
-    GoldenTensor student = golden.input(inputs.student());
-    GoldenTensor teacher = golden.input(inputs.teacher());
+  private static GoldenOp.Computation full(
+      GoldenCase golden, String studentName, String teacherName, GlobalStructuralLoss loss) {
+    GoldenTensor student = golden.input(studentName);
+    GoldenTensor teacher = golden.input(teacherName);
     GoldenTensor labels = golden.param("labels_small");
     requireLabelsOf(golden, "labels_small", labels, student);
     Map<String, GoldenTensor> predictions = new TreeMap<>();
@@ -117,7 +84,7 @@ final class GlobalStructuralGolden implements GoldenOp {
                       placement.map(teacher.tensor()),
                       placement.table(Tensor.create(labels.integers(), labels.shape())),
                       placement.table(logitsOf(predicted, labels)))));
-      return new GoldenResult(outputs, Map.of());
+      return new GoldenResult(outputs, Map.of(), loss.comparison() != Comparison.GROUP_DIVERGENCE);
     };
   }
 

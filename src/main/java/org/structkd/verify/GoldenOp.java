@@ -2,53 +2,31 @@ package org.structkd.verify;
 
 import java.util.Map;
 import java.util.TreeMap;
+import org.structkd.loss.Losses;
 
 /** How the cases of one op are computed. Implementations have no state. */
-sealed interface GoldenOp
-    permits AdaptiveLossWeightingGolden,
-        GlobalStructuralGolden,
-        InterClassSimilarityGolden,
-        PairwiseGolden,
-        PixelwiseGolden {
-  /** Ops of this version, by their name in golden files. */
-  Map<String, GoldenOp> ALL =
-      new TreeMap<>(
-          Map.of(
-              "adaptive_loss_weighting",
-              new AdaptiveLossWeightingGolden(),
-              "global_structural",
-              new GlobalStructuralGolden(),
-              "inter_class_similarity",
-              new InterClassSimilarityGolden(),
-              "pairwise",
-              new PairwiseGolden(),
-              "pixelwise",
-              new PixelwiseGolden()));
+@FunctionalInterface
+interface GoldenOp {
+  /** Ops of this version, by their name in golden files: all losses, and what is no loss. */
+  Map<String, GoldenOp> ALL = all();
+
+  private static Map<String, GoldenOp> all() {
+    Map<String, GoldenOp> all = new TreeMap<>();
+    Losses.all().forEach(loss -> all.put(loss.id(), golden -> LossCase.of(golden, loss)));
+    all.put("adaptive_loss_weighting", AdaptiveLossWeightingGolden::prepare);
+    all.put("global_structural", GlobalStructuralGolden::prepare); // has stages
+    return all;
+  }
 
   /**
    * Understands the options of a case; computes nothing yet.
    *
+   * @throws SkippedException if golden files cannot hold all that the loss takes
    * @throws CaseFailureException if an option is unknown or has an unknown value
    * @throws IllegalArgumentException if the loss refuses the options
    * @throws BadGoldenFileException if the case lacks what it needs
    */
-  Prepared prepare(GoldenCase golden);
-
-  /**
-   * A case that is ready to run.
-   *
-   * @param composition made of LibTorch operators or of plain Java, so that no backend takes part
-   * @param computation the rest
-   */
-  record Prepared(boolean composition, Computation computation) {
-    static Prepared kernel(Computation computation) {
-      return new Prepared(false, computation);
-    }
-
-    static Prepared composition(Computation computation) {
-      return new Prepared(true, computation);
-    }
-  }
+  Computation prepare(GoldenCase golden);
 
   /** Computes all that cases of this op may store. Runs in a PointerScope of its caller. */
   @FunctionalInterface
@@ -59,5 +37,14 @@ sealed interface GoldenOp
      * @throws IllegalArgumentException if the inputs do not fit together
      */
     GoldenResult compute(Placement placement);
+  }
+
+  /** A loss that takes more than golden files hold; the message is one sentence. */
+  final class SkippedException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    SkippedException(String sentence) {
+      super(sentence);
+    }
   }
 }

@@ -1,121 +1,132 @@
 package org.structkd.verify;
 
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Words;
 
 /**
  * The options of a case. An option that nobody read, or that has a value nobody knows, would
  * silently check another loss than the one that is stored: both are failures of the case.
  */
 final class GoldenOptions {
-  private final GoldenValue json;
+  /** Words of golden files for options, presets and constants that have other names here. */
+  private static final Map<String, String> WORDS =
+      Map.of(
+          "compare", "comparison",
+          "minority_fill", "fill",
+          "sampling", "strategy",
+          "samples_per_class", "samples",
+          "skd_master", "skd_released",
+          "cirkd_skd", "cirkd",
+          "f1", "group_divergence",
+          "f2", "row_divergence",
+          "f3", "descriptor_relation");
+
+  private final String where;
+  private final Map<String, GoldenValue> values = new TreeMap<>();
   private final Set<String> read = new HashSet<>();
 
   GoldenOptions(GoldenValue json) {
-    this.json = json;
-    json.members(); // refuses what is no object
+    where = json.where();
+    json.members().forEach(key -> values.put(WORDS.getOrDefault(key, key), json.get(key)));
   }
 
   boolean has(String key) {
-    return json.has(key);
+    return values.containsKey(key);
   }
 
-  String text(String key, String otherwise) {
+  /**
+   * The value of an option.
+   *
+   * @param type String, int, long, double, boolean or an enum
+   * @param otherwise where the case leaves it out; null: it must not
+   */
+  @SuppressWarnings("unchecked") // a primitive class casts no boxed value
+  <T> T value(String key, Class<T> type, @Nullable Object otherwise) {
+    if (type.isEnum()) {
+      return choice(
+          key,
+          Stream.of(type.getEnumConstants())
+              .collect(
+                  Collectors.toMap(
+                      one -> ((Enum<?>) one).name().toLowerCase(Locale.ROOT), one -> one)),
+          (T) otherwise);
+    }
     read.add(key);
     if (!has(key)) {
-      return otherwise;
+      return given(key, (T) otherwise);
     }
-    GoldenValue value = json.get(key);
-    if (!value.isText()) {
-      throw notUnderstood(key, "a text");
-    }
-    return value.text();
+    GoldenValue value = values.get(key);
+    String json = value.json().toString();
+    return (T)
+        switch (type.getSimpleName()) {
+          case "String" -> checked(key, value.isText(), "a text").text();
+          case "double" -> checked(key, value.isNumber(), "a number").number();
+          case "int" -> Integer.parseInt(whole(key, json));
+          case "long" -> Long.parseLong(whole(key, json));
+          case "boolean" ->
+              Boolean.valueOf(
+                  checked(key, json.matches("true|false"), "true or false").json().getAsBoolean());
+          default -> throw notUnderstood(key, "none: golden files cannot hold a " + type);
+        };
   }
 
-  double number(String key, double otherwise) {
+  private String whole(String key, String json) {
+    checked(key, json.matches("-?\\d{1,9}(\\.0)?"), "a whole number");
+    return json.replace(".0", "");
+  }
+
+  /** One of several values by their names in lower case; otherwise as for {@link #value}. */
+  <T> T choice(String key, Map<String, T> choices, @Nullable T otherwise) {
     read.add(key);
     if (!has(key)) {
-      return otherwise;
+      return given(key, otherwise);
     }
-    if (!json.get(key).isNumber()) {
-      throw notUnderstood(key, "a number");
-    }
-    return json.get(key).number();
-  }
-
-  int integer(String key, int otherwise) {
-    double value = number(key, otherwise);
-    if (value != (int) value) {
-      throw notUnderstood(key, "a whole number");
-    }
-    return (int) value;
-  }
-
-  boolean flag(String key, boolean otherwise) {
-    read.add(key);
-    if (!has(key)) {
-      return otherwise;
-    }
-    return switch (json.get(key).json().toString()) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw notUnderstood(key, "true or false");
-    };
-  }
-
-  /** One of several named values; null where the case leaves it out and there is no default. */
-  <T> T choice(String key, Map<String, T> choices, T otherwise) {
-    String name = text(key, "");
-    if (!has(key)) {
-      return otherwise;
-    }
-    T chosen = choices.get(name);
+    String word = values.get(key).isText() ? values.get(key).text().toLowerCase(Locale.ROOT) : "";
+    T chosen = choices.get(WORDS.getOrDefault(word, word));
     if (chosen == null) {
-      throw notUnderstood(key, "one of " + String.join(", ", new TreeSet<>(choices.keySet())));
+      throw notUnderstood(key, "one of " + Words.list(choices.keySet()).toUpperCase(Locale.ROOT));
     }
     return chosen;
   }
 
-  /** A constant of an enum by its name. */
-  <E extends Enum<E>> E choice(String key, Class<E> type, E otherwise) {
-    Map<String, E> choices = new TreeMap<>();
-    for (E constant : type.getEnumConstants()) {
-      choices.put(constant.name(), constant);
+  private <T> T given(String key, @Nullable T otherwise) {
+    if (otherwise == null) {
+      throw missing(key);
     }
-    return choice(key, choices, otherwise);
+    return otherwise;
   }
 
-  /** A choice that a case must make. */
-  <T> T requiredChoice(String key, Map<String, T> choices) {
-    require(key);
-    return choice(key, choices, choices.values().iterator().next());
-  }
-
-  /** An option without which a case says nothing. */
-  void require(String key) {
-    if (!has(key)) {
-      throw new BadGoldenFileException(json.where() + ": key options." + key + " is missing");
-    }
+  /** Of an option without which a case says nothing. */
+  BadGoldenFileException missing(String key) {
+    return new BadGoldenFileException(where + ": key options." + key + " is missing");
   }
 
   /** Fails if there is an option that nobody asked for. Call it once all are read. */
   void requireAllRead() {
-    for (String key : json.members()) {
+    for (String key : values.keySet()) {
       if (!read.contains(key)) {
         throw new CaseFailureException(
-            "unknown option \""
-                + key
-                + "\", expected "
-                + (read.isEmpty() ? "none" : String.join(", ", new TreeSet<>(read))));
+            "unknown option \"" + key + "\", expected " + Words.listNearest(key, read));
       }
     }
   }
 
+  private GoldenValue checked(String key, boolean understood, String expected) {
+    if (!understood) {
+      throw notUnderstood(key, expected);
+    }
+    return values.get(key);
+  }
+
   private CaseFailureException notUnderstood(String key, String expected) {
     return new CaseFailureException(
-        "option \"" + key + "\" is " + json.get(key).shortened() + ", expected " + expected);
+        "option \"" + key + "\" is " + values.get(key).shortened() + ", expected " + expected);
   }
 }

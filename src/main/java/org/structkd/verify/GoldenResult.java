@@ -1,6 +1,7 @@
 package org.structkd.verify;
 
 import java.util.Map;
+import java.util.TreeMap;
 import org.bytedeco.javacpp.indexer.DoubleIndexer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -10,8 +11,21 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  *
  * @param outputs by the name they have in golden files; a scalar is an array of one
  * @param gradients with respect to inputs, by their names
+ * @param composition whether LibTorch operators or plain Java computed it, so that no backend did
  */
-record GoldenResult(Map<String, double[]> outputs, Map<String, GoldenTensor> gradients) {
+record GoldenResult(
+    Map<String, double[]> outputs, Map<String, GoldenTensor> gradients, boolean composition) {
+
+  /** A loss and its gradients by leaves, which have the names of their inputs. */
+  static GoldenResult of(Tensor loss, Map<String, Tensor> leaves) {
+    loss.backward();
+    Map<String, GoldenTensor> gradients = new TreeMap<>();
+    leaves.forEach(
+        (name, leaf) -> gradients.put(name, new GoldenTensor(leaf.shape(), valuesOf(leaf.grad()))));
+    // Every kernel is an autograd node of this name.
+    boolean kernel = loss.grad_fn().name().getString().contains("KernelLoss");
+    return new GoldenResult(Map.of("loss", valuesOf(loss)), gradients, !kernel);
+  }
 
   /** All elements of a tensor in row-major order. */
   static double[] valuesOf(Tensor tensor) {

@@ -7,29 +7,12 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.internal.Words;
 
 /** Runs the cases of a golden file on one backend, a line for each case and element type. */
 public final class GoldenRun {
-  /** Ops that golden files may hold; those of {@link GoldenOp#ALL} are in this version. */
-  public static final Set<String> KNOWN =
-      Set.of(
-          "activation_boundary",
-          "adaptive_loss_weighting",
-          "attention_feature",
-          "attention_transfer",
-          "channelwise",
-          "class_similarity",
-          "cross_image_relation",
-          "decoupled",
-          "dist",
-          "global_structural",
-          "holistic",
-          "inter_channel_correlation",
-          "inter_class_similarity",
-          "intra_class_variation",
-          "pairwise",
-          "pixelwise",
-          "relational");
+  /** Names of the ops of this version. */
+  public static final Set<String> OPS = GoldenOp.ALL.keySet();
 
   /** How many lines ended in which way. */
   public record Counts(int passed, int failed, int skipped) {
@@ -86,10 +69,12 @@ public final class GoldenRun {
     if (!selected.isEmpty() && !selected.contains(op)) {
       return skip(golden, "op " + op + " is not selected");
     }
-    GoldenOp.@Nullable Prepared prepared = null;
+    GoldenOp.@Nullable Computation computation = null;
     String failure = null;
-    try {
-      prepared = adapter(op).prepare(golden);
+    try (PointerScope scope = new PointerScope()) {
+      computation = opOf(op).prepare(golden);
+    } catch (GoldenOp.SkippedException e) {
+      return skip(golden, e.getMessage());
     } catch (CaseFailureException | IllegalArgumentException e) {
       failure = e.getMessage();
     }
@@ -97,26 +82,26 @@ public final class GoldenRun {
     for (ScalarType dtype : dtypes) {
       counts =
           counts.plus(
-              prepared == null ? fail(golden, dtype, failure) : run(golden, prepared, dtype));
+              computation == null ? fail(golden, dtype, failure) : run(golden, computation, dtype));
     }
     return counts;
   }
 
-  private static GoldenOp adapter(String op) {
-    GoldenOp adapter = GoldenOp.ALL.get(op);
-    if (adapter != null) {
-      return adapter;
+  private static GoldenOp opOf(String name) {
+    GoldenOp op = GoldenOp.ALL.get(name);
+    if (op == null) {
+      throw new CaseFailureException(
+          "this version has no op \"" + name + "\", it has: " + Words.listNearest(name, OPS));
     }
-    throw new CaseFailureException(
-        KNOWN.contains(op)
-            ? "this version does not have the op " + op
-            : "unknown op \"" + op + "\", this version has " + GoldenOp.ALL.keySet());
+    return op;
   }
 
-  private Counts run(GoldenCase golden, GoldenOp.Prepared prepared, ScalarType dtype) {
+  private Counts run(GoldenCase golden, GoldenOp.Computation computation, ScalarType dtype) {
+    GoldenResult result;
     GoldenComparison errors;
     try (PointerScope scope = new PointerScope()) {
-      errors = GoldenComparison.of(golden, compute(golden, prepared, dtype), dtype);
+      result = compute(golden, computation, dtype);
+      errors = GoldenComparison.of(golden, result, dtype);
     } catch (CaseFailureException | StructkdException e) {
       return fail(golden, dtype, e.getMessage());
     }
@@ -135,7 +120,7 @@ public final class GoldenRun {
     if (errors.slip() != null) {
       sentence += "  " + errors.slip();
     }
-    if (prepared.composition()) {
+    if (result.composition() && backend != Backend.COMPOSED) {
       sentence += "  (composition: the backend is ignored)";
     }
     line(passed ? "OK" : "FAIL", golden, dtype, sentence);
@@ -143,9 +128,10 @@ public final class GoldenRun {
   }
 
   /** Options were fine: what a loss refuses now is an input that does not fit. */
-  private GoldenResult compute(GoldenCase golden, GoldenOp.Prepared prepared, ScalarType dtype) {
+  private GoldenResult compute(
+      GoldenCase golden, GoldenOp.Computation computation, ScalarType dtype) {
     try {
-      return prepared.computation().compute(new Placement(dtype, backend.device()));
+      return computation.compute(new Placement(dtype, backend.device()));
     } catch (IllegalArgumentException e) {
       throw golden.badInputs(e.getMessage());
     }

@@ -1,50 +1,48 @@
 package org.structkd.verify;
 
 import java.util.List;
-import java.util.function.BinaryOperator;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
-import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.PixelwiseLoss;
-import org.structkd.loss.Sampling;
+import org.structkd.loss.Loss;
+import org.structkd.loss.LossInputs;
+import org.structkd.loss.Losses;
+import org.structkd.loss.Needs;
 
 /**
  * A loss on small maps in f32, against the same on the reference backend in f64.
  *
  * @param name of the loss
- * @param loss of a student's and a teacher's map
+ * @param loss that takes maps, and classes as labels
  */
-public record SelfCheck(String name, BinaryOperator<Tensor> loss) {
+public record SelfCheck(String name, Loss loss) {
   /** The tolerance of golden numbers in f32. */
   public static final double TOLERANCE = 1e-5;
 
   /** Odd sizes, so that no tile of a kernel is full. */
   private static final long[] SHAPE = {2, 19, 9, 11};
 
+  /** All presets of the losses that have kernels. */
   public static final List<SelfCheck> ALL =
-      List.of(
-          new SelfCheck("pixelwise", PixelwiseLoss.kd().withTemperature(4)::forward),
-          new SelfCheck("pairwise", PairwiseLoss.skdCvpr19()::forward),
-          new SelfCheck("inter_class_similarity", InterClassSimilarityLoss.paper()::forward),
-          new SelfCheck("global_structural", SelfCheck::globalStructural));
-
-  /** Samples and permutations are drawn, the same on every backend. */
-  private static Tensor globalStructural(Tensor student, Tensor teacher) {
-    return GlobalStructuralLoss.standard()
-        .withSampling(Sampling.random(40))
-        .forward(student, teacher, 1);
-  }
+      Losses.all().stream()
+          .filter(entry -> entry.kind() == Losses.Kind.KERNEL)
+          .flatMap(
+              entry ->
+                  entry.presets().stream()
+                      .map(name -> new SelfCheck(entry.id() + " " + name, entry.create(name))))
+          .toList();
 
   /**
    * What a check found.
    *
    * @param error the larger relative error of value and gradient
-   * @param plan what the kernel chose
+   * @param plan what the kernel chose, or that none ran
    */
   public record Outcome(double error, String plan) {
     public boolean passed() {
@@ -55,28 +53,45 @@ public record SelfCheck(String name, BinaryOperator<Tensor> loss) {
   /** Runs both sides; {@link NativeOps#useBackend} is where it was before afterwards. */
   public Outcome run() {
     try (PointerScope scope = new PointerScope()) {
-      double[][] kernel = valueAndGradient(ScalarType.Float);
-      String plan = NativeCall.of(NativeOps::lastPlan);
-      double[][] truth = reference();
-      return new Outcome(
-          Math.max(relativeError(kernel[0], truth[0]), relativeError(kernel[1], truth[1])), plan);
+      GoldenResult found = valueAndGradient(ScalarType.Float);
+      String plan =
+          found.composition()
+              ? "composed of LibTorch operators"
+              : NativeCall.of(NativeOps::lastPlan);
+      GoldenResult truth;
+      try (Backend.Use use = Backend.REFERENCE.use()) {
+        truth = valueAndGradient(ScalarType.Double);
+      }
+      double value = relativeError(found.outputs().get("loss"), truth.outputs().get("loss"));
+      double gradient =
+          relativeError(found.gradients().get("S").values(), truth.gradients().get("S").values());
+      return new Outcome(Math.max(value, gradient), plan);
     }
   }
 
-  private double[][] reference() {
-    try (Backend.Use use = Backend.REFERENCE.use()) {
-      return valueAndGradient(ScalarType.Double);
-    }
-  }
-
-  private double[][] valueAndGradient(ScalarType dtype) {
+  private GoldenResult valueAndGradient(ScalarType dtype) {
     Tensor student = map(2.0, 0.7, 0.3).to(dtype).detach();
     student.set_requires_grad(true);
-    Tensor value = loss.apply(student, map(3.0, 1.3, 1.1).to(dtype));
-    value.backward();
-    return new double[][] {
-      GoldenResult.valuesOf(value), GoldenResult.valuesOf(student.grad()),
-    };
+    Tensor teacher = map(3.0, 1.3, 1.1).to(dtype);
+    Map<String, Tensor> labels =
+        loss.needs().targets().isEmpty()
+            ? Map.of()
+            : Map.of(LossInputs.LABELS, teacher.argmax(new LongOptional(1), false));
+    Tensor value =
+        loss.forward(
+            new LossInputs(
+                inAllRoles(loss.needs().student(), student),
+                inAllRoles(loss.needs().teacher(), teacher),
+                labels,
+                Map.of(),
+                OptionalLong.empty(),
+                1,
+                null));
+    return GoldenResult.of(value, Map.of("S", student));
+  }
+
+  private static Map<String, Tensor> inAllRoles(List<Needs.Role> roles, Tensor map) {
+    return roles.stream().collect(Collectors.toMap(Needs.Role::name, role -> map));
   }
 
   /** A map that f32 holds exactly. */

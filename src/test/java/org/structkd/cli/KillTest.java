@@ -60,14 +60,14 @@ class KillTest {
   private static List<Object> distill(Path folder) {
     return List.of(
         "distill",
-        "--method=gsskd",
+        "--recipe=gsskd",
         "--steps=80",
         "--seeds=1",
-        "--test-scenes=20",
-        "--batch=2",
-        "--student-width=2",
+        "--set=data.test=20",
+        "--set=data.batch=2",
+        "--set=student.width=2",
+        "--set=train.checkpoint_every=7",
         "--threads=1",
-        "--checkpoint-every=7",
         "--out=" + folder);
   }
 

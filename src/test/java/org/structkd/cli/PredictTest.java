@@ -101,17 +101,16 @@ class PredictTest {
   /** The band that every training of the bundled teacher's settings reaches. */
   @Test
   void theBundledTeacherIsGood() {
-    Cli cli = Cli.run("evaluate", "--scenes", 200);
+    Cli cli = Cli.run("evaluate", "--set", "data.test=200");
     assertEquals(0, cli.status(), cli.err());
     String miou = cli.out().replaceAll("(?s).*mIoU (0\\.\\d+).*", "$1");
     assertEquals(0.57, Double.parseDouble(miou), 0.04, cli.out());
-    assertTrue(cli.out().contains("219,203 parameters"), cli.out());
-    assertTrue(cli.out().matches("(?s).*ankle boot +IoU 0\\.\\d{4}.*"), cli.out());
+    assertTrue(cli.out().matches("(?s).*ankle boot +0\\.\\d{4}.*"), cli.out());
   }
 
   @ParameterizedTest
-  @CsvSource({"--scenes, 0", "--split, holdout"})
+  @CsvSource({"--split, holdout", "--split, train", "--scenes, 50"})
   void impossibleOptionsAreNamed(String option, String value) {
-    refused(Cli.run("evaluate", option, value), option, value);
+    refused(Cli.run("evaluate", option, value), option);
   }
 }

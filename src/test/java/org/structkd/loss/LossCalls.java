@@ -2,7 +2,6 @@ package org.structkd.loss;
 
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
-import org.structkd.loss.GlobalStructuralLoss.Comparison;
 
 /** Every loss of this version, for tests of what all of them promise. */
 final class LossCalls {
@@ -31,34 +30,6 @@ final class LossCalls {
         new Named("pair-wise loss", PairwiseLoss.skdCvpr19()),
         new Named("inter-class similarity loss", InterClassSimilarityLoss.paper()),
         new Named("global structural loss", LossCalls::globalStructural));
-  }
-
-  /** Those that are composed of LibTorch operators, for what autograd itself must keep. */
-  static Stream<Named> composed() {
-    Stream<Named> comparisons =
-        Stream.of(Comparison.ROW_DIVERGENCE, Comparison.DESCRIPTOR_RELATION)
-            .map(
-                comparison ->
-                    new Named(
-                        "global structural loss, " + comparison,
-                        (student, teacher) ->
-                            GlobalStructuralLoss.standard()
-                                .withSampling(Sampling.random(4))
-                                .withGroupWidth(2)
-                                .withComparison(comparison)
-                                .forward(student, teacher, 1)));
-    Stream<Named> codes =
-        Stream.of(
-                InterClassSimilarityLoss.aicsdReleased(),
-                InterClassSimilarityLoss.aicsdMarch2023(),
-                InterClassSimilarityLoss.aicsdWholeMap())
-            .map(config -> new Named("inter-class similarity loss, " + config.mode(), config));
-    return Stream.concat(comparisons, codes);
-  }
-
-  /** Kernels and compositions. */
-  static Stream<Named> withCompositions() {
-    return Stream.concat(all(), composed());
   }
 
   private static Tensor globalStructural(Tensor student, Tensor teacher) {

@@ -16,6 +16,6 @@ public final class Evaluations {
     return new DatasetEvaluation(
         new FashionScenesDataset(scenes, SceneBatches.ALL, count, count),
         split,
-        new SegmentationMetric(tap, FashionScenes.CLASSES));
+        new SegmentationMetric(tap, FashionScenes.CLASS_NAMES));
   }
 }

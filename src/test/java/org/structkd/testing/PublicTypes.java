@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 public final class PublicTypes {
   private static final Path CLASSES = Path.of("target/classes");
   private static final Pattern NOT_THE_LIBRARY =
-      Pattern.compile("org\\.structkd\\.(internal|cli)\\..*");
+      Pattern.compile("org\\.structkd\\.(internal|cli|run|verify)\\..*");
   private static final Pattern WORD = Pattern.compile("[^\\w.$]+");
 
   private PublicTypes() {}

@@ -27,6 +27,7 @@ import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.Objectives;
 
 /** What can be known before the first step is said before it, and leaves nothing behind. */
 class BeforeTheFirstStepTest {
@@ -56,7 +57,7 @@ class BeforeTheFirstStepTest {
   }
 
   private static Distiller distiller(long evaluateEvery, long checkpointEvery) {
-    return distiller(evaluateEvery, checkpointEvery, DistillationMethod.supervised());
+    return distiller(evaluateEvery, checkpointEvery, Objectives.supervised());
   }
 
   private static Distiller distiller(
@@ -158,8 +159,7 @@ class BeforeTheFirstStepTest {
     StopSignal stop = new StopSignal();
     stop.request();
     TrainingOutcome outcome =
-        new Distiller(
-                TrainingConfig.of(Long.MAX_VALUE, 0.01), DistillationMethod.supervised(), NONE)
+        new Distiller(TrainingConfig.of(Long.MAX_VALUE, 0.01), Objectives.supervised(), NONE)
             .withCheckpoint(folder.resolve("student.checkpoint"))
             .withStop(stop)
             .train(net());
@@ -187,8 +187,7 @@ class BeforeTheFirstStepTest {
   void aLongDescriptionIsSavedAndCompared() throws IOException {
     String text = "x".repeat(70_000);
     Path file = folder.resolve("student.checkpoint");
-    new Distiller(
-            TrainingConfig.of(2, 0.01), DistillationMethod.supervised(), SceneBatches.of(SCENES, 2))
+    new Distiller(TrainingConfig.of(2, 0.01), Objectives.supervised(), SceneBatches.of(SCENES, 2))
         .withCheckpoint(file)
         .withDescription(text)
         .train(net());
@@ -198,7 +197,7 @@ class BeforeTheFirstStepTest {
             () ->
                 new Distiller(
                         TrainingConfig.of(2, 0.01),
-                        DistillationMethod.supervised(),
+                        Objectives.supervised(),
                         SceneBatches.of(SCENES, 2))
                     .withCheckpoint(file)
                     .withDescription(text + "y")

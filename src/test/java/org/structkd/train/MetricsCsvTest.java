@@ -22,10 +22,11 @@ import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.Objectives;
 
 /** The log that a program of a user's own writes. */
 class MetricsCsvTest {
-  private static final Objective OBJECTIVE = DistillationMethod.supervised();
+  private static final Objective OBJECTIVE = Objectives.supervised();
   private static final FashionScenes SCENES = FashionScenes.bundled();
 
   @TempDir private Path folder;

@@ -20,6 +20,7 @@ import org.structkd.data.SceneBatches;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
+import org.structkd.testing.Objectives;
 
 class StopSignalTest {
   private static final int PATIENCE_SECONDS = 240;
@@ -36,7 +37,7 @@ class StopSignalTest {
       torch.set_num_threads(1);
       try (StopSignal stop = StopSignal.onSignals();
           PointerScope scope = new PointerScope()) {
-        Objective objective = DistillationMethod.supervised();
+        Objective objective = Objectives.supervised();
         SegmentationNet student =
             new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
         TrainingListener pause =

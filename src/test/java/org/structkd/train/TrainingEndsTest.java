@@ -40,6 +40,7 @@ import org.structkd.objective.StepLoss;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.ForwardingNetwork;
+import org.structkd.testing.Objectives;
 
 /** Whatever ends a training: its cause is told, and what is whole is saved. */
 class TrainingEndsTest {
@@ -86,7 +87,7 @@ class TrainingEndsTest {
   }
 
   private Distiller distiller(BatchSource batches) {
-    return distiller(DistillationMethod.supervised(), batches);
+    return distiller(Objectives.supervised(), batches);
   }
 
   private static byte[] bytes(SegmentationNet net) {
@@ -123,7 +124,7 @@ class TrainingEndsTest {
   /** The rest of the training ends with the bits of one that nothing disturbed. */
   private void requireRestIsExact(int stepsDone) throws IOException {
     SegmentationNet whole = net();
-    new Distiller(config(0), DistillationMethod.supervised(), BATCHES).train(whole);
+    new Distiller(config(0), Objectives.supervised(), BATCHES).train(whole);
     SegmentationNet rest = net();
     Ends ends = new Ends();
     distiller(BATCHES).withListener(ends).train(rest);
@@ -285,7 +286,7 @@ class TrainingEndsTest {
   void anErrorInTheEvaluationIsToldAndItIsMadeUpForLater() throws IOException {
     List<Long> wanted = new ArrayList<>();
     List<Long> evaluated = new ArrayList<>();
-    new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+    new Distiller(config(2), Objectives.supervised(), BATCHES)
         .withEvaluation(evaluation())
         .withListener(evaluations(wanted))
         .train(net());
@@ -293,14 +294,14 @@ class TrainingEndsTest {
         assertThrows(
             OutOfMemoryError.class,
             () ->
-                new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+                new Distiller(config(2), Objectives.supervised(), BATCHES)
                     .withEvaluation(evaluation())
                     .withCheckpoint(checkpoint)
                     .withListener(evaluations(evaluated))
                     .train(new Forgetful(net())));
     assertEquals("evaluation", told.getMessage());
     assertEquals(List.of(2L), evaluated);
-    new Distiller(config(2), DistillationMethod.supervised(), BATCHES)
+    new Distiller(config(2), Objectives.supervised(), BATCHES)
         .withEvaluation(evaluation())
         .withCheckpoint(checkpoint)
         .withListener(evaluations(evaluated))
@@ -371,7 +372,7 @@ class TrainingEndsTest {
         };
     ExecutorService pool = Executors.newSingleThreadExecutor();
     try {
-      MetricsCsv metrics = MetricsCsv.open(csv, "miou", DistillationMethod.supervised());
+      MetricsCsv metrics = MetricsCsv.open(csv, "miou", Objectives.supervised());
       Future<?> future =
           pool.submit(
               () -> {

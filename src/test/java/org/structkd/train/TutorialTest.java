@@ -77,7 +77,7 @@ class TutorialTest {
               .train(student);
       Score score =
           new DatasetEvaluation(
-                  data, Split.TEST, new SegmentationMetric("upsampled", FashionScenes.CLASSES))
+                  data, Split.TEST, new SegmentationMetric("upsampled", FashionScenes.CLASS_NAMES))
               .of(student, new Device("cpu"));
       AtomicFile.write(
           folder.resolve("student.safetensors"), student.toFile(Map.of("note", "mine"))::write);

@@ -1,0 +1,69 @@
+package org.structkd.run;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.structkd.data.Split;
+import org.structkd.metric.Score;
+import org.structkd.recipe.Recipe;
+
+/**
+ * Students of one recipe, alone and distilled: from the same initial weights, on the same examples,
+ * with several seeds. A recipe of which no term reads a teacher has the first kind only.
+ */
+public final class Distillation implements RunWork {
+  private final LoadedRecipe recipe;
+  private final RunSettings settings;
+  private final RunContext context;
+
+  /** Loads what the run needs, and writes nothing. */
+  public Distillation(Recipe recipe, RunSettings settings, RunContext context) throws IOException {
+    this.recipe = LoadedRecipe.of(recipe, context.device());
+    this.settings = settings;
+    this.context = context;
+  }
+
+  @Override
+  public void run(RunFolder folder) throws IOException {
+    List<Condition> conditions = new ArrayList<>();
+    recipe.alone(Condition.ALONE).ifPresent(conditions::add);
+    recipe.distilled("distilled").ifPresent(conditions::add);
+    Map<String, Trained> teachers = recipe.teachers(context.device());
+    teachers.forEach(
+        (name, teacher) -> context.out().printf("%s: %s%n", name, numbers(teacher.score())));
+    TrainingRun trainings = new TrainingRun(folder, context, conditions);
+    Map<String, List<Trained>> students = new LinkedHashMap<>();
+    for (long seed = settings.seed(); seed < settings.seed() + settings.seeds(); seed++) {
+      for (Condition condition : conditions) {
+        Trained student = trainings.train(condition, seed, Split.TEST);
+        context.out().printf("  %s%n", numbers(student.score()));
+        context.out().flush();
+        students.computeIfAbsent(condition.name(), name -> new ArrayList<>()).add(student);
+      }
+    }
+    DistillReport report =
+        new DistillReport(
+            recipe.recipe().name(),
+            settings.seed(),
+            teachers,
+            students.getOrDefault(Condition.ALONE, List.of()),
+            students.getOrDefault("distilled", List.of()));
+    context.out().printf("%n%s%n%s", report.table(), report.gain());
+    report.write(folder, new SampleSheet(recipe.last(), context.device()), settings);
+    context.out().printf("pictures and report in %s%n", folder.resolve("report.html"));
+    context.out().flush();
+    students.values().forEach(all -> all.forEach(student -> student.network().close()));
+  }
+
+  private static String numbers(Score score) {
+    Score.Number leading = score.leading();
+    return "%s %.4f".formatted(ScoreTable.title(leading), leading.value());
+  }
+
+  @Override
+  public void close() {
+    recipe.close();
+  }
+}

@@ -1,0 +1,95 @@
+package org.structkd.run;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Device;
+import org.structkd.data.Split;
+import org.structkd.metric.Evaluation;
+import org.structkd.objective.Objective;
+import org.structkd.recipe.Experiment;
+import org.structkd.recipe.Recipe;
+
+/**
+ * A recipe with everything that it names.
+ *
+ * @param recipe as it was given
+ * @param experiments one for each of its trainings, in their order
+ */
+record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements AutoCloseable {
+  static LoadedRecipe of(Recipe recipe, Device device) throws IOException {
+    LoadedRecipe loaded = new LoadedRecipe(recipe, new ArrayList<>());
+    try {
+      for (Recipe training : recipe.trainings()) {
+        loaded.experiments.add(Experiment.of(training, device));
+      }
+      return loaded;
+    } catch (IOException | RuntimeException e) {
+      loaded.close();
+      throw e;
+    }
+  }
+
+  /** The last training's, by which students are judged. */
+  Experiment last() {
+    return experiments.get(experiments.size() - 1);
+  }
+
+  /** What the recipe says, where a term of it reads a teacher. */
+  Optional<Condition> distilled(String name) {
+    return experiments.stream().anyMatch(LoadedRecipe::readsTeacher)
+        ? condition(name, experiment -> Optional.of(experiment.objective()))
+        : Optional.empty();
+  }
+
+  /** The same without the teacher; empty where nothing is left. */
+  Optional<Condition> alone(String name) {
+    return condition(
+        name,
+        experiment ->
+            readsTeacher(experiment) ? experiment.alone() : Optional.of(experiment.objective()));
+  }
+
+  private static boolean readsTeacher(Experiment experiment) {
+    return !experiment.objective().taps().teacher().isEmpty();
+  }
+
+  private Optional<Condition> condition(
+      String name, Function<Experiment, Optional<Objective>> objectiveOf) {
+    List<Condition.Stage> stages = new ArrayList<>();
+    for (Experiment experiment : experiments) {
+      String stage = experiments.size() == 1 ? "" : experiment.recipe().name();
+      objectiveOf
+          .apply(experiment)
+          .ifPresent(objective -> stages.add(new Condition.Stage(stage, experiment, objective)));
+    }
+    return stages.isEmpty() ? Optional.empty() : Optional.of(new Condition(name, stages));
+  }
+
+  /** Its teachers by name, as far as they give what the metric reads, with their test scores. */
+  Map<String, Trained> teachers(Device device) {
+    Evaluation test = last().evaluation(Split.TEST);
+    Map<String, Trained> judged = new LinkedHashMap<>();
+    for (Experiment experiment : experiments) {
+      experiment
+          .teachers()
+          .forEach(
+              (name, network) -> {
+                if (network.taps().containsAll(last().metric().taps())
+                    && !judged.containsKey(name)) {
+                  judged.put(name, new Trained(network, test.of(network, device), Double.NaN));
+                }
+              });
+    }
+    return judged;
+  }
+
+  @Override
+  public void close() {
+    experiments.forEach(Experiment::close);
+  }
+}

@@ -1,0 +1,29 @@
+package org.structkd.run;
+
+import java.io.PrintWriter;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Device;
+import org.structkd.train.Resume;
+import org.structkd.train.StopSignal;
+import org.structkd.train.TrainingListener;
+
+/**
+ * What a run has around it.
+ *
+ * @param out tells the user
+ * @param stop ends trainings early
+ * @param device where networks are
+ * @param resume what may differ from checkpoints in the folder
+ * @param progress makes a listener that shows how far the training of a name is
+ */
+public record RunContext(
+    PrintWriter out,
+    StopSignal stop,
+    Device device,
+    Resume resume,
+    Function<String, TrainingListener> progress) {
+  /** {@return the same without a word about single trainings} */
+  RunContext quiet() {
+    return new RunContext(out, stop, device, resume, name -> new TrainingListener() {});
+  }
+}

@@ -1,0 +1,46 @@
+package org.structkd.run;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a run depends on beside its recipes; run.yaml of its folder.
+ *
+ * @param command as it was given, without the program's name; its first word is the command's name
+ * @param recipes names of the recipes, whose files are in the folder, too
+ * @param seed of the first student; the others have the numbers after it
+ * @param seeds how many students each recipe gets
+ * @param threads of LibTorch and the kernels
+ * @param search values to choose from by path in the recipes; empty where nothing is searched
+ */
+public record RunSettings(
+    String command,
+    List<String> recipes,
+    long seed,
+    int seeds,
+    int threads,
+    Map<String, List<String>> search) {
+  /** Greatest number of seeds: more tell no more. */
+  public static final int MAX_SEEDS = 100;
+
+  /** Checks the numbers; a file may lack any of them. */
+  public RunSettings {
+    if (command == null || recipes == null || search == null) {
+      throw new IllegalArgumentException("command, recipes or search is missing");
+    }
+    if (seeds < 1 || seeds > MAX_SEEDS) {
+      throw new IllegalArgumentException("seeds must be 1 to " + MAX_SEEDS + " but is " + seeds);
+    }
+    recipes = List.copyOf(recipes);
+  }
+
+  /** {@return the command's name} */
+  public String name() {
+    return command.split(" ", 2)[0];
+  }
+
+  /** {@return the same with other seeds} */
+  public RunSettings withSeeds(long first, int count) {
+    return new RunSettings(command, recipes, first, count, threads, search);
+  }
+}

@@ -1,0 +1,143 @@
+package org.structkd.run;
+
+import java.awt.Color;
+import java.awt.Font;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.data.Batch;
+import org.structkd.data.Dataset;
+import org.structkd.data.Split;
+import org.structkd.metric.Metric;
+import org.structkd.model.TappedNetwork;
+import org.structkd.recipe.Experiment;
+
+/**
+ * A picture of test examples, a row each: images as they are, the truth and what networks make of
+ * it as the metric draws them.
+ */
+final class SampleSheet {
+  private static final int EXAMPLES = 6;
+
+  /** Pixels: smaller pictures are enlarged by whole factors to about this height. */
+  private static final int LEAST_HEIGHT = 96;
+
+  private static final int GAP = 4;
+  private static final int HEADING = 18;
+
+  private final Metric metric;
+  private final Dataset data;
+  private final Device device;
+
+  /**
+   * A sheet of the examples by which an experiment's students are judged.
+   *
+   * @param device where the networks are
+   */
+  SampleSheet(Experiment experiment, Device device) {
+    metric = experiment.metric();
+    data = experiment.data();
+    this.device = device;
+  }
+
+  /** What the colours mean, 0xRRGGBB by name; empty where they mean nothing. */
+  Map<String, Integer> legend() {
+    return metric.legend();
+  }
+
+  /** Networks are columns in their order. */
+  BufferedImage draw(Map<String, TappedNetwork> networks) {
+    List<Map<String, BufferedImage>> rows = new ArrayList<>();
+    for (int i = 0; i < Math.min(EXAMPLES, data.size(Split.TEST)); i++) {
+      rows.add(row(i, networks));
+    }
+    return painted(rows);
+  }
+
+  private Map<String, BufferedImage> row(int example, Map<String, TappedNetwork> networks) {
+    Map<String, BufferedImage> row = new LinkedHashMap<>();
+    try (PointerScope temporaries = new PointerScope()) {
+      Batch batch = data.examples(Split.TEST, example, 1);
+      Tensor images = batch.inputs().get(Batch.IMAGES);
+      if (images != null && images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)) {
+        row.put("image", image(images.select(0, 0)));
+      }
+      row.put("truth", metric.picture(Map.of(), batch));
+      Map<String, Tensor> inputs = batch.to(device).inputs();
+      networks.forEach(
+          (name, network) -> row.put(name, metric.picture(network.infer(inputs), batch)));
+    }
+    return row;
+  }
+
+  /** Channels [1 or 3, H, W], black 0 and white 1; noise beyond is clipped. */
+  private static BufferedImage image(Tensor channels) {
+    int height = (int) channels.size(1);
+    int width = (int) channels.size(2);
+    Tensor bytes =
+        channels
+            .expand(3, height, width)
+            .mul(new Scalar(255))
+            .round()
+            .clamp(new ScalarOptional(new Scalar(0)), new ScalarOptional(new Scalar(255)))
+            .to(ScalarType.Int)
+            .contiguous();
+    int[] values = new int[3 * height * width];
+    bytes.data_ptr_int().get(values);
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    int plane = height * width;
+    for (int at = 0; at < plane; at++) {
+      int colour = values[at] << 16 | values[plane + at] << 8 | values[2 * plane + at];
+      image.setRGB(at % width, at / width, colour);
+    }
+    return image;
+  }
+
+  private static BufferedImage painted(List<Map<String, BufferedImage>> rows) {
+    int width = GAP;
+    for (BufferedImage picture : rows.get(0).values()) {
+      width += zoom(picture) * picture.getWidth() + GAP;
+    }
+    int height = HEADING + rows.stream().mapToInt(row -> height(row) + GAP).sum();
+    BufferedImage sheet = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    Graphics2D graphics = sheet.createGraphics();
+    graphics.setColor(Color.DARK_GRAY);
+    graphics.fillRect(0, 0, width, height);
+    graphics.setColor(Color.WHITE);
+    graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    int x = GAP;
+    for (String column : rows.get(0).keySet()) {
+      graphics.drawString(column, x, HEADING - 5);
+      int y = HEADING;
+      int widest = 0;
+      for (Map<String, BufferedImage> row : rows) {
+        BufferedImage picture = row.get(column);
+        int zoom = zoom(picture);
+        graphics.drawImage(
+            picture, x, y, zoom * picture.getWidth(), zoom * picture.getHeight(), null);
+        widest = Math.max(widest, zoom * picture.getWidth());
+        y += height(row) + GAP;
+      }
+      x += widest + GAP;
+    }
+    graphics.dispose();
+    return sheet;
+  }
+
+  private static int zoom(BufferedImage picture) {
+    return Math.max(1, LEAST_HEIGHT / picture.getHeight());
+  }
+
+  private static int height(Map<String, BufferedImage> row) {
+    return row.values().stream().mapToInt(p -> zoom(p) * p.getHeight()).max().orElse(0);
+  }
+}

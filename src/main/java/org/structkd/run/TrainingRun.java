@@ -1,0 +1,109 @@
+package org.structkd.run;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import org.structkd.data.Split;
+import org.structkd.metric.Score;
+import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
+import org.structkd.objective.DivergedException;
+import org.structkd.objective.Objective;
+import org.structkd.recipe.Recipe;
+import org.structkd.train.AtomicFile;
+import org.structkd.train.Distiller;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.TrainingOutcome;
+
+/**
+ * Trains the students of one run folder. A training that was done before returns at once with what
+ * it left, one that was interrupted continues; so a run resumes by doing everything again.
+ */
+final class TrainingRun {
+  /** Name of the log in a run folder. */
+  static final String METRICS = "metrics.csv";
+
+  private final RunFolder folder;
+  private final RunContext context;
+  private final MetricsCsv metrics;
+
+  /**
+   * Makes the log, or goes on with the one that is there.
+   *
+   * @param conditions of all trainings that there will be
+   */
+  TrainingRun(RunFolder folder, RunContext context, Collection<Condition> conditions)
+      throws IOException {
+    this.folder = folder;
+    this.context = context;
+    List<Objective> objectives = new ArrayList<>();
+    String leading = conditions.iterator().next().experiment().metric().leading();
+    conditions.forEach(condition -> objectives.addAll(condition.objectives()));
+    metrics =
+        MetricsCsv.open(folder.resolve(METRICS), leading, objectives.toArray(new Objective[0]));
+  }
+
+  /**
+   * Trains one student and scores it; leaves CONDITION-SEED.safetensors and a checkpoint of each
+   * stage in the folder.
+   *
+   * @param split whose score is wanted
+   * @return the student, which the caller closes
+   */
+  Trained train(Condition condition, long seed, Split split) throws IOException {
+    TrainableNetwork student = condition.stages().get(0).experiment().student(seed);
+    long steps = 0;
+    double nanos = 0;
+    for (Condition.Stage stage : condition.stages()) {
+      TrainingOutcome outcome = train(condition.name(), stage, seed, student);
+      steps += outcome.timedSteps();
+      nanos += outcome.stepNanos();
+    }
+    Score score = condition.experiment().evaluation(split).of(student, context.device());
+    String name = condition.name() + "-" + seed;
+    save(name, student, condition.experiment().recipe(), seed);
+    if (context.stop().isRequested()) {
+      throw new RunWork.Stopped(); // between two trainings
+    }
+    return new Trained(student, score, steps == 0 ? Double.NaN : nanos / 1e6 / steps);
+  }
+
+  private TrainingOutcome train(
+      String condition, Condition.Stage stage, long seed, TrainableNetwork student)
+      throws IOException {
+    String name = condition + (stage.name().isEmpty() ? "" : "-" + stage.name()) + "-" + seed;
+    Recipe recipe = stage.experiment().recipe();
+    Distiller distiller =
+        stage
+            .experiment()
+            .distiller(stage.objective(), seed)
+            .withDescription("seed " + seed + ", " + recipe.data())
+            .withCheckpoint(folder.resolve(name + ".checkpoint"))
+            .withResume(context.resume())
+            .withStop(context.stop())
+            .withListener(metrics.listener(name))
+            .withListener(context.progress().apply(name));
+    try {
+      TrainingOutcome outcome = distiller.train(student);
+      if (!outcome.complete()) {
+        throw new RunWork.Stopped();
+      }
+      return outcome;
+    } catch (IllegalArgumentException e) { // settings that teach nothing, told by the first step
+      throw RunException.refused(name + ": " + e.getMessage());
+    } catch (DivergedException e) {
+      throw RunException.failed(name + ": " + e.getMessage());
+    }
+  }
+
+  private void save(String name, TrainableNetwork student, Recipe recipe, long seed)
+      throws IOException {
+    Path file = folder.resolve(name + ".safetensors");
+    TensorFile weights =
+        student.toFile(Map.of("recipe", recipe.toYaml(), "seed", Long.toString(seed)));
+    AtomicFile.write(file, weights::write);
+  }
+}

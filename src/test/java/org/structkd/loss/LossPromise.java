@@ -1,0 +1,448 @@
+package org.structkd.loss;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.LossUnderTest;
+import org.structkd.testing.LossUnderTest.Outcome;
+import org.structkd.testing.MadeInputs;
+import org.structkd.testing.StudentTeacher;
+import org.structkd.testing.Tensors;
+
+/** What every loss promises, whatever it computes; each a check that fails where it is broken. */
+enum LossPromise {
+  IS_A_SCALAR_WITH_A_GRADIENT(LossPromise::isAScalarWithAGradient),
+  MULTIPLIES_THE_UPSTREAM_GRADIENT(LossPromise::multipliesTheUpstreamGradient),
+  TAKES_THE_TEACHER_AS_CONSTANT(LossPromise::takesTheTeacherAsConstant),
+  DIFFERENTIATES_TWICE_OR_SAYS_WHY_NOT(LossPromise::differentiatesTwiceOrSaysWhyNot),
+  HAS_THE_DERIVATIVE_AS_ITS_GRADIENT(LossPromise::hasTheDerivativeAsItsGradient),
+  TAKES_EVERY_FLOATING_TYPE(LossPromise::takesEveryFloatingType),
+  MEETS_THE_ACCURACY_RULE(LossPromise::meetsTheAccuracyRule),
+  KEEPS_SMALL_GRADIENTS_FOR_A_LOSS_SCALE(LossPromise::keepsSmallGradientsForALossScale),
+  READS_EVERY_LAYOUT(LossPromise::readsEveryLayout),
+  TAKES_TOKENS_FOR_MAPS(LossPromise::takesTokensForMaps),
+  TAKES_ODD_SIZES_AND_SINGLE_IMAGES(LossPromise::takesOddSizesAndSingleImages),
+  LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL(LossPromise::leavesOutPositionsWithoutALabel),
+  REPEATS_BIT_FOR_BIT(LossPromise::repeatsBitForBit),
+  LEAVES_LIBTORCH_AS_IT_WAS(LossPromise::leavesLibTorchAsItWas),
+  LEAVES_NO_NATIVE_OBJECT(LossPromise::leavesNoNativeObject),
+  GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE(LossPromise::givesItsValueToTheCallersScope),
+  SHOWS_NAN(LossPromise::showsNan),
+  REFUSES_BAD_INPUT_BY_A_SENTENCE(RefusedInputs::check);
+
+  /** Presets whose gradient is none of their value: SKD's code takes lengths as constants. */
+  private static final Set<String> DETACHED = Set.of("pairwise skd_released");
+
+  private static final int VOID = 255;
+  private static final ScalarType[] TYPES = {
+    ScalarType.Double, ScalarType.Float, ScalarType.Half, ScalarType.BFloat16
+  };
+
+  private final Consumer<LossUnderTest> check;
+
+  LossPromise(Consumer<LossUnderTest> check) {
+    this.check = check;
+  }
+
+  /** {@return whether it is about a loss} */
+  boolean concerns(LossUnderTest loss) {
+    Needs needs = loss.loss().needs();
+    return switch (this) {
+      case MEETS_THE_ACCURACY_RULE -> loss.kernel() && loss.backend().isEmpty();
+      case KEEPS_SMALL_GRADIENTS_FOR_A_LOSS_SCALE -> loss.kernel();
+      case HAS_THE_DERIVATIVE_AS_ITS_GRADIENT ->
+          !DETACHED.contains(loss.id() + " " + loss.preset());
+      case TAKES_TOKENS_FOR_MAPS ->
+          needs.student().stream().allMatch(role -> role.ranks().containsAll(Set.of(3, 4)));
+      case LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL ->
+          needs.masks() || needs.targets().contains(LossInputs.LABELS);
+      default -> true;
+    };
+  }
+
+  /**
+   * Checks it.
+   *
+   * @throws AssertionError if the loss breaks it
+   */
+  void check(LossUnderTest loss) {
+    try (PointerScope scope = new PointerScope()) {
+      check.accept(loss);
+    }
+  }
+
+  private static void isAScalarWithAGradient(LossUnderTest loss) {
+    LossInputs leaves = LossUnderTest.leaves(loss.inputs());
+    Tensor value = loss.forward(leaves);
+    assertEquals(0, value.dim());
+    assertTrue(value.requires_grad() && value.grad_fn() != null, "a value with a grad_fn");
+    try (NoGradGuard noGrad = new NoGradGuard()) {
+      Tensor plain = loss.forward(leaves);
+      assertFalse(plain.requires_grad());
+      assertTrue(Tensors.sameBits(value, plain), "without grad mode it is another value");
+    }
+    assertTrue(loss.outcome(loss.inputs()).largestGradient() > 0, "the gradient is 0");
+  }
+
+  private static void multipliesTheUpstreamGradient(LossUnderTest loss) {
+    LossInputs in = loss.inputs(ScalarType.Float);
+    Outcome once = loss.outcome(in);
+    loss.outcome(in, student -> student, 3)
+        .gradients()
+        .forEach(
+            (role, thrice) -> {
+              Tensor expected = once.gradients().get(role).mul(new Scalar(3));
+              assertClose(Tensors.relativeError(thrice, expected), 1e-6, role);
+            });
+    for (double upstream : new double[] {1, 3}) { // the saved gradient as it is, and scaled
+      LossInputs leaves = LossUnderTest.leaves(in);
+      Tensor value = loss.forward(leaves).mul(new Scalar(upstream));
+      backward(value, false);
+      Map<String, Tensor> gradients = LossUnderTest.gradients(leaves);
+      gradients.replaceAll((role, gradient) -> gradient.clone());
+      backward(value, false);
+      LossUnderTest.gradients(leaves)
+          .forEach(
+              (role, twice) ->
+                  assertTrue(
+                      Tensors.sameBits(twice, gradients.get(role).mul(new Scalar(2))),
+                      "a retained graph gives another gradient"));
+    }
+  }
+
+  private static void backward(Tensor value, boolean createGraph) {
+    value.backward(new Tensor(), new BoolOptional(true), createGraph, new TensorArrayRefOptional());
+  }
+
+  private static void takesTheTeacherAsConstant(LossUnderTest loss) {
+    LossInputs learning =
+        MadeInputs.changed(
+            loss.inputs(), student -> student, t -> Tensors.leaf(t, ScalarType.Double));
+    Outcome outcome = loss.outcome(learning);
+    learning
+        .teacher()
+        .forEach((role, t) -> assertFalse(t.grad().defined(), "the teacher's " + role + " learns"));
+    assertTrue(outcome.sameBits(loss.outcome(loss.inputs())));
+  }
+
+  private static void differentiatesTwiceOrSaysWhyNot(LossUnderTest loss) {
+    LossInputs leaves = LossUnderTest.leaves(loss.inputs());
+    backward(loss.forward(leaves), true); // create_graph alone works
+    Tensor norm = torch.zeros(1);
+    for (Tensor gradient : LossUnderTest.gradients(leaves).values()) {
+      norm = norm.add(gradient.square().sum());
+    }
+    try {
+      norm.backward();
+    } catch (RuntimeException refusal) {
+      String said =
+          refusal.getMessage().lines().findFirst().orElseThrow(); // LibTorch's trace follows
+      RefusedInputs.requireName(loss, said);
+      assertTrue(said.contains(": the gradient is computed by a kernel"), said);
+    }
+  }
+
+  /** Central differences in a random direction. */
+  private static void hasTheDerivativeAsItsGradient(LossUnderTest loss) {
+    LossInputs in = loss.inputs();
+    double step = 1e-6;
+    LossInputs ahead = MadeInputs.changed(in, s -> s.add(direction(s, step)), t -> t);
+    LossInputs behind = MadeInputs.changed(in, s -> s.sub(direction(s, step)), t -> t);
+    double slope =
+        (loss.forward(ahead).item_double() - loss.forward(behind).item_double()) / (2 * step);
+    double expected = 0;
+    double scale = 0;
+    for (Tensor gradient : loss.outcome(in).gradients().values()) {
+      expected += gradient.mul(direction(gradient, 1)).sum().item_double();
+      scale += gradient.norm().item_double();
+    }
+    assertClose(Math.abs(slope - expected) / scale, 1e-5, slope + " instead of " + expected);
+  }
+
+  private static Tensor direction(Tensor like, double length) {
+    return Tensors.gaussian(77, like.shape()).mul(new Scalar(length));
+  }
+
+  private static void takesEveryFloatingType(LossUnderTest loss) {
+    for (ScalarType student : TYPES) {
+      for (ScalarType teacher : TYPES) {
+        LossInputs in =
+            MadeInputs.changed(loss.inputs(), MadeInputs.to(student), MadeInputs.to(teacher));
+        double scale = 1024; // f16 rounds gradients below 6e-5 more coarsely
+        Outcome outcome = loss.outcome(in, s -> s, scale);
+        boolean isDouble =
+            student == ScalarType.Double
+                || (teacher == ScalarType.Double && !in.teacher().isEmpty());
+        String what = "student " + student + ", teacher " + teacher;
+        assertEquals(
+            isDouble ? ScalarType.Double : ScalarType.Float,
+            outcome.value().scalar_type().intern(),
+            "value, " + what);
+        for (Tensor gradient : outcome.gradients().values()) {
+          assertEquals(student, gradient.scalar_type().intern(), "gradient, " + what);
+        }
+        Outcome truth =
+            loss.outcome(
+                MadeInputs.changed(
+                    in, MadeInputs.to(ScalarType.Double), MadeInputs.to(ScalarType.Double)),
+                s -> s,
+                scale);
+        assertClose(outcome.errorAgainst(truth), 1e-2, what); // a bf16 rounds to 4e-3
+      }
+    }
+  }
+
+  /** Of the roles that both networks have; what else there is stays as it is. */
+  private static void meetsTheAccuracyRule(LossUnderTest loss) {
+    LossInputs in = loss.inputs(new MadeInputs.Sizes(2, 8, 9, 11));
+    String role = in.student().keySet().iterator().next();
+    for (StudentTeacher.Kind kind : StudentTeacher.Kind.values()) {
+      for (ScalarType type : TYPES) {
+        AccuracyRule.check(
+            (student, teacher) ->
+                loss.forward(
+                    MadeInputs.changed(
+                        MadeInputs.withTeacher(in, role, teacher), s -> student, t -> t)),
+            kind,
+            type,
+            2,
+            8,
+            9,
+            11);
+      }
+    }
+  }
+
+  /** Gradients below f16's range, which a loss scale lifts: kept in f32 or f64 until then. */
+  private static void keepsSmallGradientsForALossScale(LossUnderTest loss) {
+    MadeInputs.Sizes sizes = new MadeInputs.Sizes(1, 4, 48, 48);
+    LossInputs in = loss.inputs(sizes);
+    for (double distance : new double[] {1e-9, 0.01}) {
+      ScalarType teacherType = distance < 1e-3 ? ScalarType.Double : ScalarType.Half;
+      LossInputs close = in;
+      for (Map.Entry<String, Tensor> output : in.student().entrySet()) {
+        Tensor near = output.getValue().to(ScalarType.Half).to(ScalarType.Double);
+        near = near.add(direction(near, distance)).to(teacherType);
+        close = MadeInputs.withTeacher(close, output.getKey(), near);
+      }
+      close = MadeInputs.changed(close, MadeInputs.to(ScalarType.Half), t -> t);
+      LossInputs exact =
+          MadeInputs.changed(
+              close, MadeInputs.to(ScalarType.Double), MadeInputs.to(ScalarType.Double));
+      double scale = 1 / loss.outcome(exact).largestGradient();
+      LossInputs leaves = LossUnderTest.leaves(close);
+      loss.forward(leaves).to(ScalarType.Double).mul(new Scalar(scale)).backward();
+      Outcome truth = loss.outcome(exact, student -> student, scale);
+      LossUnderTest.gradients(leaves)
+          .forEach( // an f16 rounds to 5e-4
+              (role, gradient) ->
+                  assertClose(
+                      Tensors.relativeError(gradient, truth.gradients().get(role)), 1e-3, role));
+    }
+  }
+
+  /**
+   * Strides, offsets, repeats, negated memory and no memory at all: what the numbers are counts.
+   */
+  private static void readsEveryLayout(LossUnderTest loss) {
+    List<UnaryOperator<Tensor>> layouts =
+        List.of(
+            map -> map.transpose(0, -1).contiguous().transpose(0, -1),
+            map -> torch.cat(new TensorVector(map, map), -1).narrow(-1, 0, map.size(-1)),
+            map -> torch.cat(new TensorVector(map, map), 0).narrow(0, map.size(0), map.size(0)),
+            map -> map.transpose(1, -1).contiguous().transpose(1, -1), // classes or channels last
+            MadeInputs::negativeView);
+    Outcome dense = loss.outcome(loss.inputs());
+    for (int i = 0; i < layouts.size(); i++) {
+      UnaryOperator<Tensor> layout = layouts.get(i);
+      LossInputs in = MadeInputs.changed(loss.inputs(), student -> student, layout);
+      // A kernel may add in another order where another axis is contiguous.
+      assertClose(loss.outcome(in, layout, 1).errorAgainst(dense), 1e-12, "layout " + i);
+    }
+    UnaryOperator<Tensor> repeated = map -> map.narrow(0, 0, 1).expand(map.shape());
+    LossInputs equal = MadeInputs.changed(loss.inputs(), s -> s, t -> repeated.apply(t).clone());
+    LossInputs expanded = MadeInputs.changed(loss.inputs(), s -> s, repeated);
+    assertClose(loss.outcome(expanded).errorAgainst(loss.outcome(equal)), 1e-12, "expanded");
+    LossInputs zeros = MadeInputs.changed(loss.inputs(), s -> s, MadeInputs.filledWith(0));
+    LossInputs noMemory =
+        MadeInputs.changed(
+            loss.inputs(),
+            s -> s,
+            t -> torch.torch__efficientzerotensor(t.shape(), new TensorOptions(t.dtype())));
+    assertClose(loss.outcome(noMemory).errorAgainst(loss.outcome(zeros)), 1e-12, "zeros");
+  }
+
+  private static void takesTokensForMaps(LossUnderTest loss) {
+    MadeInputs.Sizes column = new MadeInputs.Sizes(2, 6, 15, 1);
+    LossInputs maps = loss.inputs(column);
+    Outcome expected = loss.outcome(maps);
+    LossInputs tokens = MadeInputs.changed(maps, student -> student, MadeInputs::tokens);
+    Tensor labels = maps.targets().get(LossInputs.LABELS);
+    if (labels != null) {
+      tokens = MadeInputs.labelled(tokens, labels.squeeze(2));
+    }
+    Outcome found = loss.outcome(tokens, MadeInputs::tokens, 1);
+    assertClose(found.errorAgainst(expected), 1e-12, "tokens");
+  }
+
+  private static void takesOddSizesAndSingleImages(LossUnderTest loss) {
+    MadeInputs.Sizes usual = loss.sizes();
+    long height = usual.height() + 1;
+    long width = usual.width() + 3;
+    for (MadeInputs.Sizes sizes :
+        List.of(
+            new MadeInputs.Sizes(usual.batch() + 1, 5, height, width),
+            new MadeInputs.Sizes(1, 7, height, width))) {
+      try {
+        Outcome outcome = loss.outcome(loss.inputs(sizes));
+        assertTrue(Double.isFinite(outcome.value().item_double()), sizes.toString());
+        assertTrue(outcome.largestGradient() > 0, sizes.toString());
+      } catch (IllegalArgumentException refusal) {
+        assertEquals(1, sizes.batch(), refusal.getMessage());
+        RefusedInputs.requireName(loss, refusal.getMessage());
+      }
+    }
+  }
+
+  private static void leavesOutPositionsWithoutALabel(LossUnderTest loss) {
+    LossInputs in = MadeInputs.with(loss.inputs(), OptionalLong.of(VOID), null);
+    Tensor labels = in.target(LossInputs.LABELS).clone();
+    labels.select(0, 1).fill_(new Scalar(VOID)); // a whole image: pooling does not mix it in
+    Outcome expected = loss.outcome(MadeInputs.labelled(in, labels));
+    for (ScalarType type :
+        new ScalarType[] {ScalarType.Byte, ScalarType.Short, ScalarType.Int, ScalarType.UInt16}) {
+      LossInputs given = MadeInputs.labelled(in, labels.to(type));
+      assertTrue(loss.outcome(given).sameBits(expected), "labels of " + type);
+    }
+    if (labels.dim() == 3) {
+      Tensor large = labels.repeat_interleave(2, new LongOptional(1), new LongOptional());
+      LossInputs given = MadeInputs.labelled(in, large);
+      assertTrue(loss.outcome(given).sameBits(expected), "labels of twice the height");
+    }
+    LossInputs other =
+        MadeInputs.changed(
+            in,
+            student -> {
+              Tensor changed = student.clone();
+              changed.select(0, 1).mul_(new Scalar(3));
+              return changed;
+            },
+            t -> t);
+    Outcome found = loss.outcome(MadeInputs.labelled(other, labels));
+    assertTrue(found.sameBits(expected), "an image without labels takes part");
+    for (long nothing : new long[] {VOID, -1}) {
+      LossInputs none = MadeInputs.labelled(in, torch.full_like(labels, new Scalar(nothing)));
+      Outcome silent = loss.outcome(none);
+      assertEquals(0, silent.value().item_double());
+      assertEquals(0, silent.largestGradient());
+    }
+  }
+
+  private static void repeatsBitForBit(LossUnderTest loss) {
+    MadeInputs.Sizes usual = loss.sizes();
+    LossInputs in =
+        MadeInputs.changed(
+            loss.inputs(new MadeInputs.Sizes(usual.batch(), 12, 48, 49)), // more than one thread's
+            MadeInputs.to(ScalarType.Float),
+            MadeInputs.to(ScalarType.Float));
+    int before = torch.get_num_threads();
+    try {
+      torch.set_num_threads(1);
+      Outcome expected = loss.outcome(in);
+      int most = loss.hasLayers() ? 1 : 3; // LibTorch's convolutions depend on the number
+      for (int threads = 1; threads <= most; threads++) {
+        torch.set_num_threads(threads);
+        assertTrue(loss.outcome(in).sameBits(expected), "other bits with " + threads + " threads");
+      }
+    } finally {
+      torch.set_num_threads(before);
+    }
+  }
+
+  private static void leavesLibTorchAsItWas(LossUnderTest loss) {
+    torch.manual_seed(77);
+    torch.randn(3); // the generator stands between two seeds and keeps half a pair of normals
+    LossInputs in = loss.inputs();
+    List<Object> before = stateOfLibTorch();
+    loss.outcome(in);
+    assertEquals(before, stateOfLibTorch(), "generator, threads, grad mode");
+  }
+
+  private static List<Object> stateOfLibTorch() {
+    Tensor generator = torch.getDefaultCPUGenerator().get_state();
+    return List.of(
+        Arrays.hashCode(Tensors.values(generator)), torch.get_num_threads(), GradMode.is_enabled());
+  }
+
+  private static void leavesNoNativeObject(LossUnderTest loss) {
+    int calls = 30;
+    LossInputs in = loss.inputs();
+    callInScopes(loss, in, calls); // pools and what is made once
+    long objects = Pointer.totalCount();
+    callInScopes(loss, in, calls);
+    long left = Pointer.totalCount() - objects;
+    assertTrue(left < calls, left + " native objects are left by " + calls + " calls");
+  }
+
+  private static void callInScopes(LossUnderTest loss, LossInputs in, int calls) {
+    for (int i = 0; i < calls; i++) {
+      try (PointerScope scope = new PointerScope()) {
+        loss.outcome(in);
+      }
+    }
+  }
+
+  private static void givesItsValueToTheCallersScope(LossUnderTest loss) {
+    LossInputs in = loss.inputs();
+    Tensor value;
+    try (PointerScope inner = new PointerScope()) {
+      value = loss.forward(in);
+      assertFalse(value.isNull());
+    }
+    assertTrue(value.isNull(), "the value outlives the caller's scope");
+  }
+
+  /** NaN is no error of the caller but news about the training: it must arrive. */
+  private static void showsNan(LossUnderTest loss) {
+    UnaryOperator<Tensor> nan = MadeInputs.filledWith(Double.NaN);
+    LossInputs broken = MadeInputs.changed(loss.inputs(), nan, teacher -> teacher);
+    assertTrue(Double.isNaN(loss.forward(broken).item_double()), "a student of NaN has a number");
+    UnaryOperator<Tensor> infinite = MadeInputs.filledWith(Double.POSITIVE_INFINITY);
+    for (UnaryOperator<Tensor> teacher : List.of(nan, infinite)) {
+      loss.outcome(MadeInputs.changed(loss.inputs(), student -> student, teacher));
+    }
+    loss.outcome(MadeInputs.changed(loss.inputs(), infinite, teacher -> teacher));
+  }
+
+  private static void assertClose(double error, double tolerance, String what) {
+    assertTrue(error <= tolerance, what + ": error " + error); // also refuses NaN
+  }
+
+  /** For checks of refusals: the sentence of a call that must not succeed. */
+  static String sentence(Runnable call) {
+    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
+  }
+}

@@ -1,0 +1,122 @@
+package org.structkd.run;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.bytedeco.pytorch.Device;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.structkd.objective.StepLoss;
+import org.structkd.recipe.Recipe;
+import org.structkd.recipe.Recipes;
+import org.structkd.train.MetricsCsv;
+import org.structkd.train.Resume;
+import org.structkd.train.StopSignal;
+import org.structkd.train.TrainingListener;
+
+/** A recipe of two trainings of one student: first from labels, then from the teacher. */
+class StagesTest {
+  private static final String STAGED =
+      """
+      name: staged
+      summary: labels first
+      data: {kind: fashion_scenes, batch: 2, labelled: 16, validation: 5, test: 5}
+      teacher: {kind: bundled}
+      student: {kind: segmentation_net, width: 2}
+      losses:
+        supervised: {loss: cross_entropy, on: upsampled, weight: 1}
+        pixelwise: {loss: pixelwise, preset: kd, on: logits, weight: 5}
+      train: {steps: 20, optimizer: {kind: adam, rate: 0.01}, evaluate_every: 10, checkpoint_every: 3}
+      metric: {kind: segmentation, on: upsampled}
+      stages:
+        - name: labels
+          losses:
+            supervised: {loss: cross_entropy, on: upsampled, weight: 1}
+          train: {steps: 30}
+        - name: taught
+      """;
+
+  @TempDir private Path temp;
+  private Recipe recipe;
+  private final RunSettings settings =
+      new RunSettings("distill", List.of("staged"), 1, 1, 1, Map.of());
+
+  @BeforeEach
+  void read() throws IOException {
+    Path file = Files.writeString(temp.resolve("staged.yaml"), STAGED);
+    recipe = Recipes.load(file.toString());
+  }
+
+  /** Runs in a folder until a step of a training, or to its end. */
+  private void run(RunFolder folder, String training, long step) throws IOException {
+    StopSignal stop = new StopSignal();
+    RunContext context =
+        new RunContext(
+            new PrintWriter(new StringWriter()),
+            stop,
+            new Device("cpu"),
+            Resume.LONGER,
+            name ->
+                new TrainingListener() {
+                  @Override
+                  public void onStep(StepLoss loss, double learningRate) {
+                    if (name.equals(training) && loss.step() == step) {
+                      stop.request();
+                    }
+                  }
+                });
+    try (Distillation work = new Distillation(recipe, settings, context)) {
+      work.run(folder);
+    }
+  }
+
+  private RunFolder folder(String name) throws IOException {
+    return RunFolder.create(temp.resolve(name), settings, List.of(recipe));
+  }
+
+  @Test
+  void stagesFollowEachOtherAndStoppedOnesEndWithTheSameBits() throws IOException {
+    try (RunFolder whole = folder("whole");
+        RunFolder stopped = folder("stopped")) {
+      run(whole, "", 0);
+      for (String training :
+          List.of("alone-taught-1", "distilled-labels-1", "distilled-taught-1")) {
+        assertThrows(RunWork.Stopped.class, () -> run(stopped, training, 16));
+      }
+      run(stopped, "", 0);
+      for (String file : List.of("alone-1.safetensors", "distilled-1.safetensors", "metrics.csv")) {
+        assertArrayEquals(
+            Files.readAllBytes(whole.resolve(file)),
+            Files.readAllBytes(stopped.resolve(file)),
+            file);
+      }
+      List<MetricsCsv.Row> rows = MetricsCsv.read(whole.resolve("metrics.csv"));
+      assertEquals(
+          Set.of("alone-labels-1", "alone-taught-1", "distilled-labels-1", "distilled-taught-1"),
+          rows.stream().map(MetricsCsv.Row::training).collect(Collectors.toSet()));
+      // The second stage begins where the first ended, not from initial weights.
+      assertTrue(total(rows, "alone-taught-1") < total(rows, "alone-labels-1"));
+    }
+  }
+
+  /** The first that the log has of a training. */
+  private static double total(List<MetricsCsv.Row> rows, String training) {
+    return rows.stream()
+        .filter(row -> row.training().equals(training))
+        .findFirst()
+        .orElseThrow()
+        .total();
+  }
+}
