@@ -73,7 +73,7 @@ public record RelationalLoss(Kind kind, boolean normalize) implements MapLoss {
   }
 
   /** {@return distances as in RKD's code: embeddings as they are} */
-  public static RelationalLoss distance() {
+  public static RelationalLoss standard() {
     return new RelationalLoss(Kind.DISTANCE, false);
   }
 

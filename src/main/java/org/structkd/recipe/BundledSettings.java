@@ -18,7 +18,7 @@ record BundledSettings(String network) implements TeacherSettings {
   }
 
   /** The one for scenes of clothes. */
-  BundledSettings() {
+  public BundledSettings() {
     this(BundledTeacher.FASHION);
   }
 

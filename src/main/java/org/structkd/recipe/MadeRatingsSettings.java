@@ -20,7 +20,7 @@ record MadeRatingsSettings(int batch, int users, int items, int tastes) implemen
   }
 
   /** Batches of 256 ratings; 400 users and 240 items, of 8 tastes. */
-  MadeRatingsSettings() {
+  public MadeRatingsSettings() {
     this(256, 400, 240, 8);
   }
 

@@ -30,7 +30,7 @@ class RelationalLossTest {
     scope.close();
   }
 
-  private static final RelationalLoss LOSS = RelationalLoss.distance();
+  private static final RelationalLoss LOSS = RelationalLoss.standard();
 
   /** The first row of the gradient that RKD's code gives. */
   @Test

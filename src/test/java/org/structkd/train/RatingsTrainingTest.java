@@ -36,7 +36,7 @@ class RatingsTrainingTest {
   }
 
   private static Distiller training(Objective objective) {
-    return new Distiller(TrainingConfig.of(120, 0.02), objective, RATINGS.training(256));
+    return new Distiller(TrainingConfig.of(400, 0.02), objective, RATINGS.training(256));
   }
 
   private static WeightedTerm supervised() {
@@ -67,7 +67,7 @@ class RatingsTrainingTest {
               new WeightedTerm(
                   "relational",
                   0.1,
-                  Term.of(RelationalLoss.distance(), MatrixFactorization.USER_EMBEDDING)));
+                  Term.of(RelationalLoss.standard(), MatrixFactorization.USER_EMBEDDING)));
       training(distilled).withTeacher(teacher).train(student);
       assertTrue(rmse(student) < 0.95 * untrained, rmse(student) + " of " + untrained);
     }
