@@ -23,10 +23,11 @@ import org.structkd.model.TensorFile;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.optim.AdamW;
 
 /** A training without images: ratings, factors, an error in stars. */
 class RatingsTrainingTest {
-  private static final MadeRatings RATINGS = new MadeRatings(200, 120, 6);
+  private static final MadeRatings RATINGS = new MadeRatings(400, 240, 8);
   private static final Evaluation TEST =
       new DatasetEvaluation(RATINGS, Split.TEST, new RatingMetric(MatrixFactorization.RATING));
 
@@ -36,7 +37,10 @@ class RatingsTrainingTest {
   }
 
   private static Distiller training(Objective objective) {
-    return new Distiller(TrainingConfig.of(400, 0.02), objective, RATINGS.training(256));
+    return new Distiller(
+        TrainingConfig.of(600, 0.01).withOptimizer(new AdamW(0.01, 0.9, 0.999, 1e-8, 0.3, true)),
+        objective,
+        RATINGS.training(256));
   }
 
   private static WeightedTerm supervised() {
@@ -52,7 +56,7 @@ class RatingsTrainingTest {
 
   @Test
   void aStudentLearnsRatingsAndRelationsFromATeacher() throws IOException {
-    try (MatrixFactorization teacher = network(6, 1);
+    try (MatrixFactorization teacher = network(8, 1);
         MatrixFactorization student = network(3, 2)) {
       double untrained = rmse(teacher);
       training(Objective.of(supervised())).train(teacher);
@@ -90,10 +94,10 @@ class RatingsTrainingTest {
     try (PointerScope scope = new PointerScope();
         MatrixFactorization net = network(3, 1)) {
       Map<String, Tensor> inputs =
-          Map.of("users", Tensor.create(new long[] {0, 200}), "items", Tensor.create(new long[2]));
+          Map.of("users", Tensor.create(new long[] {0, 400}), "items", Tensor.create(new long[2]));
       IllegalArgumentException e =
           assertThrows(IllegalArgumentException.class, () -> net.infer(inputs));
-      assertTrue(e.getMessage().contains("users has index 200, expected 0 to 199"), e.getMessage());
+      assertTrue(e.getMessage().contains("users has index 400, expected 0 to 399"), e.getMessage());
     }
   }
 }
