@@ -30,7 +30,8 @@ class ArchitectureTest {
           "cpp/cpu", "cpu/.*|core/.*|structkd/.*|omp\\.h|immintrin\\.h|" + Cpp.STANDARD,
           "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|simt/.*|" + Cpp.STANDARD,
           "cpp/torch",
-              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(backend|descriptor_groups|half|permutation)\\.h|" + Cpp.STANDARD,
+              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(backend|descriptor_groups|half|permutation)\\.h|"
+                  + Cpp.STANDARD,
           "cpp/torch_cuda", "c10/.*|structkd/core\\.h|" + Cpp.STANDARD);
 
   /** For each package below org.structkd, the packages of ours that it may import. */

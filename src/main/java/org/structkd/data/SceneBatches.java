@@ -89,32 +89,14 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
       return indices;
     }
     int drawn = labelledOf(size);
-    long round = -1;
-    int[] order = {};
+    int[] again = Rounds.indices(labelled, scenes.config().seed(), batch * drawn, drawn);
     for (int i = 0; i < drawn; i++) {
-      long at = batch * drawn + i;
-      if (at / labelled != round) {
-        round = at / labelled;
-        order = order(round);
-      }
-      indices[i] = order[(int) (at % labelled)];
+      indices[i] = again[i];
     }
     for (int i = drawn; i < size; i++) {
       indices[i] = labelled + batch * (size - drawn) + (i - drawn);
     }
     return indices;
-  }
-
-  /** The labelled scenes in the order of their n-th time around. */
-  private int[] order(long round) {
-    int[] order = new int[labelled];
-    long key = CounterRandom.bits(scenes.config().seed(), round);
-    for (int i = 0; i < labelled; i++) { // the shuffle of Fisher and Yates, from the inside out
-      int other = CounterRandom.below(i + 1, key, i);
-      order[i] = order[other];
-      order[other] = i;
-    }
-    return order;
   }
 
   @Override

@@ -35,6 +35,23 @@ public record MapPair(MapView student, MapView teacher) {
     return pair;
   }
 
+  /** Requires arguments of one rank. */
+  public MapPair requireRank(long rank, String axes) {
+    if (student.given().dim() != rank) {
+      throw new IllegalArgumentException(
+          student.loss()
+              + ": "
+              + TensorArguments.describe("student", student.given())
+              + " has rank "
+              + student.given().dim()
+              + ", expected "
+              + rank
+              + ": "
+              + axes);
+    }
+    return this;
+  }
+
   /** Requires as many channels of the teacher as of the student. */
   public MapPair requireSameChannels() {
     if (student.map().size(1) != teacher.map().size(1)) {

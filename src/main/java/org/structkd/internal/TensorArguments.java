@@ -65,6 +65,24 @@ public final class TensorArguments {
     }
   }
 
+  /**
+   * Refuses two arguments of different shapes.
+   *
+   * @throws IllegalArgumentException naming both
+   */
+  public static void requireSameShape(
+      String loss, String argument, Tensor tensor, String other, Tensor otherTensor) {
+    if (!Arrays.equals(tensor.shape(), otherTensor.shape())) {
+      throw new IllegalArgumentException(
+          loss
+              + ": "
+              + describe(argument, tensor)
+              + " and "
+              + describe(other, otherTensor)
+              + " differ in shape");
+    }
+  }
+
   /** Two tensors in one memory. */
   public static void requireSameDevice(
       String loss, String one, Tensor tensor, String other, Tensor otherTensor) {

@@ -32,6 +32,8 @@ public final class Losses {
           new Entry(
               "cross_entropy", CrossEntropyLoss.class, COMPOSITION, "none: learning from labels"),
           new Entry(
+              "squared_error", SquaredErrorLoss.class, COMPOSITION, "none: learning from numbers"),
+          new Entry(
               "pixelwise",
               PixelwiseLoss.class,
               KERNEL,
@@ -46,7 +48,14 @@ public final class Losses {
               "global_structural",
               GlobalStructuralLoss.class,
               KERNEL,
-              "Ahn et al., IEEE Access 2025"));
+              "Ahn et al., IEEE Access 2025"),
+          new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
+          new Entry(
+              "activation_boundary",
+              ActivationBoundaryLoss.class,
+              COMPOSITION,
+              "Heo et al., AAAI 2019"),
+          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"));
 
   private Losses() {}
 

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Words;
+import org.structkd.model.MatrixFactorization;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
@@ -23,19 +24,26 @@ record FileSettings(Path file) implements TeacherSettings {
 
   /** The networks that make themselves of a file, by what it calls them. */
   private static final Map<String, Reader> NETWORKS =
-      Map.of(SegmentationNet.KIND, SegmentationNet::of);
+      Map.of(
+          SegmentationNet.KIND, SegmentationNet::of,
+          MatrixFactorization.KIND, MatrixFactorization::of);
 
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
     try (TensorFile weights = TensorFile.open(file)) {
       Distiller.requireWeights(weights);
-      String network = weights.property("network");
-      Reader reader = NETWORKS.get(network);
-      if (reader == null) {
-        throw new DataFileException(
-            file.toString(), "one of: " + Words.list(NETWORKS.keySet()), network);
-      }
-      return reader.of(weights);
+      return network(weights);
     }
+  }
+
+  /** The network that a file holds. */
+  static TappedNetwork network(TensorFile weights) throws IOException {
+    String network = weights.property("network");
+    Reader reader = NETWORKS.get(network);
+    if (reader == null) {
+      throw new DataFileException(
+          weights.source(), "one of: " + Words.list(NETWORKS.keySet()), network);
+    }
+    return reader.of(weights);
   }
 }

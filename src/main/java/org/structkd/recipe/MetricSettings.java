@@ -4,7 +4,7 @@ import org.structkd.data.Dataset;
 import org.structkd.metric.Metric;
 
 /** The choice {@code metric}: how answers are judged. */
-public sealed interface MetricSettings permits SegmentationSettings {
+public sealed interface MetricSettings permits SegmentationSettings, RatingSettings {
   /**
    * {@return the metric}
    *

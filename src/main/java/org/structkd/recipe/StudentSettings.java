@@ -5,7 +5,8 @@ import org.structkd.data.Dataset;
 import org.structkd.model.TrainableNetwork;
 
 /** The choice {@code student}: the network that is trained. */
-public sealed interface StudentSettings permits SegmentationNetSettings {
+public sealed interface StudentSettings
+    permits SegmentationNetSettings, MatrixFactorizationSettings {
   /**
    * {@return a new network on the CPU}
    *

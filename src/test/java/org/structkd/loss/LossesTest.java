@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -89,9 +90,10 @@ class LossesTest {
 
   @Test
   void whatIsNotThereIsRefusedWithTheNearest() {
+    String known =
+        Losses.all().stream().map(Losses.Entry::id).sorted().collect(Collectors.joining(", "));
     assertEquals(
-        "there is no loss \"pairwize\", there are: cross_entropy, global_structural,"
-            + " inter_class_similarity, pairwise, pixelwise; did you mean \"pairwise\"?",
+        "there is no loss \"pairwize\", there are: " + known + "; did you mean \"pairwise\"?",
         assertThrows(IllegalArgumentException.class, () -> Losses.of("pairwize")).getMessage());
     assertEquals(
         "loss \"pairwise\" has no preset \"skdCvpr19\", it has: cirkd, dinov3_gram_anchoring,"

@@ -12,12 +12,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Losses;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Pooling;
@@ -261,7 +263,7 @@ class RecipesTest {
           data.batch=0                         | data.batch: batch is 0, expected 1 to 65536
           data.labelled=3                      | data.labelled: labelled is 3, expected 8 to 65536
           stages=[~]                           | stages.0 is empty, expected a value
-          metric=null                          | metric is missing, expected a map with the kind segmentation
+          metric=null                          | metric is missing, expected a map with the kind segmentation, rating
           losses.pairwise.weight=[1            | is no YAML: while parsing a flow sequence, expected ',' or ']', but got <stream end>
           losses.pairwise={loss: cross_entropy, ignore_index: 1, preset: standard, weight: 1} | losses.pairwise.preset: standard has no effect, as every key of the loss is given beside it: remove it or them
           """)
@@ -280,7 +282,7 @@ class RecipesTest {
       textBlock =
           """
           width: 3   | width: three                | :2: student.width is "three", expected a whole number
-          cross_entr | cros_entr                   | :4: losses.supervised.loss: there is no loss "cros_entropy", there are: cross_entropy, global_structural, inter_class_similarity, pairwise, pixelwise; did you mean "cross_entropy"?
+          cross_entr | cros_entr                   | :4: losses.supervised.loss: there is no loss "cros_entropy", there are: LOSSES; did you mean "cross_entropy"?
           student:   | pupil:                      | :2: pupil is given, expected one of data, losses, metric, name, rate_factors, source, stages, student, summary, teacher, teachers, train
           metric:    | student:                    | :6: student is given twice, expected once
           rate: 0.02 | rate: 0                     | :5: train.optimizer.rate: learning rate must be greater than 0 and finite but is 0.0
@@ -292,7 +294,9 @@ class RecipesTest {
       throws IOException {
     Path file = file("wrong.yaml", SMALLEST.replace(correct, wrong.replace('#', '\n')));
     RecipeException e = assertThrows(RecipeException.class, () -> Recipes.load(file.toString()));
-    assertEquals(file + sentence, e.getMessage());
+    String losses =
+        Losses.all().stream().map(Losses.Entry::id).sorted().collect(Collectors.joining(", "));
+    assertEquals(file + sentence.replace("LOSSES", losses), e.getMessage());
   }
 
   @Test

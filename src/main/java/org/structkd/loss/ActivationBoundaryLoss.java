@@ -1,0 +1,135 @@
+package org.structkd.loss;
+
+import java.util.Optional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
+import org.structkd.internal.Scopes;
+
+/**
+ * Activation boundary loss (AB): the student's neurons shall be on when the teacher's are, by a
+ * margin.
+ *
+ * <pre>{@code
+ * L = scale / B sum over all elements of  relu(margin - s)^2 where t > 0,  relu(margin + s)^2 elsewhere
+ * }</pre>
+ *
+ * <p>Maps are taken in front of the ReLU. With a connector the student's map goes through a 1x1
+ * convolution and batch normalisation first, which bring it to the teacher's channels and learn
+ * with the student.
+ *
+ * <ul>
+ *   <li><b>Value:</b> no unit, at least 0; a sum over channels and positions, so it grows with
+ *       them.
+ *   <li><b>Gradient:</b> to the student only, and to the connector.
+ *   <li><b>Threads:</b> immutable, may be shared; a connector serves one training.
+ * </ul>
+ *
+ * <p>Source: B. Heo et al., "Knowledge Transfer via Distillation of Activation Boundaries Formed by
+ * Hidden Neurons", AAAI 2019, arXiv 1811.03233; code bhheo/AB_distillation, whose layers have the
+ * weights 1, 1/2, 1/4 from deep to shallow.
+ *
+ * @param margin by which a neuron shall be on or off, greater than 0
+ * @param scale of the sum per image, greater than 0: 3/1000 with three layers there
+ * @param connector whether the student's map goes through a connector
+ */
+public record ActivationBoundaryLoss(double margin, double scale, boolean connector)
+    implements MapLoss {
+  private static final String NAME = "activation boundary loss";
+
+  /** The role of its outputs. */
+  public static final String FEATURES = "features";
+
+  /** Checks the numbers. */
+  public ActivationBoundaryLoss {
+    requirePositive("margin", margin);
+    requirePositive("scale", scale);
+  }
+
+  private static void requirePositive(String name, double value) {
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
+      throw new IllegalArgumentException(
+          NAME + ": " + name + " is " + value + ", expected a finite number greater than 0");
+    }
+  }
+
+  /** {@return the released form: margin 1, 3/1000, with a connector} */
+  public static ActivationBoundaryLoss released() {
+    return new ActivationBoundaryLoss(1, 3e-3, true);
+  }
+
+  /** {@return the same between maps of equal channels, without a connector, as in mmrazor} */
+  public static ActivationBoundaryLoss withoutConnector() {
+    return new ActivationBoundaryLoss(1, 3e-3, false);
+  }
+
+  @Override
+  public Needs needs() {
+    return Needs.pair(Needs.Role.of(FEATURES, 2, 3, 4), false);
+  }
+
+  @Override
+  public Optional<TrainedPart> trainedPart(LossInputs dryRun, long seed) {
+    if (!connector) {
+      return Optional.empty();
+    }
+    MapPair maps = maps(dryRun.student(FEATURES), dryRun.teacher(FEATURES));
+    return Optional.of(
+        new Connector(
+            (int) maps.student().map().size(1), (int) maps.teacher().map().size(1), seed));
+  }
+
+  /**
+   * {@inheritDoc} The student's map goes through the connector where there is one.
+   *
+   * @throws IllegalArgumentException if there should be a connector and is none
+   */
+  @Override
+  public LossValue measure(LossInputs inputs) {
+    if (!connector) {
+      return MapLoss.super.measure(inputs);
+    }
+    if (!(inputs.part() instanceof Connector layers)) {
+      throw new IllegalArgumentException(
+          NAME + ": it has no connector: make one by trainedPart(), or set connector to false");
+    }
+    MapPair maps = maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
+    MapView connected = maps.student().made(layers::forward);
+    return new LossValue(
+        loss(new MapPair(connected, maps.teacher())),
+        Tensor.create(new long[] {connected.map().numel() / connected.map().size(1)}));
+  }
+
+  /**
+   * Computes the loss of maps that are connected already.
+   *
+   * @param student map, tokens or vectors
+   * @param teacher the same, of equal channels
+   * @return as above
+   */
+  @Override
+  public Tensor forward(Tensor student, Tensor teacher) {
+    return Scopes.resultOf(() -> loss(maps(student, teacher)));
+  }
+
+  private static MapPair maps(Tensor student, Tensor teacher) {
+    return MapPair.of(NAME, student, teacher, MapView.Accepts.VECTORS).requireSameSize();
+  }
+
+  private Tensor loss(MapPair maps) {
+    maps.requireSameChannels();
+    Tensor student = maps.student().map();
+    Tensor teacher = maps.teacher().map().detach();
+    boolean isDouble =
+        student.scalar_type().intern() == ScalarType.Double
+            || teacher.scalar_type().intern() == ScalarType.Double;
+    Tensor s = student.to(isDouble ? ScalarType.Double : ScalarType.Float);
+    Tensor wanted =
+        torch.where(teacher.gt(new Scalar(0)), new Scalar(1), new Scalar(-1)).to(s.dtype());
+    Tensor missing = torch.relu(s.mul(wanted).neg().add(new Scalar(margin)));
+    return missing.square().sum().mul(new Scalar(scale / student.size(0)));
+  }
+}

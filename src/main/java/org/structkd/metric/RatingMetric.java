@@ -1,0 +1,104 @@
+package org.structkd.metric;
+
+import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.data.Batch;
+import org.structkd.data.MadeRatings;
+
+/**
+ * How far predicted ratings are from those that users gave: the root of the mean squared error,
+ * which leads, and the mean absolute error, both in stars.
+ *
+ * @param on tap with predictions [B]
+ */
+public record RatingMetric(String on) implements Metric {
+  private static final String RMSE = "rmse";
+  private static final int PICTURE_WIDTH = 160;
+  private static final int PICTURE_HEIGHT = 24;
+  private static final double MOST_STARS = 5;
+
+  @Override
+  public Set<String> taps() {
+    return Set.of(on);
+  }
+
+  @Override
+  public String leading() {
+    return RMSE;
+  }
+
+  @Override
+  public Count count() {
+    return new Errors();
+  }
+
+  private final class Errors implements Count {
+    private double squares;
+    private double magnitudes;
+    private long ratings;
+
+    @Override
+    public void add(Map<String, Tensor> outputs, Batch batch) {
+      try (PointerScope temporaries = new PointerScope()) {
+        Tensor predicted = outputs.get(on);
+        Tensor given = batch.target(MadeRatings.RATINGS);
+        if (predicted == null || !Arrays.equals(predicted.shape(), given.shape())) {
+          throw new IllegalArgumentException(
+              "evaluation: tap \""
+                  + on
+                  + "\" is "
+                  + (predicted == null ? "missing" : Arrays.toString(predicted.shape()))
+                  + ", expected a rating for each of "
+                  + Arrays.toString(given.shape()));
+        }
+        Tensor errors =
+            predicted.cpu().to(ScalarType.Double).sub(given.cpu().to(ScalarType.Double));
+        squares += errors.square().sum().item_double();
+        magnitudes += errors.abs().sum().item_double();
+        ratings += errors.numel();
+      }
+    }
+
+    @Override
+    public Score score() {
+      if (ratings == 0) {
+        throw new IllegalStateException("no rating was counted, so there is no score");
+      }
+      return new Score(
+          List.of(
+              new Score.Number(RMSE, "RMSE", Math.sqrt(squares / ratings), "stars", false),
+              new Score.Number("mae", "MAE", magnitudes / ratings, "stars", false)));
+    }
+  }
+
+  /** {@inheritDoc} A bar of as many stars, with the number beside it. */
+  @Override
+  public BufferedImage picture(Map<String, Tensor> answer, Batch batch) {
+    double stars;
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor of = answer.isEmpty() ? batch.target(MadeRatings.RATINGS) : answer.get(on);
+      stars = of.select(0, 0).item_double();
+    }
+    BufferedImage image =
+        new BufferedImage(PICTURE_WIDTH, PICTURE_HEIGHT, BufferedImage.TYPE_INT_RGB);
+    Graphics2D graphics = image.createGraphics();
+    graphics.setColor(Color.WHITE);
+    graphics.fillRect(0, 0, PICTURE_WIDTH, PICTURE_HEIGHT);
+    graphics.setColor(new Color(0xf2b01e));
+    int room = PICTURE_WIDTH - 40;
+    int length = (int) Math.round(Math.max(0, Math.min(1, stars / MOST_STARS)) * room);
+    graphics.fillRect(0, 4, length, PICTURE_HEIGHT - 8);
+    graphics.setColor(Color.BLACK);
+    graphics.drawString("%.2f".formatted(stars), room + 6, PICTURE_HEIGHT - 7);
+    graphics.dispose();
+    return image;
+  }
+}

@@ -1,0 +1,257 @@
+package org.structkd.model;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.ModuleDictImpl;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.data.DataFileException;
+import org.structkd.internal.Generators;
+import org.structkd.internal.Layers;
+import org.structkd.internal.NativeCall;
+import org.structkd.internal.Owned;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/**
+ * Predicts ratings by a product of factors.
+ *
+ * <pre>{@code
+ * users, items i64 [B] -> p_u, q_i of their rows
+ *   tap "rating"          [B]        mean + b_u + b_i + <p_u, q_i>
+ *   tap "user_embedding"  [B, rank]  p_u
+ *   tap "item_embedding"  [B, rank]  q_i
+ * }</pre>
+ *
+ * <p>It owns its parameters until it is closed or collected. For one thread at a time.
+ *
+ * <p>Source: Y. Koren, R. Bell, C. Volinsky, "Matrix Factorization Techniques for Recommender
+ * Systems", IEEE Computer 2009.
+ */
+public final class MatrixFactorization implements TrainableNetwork {
+  /** Input: index of each rating's user. */
+  public static final String USERS = "users";
+
+  /** Input: index of each rating's item. */
+  public static final String ITEMS = "items";
+
+  /** Tap: predicted stars. */
+  public static final String RATING = "rating";
+
+  /** Tap: the factors of the users. */
+  public static final String USER_EMBEDDING = "user_embedding";
+
+  /** Tap: the factors of the items. */
+  public static final String ITEM_EMBEDDING = "item_embedding";
+
+  /** The kind of network as files name it. */
+  public static final String KIND = "matrix factorization";
+
+  private static final int MAX_SIZE = 1 << 24;
+
+  /** Deviation of the initial factors: products begin near 0, and yet have a gradient. */
+  private static final double INITIAL_DEVIATION = 0.1;
+
+  /** Middle of one to five stars: where predictions begin. */
+  private static final double INITIAL_MEAN = 3;
+
+  /**
+   * The shape of a network.
+   *
+   * @param users rows of users, 1 or more
+   * @param items rows of items, 1 or more
+   * @param rank factors, 1 or more
+   */
+  public record Config(int users, int items, int rank) {
+    /** Checks the numbers. */
+    public Config {
+      for (int size : new int[] {users, items, rank}) {
+        if (size < 1 || size > MAX_SIZE) {
+          throw new IllegalArgumentException(
+              "a matrix factorization needs users, items and rank from 1 to %d but has %d, %d and %d"
+                  .formatted(MAX_SIZE, users, items, rank));
+        }
+      }
+    }
+  }
+
+  private final Config config;
+  private final Owned<Factors> factors;
+
+  /** The parameters. */
+  private static final class Factors {
+    private final Module module = new ModuleDictImpl();
+    private final Tensor users;
+    private final Tensor items;
+    private final Tensor userBias;
+    private final Tensor itemBias;
+    private final Tensor mean;
+
+    Factors(Config config) {
+      users = Layers.parameter(module, "users", normal(config.users, config.rank));
+      items = Layers.parameter(module, "items", normal(config.items, config.rank));
+      userBias = Layers.parameter(module, "user_bias", torch.zeros(config.users));
+      itemBias = Layers.parameter(module, "item_bias", torch.zeros(config.items));
+      mean = Layers.parameter(module, "mean", torch.full(new long[] {1}, new Scalar(INITIAL_MEAN)));
+    }
+
+    private static Tensor normal(long rows, long columns) {
+      return torch.randn(rows, columns).mul(new Scalar(INITIAL_DEVIATION));
+    }
+
+    Map<String, Tensor> forward(Tensor userIndex, Tensor itemIndex) {
+      Tensor p = users.index_select(0, userIndex);
+      Tensor q = items.index_select(0, itemIndex);
+      Tensor rating =
+          p.mul(q)
+              .sum(1)
+              .add(userBias.index_select(0, userIndex))
+              .add(itemBias.index_select(0, itemIndex))
+              .add(mean);
+      return Map.of(RATING, rating, USER_EMBEDDING, p, ITEM_EMBEDDING, q);
+    }
+  }
+
+  /**
+   * A network with random factors.
+   *
+   * @param config its shape
+   * @param seed of the factors: equal seeds and shapes give equal ones. LibTorch's generator is
+   *     left as it was
+   */
+  public MatrixFactorization(Config config, long seed) {
+    this.config = config;
+    factors = Owned.make(KIND, () -> Generators.seeded(seed, () -> new Factors(config)));
+  }
+
+  /**
+   * A network out of a file that {@link #toFile} made.
+   *
+   * @param file the file
+   * @return the network, in evaluation mode
+   * @throws DataFileException if the file holds another kind of network
+   * @throws IOException if it cannot be read
+   */
+  public static MatrixFactorization of(TensorFile file) throws IOException {
+    file.require("network", KIND);
+    Config config;
+    try {
+      config =
+          new Config(
+              (int) file.number("users"), (int) file.number("items"), (int) file.number("rank"));
+    } catch (IllegalArgumentException e) {
+      throw new DataFileException(file.source(), "the shape of a network", e.getMessage());
+    }
+    MatrixFactorization net = new MatrixFactorization(config, 0);
+    StateDict.restore(net.module(), file);
+    net.module().eval();
+    return net;
+  }
+
+  /**
+   * {@return shape and factors: those that the network has when the file is written}
+   *
+   * @param properties what else the file shall say, by name
+   */
+  public TensorFile toFile(Map<String, String> properties) {
+    TensorFile.Builder file = TensorFile.builder();
+    file.property("network", KIND);
+    file.property("users", Integer.toString(config.users()));
+    file.property("items", Integer.toString(config.items()));
+    file.property("rank", Integer.toString(config.rank()));
+    properties.forEach(file::property);
+    StateDict.save(module(), file);
+    return file.build("memory");
+  }
+
+  /** {@return the shape} */
+  public Config config() {
+    return config;
+  }
+
+  @Override
+  public Set<String> taps() {
+    return Set.of(RATING, USER_EMBEDDING, ITEM_EMBEDDING);
+  }
+
+  @Override
+  public Set<String> inputs() {
+    return Set.of(USERS, ITEMS);
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalArgumentException if an index has no row: this is checked on the CPU only
+   */
+  @Override
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    Tensor users = requireIndices(USERS, inputs.get(USERS), config.users());
+    Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config.items());
+    if (!Arrays.equals(users.shape(), items.shape())) {
+      throw new IllegalArgumentException(
+          KIND
+              + ": users and items are "
+              + Arrays.toString(users.shape())
+              + " and "
+              + Arrays.toString(items.shape())
+              + ", expected one shape [B]");
+    }
+    return Scopes.resultsOf(() -> factors.get().forward(users, items));
+  }
+
+  private static Tensor requireIndices(String name, Tensor indices, int rows) {
+    TensorArguments.requireOpen(KIND, name, indices);
+    if (indices.dim() != 1 || indices.scalar_type().intern() != ScalarType.Long) {
+      throw new IllegalArgumentException(
+          KIND
+              + ": "
+              + TensorArguments.describe(name, indices)
+              + " is "
+              + indices.scalar_type().intern()
+              + " of rank "
+              + indices.dim()
+              + ", expected indices i64 [B]");
+    }
+    if (indices.is_cpu() && indices.numel() > 0) {
+      long least = indices.min().item_long();
+      long most = indices.max().item_long();
+      if (least < 0 || most >= rows) {
+        throw new IllegalArgumentException(
+            KIND
+                + ": "
+                + name
+                + " has index "
+                + (least < 0 ? least : most)
+                + ", expected 0 to "
+                + (rows - 1));
+      }
+    }
+    return indices;
+  }
+
+  @Override
+  public Module module() {
+    return factors.get().module;
+  }
+
+  @Override
+  public void to(Device device) {
+    NativeCall.of(
+        () -> {
+          module().to(device, false);
+          return device;
+        });
+  }
+
+  @Override
+  public void close() {
+    factors.close();
+  }
+}
