@@ -34,6 +34,7 @@ import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
+import org.structkd.data.MadeRatings;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
@@ -49,10 +50,12 @@ import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
 import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Metric;
+import org.structkd.metric.RatingMetric;
 import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.MatrixFactorization;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
@@ -85,10 +88,6 @@ import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
-import org.structkd.verify.Backend;
-import org.structkd.verify.GoldenFile;
-import org.structkd.verify.GoldenRun;
-import org.structkd.verify.SelfCheck;
 
 /**
  * What every public type that has to do with LibTorch promises: an object owns what it needs,
@@ -96,8 +95,6 @@ import org.structkd.verify.SelfCheck;
  * generator, number of threads or grad mode.
  */
 class LifetimeTest {
-  private static final Path GOLDEN = Path.of("src/test/resources/golden/golden.json");
-
   @TempDir private static Path folder;
 
   /** Makes an object. */
@@ -207,27 +204,6 @@ class LifetimeTest {
             Losses.Entry.class,
             () -> Losses.of("pairwise"),
             entry -> gradient(entry, first(entry))),
-        owner(
-            SelfCheck.class,
-            () -> SelfCheck.ALL.get(0),
-            check -> new double[] {check.run().error()}),
-        owner(
-            Backend.class,
-            () -> Backend.REFERENCE,
-            backend -> {
-              try (Backend.Use use = backend.use()) {
-                return gradient(Losses.of("pairwise"), PairwiseLoss.cirkd());
-              }
-            }),
-        owner(
-            GoldenRun.class,
-            () ->
-                new GoldenRun(
-                    Backend.CPU, List.of(ScalarType.Double), Set.of("pairwise"), line -> {}),
-            run -> {
-              GoldenRun.Counts counts = run.run(GoldenFile.read(GOLDEN));
-              return new double[] {counts.passed(), counts.failed()};
-            }),
         result(
             LossInputs.class,
             LifetimeTest::lossInputs,
@@ -318,6 +294,22 @@ class LifetimeTest {
             () -> new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
             data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
         owner(
+            MatrixFactorization.class,
+            () -> new MatrixFactorization(new MatrixFactorization.Config(10, 10, 2), 1),
+            net -> Tensors.values(net.infer(ratings().inputs()).get("rating"))),
+        owner(
+            MadeRatings.class,
+            () -> new MadeRatings(10, 10, 2),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).target("ratings"))),
+        owner(
+            RatingMetric.class,
+            () -> new RatingMetric("rating"),
+            metric -> {
+              Metric.Count count = metric.count();
+              count.add(Map.of("rating", torch.ones(1)), ratings());
+              return new double[] {count.score().leading().value()};
+            }),
+        owner(
             SegmentationMetric.class,
             () -> new SegmentationMetric("map", List.of("a", "b", "c", "d")),
             metric -> {
@@ -378,6 +370,10 @@ class LifetimeTest {
   private static final class Checked {
     private final SegmentationNet student = net();
     private final GradientCheck gradients = new GradientCheck(objective(), student.module());
+  }
+
+  private static Batch ratings() {
+    return new MadeRatings(10, 10, 2).examples(Split.TEST, 0, 1);
   }
 
   static Stream<Row<?>> owners() {

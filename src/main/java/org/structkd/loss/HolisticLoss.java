@@ -151,8 +151,8 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
                 NAME + ": it has no discriminator: make one by trainedPart()");
           }
           MapPair maps = maps(inputs);
-          Tensor seen = seen(maps.student().map(), maps.teacher().map(), inputs);
-          return player.judge(seen, false).mean().neg();
+          Tensor logits = maps.student().map().to(player.type());
+          return player.judge(seen(logits, maps.teacher().map(), inputs), false).mean().neg();
         });
   }
 
@@ -161,7 +161,7 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
         .requireSameChannels();
   }
 
-  /** What the discriminator gets to see of logits, at the size of the teacher's. */
+  /** What the discriminator gets to see of logits of its type, at the size of the teacher's. */
   private Tensor seen(Tensor logits, Tensor teacher, LossInputs inputs) {
     long[] size = {teacher.size(2), teacher.size(3)};
     Tensor map = resized(logits, size);
@@ -219,7 +219,7 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     }
 
     Tensor judge(Tensor seen, boolean learns) {
-      return owned.get().forward(seen.to(type()), learns);
+      return owned.get().forward(seen, learns);
     }
 
     private ScalarType type() {
@@ -232,8 +232,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
           () -> {
             MapPair maps = maps(inputs);
             Tensor teacher = maps.teacher().map();
-            Tensor real = settings.seen(teacher.detach(), teacher, inputs).to(type());
-            Tensor fake = settings.seen(maps.student().map().detach(), teacher, inputs).to(type());
+            Tensor real = settings.seen(teacher.detach().to(type()), teacher, inputs);
+            Tensor student = maps.student().map().detach().to(type());
+            Tensor fake = settings.seen(student, teacher, inputs);
             Tensor ofTeacher = judge(real, true);
             Tensor ofStudent = judge(fake, true);
             Tensor loss =

@@ -69,26 +69,32 @@ public record SquaredErrorLoss(String toward) implements Loss {
   @Override
   public LossValue measure(LossInputs inputs) {
     boolean ofTeacher = toward.equals(TEACHER);
-    Tensor wanted = ofTeacher ? inputs.teacher(PREDICTION) : inputs.target(toward);
     Tensor student = inputs.student(PREDICTION);
+    Tensor wanted = ofTeacher ? inputs.teacher(PREDICTION) : inputs.target(toward);
     return new LossValue(
-        error(student, ofTeacher ? TEACHER : toward, wanted),
+        ofTeacher ? forward(student, wanted) : error(student, toward, wanted),
         Tensor.create(new long[] {student.numel()}));
   }
 
   /**
    * Computes the loss of one batch.
    *
-   * @param student predictions of any shape but without elements; f32, f64, f16 or bf16
-   * @param wanted what they should be, of the same shape and on the same device; any type of
-   *     number; constant even if it requires grad
+   * @param student predictions of any shape; f32, f64, f16 or bf16
+   * @param teacher what they should be, of the same shape and on the same device; constant even if
+   *     it requires grad
    * @return scalar, f64 if either is, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if shapes or devices differ
    */
-  public Tensor forward(@Nullable Tensor student, @Nullable Tensor wanted) {
-    return Scopes.resultOf(() -> error(student, "wanted", wanted));
+  public Tensor forward(@Nullable Tensor student, @Nullable Tensor teacher) {
+    return Scopes.resultOf(
+        () -> {
+          TensorArguments.requireOpen(NAME, TEACHER, teacher);
+          TensorArguments.requireNumbers(NAME, TEACHER, teacher);
+          return error(student, TEACHER, teacher);
+        });
   }
 
+  /** A target does not widen the value: it has the type that its data set gave it. */
   private static Tensor error(@Nullable Tensor student, String name, @Nullable Tensor wanted) {
     TensorArguments.requireOpen(NAME, "student", student);
     TensorArguments.requireOpen(NAME, name, wanted);
@@ -97,7 +103,7 @@ public record SquaredErrorLoss(String toward) implements Loss {
     TensorArguments.requireSameDevice(NAME, "student", student, name, wanted);
     boolean isDouble =
         student.scalar_type().intern() == ScalarType.Double
-            || wanted.scalar_type().intern() == ScalarType.Double;
+            || (name.equals(TEACHER) && wanted.scalar_type().intern() == ScalarType.Double);
     ScalarType type = isDouble ? ScalarType.Double : ScalarType.Float;
     return torch.mse_loss(student.to(type), wanted.detach().to(type));
   }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.structkd.data.Split;
@@ -102,8 +103,10 @@ final class TrainingRun {
   private void save(String name, TrainableNetwork student, Recipe recipe, long seed)
       throws IOException {
     Path file = folder.resolve(name + ".safetensors");
-    TensorFile weights =
-        student.toFile(Map.of("recipe", recipe.toYaml(), "seed", Long.toString(seed)));
+    Map<String, String> properties = new LinkedHashMap<>(); // in one order, for equal bytes
+    properties.put("recipe", recipe.toYaml());
+    properties.put("seed", Long.toString(seed));
+    TensorFile weights = student.toFile(properties);
     AtomicFile.write(file, weights::write);
   }
 }
