@@ -102,7 +102,7 @@ Outcome compute(const std::string& backend,
   return compute(backend, student, teacher, bind(&params), how);
 }
 
-// How far an outcome may be from the reference's: the value, and the Euclidean norm of the gradient.
+// How far an outcome may be from the reference's: its value, and its gradient's Euclidean norm.
 struct Bounds {
   double loss, grad;
 };

@@ -21,8 +21,8 @@ struct Shape {
   std::vector<int64_t> plane() const { return {B, H, W}; }
 };
 
-// What a variant with `leaves_out` leaves out: every third pixel, and the whole of the last image of
-// several.
+// What a variant with `leaves_out` leaves out: every third pixel, and the whole of the last image
+// of several.
 inline bool left_out(const Shape& n, int64_t image, int64_t pixel) {
   return pixel % 3 == 1 || (n.B > 1 && image == n.B - 1);
 }

@@ -103,8 +103,8 @@ TEST_P(PairwiseOnBackend, WholeBatchEqualsOneLongImage) {
   EXPECT_NEAR(compute(GetParam(), batch_s, batch_t, params).loss, one_image, 1e-13);
 }
 
-// A length that counts as constant has no finite difference; unit vectors that move along the sphere
-// have one.
+// A length that counts as constant has no finite difference; unit vectors that move along the
+// sphere have one.
 TEST_P(PairwiseOnBackend, DetachedGradientIsTheDerivativeAlongTheSphere) {
   for (int64_t channels : {4, 30}) {  // Gram form, tile form
     TestTensor student({2, channels, 3, 5}, STRUCTKD_F64), teacher({2, 6, 3, 5}, STRUCTKD_F64);

@@ -1,5 +1,5 @@
-// src/test/cpp/vector_math_test.cpp: the error bounds that cpu/common/vector_math.h states, at every
-// instruction set level that build and machine have.
+// src/test/cpp/vector_math_test.cpp: the error bounds that cpu/common/vector_math.h states, at
+// every instruction set level that build and machine have.
 #include <gtest/gtest.h>
 
 #include <algorithm>

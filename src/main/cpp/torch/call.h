@@ -71,13 +71,13 @@ struct LossAndGrad {
 
 // What a loss of the C API is called by: structkd_<loss>.
 template <class Params>
-using LossEntry = structkd_status (*)(const structkd_ctx*,
-                                      const structkd_tensor* student,
-                                      const structkd_tensor* teacher,
-                                      const Params*,
-                                      void* workspace,
-                                      void* loss,
-                                      structkd_tensor* grad);
+using RunEntry = structkd_status (*)(const structkd_ctx*,
+                                     const structkd_tensor* student,
+                                     const structkd_tensor* teacher,
+                                     const Params*,
+                                     void* workspace,
+                                     void* loss,
+                                     structkd_tensor* grad);
 
 // Makes the outputs of a loss and the place where it runs, and hands them to its one call.
 LossAndGrad call_kernel(
@@ -88,7 +88,7 @@ LossAndGrad call_kernel(
 
 // The loss of two maps and params, whose tensors must lie beside the maps.
 template <class Params>
-LossAndGrad call_loss(LossEntry<Params> entry,
+LossAndGrad call_loss(RunEntry<Params> entry,
                       const Maps& maps,
                       const Params& params,
                       bool want_grad) {

@@ -1,5 +1,5 @@
-// torch/loss_op.h: a loss as a LibTorch operator: the kernel of a backend and, with the same schema,
-// its formula composed of LibTorch's operators.
+// torch/loss_op.h: a loss as a LibTorch operator: the kernel of a backend and, with the same
+// schema, its formula composed of LibTorch's operators.
 #ifndef STRUCTKD_TORCH_LOSS_OP_H
 #define STRUCTKD_TORCH_LOSS_OP_H
 
@@ -19,8 +19,9 @@ using LossFunction = at::Tensor (*)(const at::Tensor& student,
                                     const at::Tensor& teacher,
                                     Options... options);
 
-// Registers structkd::<id>, which takes the kernel of the student's backend or, where that has none,
-// the composition, and structkd::<id>_composed. `options` is what their schema has behind the maps.
+// Registers structkd::<id>, which takes the kernel of the student's backend or, where that has
+// none, the composition, and structkd::<id>_composed. `options` is what their schema has behind the
+// maps.
 template <class... Options>
 void def_loss(torch::Library& library,
               const char* loss,

@@ -41,8 +41,8 @@ class Place {
   std::exception_ptr no_memory_;
 };
 
-// Whether the backend that a map goes to computes a loss (structkd_has_kernel). An undefined map does
-// not matter: the kernel refuses it.
+// Whether the backend that a map goes to computes a loss (structkd_has_kernel). An undefined map
+// does not matter: the kernel refuses it.
 bool has_kernel(const char* loss, const char* id, const at::Tensor& map);
 
 }  // namespace structkd

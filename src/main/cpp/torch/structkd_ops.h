@@ -66,8 +66,8 @@ STRUCTKD_API double largest_value(const std::vector<at::Tensor>& tensors);
 // Whether backward has reached a parameter.
 STRUCTKD_API bool has_gradient(const at::Tensor& parameter);
 
-// One step of torch::optim::Adam, or of AdamW where the decay is decoupled, for a parameter that has
-// a gradient. steps counts this one, from 1 on; the moments begin as zeros.
+// One step of torch::optim::Adam, or of AdamW where the decay is decoupled, for a parameter that
+// has a gradient. steps counts this one, from 1 on; the moments begin as zeros.
 STRUCTKD_API void adam_step(const at::Tensor& parameter,
                             const at::Tensor& exp_avg,
                             const at::Tensor& exp_avg_sq,

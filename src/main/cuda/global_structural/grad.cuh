@@ -153,10 +153,10 @@ __device__ __forceinline__ void add_along(const double (&along)[Tile::kRowsPerTh
 
 // The grid has images of tiles of rows of tiles of channels, all in x: y and z end at 65535. A
 // block makes H = W X with rows of X by cp.async, goes back through the unit length, and writes
-// each owner's row to its pixel. It reads both maps and the groups, 12 bytes per entry of f32 maps, once
-// per tile of channels, the groups once more transposed, and M rows of X per tile of rows, from L2;
-// writes an element of M C planes each, a sector of its own. Shared memory: 41 to 58 KB, broadcast
-// or free of bank conflicts.
+// each owner's row to its pixel. It reads both maps and the groups, 12 bytes per entry of f32 maps,
+// once per tile of channels, the groups once more transposed, and M rows of X per tile of rows,
+// from L2; writes an element of M C planes each, a sector of its own. Shared memory: 41 to 58 KB,
+// broadcast or free of bank conflicts.
 template <class T, class Gradient, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     row_gradient_tile_per_block_kernel(GlobalStructuralArgs args,

@@ -1,5 +1,5 @@
-// src/test/cpp/promises/bad_values.cpp: NaN and infinity show where they count, and do nothing where
-// a mask, a weight of 0 or a sampling leaves them out.
+// src/test/cpp/promises/bad_values.cpp: NaN and infinity show where they count, and do nothing
+// where a mask, a weight of 0 or a sampling leaves them out.
 #include <cmath>
 #include <limits>
 
@@ -17,7 +17,7 @@ bool is_left_out(const Shape& n, int64_t element) {
   return left_out(n, n.image(element), n.pixel(element));
 }
 
-// Poisons the positions that are left out, each with another value: in all channels, or in the last.
+// Poisons the positions that are left out, each by another value: in all channels, or the last.
 void poison(const Shape& n, bool all, TestTensor& map) {
   for (int64_t i = 0; i < map.elements(); ++i) {
     const int64_t channel = i / (n.H * n.W) % n.C;

@@ -1,5 +1,5 @@
-// src/test/cpp/promises/memory.cpp: a call writes its outputs and its workspace and nothing else, and
-// the workspace is as small as the header says.
+// src/test/cpp/promises/memory.cpp: a call writes its outputs and its workspace and nothing else,
+// and the workspace is as small as the header says.
 #include <algorithm>
 
 #include "promises.h"

@@ -1,5 +1,5 @@
-// src/test/cpp/promises/planted_faults_test.cpp: every promise is seen to fail: the checks are given
-// losses that break one promise each, by what is done before and after the true call.
+// src/test/cpp/promises/planted_faults_test.cpp: every promise is seen to fail: the checks are
+// given losses that break one promise each, by what is done before and after the true call.
 #include <gtest/gtest-spi.h>
 
 #include <cmath>

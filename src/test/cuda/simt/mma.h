@@ -1,5 +1,5 @@
-// simt/mma.h: twins of cuda/common/mma.cuh. Each lane hands in its fragments and computes its own elements
-// of C from everybody's, in the layout that mma.cuh describes.
+// simt/mma.h: twins of cuda/common/mma.cuh. Each lane hands in its fragments and computes its own
+// elements of C from everybody's, in the layout that mma.cuh describes.
 //
 // Products of tf32, f16 and bf16 are exact in f32; the sums are rounded one by one, where a tensor
 // core keeps more or fewer bits.

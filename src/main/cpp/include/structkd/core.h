@@ -109,8 +109,8 @@ STRUCTKD_API const char* structkd_backend_name(int32_t index);
 /** What a backend runs on, such as "avx512"; NULL if there is no backend of that name. */
 STRUCTKD_API const char* structkd_backend_description(const char* name);
 
-/** 1 if a backend computes a loss, such as "pairwise"; 0 if it does not, or there is no such backend
- * or loss. */
+/** 1 if a backend computes a loss, such as "pairwise"; 0 if it does not, or there is no such
+ * backend or loss. */
 STRUCTKD_API int structkd_has_kernel(const char* backend, const char* loss);
 
 #ifdef __cplusplus

@@ -19,9 +19,9 @@ typedef struct structkd_inter_class_similarity_params {
 } structkd_inter_class_similarity_params;
 
 /**
- * Bytes of scratch for this very call: O(B K^2) plus O(threads * K), never O(K H W); on a GPU sums of
- * up to 128 parts of the pixels, at most 2 * 128 * 8 (K + 3) K bytes, too. Same checks and errors as
- * structkd_inter_class_similarity().
+ * Bytes of scratch for this very call: O(B K^2) plus O(threads * K), never O(K H W); on a GPU sums
+ * of up to 128 parts of the pixels, at most 2 * 128 * 8 (K + 3) K bytes, too. Same checks and
+ * errors as structkd_inter_class_similarity().
  */
 STRUCTKD_API structkd_status
 structkd_inter_class_similarity_workspace(const structkd_ctx* ctx,

@@ -13,8 +13,8 @@ namespace structkd {
 // How a group of student and teacher is compared; only the first has a kernel.
 enum class GroupComparison { kGroupDivergence, kRowDivergence, kDescriptorRelation };
 
-// The memory of a step, where a kernel reads it: a graph that was captured finds another one at each
-// replay. Refuses what is not one Long beside the map.
+// The memory of a step, where a kernel reads it: a graph that was captured finds another one at
+// each replay. Refuses what is not one Long beside the map.
 const int64_t* step_of(const char* loss,
                        const at::Tensor& step,
                        const char* map_argument,

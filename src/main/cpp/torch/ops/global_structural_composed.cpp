@@ -16,8 +16,8 @@ namespace {
 
 constexpr char kLoss[] = "global structural loss";
 
-// Rows [M, C] of the pixels of an image [C, H, W], scaled to unit length; a row with |f| <= eps, and
-// one of a pixel outside the map, becomes zero and gets no gradient.
+// Rows [M, C] of the pixels of an image [C, H, W], scaled to unit length; a row with |f| <= eps,
+// and one of a pixel outside the map, becomes zero and gets no gradient.
 at::Tensor sampled_rows(const at::Tensor& image,
                         const at::Tensor& pixels,
                         const structkd_global_structural_params& params) {

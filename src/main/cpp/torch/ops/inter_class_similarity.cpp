@@ -1,6 +1,6 @@
 // torch/ops/inter_class_similarity.cpp: the inter-class similarity loss as a LibTorch operator: the
-// kernel of the published formula, and compositions of it and of what AICSD's code computed at three
-// revisions.
+// kernel of the published formula, and compositions of it and of what AICSD's code computed at
+// three revisions.
 #include "structkd/inter_class_similarity.h"
 
 #include <ATen/TensorOperators.h>

@@ -102,8 +102,8 @@ at::Tensor nodes_of(const at::Tensor& map, structkd_pairs pairs) {
   return map.transpose(0, 1).flatten(1).unsqueeze(0);
 }
 
-// Affinities [G, N, N] of nodes [G, C, N]. A node with |f| <= eps is divided by infinity: it and its
-// gradient become 0.
+// Affinities [G, N, N] of nodes [G, C, N]. A node with |f| <= eps is divided by infinity: it and
+// its gradient become 0.
 at::Tensor affinities(const at::Tensor& nodes, const structkd_pairwise_params& params) {
   at::Tensor norm = nodes.norm(2, {1}, /*keepdim=*/true);
   if (params.norm == STRUCTKD_NORM_DETACHED) norm = norm.detach();

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Calls the operators of {@code src/main/cpp/torch/ops} through LibTorch's dispatcher, so that one
- * more of them needs no bridge. As {@link NativeOps} within {@link NativeCall}.
+ * more of them needs no bridge. It is called within {@link NativeCall}, as {@link NativeOps} is.
  *
  * @param handle of the operator
  * @param arity how many arguments its schema has

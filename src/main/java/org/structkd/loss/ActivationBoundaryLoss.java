@@ -14,7 +14,7 @@ import org.structkd.internal.Scopes;
  * margin.
  *
  * <pre>{@code
- * L = scale / B sum over all elements of  relu(margin - s)^2 where t > 0,  relu(margin + s)^2 elsewhere
+ * L = scale / B sum over all elements of relu(margin - s)^2 where t > 0, else relu(margin + s)^2
  * }</pre>
  *
  * <p>Maps are taken in front of the ReLU. With a connector the student's map goes through a 1x1

@@ -17,7 +17,8 @@ import org.structkd.internal.Scopes;
  *
  * <pre>{@code
  * L         = 1/N^2 sum_ij huber(psi_S[i,j] - psi_T[i,j])
- * psi[i,j]  = d[i,j] / mean of the positive d      d[i,j] = sqrt(max(|e_i - e_j|^2, 1e-12)), d[i,i] = 0
+ * psi[i,j]  = d[i,j] / mean of the positive d
+ * d[i,j]    = sqrt(max(|e_i - e_j|^2, 1e-12)), d[i,i] = 0
  * huber(x)  = x^2 / 2 where |x| < 1, else |x| - 1/2
  * }</pre>
  *

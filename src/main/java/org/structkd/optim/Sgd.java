@@ -6,7 +6,7 @@ package org.structkd.optim;
  * <pre>{@code
  * g = gradient + weightDecay w
  * b = momentum b + g
- * w = w - rate b              w - rate (g + momentum b) with Nesterov's, w - rate g without momentum
+ * w = w - rate b   with momentum; w - rate (g + momentum b) with Nesterov's, w - rate g with none
  * }</pre>
  *
  * <p>Same values as LibTorch's {@code torch::optim::SGD} without dampening.
