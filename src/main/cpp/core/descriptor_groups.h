@@ -95,7 +95,7 @@ STRUCTKD_HOST_DEVICE inline uint32_t shuffle_stream(structkd_shuffle shuffle, in
   return shuffle == STRUCTKD_SHUFFLE_COLUMN_SHARED ? 0u : uint32_t(row);
 }
 
-// The same for a permutation drawn with the image's key.
+// Labels a row likewise, by a permutation drawn with the image's key.
 STRUCTKD_HOST_DEVICE inline void label_row_by_key(const DescriptorGroups& groups,
                                                   RandomKey image,
                                                   structkd_shuffle shuffle,

@@ -50,7 +50,7 @@ constexpr Real kSmall = 0.125L;
 // Whether log q and log p of a class nearly agree.
 bool is_near(Real q, Real delta) { return q != 0 && std::fabs(delta) < 1; }
 
-// From the logits themselves where they nearly agree, since the logarithms are rounded:
+// Takes the logits themselves where they nearly agree, since the logarithms are rounded:
 //   delta[c] = log q - log p - KL = d - mean_q d,    d = difference of logits / temperature
 //   KL       = log(1 + F), F = sum q phi(delta)      all terms of one sign
 Divergence divergence_of(const Map& q_logits,
@@ -100,7 +100,7 @@ Real by_second(const Divergence& kl, Real log_q, Real log_p, Real delta) {
   return q * (std::expm1(-delta) - kl.excess) / (1 + kl.excess);
 }
 
-// And by one of q: q (log q - log p - KL).
+// The derivative by a logit of q: q (log q - log p - KL).
 Real by_first(const Divergence& kl, Real log_q, Real log_p, Real delta) {
   return weighted(log_q, kl.is_small ? delta : log_q - log_p - kl.value);
 }

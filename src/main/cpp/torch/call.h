@@ -69,7 +69,7 @@ struct LossAndGrad {
   at::Tensor grad;
 };
 
-// What a loss of the C API is called by: structkd_<loss>.
+// The type of structkd_<loss>, by which the C API computes a loss.
 template <class Params>
 using RunEntry = structkd_status (*)(const structkd_ctx*,
                                      const structkd_tensor* student,

@@ -39,7 +39,7 @@ void def_loss(torch::Library& library,
   library.def((id + "_composed" + schema).c_str(), composed);
 }
 
-// What the C API takes the bytes of scratch from: structkd_<loss>_workspace.
+// The type of structkd_<loss>_workspace, which says how much scratch a call needs.
 template <class Params>
 using WorkspaceEntry = structkd_status (*)(const structkd_ctx*,
                                            const structkd_tensor* student,

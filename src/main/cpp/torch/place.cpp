@@ -96,7 +96,7 @@ std::string use_backend(const std::string& name) {
     raise(STRUCTKD_ERR_BACKEND,
           "there is no backend \"" + name + "\" in this process, expected one of: " + known);
   }
-  // Its kernels would take the addresses of CPU tensors for those of a device.
+  // CUDA kernels would take the addresses of CPU tensors for those of a device.
   if (name == "cuda") {
     raise(STRUCTKD_ERR_BACKEND,
           "the backend \"cuda\" is for CUDA tensors, which choose it by themselves");

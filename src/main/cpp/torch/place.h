@@ -15,11 +15,11 @@ namespace structkd {
 // is the current one while this lives, and so does the workspace that a call asks for.
 class Place {
  public:
-  // For a map on the CPU or CUDA; the first one of CUDA opens what is needed (torch/cuda.h).
+  // Takes a map on the CPU or CUDA; the first one of CUDA opens what is needed (torch/cuda.h).
   Place(const char* loss, const at::Tensor& map);
   Place(const Place&) = delete;  // a guard ends where it began
 
-  // With an allocator: no call needs a workspace that is given.
+  // The context has an allocator, so that no call needs to be given a workspace.
   const structkd_ctx* context() const { return &context_; }
 
   // Throws what a call that returned this status failed by; what the allocator threw as it was.
@@ -28,7 +28,7 @@ class Place {
   // Uninitialised memory: of the pool on the CPU, of LibTorch's caching allocator on CUDA.
   at::Tensor empty(at::IntArrayRef sizes, at::ScalarType dtype) const;
 
-  // For the gradient of a map, in its layout where that is dense; on the CPU always row-major.
+  // Memory for the gradient of a map, in its layout if that is dense; on the CPU row-major.
   at::Tensor empty_like(const at::Tensor& map, at::ScalarType dtype) const;
 
  private:

@@ -60,7 +60,7 @@ STRUCTKD_API int64_t pool_max_idle_bytes();
 // of the largest number of its type: above 1, an optimizer that squares gradients overflows. NaN if
 // one is NaN, 0 without gradients. All are looked at together and waited for once.
 STRUCTKD_API double largest_gradient(const std::vector<at::Tensor>& parameters);
-// The same of the elements of any tensors; integers are not looked at.
+// The largest element of any tensors, in the same units; integers are not looked at.
 STRUCTKD_API double largest_value(const std::vector<at::Tensor>& tensors);
 
 // Whether backward has reached a parameter.

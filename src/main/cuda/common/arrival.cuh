@@ -17,8 +17,8 @@ __device__ __forceinline__ void arrive(uint32_t* counter) {
   if (threadIdx.x == 0) count_arrival(counter);
 }
 
-// The same, and true in all threads of the last of `blocks` blocks: nobody waits, the last one goes
-// on and the others leave.
+// Counts the block likewise, and is true in all threads of the last of `blocks` blocks: nobody
+// waits, the last one goes on and the others leave.
 __device__ __forceinline__ bool arrives_last(uint32_t* counter, uint32_t blocks) {
   STRUCTKD_SHARED(uint32_t, earlier, [1]);
   __syncthreads();  // all threads have written; the last call's readers are done

@@ -42,7 +42,7 @@ struct GroupSums {
       largest_t = v_t;
     } else {
       sum_t += e_t;
-      // Not 0 * inf: what weighs nothing adds nothing.
+      // 0 * inf is avoided: what weighs nothing adds nothing.
       gap += e_t == 0.0 ? 0.0 : e_t * (v_t - v_s);
     }
   }

@@ -177,7 +177,7 @@ __device__ __forceinline__ void add_squares(const Nodes<Real>& nodes,
                                             Sum& ss,
                                             Sum& tt,
                                             Sum& st) {
-  // In 64 bits they would spill on sm_100 and sm_120.
+  // Numbers of 64 bits would spill on sm_100 and sm_120.
   const int Cs = int(nodes.student.C), Ct = int(nodes.teacher.C), common = Cs < Ct ? Cs : Ct;
   const int64_t s_step = step * nodes.student.stride_c, t_step = step * nodes.teacher.stride_c;
   int c = first;

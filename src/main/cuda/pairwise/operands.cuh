@@ -25,7 +25,7 @@ __device__ __forceinline__ int lane_column(int lane) { return lane / 4 % 4; }
 template <class Real>
 class NodeCursor {
  public:
-  // To begin with chunk `first` of the group.
+  // Begins with chunk `first` of the group.
   __device__ __forceinline__ NodeCursor(const Nodes<Real>& nodes, int64_t group, int64_t first)
       : nodes(nodes) {
     const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
@@ -357,7 +357,7 @@ class MatrixRows {
  public:
   using Layout = RowInnermost<T, Rows>;
 
-  // From column `first` of the matrix on, which has `pitch` columns: a multiple of 16 bytes each.
+  // Begins at column `first` of the matrix, whose rows of `pitch` columns are n times 16 bytes.
   // Rows of the operand beyond that stay as they are, and so do results that nobody asks for.
   __device__ __forceinline__ MatrixRows(const T* matrix, int64_t first, int64_t pitch)
       : element_(matrix + first + column() + row() * pitch),

@@ -35,7 +35,7 @@ struct PixelPlace {
   const Element* second;
 
   __device__ __forceinline__ explicit PixelPlace(const PixelwiseTask<Element>& task) {
-    // Of all images, or of the block's own.
+    // Pixels of all images are counted, or those of the block's own.
     const int64_t count = Mapping::kOverImages ? task.first.B * task.pixels : task.pixels;
     const int64_t start =
         Mapping::kOverImages ? int64_t(blockIdx.x) : int64_t(blockIdx.x) % task.blocks_per_image;

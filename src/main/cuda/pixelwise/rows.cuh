@@ -102,7 +102,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
     return class_terms(first_of(i), second_of(i), tops, inverse_temperature);
   };
   const bool student_first = task.divergence == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
-  // The same in all threads, as the sums are.
+  // All threads decide alike, as their sums are equal.
   if (student_first || PixelForm<T>(sums).close) {
     sums.gap = sum_over_row([&](int64_t i) {
       const ClassTerms<T> terms = terms_of(i);

@@ -124,8 +124,8 @@ inline bool streams(const Map& grad) {
   return grad.B * grad.C * grad.H * grad.W * int64_t(sizeof(T)) >= kBytes;
 }
 
-// As store_row, past the caches where the whole gradient goes there and runs of the row are
-// contiguous and of T. Ends with finish_streams().
+// Stores as store_row does, but past the caches where the whole gradient goes there and runs of the
+// row are contiguous and of T. finish_streams() must end it.
 template <class T>
 inline void store_grad_row(
     const Map& map, int64_t b, int64_t c, int64_t n0, int64_t count, const T* in) {

@@ -123,7 +123,7 @@ inline void block_sums(const DescriptorGroups& groups,
       const double weight_t = rows[maps.stride + j];
       sum.sum_s += rows[j];
       sum.sum_t += weight_t;
-      // Not 0 * inf: what weighs nothing adds nothing.
+      // 0 * inf is avoided: what weighs nothing adds nothing.
       sum.gap += weight_t == 0.0 ? 0.0 : weight_t * (double(t[j]) - double(s[j]));
     }
   }
@@ -161,8 +161,8 @@ inline void row_derivative(const DescriptorGroups& groups,
     rows[j] *= total.sum_s;
     row_t[j] *= total.sum_t;
   }
-  // Not in the loop above: fused, one product would keep more bits than the other, and equal maps
-  // would have a derivative.
+  // The loop above must not subtract: fused, one product would keep more bits than the other, and
+  // equal maps would have a derivative.
   for (int64_t j = 0; j < groups.M; ++j) out[j] = T(rows[j] - row_t[j]);
 }
 

@@ -132,7 +132,7 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
     const int64_t rows = smaller(kPassRows<T>, tiles.nodes - row);
     multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a, 0);
     multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b, 0);
-    // Of one sign, and at most 2 kPassRows per lane: no bits to lose. [0]: those that count once.
+    // Summands have one sign, and a lane at most 2 kPassRows: no bits are lost. [0] counts once.
     Vector<T> gap_sums[2] = {}, student_sums[2] = {};
     for (int64_t j = larger(row, begin); j < row + rows; ++j) {
       T gaps[P];

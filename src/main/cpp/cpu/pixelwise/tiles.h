@@ -68,7 +68,7 @@ struct PixelTiles {
     return {t / per_image, n0, smaller(pixels, N - n0)};
   }
 
-  // Of the calling thread, i = 0 or 1.
+  // One of the two buffers of the calling thread: i is 0 or 1.
   PixelTile<T> buffer(int64_t i) const {
     const int64_t n = 2 * omp_get_thread_num() + i;
     return {K, pixels, buffers + n * PixelTile<T>::elements(K, pixels)};

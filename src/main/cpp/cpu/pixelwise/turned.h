@@ -11,7 +11,7 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// As Exchange, for pixels counted over all images.
+// Does what Exchange does, for pixels counted over all images.
 template <class T>
 class TurnedExchange {
  public:
@@ -27,7 +27,7 @@ class TurnedExchange {
     if (second_.are_dense<T>()) next_second_ = second_.plain<T>(in.n0);
   }
 
-  // Of all vectors of a tile in turn: just as many as its rows have.
+  // Is called for all vectors of a tile in turn: just as many as its rows have.
   void move() {
     if (next_first_ != nullptr) __builtin_prefetch(next_first_ + at_);
     if (next_second_ != nullptr) __builtin_prefetch(next_second_ + at_);
@@ -77,7 +77,7 @@ class TurnedExchange {
         load_row(logits.row(r + l), 0, 0, 0, K, rows() + l * K);
       }
     }
-    // As in Exchange: rows that do not exist are 0.
+    // Rows that do not exist are 0, as in Exchange.
     memset(rows() + count * K, 0, size_t((kLanes<T> - count) * K) * sizeof(T));
     return rows();
   }
@@ -85,8 +85,8 @@ class TurnedExchange {
   void store_gradients(int64_t i) const {
     const int64_t K = tile_.K, count = smaller<int64_t>(kLanes<T>, out_.count - i);
     const T* grads = tile_.second + i;
-    // From the last classes to the first and from the first row to the last: what is too much of
-    // a vector is overwritten by the first classes of the next row.
+    // It goes from the last classes to the first and from the first row to the last: what is too
+    // much of a vector is overwritten by the first classes of the next row.
     for (int64_t c = (K - 1) / kLanes<T> * kLanes<T>; c >= 0; c -= kLanes<T>) {
       if (c + kLanes<T> <= K) {
         transpose(grads + c * tile_.stride, tile_.stride, rows() + c, K);

@@ -131,7 +131,7 @@ at::Tensor descriptor_relation(const at::Tensor& s, const at::Tensor& t, int64_t
   return at::mse_loss(cosines(s), cosines(t));
 }
 
-// Of the shuffled maps [M, M] of an image with C classes.
+// Compares the shuffled maps [M, M] of an image with C classes.
 at::Tensor compare(GroupComparison comparison,
                    const at::Tensor& s,
                    const at::Tensor& t,

@@ -101,8 +101,8 @@ at::Tensor code_matrix(const at::Tensor& logits,
 }
 
 at::Tensor code(const ComposedMaps& maps, Mode mode, double temperature, bool row_normalize) {
-  // In f64: entries are entropies of all pixels, near 3, and where they differ by 0.03 the rounding
-  // of f32 maps would be 1e-5 of the gradient.
+  // It computes in f64: entries are entropies of all pixels, near 3, and where they differ by 0.03
+  // the rounding of f32 maps would be 1e-5 of the gradient.
   const auto matrix = [&](const at::Tensor& logits) {
     return code_matrix(logits.to(at::kDouble), mode, temperature, row_normalize);
   };

@@ -29,7 +29,7 @@ at::Tensor labels_at(const at::Tensor& labels, int64_t height, int64_t width) {
   if (dtype != at::kByte && dtype != at::kInt && dtype != at::kLong) result = result.to(at::kLong);
   for (const auto& [axis, size] : {std::pair<int64_t, int64_t>{1, height}, {2, width}}) {
     if (result.size(axis) == size) continue;
-    // In integers: the factor of LibTorch's own interpolation is an f32 that can miss a boundary.
+    // Integers are exact: LibTorch's own interpolation has an f32 that can miss a boundary.
     const at::Tensor source = at::arange(size, at::TensorOptions(at::kLong).device(labels.device()))
                                   .mul(result.size(axis))
                                   .div(size, "floor");

@@ -175,7 +175,7 @@ final class RunOptions {
     return new RecipeSource(nameOrFile, sets, source.losses());
   }
 
-  /** What was given of the seeds, in place of what there is. */
+  /** {@return settings in which the seeds that were given replace those there are} */
   private RunSettings settings(RunSettings before) {
     try {
       return before.withSeeds(
@@ -235,7 +235,7 @@ final class RunOptions {
     return out == null ? Path.of("runs", spec.name() + "-" + time) : out;
   }
 
-  /** As the user gave it, in the words of a shell. */
+  /** {@return the command as the user gave it, in the words of a shell} */
   private static String commandLine(CommandSpec spec) {
     return spec.commandLine().getParseResult().originalArgs().stream()
         .map(

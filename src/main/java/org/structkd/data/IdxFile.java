@@ -226,7 +226,7 @@ public final class IdxFile {
       super(new ByteArrayInputStream(packed), packed.length);
     }
 
-    /** To be called at the end of the stream. */
+    /** {@return how many bytes lie behind the stream, once it was read to its end} */
     int bytesBehind() {
       return inf.getRemaining() - GZIP_TRAILER;
     }

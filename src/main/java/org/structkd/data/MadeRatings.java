@@ -92,7 +92,7 @@ public final class MadeRatings implements Dataset {
     }
   }
 
-  /** Who likes what. Every number is a function of its key and index. */
+  /** Knows who likes what. Every number is a function of its key and index. */
   private static final class World {
     private final int users;
     private final int items;

@@ -28,7 +28,7 @@ record LibTorchText(Status status, String sentence) {
           + VERSION
           + " if that does not help (docs/teachers.md)";
 
-  /** Where its C++ stack begins; the second form is that of a failed check (ENFORCE). */
+  /** The C++ stack of a text begins so; after a failed check (ENFORCE) in the second form. */
   private static final Pattern STACK =
       Pattern.compile("\n(Exception raised from |frame #0: ).*", Pattern.DOTALL);
 
@@ -113,7 +113,7 @@ record LibTorchText(Status status, String sentence) {
               "a tensor, module or other native object has been closed, or its PointerScope has"
                   + " ended"));
 
-  /** Of "2.10.0-1.5.13", LibTorch's version and that of the presets, the first. */
+  /** {@return LibTorch's version, which stands first in "2.10.0-1.5.13", the presets' own} */
   private static String version() {
     String unknown = "of an unknown version";
     try {

@@ -80,7 +80,7 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     return new MapView(loss, name, inGivenForm(made), made);
   }
 
-  /** The same, called otherwise in sentences. */
+  /** {@return the same map, which sentences call by another name} */
   public MapView named(String other) {
     return new MapView(loss, other, given, map);
   }

@@ -105,8 +105,8 @@ public final class NativeLoader {
   }
 
   /**
-   * Not by JavaCPP's Loader: where it lies in another class loader than this class, it asks for
-   * internals of the JDK, which a JDK of 17 or newer refuses.
+   * Loads our libraries without JavaCPP's Loader, which asks for internals of the JDK where it lies
+   * in another class loader than this class; a JDK of 17 or newer refuses that.
    */
   private static void loadOurs(Installation installation) throws IOException {
     unpacked(installation.ours("libstructkd.so"));

@@ -95,7 +95,7 @@ public final class NativeOps {
   @Name("pool_idle_bytes")
   public static native @Cast("int64_t") long poolIdleBytes();
 
-  /** What idle bytes never exceed. */
+  /** The most bytes that the pool keeps idle. */
   @Name("pool_max_idle_bytes")
   public static native @Cast("int64_t") long poolMaxIdleBytes();
 
@@ -106,7 +106,7 @@ public final class NativeOps {
   @Name("largest_gradient")
   public static native double largestGradient(@Const @ByRef TensorVector parameters);
 
-  /** The same of the elements of any tensors; integers are not looked at. */
+  /** The largest element of any tensors, in the gradients' units; integers are not looked at. */
   @Name("largest_value")
   public static native double largestValue(@Const @ByRef TensorVector tensors);
 }

@@ -78,9 +78,9 @@ public record GlobalStructuralLoss(
 
   /** What the rows of the student are multiplied with in {@link GlobalStructuralLoss}. */
   public enum Similarity {
-    /** With each other. */
+    /** The student's rows are multiplied with each other. */
     SELF,
-    /** With those of the teacher; needs as many channels. */
+    /** The student's rows are multiplied with the teacher's, which needs as many channels. */
     CROSS;
 
     @Override
@@ -91,11 +91,11 @@ public record GlobalStructuralLoss(
 
   /** How the columns of a similarity map are permuted before they are cut into groups. */
   public enum Shuffle {
-    /** Every row by a permutation of its own. */
+    /** Every row has a permutation of its own. */
     ROW_INDEPENDENT,
-    /** All rows of an image alike, so that a group is a real block of the map. */
+    /** All rows of an image are permuted alike, so that a group is a real block of the map. */
     COLUMN_SHARED,
-    /** Not at all. */
+    /** The columns stay in their order. */
     NONE;
 
     @Override
@@ -106,16 +106,16 @@ public record GlobalStructuralLoss(
 
   /** How {@link GlobalStructuralLoss} compares a group of student and teacher. */
   public enum Comparison {
-    /** F1, the published one: KL of the softmax over all entries of a group. A kernel. */
+    /** F1, the published one: KL of the softmax over all entries of a group, by a kernel. */
     GROUP_DIVERGENCE,
     /**
      * F2: KL of the softmax over each row of a group, mean over rows and groups, times the squared
-     * temperature. Composed of LibTorch operations.
+     * temperature; composed of LibTorch operators.
      */
     ROW_DIVERGENCE,
     /**
-     * F3: mean squared gap between the cosines of groups, taken as vectors. Composed of LibTorch
-     * operations.
+     * F3: mean squared gap between the cosines of groups, taken as vectors; composed of LibTorch
+     * operators.
      */
     DESCRIPTOR_RELATION;
 
@@ -142,11 +142,11 @@ public record GlobalStructuralLoss(
 
   /** What the columns behind the last full group count. */
   public enum Remainder {
-    /** Added to the mean over full groups, as published. */
+    /** They are added to the mean over full groups, as published. */
     ADDED,
-    /** One more group of the mean. */
+    /** They are one more group of the mean. */
     AVERAGED,
-    /** Nothing. */
+    /** They count nothing. */
     DROPPED;
 
     @Override
@@ -157,9 +157,9 @@ public record GlobalStructuralLoss(
 
   /** How the images of a batch make one value. Images without samples never count. */
   public enum BatchRule {
-    /** Their mean. */
+    /** The value is their mean. */
     MEAN,
-    /** The last image alone, as in the released code. */
+    /** The last image alone counts, as in the released code. */
     LAST_IMAGE;
 
     @Override

@@ -18,13 +18,13 @@ import org.bytedeco.pytorch.global.torch;
  * @param width the same along the width
  */
 public record Pooling(Kind kind, Size size, double height, double width) {
-  /** What a window gives. */
+  /** How a window of the map becomes a node. */
   public enum Kind {
     /** Every position of the map is a node. */
     NONE,
-    /** The maximum of each channel. */
+    /** A node is the maximum of each channel. */
     MAX,
-    /** The mean of each channel. */
+    /** A node is the mean of each channel. */
     AVERAGE;
 
     @Override
@@ -35,11 +35,11 @@ public record Pooling(Kind kind, Size size, double height, double width) {
 
   /** How a window's size is given. */
   public enum Size {
-    /** In positions. */
+    /** The window is given in positions. */
     KERNEL,
-    /** As fraction of the map: kernel = floor(fraction * size), at least 1. */
+    /** The window is a fraction of the map: kernel = floor(fraction * size), at least 1. */
     FRACTION,
-    /** By the number of nodes that are wanted at most: kernel = ceil(size / nodes). */
+    /** The number of nodes wanted at most gives the window: kernel = ceil(size / nodes). */
     NODES;
 
     @Override

@@ -28,13 +28,13 @@ public record Sampling(
 
   /** Which pixels of an image {@link GlobalStructuralLoss} compares. */
   public enum Strategy {
-    /** As many pixels of each class that is present. */
+    /** Each class that is present gives as many pixels. */
     CLASS_BALANCED,
-    /** A quarter of the samples in each quadrant of the map. */
+    /** Each quadrant of the map gives a quarter of the samples. */
     RANDOM_GRID,
-    /** Anywhere in the image. */
+    /** Samples lie anywhere in the image. */
     RANDOM,
-    /** Every candidate, in row-major order. */
+    /** Every candidate is compared, in row-major order. */
     ALL;
 
     @Override
@@ -46,11 +46,11 @@ public record Sampling(
   /** What happens to a class (quadrant, image) with fewer candidates than it should give. */
   public enum Fill {
     /**
-     * All of its own, then candidates of other classes; where those run out too, repeats of them,
-     * or of its own if there are no others.
+     * It gives all of its own, then candidates of other classes; where those run out too, repeats
+     * of them, or of its own if there are no others.
      */
     OTHER_CLASSES,
-    /** All of its own, then random repeats of them. */
+    /** It gives all of its own, then random repeats of them. */
     WITH_REPLACEMENT,
     /** It gives no sample. */
     SKIP;
@@ -63,9 +63,9 @@ public record Sampling(
 
   /** The order in which candidates are taken. */
   public enum Draw {
-    /** By keys from seed, step, image and pixel: the same on every machine. */
+    /** Keys from seed, step, image and pixel decide: the same on every machine. */
     RANDOM,
-    /** The first in row-major order, to compare with stored numbers. */
+    /** The first in row-major order are taken, to compare with stored numbers. */
     RASTER;
 
     @Override

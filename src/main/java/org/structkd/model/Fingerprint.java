@@ -33,7 +33,7 @@ final class Fingerprint {
     return text(digest);
   }
 
-  /** Of a file. */
+  /** {@return the digest of a file} */
   static String of(Path file) {
     MessageDigest digest = sha256();
     try (InputStream in = Files.newInputStream(file)) {

@@ -13,7 +13,7 @@ public final class DivergedException extends RuntimeException {
   /** Step at which it happened. */
   private final long step;
 
-  /** What it became. */
+  /** The value that the term took. */
   private final double value;
 
   /** Position in the batch, or -1. */

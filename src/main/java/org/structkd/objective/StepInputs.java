@@ -60,12 +60,12 @@ public record StepInputs(
         step);
   }
 
-  /** What the networks put out. */
+  /** {@return the names of what the networks put out} */
   Taps taps() {
     return new Taps(student.keySet(), teacher.keySet());
   }
 
-  /** Where numbers that are not finite come from, for a term that is not. */
+  /** {@return where a term that is not finite may have that from, as a clause} */
   String firstNonFinite() {
     for (Map.Entry<String, Tensor> tap : new TreeMap<>(student).entrySet()) {
       if (!isFinite(tap.getValue())) {

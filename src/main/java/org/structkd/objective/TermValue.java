@@ -12,7 +12,7 @@ import java.util.OptionalLong;
  *     the term does not count them
  */
 public record TermValue(String name, double weight, double value, OptionalLong tookPart) {
-  /** Its part of the total. */
+  /** {@return what the term adds to the total} */
   public double weighted() {
     return weight * value;
   }

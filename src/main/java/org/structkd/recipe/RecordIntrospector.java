@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class RecordIntrospector extends JacksonAnnotationIntrospector {
   private static final long serialVersionUID = 1;
 
-  /** What the names of our records end with beside their kind. */
+  /** The names of our records end with this, behind their kind. */
   private static final String SUFFIX = "Settings";
 
   /** The kinds of a choice, in the order in which its interface permits them. */

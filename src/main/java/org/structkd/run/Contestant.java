@@ -50,7 +50,7 @@ final class Contestant {
     return new Contestant(name, baseline, grid, source, false);
   }
 
-  /** What a recipe is without its teacher. */
+  /** {@return the contestant that a recipe is without its teacher} */
   static Contestant alone(String name, RecipeSource source, List<List<String>> grid) {
     return new Contestant(name, null, grid, source, true);
   }

@@ -39,14 +39,14 @@ record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements Auto
     return experiments.get(experiments.size() - 1);
   }
 
-  /** What the recipe says, where a term of it reads a teacher. */
+  /** {@return the condition of the recipe, if a term of it reads a teacher} */
   Optional<Condition> distilled(String name) {
     return experiments.stream().anyMatch(LoadedRecipe::readsTeacher)
         ? condition(name, experiment -> Optional.of(experiment.objective()))
         : Optional.empty();
   }
 
-  /** The same without the teacher; empty where nothing is left. */
+  /** {@return the condition without the teacher; empty where no term is left} */
   Optional<Condition> alone(String name) {
     return condition(
         name,

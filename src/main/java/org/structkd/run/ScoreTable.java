@@ -60,7 +60,7 @@ final class ScoreTable {
     return rows;
   }
 
-  /** As text in columns, the first one flush left. */
+  /** {@return the table as text in columns, the first one flush left} */
   @Override
   public String toString() {
     List<List<String>> all = new ArrayList<>(rows);

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * process that was killed binds nobody.
  */
 final class FileClaim implements AutoCloseable {
-  /** How long it waits between two tries: a file takes milliseconds to write. */
+  /** The wait between two tries of a claim: a file takes milliseconds to write. */
   private static final long RETRY_MILLIS = 5;
 
   /**

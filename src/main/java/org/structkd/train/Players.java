@@ -88,12 +88,12 @@ final class Players implements AutoCloseable {
     return parts;
   }
 
-  /** That of the student and of the parts that learn with it. */
+  /** {@return the optimizer of the student and of the parts that learn with it} */
   RunningOptimizer optimizer() {
     return optimizer;
   }
 
-  /** Those of the parts that learn against it, by term. */
+  /** {@return the optimizers of the parts that learn against the student, by term} */
   Map<String, RunningOptimizer> opponents() {
     return opponents;
   }

@@ -16,7 +16,7 @@ import org.structkd.model.TappedNetwork;
  */
 final class Teachers {
   /**
-   * One of them.
+   * One teacher.
    *
    * @param name empty for none
    * @param inputs input of the batch by input of the network, where the names differ
@@ -47,7 +47,7 @@ final class Teachers {
     all.add(new Teacher(name, network, Map.copyOf(inputs)));
   }
 
-  /** The names of all their outputs. */
+  /** {@return the names of all teachers' outputs} */
   Set<String> taps() {
     Set<String> taps = new TreeSet<>();
     for (Teacher teacher : all) {
@@ -61,7 +61,7 @@ final class Teachers {
     return taps;
   }
 
-  /** Their outputs for inputs of a batch, in evaluation mode and without a gradient. */
+  /** {@return the teachers' outputs for a batch, in evaluation mode and without a gradient} */
   Map<String, Tensor> infer(Map<String, Tensor> batch) {
     Map<String, Tensor> outputs = new HashMap<>();
     for (Teacher teacher : all) {
@@ -73,7 +73,7 @@ final class Teachers {
     return outputs;
   }
 
-  /** What tells them from others: names and digests. */
+  /** {@return names and digests, which tell these teachers from others} */
   String describe() {
     List<String> described = new ArrayList<>();
     for (Teacher teacher : all) {

@@ -52,7 +52,7 @@ public enum Backend {
     return () -> NativeOps.useBackend(before);
   }
 
-  /** Of the tensors that it takes. */
+  /** {@return the device of the tensors that the backend takes} */
   public DeviceType device() {
     return this == CUDA ? DeviceType.CUDA : DeviceType.CPU;
   }

@@ -103,7 +103,7 @@ final class GoldenOptions {
     return otherwise;
   }
 
-  /** Of an option without which a case says nothing. */
+  /** {@return the failure of a case without an option that it must have} */
   BadGoldenFileException missing(String key) {
     return new BadGoldenFileException(where + ": key options." + key + " is missing");
   }

@@ -84,12 +84,12 @@ record GoldenTensor(long[] shape, double[] values) {
     return Arrays.stream(shape).reduce(1, (one, other) -> one * other);
   }
 
-  /** As LibTorch tensor in f64, in the caller's PointerScope. */
+  /** {@return the values as a LibTorch tensor in f64, in the caller's PointerScope} */
   Tensor tensor() {
     return Tensor.create(values, shape);
   }
 
-  /** Whole numbers, such as labels. */
+  /** {@return the values as whole numbers, such as labels} */
   long[] integers() {
     return Arrays.stream(values).mapToLong(Math::round).toArray();
   }

@@ -50,7 +50,7 @@ final class LossBinding {
     return losses.get(0); // where all train something, any tells it
   }
 
-  /** Those of several losses of which something is true; all where it is true of none. */
+  /** {@return the losses of which something is true; all where it is true of none} */
   private static List<Loss> those(Collection<Loss> losses, Predicate<Loss> condition) {
     List<Loss> some = losses.stream().filter(condition).toList();
     return some.isEmpty() ? List.copyOf(losses) : some;

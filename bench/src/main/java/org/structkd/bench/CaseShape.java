@@ -47,7 +47,7 @@ record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
     return sizes[2] * sizes[3];
   }
 
-  /** Of one map. */
+  /** {@return how many elements one map has} */
   double elements() {
     return (double) batch() * channels() * nodes();
   }

@@ -29,7 +29,7 @@ interface Computation {
     };
   }
 
-  /** By LibTorch's autograd. */
+  /** {@return a computation whose gradient is made by LibTorch's autograd} */
   static Computation autograd(MapLoss loss) {
     return new Computation() {
       @Override
@@ -48,7 +48,7 @@ interface Computation {
     };
   }
 
-  /** With a gradient derived by hand. */
+  /** {@return a computation whose gradient was derived by hand} */
   static Computation byHand(HandWritten loss) {
     return new Computation() {
       @Override

@@ -41,7 +41,7 @@ final class CostRun {
     return new Runner(options(benchmark).build()).run();
   }
 
-  /** The same with each value of a parameter. */
+  /** Runs the benchmark with each value of a parameter. */
   Collection<RunResult> run(Class<?> benchmark, String parameter, List<String> values)
       throws RunnerException {
     String[] all = values.toArray(new String[0]);

@@ -24,10 +24,10 @@ final class CpuBench {
   /** Processors that others may use during a case; above, its times say little. */
   static final double DISTURBING_LOAD = 0.3;
 
-  /** Of compositions: how exact ours are is ruled by theirs, a wrong formula errs by more. */
+  /** Compositions may err by this: theirs rules how exact ours is; a wrong formula errs more. */
   private static final LossCase.Errors PLAUSIBLE = new LossCase.Errors(1e-3, 1e-3);
 
-  /** What Precision.FAST promises. */
+  /** Precision.FAST promises to err by no more. */
   private static final LossCase.Errors FAST = new LossCase.Errors(5e-3, 5e-3);
 
   /** Where eager does not fit, its error is unknown; elsewhere it is below this on such inputs. */
@@ -63,7 +63,7 @@ final class CpuBench {
     }
   }
 
-  /** Also gaps, failures and what was disturbed. */
+  /** {@return all figures, gaps, failures and what was disturbed among them} */
   List<Figure> figures() {
     return figures;
   }
@@ -98,7 +98,7 @@ final class CpuBench {
     }
   }
 
-  /** With the pace so far. */
+  /** {@return how long the rest takes at the pace so far} */
   private double secondsLeft() {
     double pace = spent == 0 ? 1 : 1e-9 * (System.nanoTime() - start) / spent;
     return pace * (planned - spent);
@@ -269,7 +269,7 @@ final class CpuBench {
         String.join(" ", note));
   }
 
-  /** What {@link CaseProfiler} brought. */
+  /** {@return a number that {@link CaseProfiler} brought} */
   private static double reported(RunResult result, String metric) {
     return result.getSecondaryResults().get(metric).getScore();
   }

@@ -39,9 +39,9 @@ final class CudaBench {
         1e-12 * gpu.f32PerSecond());
   }
 
-  /** How one side computes: as a benchmark names it, and whether matrix products may use TF32. */
+  /** One side: a benchmark knows it by its name, and its matrix products may use TF32 or not. */
   private record Provider(String name, String benchmarkName, boolean tf32) {
-    /** What the others are compared with; where it has no time, nothing is. */
+    /** Others are compared with the baseline; where that has no time, they are not. */
     boolean isBaseline() {
       return name.equals("eager");
     }
@@ -56,7 +56,7 @@ final class CudaBench {
     }
   }
 
-  /** Those that are listed and no Python program's. */
+  /** {@return the loss's providers that run here; others are run by Python programs} */
   private static List<Provider> providers(MeasuredLoss loss) {
     return loss.listed().gpu().providers().stream()
         .flatMap(name -> PROVIDERS.stream().filter(provider -> provider.name.equals(name)))

@@ -26,7 +26,7 @@ record MeasuredLoss(String id, LossFormulas formulas, ListedLoss listed) {
     ListedLoss.all().forEach(MeasuredLoss::add);
   }
 
-  /** What has no sizes for a CPU, structkd_cuda_bench alone measures. */
+  /** Adds a loss that has sizes for a CPU; structkd_cuda_bench alone measures the others. */
   private static void add(String id, ListedLoss listed) {
     if (listed.cpu() == null) {
       return;

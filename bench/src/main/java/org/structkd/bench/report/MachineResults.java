@@ -11,7 +11,7 @@ import java.util.TreeMap;
 
 /** What was measured on one machine: of every kernel and mode its newest run. */
 final class MachineResults {
-  /** What others are compared with. */
+  /** The provider that others are compared with. */
   static final String BASELINE = "eager";
 
   private final String device;
@@ -24,7 +24,7 @@ final class MachineResults {
     this.runs = runs;
   }
 
-  /** By machine; the one with the newest figures comes first. */
+  /** Sorts runs by machine; the one with the newest figures comes first. */
   static List<MachineResults> of(List<Run> runs) {
     Map<String, List<Run>> byDevice = new TreeMap<>();
     for (Run run : runs) {

@@ -23,7 +23,7 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Pictures of one machine's figures. */
 final class ReportCharts {
-  /** Of a README on the web. */
+  /** Charts are as wide as a README on the web. */
   private static final int WIDTH = 840;
 
   private static final int HEIGHT = 420;
