@@ -186,26 +186,27 @@ def model_rows(bench):
 
 HEAD = """# A roofline model of the losses
 
-**A model: no time but those under "measured" was measured.** `tools/cuda_model.py` writes it from the bytes and operations
-that each algorithm must do at least (`structkd_cuda_bench --list`), data sheets, and the instructions of the main loops
-([cuda-loops.csv](cuda-loops.csv), [cuda-resources.csv](cuda-resources.csv)). It leaves out latency, launches, bank
-conflicts, the tail of a grid, and kernels for whose loop it does not know how often it runs, so a kernel is slower than this.
+**A model: no time but those under "measured" was measured.** `tools/cuda_model.py` writes it from the bytes and
+operations that each algorithm must do at least (`structkd_cuda_bench --list`), data sheets, and the instructions of the
+main loops ([cuda-loops.csv](cuda-loops.csv), [cuda-resources.csv](cuda-resources.csv)). It leaves out latency,
+launches, bank conflicts, the tail of a grid, and kernels for whose loop it does not know how often it runs, so a kernel
+is slower than this.
 
-"measured" is from [an H200](../bench/results/h200-kernels-2026-11-26.csv), by kernels of 2026-11-26. Where the model was
-wrong, and why (docs/gpu.md has the details):
+"measured" is from [an H200](../bench/results/h200-kernels-2026-11-26.csv), by kernels of 2026-11-26. Where the model
+was wrong, and why (docs/gpu.md has the details):
 
-* pair-wise, FAST: 13 times slower. It counts the tensor cores; the differences, formed in f64 or two floats while tiles are
-  loaded, take the time and lie on loads that its way through the loop leaves out.
+* pair-wise, FAST: 13 times slower. It counts the tensor cores; the differences, formed in f64 or two floats while tiles
+  are loaded, take the time and lie on loads that its way through the loop leaves out.
 * pair-wise, exact: 2.5 times. Twelve warps a multiprocessor do not hide the latency of the products.
 * inter-class: 3 to 5 times. Loads and products do not overlap, which a roofline takes for granted.
-* global structural: 9 times for 152 samples, 3.4 times for 1200, measured with earlier kernels, of six launches instead of
-  three. Small maps are bound by launches and latency. It leaves out the sums over groups and, of the gradient's loop, the
-  weights that every fourth step makes. Each warp of the gather counts a third of the kernel's instructions, as if a row of
-  either net and an order of columns took equally many.
+* global structural: 9 times for 152 samples, 3.4 times for 1200, measured with earlier kernels, of six launches instead
+  of three. Small maps are bound by launches and latency. It leaves out the sums over groups and, of the gradient's
+  loop, the weights that every fourth step makes. Each warp of the gather counts a third of the kernel's instructions,
+  as if a row of either net and an order of columns took equally many.
 * pixel-wise: 1.1 to 1.3 times, with instructions as the limit, not memory: as measured.
 
-"computing" is a share of all instructions of the loop, those of other element types and layouts with them. All times in ms,
-value and gradient, f32. "target" is what the design asks for, where it names that GPU.
+"computing" is a share of all instructions of the loop, those of other element types and layouts with them. All times in
+ms, value and gradient, f32. "target" is what the design asks for, where it names that GPU.
 
 """
 
