@@ -12,7 +12,7 @@
 
 namespace structkd::test {
 
-// Of a student, and of a teacher that has as many channels.
+// Sizes of a student's map, and of the teacher's, which has as many channels.
 struct Shape {
   int64_t B, C, H, W;
   int64_t pixel(int64_t element) const { return element % (H * W); }
@@ -43,7 +43,7 @@ class Params {
     return *reinterpret_cast<P*>(bytes_.data());
   }
 
-  // A field by its offset.
+  // A field is found by its offset.
   template <class T>
   T& at(size_t offset) {
     return *reinterpret_cast<T*>(bytes_.data() + offset);

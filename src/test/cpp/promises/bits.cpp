@@ -33,7 +33,7 @@ void same_bits_for_any_threads(const Loss& loss, const std::string& backend) {
   }
 }
 
-// With what another call left in the workspace, as a captured graph calls, and with any other bits.
+// The workspace holds what another call left, as when a captured graph calls, or any other bits.
 void same_bits_again(const Loss& loss, const std::string& backend) {
   for_each_case(loss, [&](const Variant& variant, const Shape& n) {
     const Nets nets(n, STRUCTKD_F32, Input::kRandom, 2);

@@ -30,7 +30,7 @@ struct Call {
   structkd_status run() const {
     return honest.run(&ctx, &student, &teacher, workspace, loss, grad);
   }
-  // With a workspace of its own: other maps may need more than was given.
+  // Calls with a workspace of its own: other maps may need more than was given.
   structkd_status run_changed() {
     AlignedBytes own(workspace_bytes());
     workspace = own.data();

@@ -5,7 +5,7 @@
 
 namespace structkd::test {
 
-// Along random directions: one relative error for the whole gradient, against finite differences of
+// Random directions give one relative error for the whole gradient, against finite differences of
 // the reference's value.
 void gradient_is_the_derivative(const Loss& loss, const std::string& backend) {
   for (const Variant& variant : loss.variants) {

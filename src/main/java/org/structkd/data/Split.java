@@ -2,16 +2,16 @@ package org.structkd.data;
 
 import java.util.Locale;
 
-/** What a scene may be used for. No source image serves two splits. */
+/** What an example may be used for. No rating and no photograph of a scene serves two splits. */
 public enum Split {
-  /** To train on. */
+  /** Students are trained on it. */
   TRAIN(0),
-  /** To choose weights and settings by. */
+  /** Weights and settings are chosen by it. */
   VALIDATION(1),
-  /** For the numbers that are reported, once everything is chosen. */
+  /** Numbers that are reported come from it, once everything is chosen. */
   TEST(2);
 
-  /** Part of the key of a scene, so it stays when constants are added or sorted. */
+  /** A part of the keys of examples, so it stays when constants are added or sorted. */
   final int stream;
 
   Split(int stream) {

@@ -16,9 +16,9 @@ import org.structkd.internal.Words;
 public final class Losses {
   /** How a loss is computed. */
   public enum Kind {
-    /** By a kernel of its own on every backend. */
+    /** A kernel of its own computes it on every backend. */
     KERNEL,
-    /** Of LibTorch operators. */
+    /** It is composed of LibTorch operators. */
     COMPOSITION;
 
     @Override

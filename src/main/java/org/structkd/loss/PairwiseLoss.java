@@ -88,9 +88,9 @@ public record PairwiseLoss(
 
   /** Which nodes are compared with each other. */
   public enum Pairs {
-    /** Within one image; the loss is the mean over images. */
+    /** Nodes of one image are compared; the loss is the mean over images. */
     PER_IMAGE,
-    /** Every node of the batch with every other, at the cost of per-image pairs. */
+    /** Every node of the batch is compared with every other, at the cost of per-image pairs. */
     WHOLE_BATCH;
 
     @Override

@@ -116,7 +116,7 @@ record SampleSource(
         && config.minCandidates() <= map.map().size(2) * map.map().size(3);
   }
 
-  /** Int [B, 2 + M]: counts, then indices. */
+  /** Draws samples as I32 [B, 2 + M]: counts, then indices. */
   Tensor draw(long seed, Tensor step) {
     return Operator.call(
         "global_structural_sample",

@@ -31,7 +31,7 @@ public record SquaredErrorLoss(String toward) implements Loss {
   /** The role of its outputs. */
   public static final String PREDICTION = "prediction";
 
-  /** Toward what the teacher predicts. */
+  /** Pulls predictions towards those of the teacher. */
   public static final String TEACHER = "teacher";
 
   /** Checks that there is a name. */

@@ -71,7 +71,7 @@ public record Objective(List<WeightedTerm> terms) {
     return new Objective(List.of(terms));
   }
 
-  /** What all terms read together, as far as they say. */
+  /** {@return the taps that all terms read together, as far as they say} */
   public Taps taps() {
     Taps all = Taps.NONE;
     for (WeightedTerm term : terms) {

@@ -234,7 +234,7 @@ public record Term(
     return new Term(loss, studentTaps, teacherTaps, resizesTeacher, OptionalLong.of(label));
   }
 
-  /** What it reads, for checks before training, as far as it is known. */
+  /** {@return the taps that the term reads, as far as they are known, for checks} */
   public Taps taps() {
     return new Taps(Set.copyOf(studentTaps.values()), Set.copyOf(teacherTaps.values()));
   }

@@ -22,7 +22,7 @@ record FileSettings(Path file) implements TeacherSettings {
     TappedNetwork of(TensorFile file) throws IOException;
   }
 
-  /** The networks that make themselves of a file, by what it calls them. */
+  /** Networks that a file can hold, each with what makes it, by the name in the file. */
   private static final Map<String, Reader> NETWORKS =
       Map.of(
           SegmentationNet.KIND, SegmentationNet::of,

@@ -68,7 +68,7 @@ final class Wiring {
     return on.has(STUDENT) || on.has(TEACHER);
   }
 
-  /** Without the roles that the other network alone has. */
+  /** Leaves out the roles that the other network alone has. */
   private static Map<String, String> only(
       Map<String, String> taps, List<Needs.Role> own, List<Needs.Role> other) {
     taps.keySet().removeIf(role -> !has(own, role) && has(other, role));

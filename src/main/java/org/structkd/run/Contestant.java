@@ -12,10 +12,10 @@ import org.structkd.metric.Score;
 
 /** One of those that a comparison compares: a recipe, or what it is without its teacher. */
 final class Contestant {
-  /** Name of its files and rows. */
+  /** The name of the contestant's files and rows. */
   final String name;
 
-  /** What it is compared with; null for one that only others are compared with. */
+  /** The contestant that it is compared with; null for one that is a baseline alone. */
   final @Nullable Contestant baseline;
 
   /** Lists of values to choose from, {@code path=value} each; one list at least. */

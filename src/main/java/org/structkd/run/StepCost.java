@@ -49,7 +49,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
 
   private static final ThreadMXBean CLOCK = ManagementFactory.getThreadMXBean();
 
-  /** Share of the distillation terms in the step. */
+  /** {@return the share of the distillation terms in the step} */
   double share() {
     return termsMillis / stepMillis;
   }

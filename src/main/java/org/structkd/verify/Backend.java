@@ -13,7 +13,7 @@ public enum Backend {
   CPU("cpu"),
   CUDA("cuda"),
   CUDA_EMULATED("cuda-emulated"),
-  /** No kernels: the losses composed of LibTorch's operators. */
+  /** It has no kernels: losses are composed of LibTorch's operators. */
   COMPOSED("composed");
 
   private final String text;
