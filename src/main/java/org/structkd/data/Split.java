@@ -11,7 +11,7 @@ public enum Split {
   /** Numbers that are reported come from it, once everything is chosen. */
   TEST(2);
 
-  /** A part of the keys of examples, so it stays when constants are added or sorted. */
+  /** A part of the key of a scene, so it stays when constants are added or sorted. */
   final int stream;
 
   Split(int stream) {
