@@ -17,8 +17,7 @@ import org.structkd.model.TensorFile;
  * often the better network.
  *
  * <pre>{@code
- * average = d average + (1 - d) parameter
- * d       = min(decay, (1 + t) / (10 + t)) after step t = 0, 1 ...
+ * average = d average + (1 - d) parameter,   d = min(decay, (1 + t) / (10 + t)) after step t >= 0
  * }</pre>
  *
  * <p>The second term lets it forget the random weights that it begins with. Buffers, such as
