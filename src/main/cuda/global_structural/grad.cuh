@@ -47,7 +47,7 @@ using SmallGradTile = GradTile<T, 16>;
 template <class T>
 using LargeGradTile = GradTile<T, 32>;
 
-// What the slopes of map entries are made of.
+// The slopes of map entries are made of this.
 template <class T>
 struct SlopeSources {
   SimilarityMaps<T> maps;

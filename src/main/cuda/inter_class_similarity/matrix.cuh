@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kMatrixThreads = 256;
 
-// What class_grad_kernel makes the gradient of the student's logits of, per image:
+// class_grad_kernel makes the gradient of the student's logits of these factors, per image:
 //   dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j
 //   p    = e^{u - top} inverse_mass
 // Factors of one j lie together, `group` classes k and a gap, so that each group starts at 16

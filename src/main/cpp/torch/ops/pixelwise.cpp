@@ -65,7 +65,7 @@ at::Tensor summed(structkd_divergence divergence,
   }
 }
 
-// What the mean over pixels is multiplied by.
+// The mean over pixels is multiplied by this.
 double scale_of(const structkd_pixelwise_params& params, const at::Tensor& map) {
   const double t2 = params.temperature_squared ? params.temperature * params.temperature : 1;
   switch (params.divisor) {

@@ -4,7 +4,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.NativeCall;
 
-/** Where to train. */
+/** Finds the device that a training runs on. */
 public final class Devices {
   private Devices() {}
 

@@ -6,7 +6,7 @@ import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What the inputs of a run are made of.
+ * The element type and the device that the inputs of a run have.
  *
  * @param dtype element type of maps
  * @param device where all inputs are
