@@ -173,7 +173,7 @@ public final class MadeRatings implements Dataset {
   private static double normal(long key, long counter) {
     double radius = ((CounterRandom.bits(key, 2 * counter) >>> 11) + 1) * 0x1p-53; // in (0, 1]
     double angle = (CounterRandom.bits(key, 2 * counter + 1) >>> 11) * 0x1p-53;
-    return Math.sqrt(-2 * Math.log(radius)) * Math.cos(2 * Math.PI * angle);
+    return Math.sqrt(-2 * StrictMath.log(radius)) * StrictMath.cos(2 * Math.PI * angle);
   }
 
   /** {@return the number of users} */
