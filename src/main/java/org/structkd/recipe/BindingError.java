@@ -34,8 +34,11 @@ final class BindingError {
     if (e instanceof UnrecognizedPropertyException unknown) {
       sentence = "is given, expected " + oneOf(unknown.getPropertyName(), known(unknown));
     } else if (e instanceof InvalidTypeIdException kind) {
-      path.add(RecipeBinding.KIND);
       Class<?> choice = kind.getBaseType().getRawClass();
+      if (!tree.at(path).isObject()) {
+        return explained(tree, path, given(tree, path) + expected(tree.at(path), choice), e);
+      }
+      path.add(RecipeBinding.KIND);
       sentence = given(tree, path) + oneOf(kind.getTypeId(), RecordIntrospector.kinds(choice));
     } else if (e instanceof MismatchedInputException mismatch && mismatch.getTargetType() != null) {
       sentence = given(tree, path) + expected(tree.at(path), mismatch.getTargetType());
@@ -43,6 +46,11 @@ final class BindingError {
       sentence = reason(e);
       blamed(tree.at(path), sentence).ifPresent(path::add);
     }
+    return explained(tree, path, sentence, e);
+  }
+
+  private static RecipeException explained(
+      RecipeTree tree, List<String> path, String sentence, JsonProcessingException e) {
     // "batch is 0" is a sentence of its own, "is 0" one about the value
     String subject = sentence.startsWith("is ") ? " " : path.isEmpty() ? "" : ": ";
     return new RecipeException(tree.place(path), RecipeTree.join(path) + subject + sentence, e);

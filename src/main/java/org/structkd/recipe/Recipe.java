@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.structkd.train.MetricsCsv;
 import org.structkd.train.TrainingConfig;
 
 /**
@@ -68,13 +69,14 @@ public record Recipe(
   }
 
   /** What terms, teachers and stages may be called: options, files and columns have these names. */
-  private static final String NAME = "[A-Za-z0-9][A-Za-z0-9_-]*";
+  private static final String NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}";
 
   /**
    * Checks names and that there is a loss, and copies maps and lists.
    *
-   * @throws IllegalArgumentException if a name has other signs than letters, digits, _ and -, there
-   *     are both {@code teacher} and {@code teachers}, or there is no loss
+   * @throws IllegalArgumentException if a name has other signs than letters, digits, _ and - or is
+   *     longer than 64, a term has the name of another column of the log, there are both {@code
+   *     teacher} and {@code teachers}, or there is no loss
    */
   public Recipe {
     requireName("recipe", name);
@@ -96,7 +98,11 @@ public record Recipe(
   private static void requireName(String what, String name) {
     if (!name.matches(NAME)) {
       throw new IllegalArgumentException(
-          "a " + what + " is called \"" + name + "\", expected letters, digits, _ and -");
+          "a "
+              + what
+              + " is called "
+              + RecipeTree.shown(TextNode.valueOf(name))
+              + ", expected 1 to 64 letters, digits, _ and -, the first a letter or digit");
     }
   }
 
@@ -110,7 +116,10 @@ public record Recipe(
   }
 
   private static void requireLosses(Map<String, TermSettings> losses) {
-    losses.keySet().forEach(name -> requireName("term", name));
+    for (String name : losses.keySet()) {
+      requireName("term", name);
+      MetricsCsv.requireTerm(name);
+    }
     if (losses.isEmpty()) {
       throw new IllegalArgumentException("losses is empty, expected at least one");
     }

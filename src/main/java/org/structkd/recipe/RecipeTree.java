@@ -34,6 +34,9 @@ final class RecipeTree {
   /** Up to here every whole number is a double. */
   private static final double LARGEST_EXACT = 1L << 53;
 
+  /** YAML's numbers that Jackson cannot read. */
+  private static final String NO_NUMBER = "[-+]?\\.(inf|Inf|INF|nan|NaN|NAN)";
+
   private final String source;
   private final ObjectNode root;
   private final Map<List<String>, String> places = new HashMap<>();
@@ -119,14 +122,24 @@ final class RecipeTree {
         yield list;
       }
       case VALUE_NUMBER_FLOAT -> {
-        double number = parser.getDoubleValue();
+        String text = parser.getText();
+        double number = text.matches(NO_NUMBER) ? Double.NaN : parser.getDoubleValue();
+        if (!Double.isFinite(number)) {
+          throw at(parser, where, join(path) + " is " + text + ", expected a finite number");
+        }
         boolean whole = number == Math.rint(number) && Math.abs(number) < LARGEST_EXACT;
         yield whole
             ? YAML.getNodeFactory().numberNode((long) number) // 1e3 steps are 1000
             : YAML.getNodeFactory().numberNode(number);
       }
-      default -> parser.readValueAsTree();
+      default -> isNothing(parser) ? YAML.nullNode() : parser.readValueAsTree();
     };
+  }
+
+  /** Whether not even quotes stand there: null in YAML, but an empty text to this parser. */
+  private static boolean isNothing(JsonParser parser) {
+    return parser.currentLocation().getCharOffset()
+        == parser.currentTokenLocation().getCharOffset();
   }
 
   private static ObjectNode withoutNulls(ObjectNode map) {
@@ -243,7 +256,7 @@ final class RecipeTree {
     String text =
         value.isMissingNode() || value.isNull()
             ? "empty"
-            : value.isTextual() ? "\"" + value.textValue() + "\"" : YamlText.flow(value);
+            : value.isTextual() ? value.toString() : YamlText.flow(value);
     return text.length() <= 60 ? text : text.substring(0, 57) + "...";
   }
 

@@ -122,7 +122,7 @@ public final class Recipes {
   private static void add(RecipeTree tree, String loss) {
     String place = "--loss " + loss;
     int equals = loss.lastIndexOf('=');
-    if (equals < 1) {
+    if (equals < 1 || loss.startsWith(":")) {
       throw new RecipeException(
           place, "expected ID=WEIGHT or ID:PRESET=WEIGHT, such as pairwise:cirkd=0.5", null);
     }
@@ -206,7 +206,7 @@ public final class Recipes {
               TrainingConfig.of(steps, 1)
                   .withEvaluateEvery(Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS))
                   .withCheckpointEvery(CHECKPOINT_EVERY));
-      base.remove("optimizer");
+      base.remove(List.of("steps", "optimizer")); // which must be given
       of.set("train", RecipeTree.merged(base, given));
     }
   }

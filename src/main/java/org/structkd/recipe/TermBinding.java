@@ -62,7 +62,8 @@ final class TermBinding {
   private static TermSettings term(JsonParser parser, ObjectNode map) throws IOException {
     require(parser, map, LOSS, String.class);
     require(parser, map, WEIGHT, double.class);
-    Losses.Entry entry = checked(LOSS, () -> entry(map.get(LOSS).asText()));
+    String id = read(map, LOSS, String.class);
+    Losses.Entry entry = checked(LOSS, () -> entry(id));
     List<String> ofLoss = RecipeBinding.keys(entry.type());
     Set<String> known = new LinkedHashSet<>(KEYS);
     known.addAll(ofLoss);
@@ -129,12 +130,12 @@ final class TermBinding {
     Set<String> presets = entry.presets();
     boolean complete = ofLoss.stream().allMatch(map::has);
     if (map.has(PRESET)) {
-      Loss preset = checked(PRESET, () -> entry.create(map.get(PRESET).asText()));
+      String name = read(map, PRESET, String.class);
+      Loss preset = checked(PRESET, () -> entry.create(name));
       if (complete && !ofLoss.isEmpty()) {
         throw failure(
             PRESET,
-            map.get(PRESET).asText()
-                + " has no effect, as every key of the loss is given beside it: remove it or them",
+            name + " has no effect, as every key of the loss is given beside it: remove it or them",
             null);
       }
       return preset;

@@ -34,7 +34,7 @@ final class Wiring {
   }
 
   private static void put(Map<String, String> taps, String role, JsonNode played) {
-    if (played instanceof ArrayNode list) {
+    if (played instanceof ArrayNode list && !list.isEmpty()) {
       for (int i = 0; i < list.size(); i++) {
         put(taps, role + "." + i, list.get(i));
       }
@@ -65,7 +65,12 @@ final class Wiring {
   }
 
   private static boolean isByNetwork(JsonNode on) {
-    return on.has(STUDENT) || on.has(TEACHER);
+    boolean byNetwork = on.has(STUDENT) || on.has(TEACHER);
+    if (byNetwork && on.size() > (on.has(STUDENT) ? 1 : 0) + (on.has(TEACHER) ? 1 : 0)) {
+      throw new IllegalArgumentException(
+          "names a network and a role side by side, expected networks alone or roles alone");
+    }
+    return byNetwork;
   }
 
   /** Leaves out the roles that the other network alone has. */

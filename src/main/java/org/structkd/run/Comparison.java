@@ -66,6 +66,7 @@ public final class Comparison implements RunWork {
     LoadedRecipe recipe = LoadedRecipe.of(source.load(), context.device());
     loaded.add(recipe);
     String name = recipe.recipe().name();
+    requireSameMetric(loaded.get(0), recipe);
     Optional<Condition> distilled = recipe.distilled(name);
     Optional<Condition> without = recipe.alone(Condition.ALONE);
     Contestant baseline = null;
@@ -91,6 +92,17 @@ public final class Comparison implements RunWork {
     contestants.add(
         Contestant.of(
             name, source, baseline, Search.grid(settings.search(), recipe.recipe(), path -> true)));
+  }
+
+  /** One table has the numbers of one metric. */
+  private static void requireSameMetric(LoadedRecipe first, LoadedRecipe other) {
+    String one = first.last().metric().leading();
+    String another = other.last().metric().leading();
+    if (!one.equals(another)) {
+      throw RunException.refused(
+          "%s is judged by %s, but %s by %s: recipes of one metric can be compared"
+              .formatted(first.recipe().name(), one, other.recipe().name(), another));
+    }
   }
 
   /** Every path must be one of some recipe. */

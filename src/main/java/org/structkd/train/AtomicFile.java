@@ -7,6 +7,7 @@ import java.io.OutputStream;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -87,6 +88,9 @@ public final class AtomicFile {
   public static String reason(IOException error) {
     if (error instanceof NoSuchFileException) {
       return "its folder does not exist";
+    }
+    if (error instanceof FileAlreadyExistsException) {
+      return "there is a file of this name";
     }
     if (error instanceof AccessDeniedException) {
       return "access denied";

@@ -36,6 +36,12 @@ public final class MetricsCsv {
   /** Steps between rows. */
   private static final int EVERY = 10;
 
+  /** Before those of the terms. */
+  private static final List<String> COLUMNS = List.of("training", "step", "learning_rate", "total");
+
+  /** What the last column's name begins with. */
+  private static final String VALIDATION = "validation_";
+
   /**
    * A row as it is read back; what a row does not have is NaN.
    *
@@ -55,7 +61,24 @@ public final class MetricsCsv {
     this.number = number;
     requireCell("number", number);
     this.terms = List.copyOf(terms);
-    terms.forEach(term -> requireCell("term", term));
+    terms.forEach(MetricsCsv::requireTerm);
+  }
+
+  /**
+   * Checks that a term can have a column of its name.
+   *
+   * @param name of the term
+   * @throws IllegalArgumentException if it is empty, has a comma, quote or line end, or is the name
+   *     of another column
+   */
+  public static void requireTerm(String name) {
+    requireCell("term", name);
+    if (COLUMNS.contains(name) || name.startsWith(VALIDATION)) {
+      throw new IllegalArgumentException(
+          "a term is called \""
+              + name
+              + "\", as another column of the log is: call it otherwise");
+    }
   }
 
   /**
@@ -92,7 +115,7 @@ public final class MetricsCsv {
   }
 
   private String header() {
-    return "training,step,learning_rate,total," + String.join(",", terms) + ",validation_" + number;
+    return String.join(",", COLUMNS) + "," + String.join(",", terms) + "," + VALIDATION + number;
   }
 
   /** A name that is one cell as it is, and so may be compared when rows are cut back. */

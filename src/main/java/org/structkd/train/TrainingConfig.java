@@ -41,26 +41,27 @@ public record TrainingConfig(
     }
     if (!(clipNorm >= 0 && clipNorm < Double.POSITIVE_INFINITY)) { // also refuses NaN
       throw new IllegalArgumentException(
-          "norm to clip at must be greater than 0 and finite, or 0 for none, but is " + clipNorm);
+          "clipNorm is " + clipNorm + ", expected a finite norm, or 0 to clip none");
     }
     if (accumulate < 1 || accumulate > Long.MAX_VALUE / steps) {
       throw new IllegalArgumentException(
-          "batches to accumulate must be 1 or more, and with all steps less than 2^63, but are "
+          "accumulate is "
               + accumulate
-              + " for "
+              + ", expected 1 or more batches, and with "
               + steps
-              + " steps");
+              + " steps less than 2^63 in all");
     }
     if (!(ema >= 0 && ema < 1)) {
       throw new IllegalArgumentException(
-          "share of the average must be at least 0 (no average) and less than 1 but is " + ema);
+          "ema is " + ema + ", expected less than 1, or 0 for no average");
     }
-    if (evaluateEvery < 0 || checkpointEvery < 0) {
-      throw new IllegalArgumentException(
-          "steps between evaluations and between checkpoints must be 0 or more but are "
-              + evaluateEvery
-              + " and "
-              + checkpointEvery);
+    requireInterval("evaluateEvery", evaluateEvery);
+    requireInterval("checkpointEvery", checkpointEvery);
+  }
+
+  private static void requireInterval(String name, long steps) {
+    if (steps < 0) {
+      throw new IllegalArgumentException(name + " is " + steps + ", expected 0 or more steps");
     }
   }
 

@@ -94,6 +94,14 @@ class CompareTest {
   }
 
   @Test
+  void recipesOfDifferentMetricsAreRefused() {
+    Cli cli = Cli.run("compare", "kd", "ratings", "--out=" + temp.resolve("run"));
+    assertEquals(2, cli.status(), cli.out());
+    assertTrue(cli.err().contains("kd is judged by miou, but ratings by rmse"), cli.err());
+    assertFalse(Files.exists(temp.resolve("run")), "a folder was made");
+  }
+
+  @Test
   void recipesOfOneNameAreRefused() {
     Cli cli = compare(temp.resolve("run"), "kd", "kd");
     assertEquals(2, cli.status());

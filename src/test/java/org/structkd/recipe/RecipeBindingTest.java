@@ -91,5 +91,26 @@ class RecipeBindingTest {
         "it:1: layers.top is \"x\", expected a whole number",
         refused("{layers: {top: x}, is_open: true}"));
     assertEquals("it:1: shapes is 5, expected a list", refused("{shapes: 5, is_open: true}"));
+    assertEquals(
+        "it:1: shapes.0 is \"circle\", expected a map with the kind circle, square",
+        refused("{shapes: [circle], is_open: true}"));
+    assertEquals(
+        "it:1: is_open is \"a\\nb\", expected true or false", refused("is_open: \"a\\nb\""));
+  }
+
+  @Test
+  void noNumberIsInfinite() {
+    for (String number : List.of(".nan", "-.inf", "1e999", "1e999999999")) {
+      assertEquals(
+          "it:1: layers.top is " + number + ", expected a finite number",
+          refused("{layers: {top: " + number + "}, is_open: true}"));
+    }
+  }
+
+  @Test
+  void whatIsEmptyIsNotGiven() {
+    assertEquals(
+        new Drawing(List.of(), Map.of(), true), read("shapes:\nlayers: {top: }\nis_open: true"));
+    assertEquals("it:1: is_open is missing, expected true or false", refused("{is_open: }"));
   }
 }

@@ -251,6 +251,16 @@ class RecipesTest {
           losses.pairwise.weight=much          | losses.pairwise.weight is "much", expected a number or a map with the kind constant, rising, falling
           losses.pairwise.weight=-1            | losses.pairwise.weight: weight is -1.0, expected a finite number of at least 0
           losses.pairwise.resize_teacher=maybe | losses.pairwise.resize_teacher is "maybe", expected true or false
+          train.steps=                         | train.steps is missing, expected a whole number
+          train.checkpoint_every=-1            | train.checkpoint_every: checkpointEvery is -1, expected 0 or more steps
+          train.clip_norm=-1                   | train.clip_norm: clipNorm is -1.0, expected a finite norm, or 0 to clip none
+          losses.pairwise.weight=.nan          | losses.pairwise.weight is .nan, expected a finite number
+          losses.pairwise.preset=[cirkd]       | losses.pairwise.preset is [cirkd], expected a text
+          losses.pairwise.on=[]                | losses.pairwise.on: role features is [], expected a tap or a list of them
+          losses.pairwise.on={student: a, features: b} | losses.pairwise.on: names a network and a role side by side, expected networks alone or roles alone
+          losses.total={loss: pairwise, preset: cirkd, weight: 1} | a term is called "total", as another column of the log is: call it otherwise
+          teacher=bundled                      | teacher is "bundled", expected a map with the kind bundled, file, torchscript
+          name="a\\nb"                         | a recipe is called "a\\nb", expected 1 to 64 letters, digits, _ and -, the first a letter or digit
           losses.new={loss: pairwise}          | losses.new.weight is missing, expected a number
           losses.new={loss: pairwise, weight: 1} | losses.new.preset is missing, expected one of cirkd, dinov3_gram_anchoring, skd_cvpr19, skd_released
           losses.supervised=5                  | losses.supervised is 5, expected a map of ignore_index, loss, on, optimizer, preset, resize_teacher, weight
@@ -326,6 +336,7 @@ class RecipesTest {
         "--loss pixelwise=1: the recipe has a term pixelwise: --set losses.pixelwise.weight=..."
             + " changes it",
         refusedLoss("pixelwise=1"));
+    assertTrue(refusedLoss(":cirkd=1").contains("expected ID=WEIGHT"), refusedLoss(":cirkd=1"));
     assertTrue(refusedLoss("pairwze=1").contains("there is no loss \"pairwze\""));
   }
 

@@ -126,6 +126,14 @@ class MetricsCsvTest {
     assertTrue(error.getMessage().contains("training is \"" + name + "\""), error.getMessage());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"step", "total", "validation_miou"})
+  void aTermWithTheNameOfAnotherColumnIsRefused(String name) {
+    IllegalArgumentException error =
+        assertThrows(IllegalArgumentException.class, () -> MetricsCsv.requireTerm(name));
+    assertTrue(error.getMessage().contains("\"" + name + "\""), error.getMessage());
+  }
+
   @Test
   void aMissingFolderIsSaidBeforeTraining() {
     IOException error =
