@@ -76,6 +76,10 @@ final class Evaluate implements Callable<Integer> {
     List<Recipe> trainings = options.of(recipe()).load().trainings();
     try (Experiment experiment = Experiment.of(trainings.get(trainings.size() - 1), device)) {
       if (weights == null) {
+        if (experiment.teachers().isEmpty()) {
+          throw RunException.refused(
+              "recipe " + experiment.recipe().name() + " has no teacher: --weights FILE is needed");
+        }
         experiment.teachers().forEach((name, teacher) -> tell(name, experiment, teacher, device));
         return 0;
       }

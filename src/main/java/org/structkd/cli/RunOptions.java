@@ -181,7 +181,7 @@ final class RunOptions {
       return before.withSeeds(
           seed == null ? before.seed() : seed, seeds == null ? before.seeds() : seeds);
     } catch (IllegalArgumentException e) {
-      throw RunException.refused("--seeds: " + e.getMessage());
+      throw RunException.refused("--" + e.getMessage());
     }
   }
 

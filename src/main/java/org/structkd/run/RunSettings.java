@@ -23,6 +23,9 @@ public record RunSettings(
   /** Greatest number of seeds: more tell no more. */
   public static final int MAX_SEEDS = 100;
 
+  /** Those of the search, which begin after the seeds of the run, are numbers, too. */
+  private static final long LAST_SEED = Long.MAX_VALUE - 2 * MAX_SEEDS;
+
   /** Checks the numbers; a file may lack any of them. */
   public RunSettings {
     if (command == null || recipes == null || search == null) {
@@ -30,6 +33,9 @@ public record RunSettings(
     }
     if (seeds < 1 || seeds > MAX_SEEDS) {
       throw new IllegalArgumentException("seeds must be 1 to " + MAX_SEEDS + " but is " + seeds);
+    }
+    if (seed > LAST_SEED) {
+      throw new IllegalArgumentException("seed must be at most " + LAST_SEED + " but is " + seed);
     }
     recipes = List.copyOf(recipes);
   }

@@ -75,9 +75,7 @@ public final class MetricsCsv {
     requireCell("term", name);
     if (COLUMNS.contains(name) || name.startsWith(VALIDATION)) {
       throw new IllegalArgumentException(
-          "a term is called \""
-              + name
-              + "\", as another column of the log is: call it otherwise");
+          "a term is called \"" + name + "\", as another column of the log is: call it otherwise");
     }
   }
 

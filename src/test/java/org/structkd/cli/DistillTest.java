@@ -140,6 +140,7 @@ class DistillTest {
     "--steps, many, many",
     "--seeds, 0, must be 1 to 100",
     "--seeds, some, some",
+    "--seed, 9223372036854775807, seed must be at most",
     "--set, data.batch=0, batch",
     "--set, data.labelled=-1, labelled",
     "--set, student.width=513, 1 to 512",
@@ -225,6 +226,7 @@ class DistillTest {
   void aFolderThatCannotBeWrittenIsNamed() throws IOException {
     Path file = Files.createFile(temp.resolve("file"));
     refused(distill(file.resolve("run")), file.resolve("run").toString(), "cannot be made");
+    refused(distill(file), file + " cannot be made", "there is a file of this name");
   }
 
   @Test

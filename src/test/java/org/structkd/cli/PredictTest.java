@@ -98,6 +98,11 @@ class PredictTest {
     refused(Cli.run((Object[]) arguments), weights.toString());
   }
 
+  @Test
+  void aRecipeWithoutATeacherNeedsWeights() {
+    refused(Cli.run("evaluate", "--recipe", "fashion_teacher"), "has no teacher", "--weights");
+  }
+
   /** The band that every training of the bundled teacher's settings reaches. */
   @Test
   void theBundledTeacherIsGood() {
