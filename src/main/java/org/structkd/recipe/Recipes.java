@@ -69,6 +69,40 @@ public final class Recipes {
    * @throws RecipeException if the recipe is missing or makes no sense; says where and why
    */
   public static Recipe load(String nameOrFile, List<String> sets, List<String> losses) {
+    Recipe recipe = bound(nameOrFile, sets, losses);
+    if (!recipe.stages().isEmpty()) {
+      for (String set : sets) {
+        requireEffect("--set " + set, recipe, nameOrFile, without(sets, set), losses);
+      }
+      for (String loss : losses) {
+        requireEffect("--loss " + loss, recipe, nameOrFile, sets, without(losses, loss));
+      }
+    }
+    return recipe;
+  }
+
+  private static List<String> without(List<String> options, String option) {
+    return options.stream().filter(other -> !other.equals(option)).toList();
+  }
+
+  /** Where every stage has its own value, another one above them changes no training. */
+  private static void requireEffect(
+      String option, Recipe with, String nameOrFile, List<String> sets, List<String> losses) {
+    Recipe without;
+    try {
+      without = bound(nameOrFile, sets, losses);
+    } catch (RecipeException e) {
+      return; // it is needed
+    }
+    if (!with.equals(without)
+        && with.name().equals(without.name())
+        && with.trainings().equals(without.trainings())) {
+      throw new RecipeException(
+          option, "has no effect, as each stage has its own: --set stages.0... changes it", null);
+    }
+  }
+
+  private static Recipe bound(String nameOrFile, List<String> sets, List<String> losses) {
     RecipeTree tree = tree(nameOrFile);
     losses.forEach(loss -> add(tree, loss));
     sets.forEach(tree::set);

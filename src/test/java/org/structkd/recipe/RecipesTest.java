@@ -229,6 +229,25 @@ class RecipesTest {
     assertEquals(recipe, read(recipe.toYaml()));
   }
 
+  @Test
+  void whatNoStageTakesIsRefused() throws IOException {
+    String yaml = SMALLEST + "stages: [{name: a, train: {steps: 5}}]\n";
+    assertEquals(9, read(yaml, "stages.0.train.steps=9").trainings().get(0).train().steps());
+    assertEquals("other", read(yaml, "name=other").name());
+    assertEquals(read(yaml), read(yaml, "train.steps=40"), "what it has already");
+    assertEquals(
+        "--set train.steps=9: has no effect, as each stage has its own: --set stages.0... changes"
+            + " it",
+        assertThrows(RecipeException.class, () -> read(yaml, "train.steps=9")).getMessage());
+    String file =
+        file("own.yaml", yaml.replace("name: a,", "name: a, losses: {supervised: {}},")).toString();
+    RecipeException loss =
+        assertThrows(
+            RecipeException.class, () -> Recipes.load(file, List.of(), List.of("pixelwise:kd=1")));
+    assertTrue(
+        loss.getMessage().startsWith("--loss pixelwise:kd=1: has no effect"), loss.toString());
+  }
+
   /** One sentence for each: the option, the path, what was given, what would do. */
   @ParameterizedTest
   @CsvSource(
