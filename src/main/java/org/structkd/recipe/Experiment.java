@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
@@ -41,9 +40,6 @@ import org.structkd.train.Distiller;
 public final class Experiment implements AutoCloseable {
   /** What the only teacher is called. */
   private static final String TEACHER = "teacher";
-
-  /** What the names of parameters that a loss trains begin with, before that of the term. */
-  private static final String PART = "part.";
 
   private final Recipe recipe;
   private final Device device;
@@ -231,22 +227,8 @@ public final class Experiment implements AutoCloseable {
             distiller.withOptimizer(name, term.optimizer());
           }
         });
-    recipe
-        .rateFactors()
-        .forEach(
-            (beginning, factor) -> {
-              if (!isOfAnotherTerm(beginning, terms.keySet())) {
-                distiller.withRateFactor(beginning, factor);
-              }
-            });
+    recipe.rateFactors(recipe.losses().keySet(), terms.keySet()).forEach(distiller::withRateFactor);
     return distiller;
-  }
-
-  /** Whether a name is that of a parameter which a loss trains that is none of these terms. */
-  private boolean isOfAnotherTerm(String parameter, Set<String> terms) {
-    return recipe.losses().keySet().stream()
-        .filter(term -> !terms.contains(term))
-        .anyMatch(term -> parameter.startsWith(PART + term + "."));
   }
 
   /**

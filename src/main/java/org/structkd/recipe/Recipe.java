@@ -68,6 +68,9 @@ public record Recipe(
     }
   }
 
+  /** What the names of parameters that a loss trains begin with, before that of the term. */
+  private static final String PART = "part.";
+
   /** What terms, teachers and stages may be called: options, files and columns have these names. */
   private static final String NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}";
 
@@ -125,6 +128,17 @@ public record Recipe(
     }
   }
 
+  /** The rate factors without those of what the losses of terms train that are not among some. */
+  Map<String, Double> rateFactors(Set<String> terms, Set<String> some) {
+    Map<String, Double> factors = new LinkedHashMap<>(rateFactors);
+    for (String term : terms) {
+      if (!some.contains(term)) {
+        factors.keySet().removeIf(parameter -> parameter.startsWith(PART + term + "."));
+      }
+    }
+    return factors;
+  }
+
   private static <T> Map<String, T> copied(Map<String, T> map) {
     return Collections.unmodifiableMap(new LinkedHashMap<>(map));
   }
@@ -144,6 +158,8 @@ public record Recipe(
     if (stages.isEmpty()) {
       return List.of(this);
     }
+    Set<String> terms = new HashSet<>();
+    stages.forEach(stage -> terms.addAll(stage.losses().keySet()));
     return stages.stream()
         .map(
             stage ->
@@ -157,7 +173,7 @@ public record Recipe(
                     student,
                     stage.losses(),
                     stage.train(),
-                    rateFactors,
+                    rateFactors(terms, stage.losses().keySet()),
                     metric,
                     List.of()))
         .toList();

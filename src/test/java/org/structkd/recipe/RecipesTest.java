@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -227,6 +228,18 @@ class RecipesTest {
     assertEquals(List.of("supervised", "kd"), List.copyOf(second.losses().keySet()));
     assertEquals("sgd", RecordIntrospector.kind(second.train().optimizer().getClass()));
     assertEquals(recipe, read(recipe.toYaml()));
+  }
+
+  @Test
+  void aStageHasTheRateFactorsOfItsOwnTerms() throws IOException {
+    String ab = "{loss: activation_boundary, preset: released, on: features, weight: 1}";
+    List<Recipe> trainings =
+        read(SMALLEST.replace("train:", "  ab: " + ab + "\ntrain:")
+                + "rate_factors: {part.ab.: 2, head.: 3}\n"
+                + "stages: [{name: first}, {name: second, losses: {supervised: {}}}]\n")
+            .trainings();
+    assertEquals(Map.of("part.ab.", 2.0, "head.", 3.0), trainings.get(0).rateFactors());
+    assertEquals(Map.of("head.", 3.0), trainings.get(1).rateFactors());
   }
 
   @Test
