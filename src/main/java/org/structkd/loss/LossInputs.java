@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
-import org.structkd.internal.Words;
+import org.structkd.internal.Named;
 
 /**
  * What a loss gets in one step. The tensors stay the caller's; losses neither close nor change
@@ -47,7 +47,7 @@ public record LossInputs(
    * @throws IllegalArgumentException naming the known roles, if there is none of this name
    */
   public Tensor student(String role) {
-    return named("student", "output", student, role);
+    return Named.in(student, "student", "output", role);
   }
 
   /**
@@ -57,7 +57,7 @@ public record LossInputs(
    * @throws IllegalArgumentException naming the known roles, if there is none of this name
    */
   public Tensor teacher(String role) {
-    return named("teacher", "output", teacher, role);
+    return Named.in(teacher, "teacher", "output", role);
   }
 
   /**
@@ -67,7 +67,7 @@ public record LossInputs(
    * @throws IllegalArgumentException naming the known targets, if there is none of this name
    */
   public Tensor target(String name) {
-    return named("batch", "target", targets, name);
+    return Named.in(targets, "batch", "target", name);
   }
 
   /**
@@ -77,16 +77,6 @@ public record LossInputs(
    * @throws IllegalArgumentException naming the known inputs, if there is none of this name
    */
   public Tensor input(String name) {
-    return named("batch", "input", inputs, name);
-  }
-
-  private static Tensor named(String owner, String kind, Map<String, Tensor> known, String name) {
-    Tensor tensor = known.get(name);
-    if (tensor == null) {
-      throw new IllegalArgumentException(
-          "%s has no %s \"%s\", it has: %s"
-              .formatted(owner, kind, name, Words.listNearest(name, known.keySet())));
-    }
-    return tensor;
+    return Named.in(inputs, "batch", "input", name);
   }
 }

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Scalar;
@@ -14,7 +13,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
-import org.structkd.internal.NativeCall;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -239,15 +237,6 @@ public final class MatrixFactorization implements TrainableNetwork {
   @Override
   public Module module() {
     return factors.get().module;
-  }
-
-  @Override
-  public void to(Device device) {
-    NativeCall.of(
-        () -> {
-          module().to(device, false);
-          return device;
-        });
   }
 
   @Override

@@ -7,7 +7,6 @@ import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.Conv2dImpl;
-import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
@@ -18,7 +17,6 @@ import org.structkd.data.DataFileException;
 import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
 import org.structkd.internal.Named;
-import org.structkd.internal.NativeCall;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
@@ -175,15 +173,6 @@ public final class SegmentationNet implements TrainableNetwork {
   @Override
   public Module module() {
     return layout.get().module;
-  }
-
-  @Override
-  public void to(Device device) {
-    NativeCall.of(
-        () -> {
-          module().to(device, false);
-          return device;
-        });
   }
 
   @Override

@@ -1,10 +1,12 @@
 package org.structkd.model;
 
 import java.util.Map;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.ModuleModes;
+import org.structkd.internal.NativeCall;
 
 /** A network that can be a student. */
 public interface TrainableNetwork extends TappedNetwork {
@@ -50,6 +52,12 @@ public interface TrainableNetwork extends TappedNetwork {
     properties.forEach(file::property);
     StateDict.save(module(), file);
     return file.build("memory");
+  }
+
+  /** {@inheritDoc} Those of {@link #module}. */
+  @Override
+  default void to(Device device) {
+    NativeCall.run(() -> module().to(device, false));
   }
 
   /** {@return a digest of all parameters and buffers as they are now} */
