@@ -1,6 +1,7 @@
 package org.structkd.internal;
 
 import java.util.Collection;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeSet;
 
@@ -53,5 +54,13 @@ public final class Words {
       }
     }
     return row[to.length()];
+  }
+
+  /**
+   * {@return a name of Java as options and files spell it: "skd_cvpr19" of "skdCvpr19", and "adamw"
+   * of "AdamW", as one capital alone begins no word}
+   */
+  public static String snakeCase(String camelCase) {
+    return camelCase.replaceAll("(?<=[a-z0-9])([A-Z][a-z])", "_$1").toLowerCase(Locale.ROOT);
   }
 }

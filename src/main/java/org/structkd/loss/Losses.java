@@ -128,14 +128,10 @@ public final class Losses {
           .filter(method -> method.getParameterCount() == 0 && method.getReturnType() == type)
           .collect(
               Collectors.toMap(
-                  method -> snakeCase(method.getName()),
+                  method -> Words.snakeCase(method.getName()),
                   method -> method,
                   (one, other) -> one,
                   TreeMap::new));
-    }
-
-    private static String snakeCase(String camelCase) {
-      return camelCase.replaceAll("(?<=.)(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
     }
   }
 }

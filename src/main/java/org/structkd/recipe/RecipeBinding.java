@@ -33,9 +33,9 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Words;
 
 /**
  * Makes records of values and values of records, whatever the records are: the components of a
@@ -228,6 +228,6 @@ final class RecipeBinding {
 
   /** The key of a component, or the kind of a record: camel case in snake_case. */
   static String key(String camelCase) {
-    return camelCase.replaceAll("(?<=[a-z0-9])([A-Z][a-z])", "_$1").toLowerCase(Locale.ROOT);
+    return Words.snakeCase(camelCase);
   }
 }

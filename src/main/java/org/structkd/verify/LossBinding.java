@@ -4,12 +4,12 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Words;
 import org.structkd.loss.Loss;
 import org.structkd.loss.Losses;
 import org.structkd.loss.Pooling;
@@ -84,7 +84,7 @@ final class LossBinding {
     if (value instanceof Pooling pooling) {
       return pooling(pooling, options);
     }
-    String key = component.getName().replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
+    String key = Words.snakeCase(component.getName());
     if (value == null && !options.has(key)) {
       return null;
     }
