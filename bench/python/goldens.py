@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import operators as our
 
-FILES = ("golden.json", "variants.json")
+FOLDER = our.ROOT / "src/test/resources/golden"
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 PIXELWISE = {
@@ -29,8 +29,8 @@ COMPARISON = {"F1": "group_divergence", "F2": "row_divergence", "F3": "descripto
 
 def check(device):
     """Each case that an operator alone can compute, in f64 and f32."""
-    for file in FILES:
-        cases = json.loads((our.ROOT / "src/test/resources/golden" / file).read_text())["cases"]
+    for file in (FOLDER / "golden.json", *sorted(FOLDER.glob("variants/*.json"))):
+        cases = json.loads(file.read_text())["cases"]
         for case in cases:
             loss = LOSSES.get(case["op"])
             if loss is None or case["options"].get("stage") == "full":

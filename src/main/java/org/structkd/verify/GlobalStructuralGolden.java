@@ -2,6 +2,8 @@ package org.structkd.verify;
 
 import java.util.Arrays;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
@@ -51,7 +53,15 @@ final class GlobalStructuralGolden {
               permutation((int) rows.size(1)).to(rows.device(), ScalarType.Int),
               0);
         };
-    return new LossCase(golden, ofRows, Map.of("rows", student), Map.of("rows", teacher), Map.of());
+    return new LossCase(
+        golden,
+        ofRows,
+        Map.of("rows", student),
+        Map.of("rows", teacher),
+        Set.of(),
+        Set.of(),
+        OptionalLong.empty(),
+        0);
   }
 
   private static Tensor rows(Tensor perClass) {

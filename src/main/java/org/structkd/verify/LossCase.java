@@ -3,8 +3,9 @@ package org.structkd.verify;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
+import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.Loss;
@@ -20,15 +21,23 @@ import org.structkd.loss.TrainedPart;
  * @param loss with the options of the case
  * @param student names of inputs by the role that they play
  * @param teacher the same of the teacher
- * @param targets names of inputs by the target that they are
+ * @param targets the batch's targets that it reads; labels are the input L where they are a map,
+ *     and y where they are a class for each image, others have their own name
+ * @param batch the batch's inputs that it reads, by their own name
+ * @param ignoreIndex the label of positions that take no part
+ * @param step of the training
  */
 record LossCase(
     GoldenCase golden,
     Loss loss,
     Map<String, String> student,
     Map<String, String> teacher,
-    Map<String, String> targets)
+    Set<String> targets,
+    Set<String> batch,
+    OptionalLong ignoreIndex,
+    long step)
     implements GoldenOp.Computation {
+  private static final String IGNORE_INDEX = "ignore_index";
 
   /** A case of a loss of the list. */
   static LossCase of(GoldenCase golden, Losses.Entry entry) {
@@ -37,9 +46,9 @@ record LossCase(
     String teacher = options.value("teacher", String.class, "T");
     Loss bound =
         LossBinding.loss(
-            entry, options, loss -> wired(golden, loss, student, teacher).trainsPart());
+            entry, options, loss -> wired(golden, loss, student, teacher, options).trainsPart());
+    LossCase wired = wired(golden, bound, student, teacher, options);
     options.requireAllRead();
-    LossCase wired = wired(golden, bound, student, teacher);
     if (wired.trainsPart()) {
       throw new GoldenOp.SkippedException(
           "the loss trains a part of its own, whose weights are not in golden files");
@@ -47,34 +56,48 @@ record LossCase(
     return wired;
   }
 
-  private static LossCase wired(GoldenCase golden, Loss loss, String student, String teacher) {
+  private static LossCase wired(
+      GoldenCase golden, Loss loss, String student, String teacher, GoldenOptions options) {
     Needs needs = loss.needs();
-    if (!needs.inputs().isEmpty() || needs.student().size() > 1 || needs.teacher().size() > 1) {
-      throw new GoldenOp.SkippedException(
-          "the loss takes inputs of the networks, or several outputs of one, which golden files do"
-              + " not hold");
-    }
     GoldenValue inputs = golden.json().get("inputs");
-    // Labels are L where they are a map, and y where they are a class for each image.
-    String labels = inputs.has("y") ? "y" : "L";
+    if (!inputs.members().containsAll(needs.inputs())) {
+      throw new GoldenOp.SkippedException(
+          "the loss takes inputs of the networks, which the case does not hold: " + needs.inputs());
+    }
+    OptionalLong ignoreIndex =
+        needs.masks() && options.has(IGNORE_INDEX)
+            ? OptionalLong.of(options.value(IGNORE_INDEX, long.class, null))
+            : OptionalLong.empty();
+    Set<String> targets = new TreeSet<>(needs.targets());
+    if (ignoreIndex.isPresent()) {
+      targets.add(LossInputs.LABELS);
+    }
     return new LossCase(
         golden,
         loss,
         names(needs.student(), student, inputs),
         names(needs.teacher(), teacher, inputs),
-        needs.targets().stream().collect(Collectors.toMap(name -> name, name -> labels)));
+        targets,
+        needs.inputs(),
+        ignoreIndex,
+        options.value("step", long.class, 0L));
   }
 
-  /** Input S of a role; of a role of several layers, S0, S1 ... */
+  /**
+   * The input of each role: S where there is one role, else S.ROLE; of a role of several layers S0,
+   * S1 ... or S.ROLE.0, S.ROLE.1 ...
+   */
   private static Map<String, String> names(
-      List<Needs.Role> roles, String name, GoldenValue inputs) {
+      List<Needs.Role> roles, String network, GoldenValue inputs) {
     Map<String, String> names = new TreeMap<>();
     for (Needs.Role role : roles) {
-      for (int layer = 0; role.several() && inputs.has(name + layer); layer++) {
-        names.put(role.name() + "." + layer, name + layer);
-      }
-      if (names.isEmpty()) {
+      String name = roles.size() == 1 ? network : network + "." + role.name();
+      String layers = roles.size() == 1 ? network : name + ".";
+      if (!role.several()) {
         names.put(role.name(), name);
+      }
+      for (int layer = 0; role.several() && (layer == 0 || inputs.has(layers + layer)); layer++) {
+        names.put(role.name() + "." + layer, layers + layer);
       }
     }
     return names;
@@ -94,13 +117,30 @@ record LossCase(
     student.forEach((role, name) -> leaves.put(role, map(name, placement).requires_grad_()));
     Map<String, Tensor> constants = new TreeMap<>();
     teacher.forEach((role, name) -> constants.put(role, map(name, placement)));
-    Map<String, Tensor> labels = new TreeMap<>();
-    targets.forEach(
-        (target, name) -> {
-          GoldenTensor values = golden.input(name);
-          labels.put(target, placement.table(Tensor.create(values.integers(), values.shape())));
-        });
-    return new LossInputs(leaves, constants, labels, Map.of(), OptionalLong.empty(), 0, null);
+    return new LossInputs(
+        leaves,
+        constants,
+        tensors(targets, placement),
+        tensors(batch, placement),
+        ignoreIndex,
+        step,
+        null);
+  }
+
+  private Map<String, Tensor> tensors(Set<String> wanted, Placement placement) {
+    GoldenValue inputs = golden.json().get("inputs");
+    Map<String, Tensor> tensors = new TreeMap<>();
+    for (String key : wanted) {
+      String name = key.equals(LossInputs.LABELS) ? (inputs.has("y") ? "y" : "L") : key;
+      GoldenTensor values = golden.input(name);
+      boolean whole = !inputs.get(name).json().toString().matches(".*[.abcd].*"); // no formula
+      tensors.put(
+          key,
+          whole
+              ? placement.table(Tensor.create(values.integers(), values.shape()))
+              : map(name, placement));
+    }
+    return tensors;
   }
 
   private Tensor map(String name, Placement placement) {

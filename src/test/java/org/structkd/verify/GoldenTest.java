@@ -3,6 +3,9 @@ package org.structkd.verify;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,8 +22,22 @@ import org.structkd.StructkdException;
 class GoldenTest {
   private static final Path FOLDER = Path.of("src/test/resources/golden");
 
+  private static List<String> files() {
+    try (Stream<Path> variants = Files.list(FOLDER.resolve("variants"))) {
+      return Stream.concat(
+              Stream.of("golden.json"),
+              variants
+                  .map(file -> FOLDER.relativize(file).toString())
+                  .filter(name -> name.endsWith(".json"))
+                  .sorted())
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   static Stream<Arguments> runs() {
-    return Stream.of("golden.json", "variants.json")
+    return files().stream()
         .flatMap(
             file ->
                 Stream.of(Backend.values())
@@ -71,7 +88,7 @@ class GoldenTest {
             List.of(ScalarType.Float),
             Set.of("inter_class_similarity"),
             lines::add)
-        .run(GoldenFile.read(FOLDER.resolve("variants.json")));
+        .run(GoldenFile.read(FOLDER.resolve("variants/inter_class_similarity.json")));
     for (String line : lines) {
       if (!line.startsWith("SKIP")) {
         assertEquals(

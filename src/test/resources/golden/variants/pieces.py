@@ -1,0 +1,59 @@
+"""What the restated losses share.
+
+Every loss is written for complex numbers, so that the exact derivative by x_i is Im loss(x + 1e-30 i e_i) / 1e-30: no
+second formula, and no rounding of differences. Decisions, such as where a maximum lies, look at the real part.
+"""
+import numpy as np
+
+STEP = 1e-30
+
+
+def formula(shape, seed):
+    """An input that the case describes by four numbers: x[i] = a sin(b i + c) + d."""
+    return dict(shape=list(shape), a=1.0 + seed % 3, b=0.37 + 0.11 * seed, c=0.2 * seed, d=0.1)
+
+
+def array(described):
+    if isinstance(described, list):
+        return np.array(described)
+    index = np.arange(np.prod(described["shape"]))
+    x = described["a"] * np.sin(described["b"] * index + described["c"]) + described["d"]
+    return x.reshape(described["shape"])
+
+
+def case(name, loss, inputs, options=None, large=False, **others):
+    """A case with value and gradients.
+
+    `loss` is called with the arrays of `inputs`, in their order, and with `options` by name. Its gradients are those by
+    inputs whose name begins with S. Of large ones the case keeps sums and the first values.
+    """
+    options = options or {}
+    arrays = {key: array(value) for key, value in inputs.items()}
+    learned = [key for key in arrays if key.startswith("S")]
+    arrays.update({key: arrays[key].astype(complex) for key in learned})
+    stored = {"loss": float(np.real(loss(*arrays.values(), **options)))}
+    gradients = {key: gradient(loss, arrays, key, options, large) for key in learned}
+    return dict(name=name, options=options, inputs=inputs, out_f64=stored, grad=gradients, **others)
+
+
+def gradient(loss, arrays, key, options, large):
+    grad = np.zeros(arrays[key].size)
+    for i in range(grad.size):
+        moved = arrays[key].copy()
+        moved.flat[i] += STEP * 1j
+        grad[i] = np.imag(loss(*(arrays | {key: moved}).values(), **options)) / STEP
+    stored = {"shape": list(arrays[key].shape)}
+    if large:
+        stored.update(sum=grad.sum(), abs_sum=np.abs(grad).sum(), first=list(grad[:8]))
+    else:
+        stored["values"] = list(grad)
+    return stored
+
+
+def log_softmax(z, axis):
+    shifted = z - np.max(z.real, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def length(x, axis):
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=True))
