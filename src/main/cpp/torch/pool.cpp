@@ -2,6 +2,7 @@
 #include "torch/pool.h"
 
 #include <ATen/Functions.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <map>
@@ -61,6 +62,7 @@ class Pool {
     for (const auto& block : idle_) std::free(block.second);
     idle_.clear();
     idle_bytes_ = 0;
+    malloc_trim(0);  // glibc keeps what it got by brk: blocks up to 32 MB, once one was freed
   }
 
   size_t idle_bytes() {

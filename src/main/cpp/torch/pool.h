@@ -23,7 +23,7 @@ constexpr size_t kMaxIdleBytes = size_t(256) << 20;
 // it dies. Thread-safe.
 at::Tensor pooled_empty(at::IntArrayRef sizes, at::ScalarType dtype);
 
-// Frees all idle blocks.
+// Frees all idle blocks, and gives what malloc holds free back to the system.
 STRUCTKD_API void release_pool();
 
 // Bytes that are idle now, and kMaxIdleBytes.
