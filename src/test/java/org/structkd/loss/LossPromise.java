@@ -51,10 +51,15 @@ enum LossPromise {
   LEAVES_NO_NATIVE_OBJECT(LossPromise::leavesNoNativeObject),
   GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE(LossPromise::givesItsValueToTheCallersScope),
   SHOWS_NAN(LossPromise::showsNan),
+  TRAINS_BY_ITSELF(TrainedAlone::check),
   REFUSES_BAD_INPUT_BY_A_SENTENCE(RefusedInputs::check);
 
   /** Presets whose gradient is none of their value: SKD's code takes lengths as constants. */
   private static final Set<String> DETACHED = Set.of("pairwise skd_released");
+
+  /** An emulated GPU is too slow for hundreds of steps. */
+  private static final boolean EMULATED =
+      System.getProperty("structkd.cuda", "").equals("emulated");
 
   private static final int VOID = 255;
   private static final ScalarType[] TYPES = {
@@ -75,6 +80,7 @@ enum LossPromise {
       case KEEPS_SMALL_GRADIENTS_FOR_A_LOSS_SCALE -> loss.kernel();
       case HAS_THE_DERIVATIVE_AS_ITS_GRADIENT ->
           !DETACHED.contains(loss.id() + " " + loss.preset());
+      case TRAINS_BY_ITSELF -> loss.backend().isEmpty() && !EMULATED && !loss.hasOpponent();
       case TAKES_TOKENS_FOR_MAPS ->
           needs.student().stream().allMatch(role -> role.ranks().containsAll(Set.of(3, 4)));
       case LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL ->

@@ -55,6 +55,7 @@ record PlantedLoss(Fault fault) implements MapLoss {
     LEAKS(LossPromise.LEAVES_NO_NATIVE_OBJECT),
     VALUE_IN_NO_SCOPE(LossPromise.GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE),
     HIDES_NAN(LossPromise.SHOWS_NAN),
+    IS_NEARLY_FLAT(LossPromise.TRAINS_BY_ITSELF),
     CHECKS_NOTHING(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE),
     NAMES_ANOTHER_LOSS(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE);
 
@@ -169,6 +170,7 @@ record PlantedLoss(Fault fault) implements MapLoss {
         Tensor change = student.sub(student.detach());
         yield value.detach().add(gradient.mul(change).to(value.scalar_type()).sum());
       }
+      case IS_NEARLY_FLAT -> value.mul(new Scalar(-20)).exp().neg().add(new Scalar(1));
       case WRONG_SIGN -> value.detach().mul(new Scalar(2)).sub(value);
       case FLOAT_FOR_DOUBLE -> value.to(ScalarType.Float);
       case COUNTS_TOKENS_TWICE -> student.dim() == 3 ? value.mul(new Scalar(2)) : value;

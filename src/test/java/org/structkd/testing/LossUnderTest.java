@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
@@ -115,9 +116,18 @@ public record LossUnderTest(
 
   /** {@return whether it trains layers, which LibTorch computes} */
   public boolean hasLayers() {
-    Optional<TrainedPart> part = loss.trainedPart(inputs(), 7);
-    part.ifPresent(TrainedPart::close);
-    return part.isPresent();
+    return ofPart(part -> true);
+  }
+
+  /** {@return whether it learns against a part of its own, which then moves where it falls to} */
+  public boolean hasOpponent() {
+    return ofPart(part -> part instanceof TrainedPart.Opponent);
+  }
+
+  private boolean ofPart(Predicate<TrainedPart> condition) {
+    try (TrainedPart part = loss.trainedPart(inputs(), 7).orElse(null)) {
+      return part != null && condition.test(part);
+    }
   }
 
   /** {@return the loss} */
