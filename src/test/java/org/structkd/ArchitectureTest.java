@@ -45,13 +45,16 @@ class ArchitectureTest {
           Map.entry("model", "model|data|internal|"),
           Map.entry("metric", "metric|model|data|internal|"),
           Map.entry("optim", "optim|model|internal|"),
-          Map.entry("train", "train|optim|metric|data|model|objective|loss|internal|"),
-          Map.entry("recipe", "recipe|train|optim|metric|data|model|objective|loss|internal|"),
-          Map.entry("run", "run|recipe|train|optim|metric|data|model|objective|loss|internal|"),
+          Map.entry("compress", "compress|model|internal|"),
+          Map.entry("train", "train|compress|optim|metric|data|model|objective|loss|internal|"),
+          Map.entry(
+              "recipe", "recipe|train|compress|optim|metric|data|model|objective|loss|internal|"),
+          Map.entry(
+              "run", "run|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"),
           Map.entry("verify", "verify|objective|loss|internal|"),
           Map.entry(
               "cli",
-              "cli|verify|run|recipe|train|optim|metric|data|model|objective|loss|internal|"));
+              "cli|verify|run|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"));
 
   /** Libraries that only some packages may import: regular expressions of both. */
   private static final Map<String, String> LIBRARIES =

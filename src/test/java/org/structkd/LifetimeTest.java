@@ -30,6 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.compress.Pruning;
+import org.structkd.compress.PruningMasks;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
@@ -334,6 +336,13 @@ class LifetimeTest {
               optimized.net.forward(images()).get("logits").square().mean().backward();
               optimized.optimizer.step(0);
               return new double[] {optimized.optimizer.parameters().size()};
+            }),
+        owner(
+            PruningMasks.class,
+            () -> new PruningMasks(new Pruning.Magnitude(0.5, 0, 1), net().module()),
+            masks -> {
+              masks.after(1);
+              return new double[] {masks.sparsity()};
             }),
         owner(
             WeightAverage.class,

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.structkd.compress.PruningMasks;
 import org.structkd.internal.ModuleModes;
 import org.structkd.loss.TrainedPart;
 import org.structkd.metric.Evaluation;
@@ -30,12 +31,14 @@ final class Players implements AutoCloseable {
   private static final String PART = "part.";
   private static final String OPTIMIZER = "optimizer.";
   private static final String AVERAGE = "average.";
+  private static final String MASK = "mask.";
 
   private final TrainableNetwork student;
   private final Map<String, TrainedPart> parts;
   private final RunningOptimizer optimizer;
   private final Map<String, RunningOptimizer> opponents = new LinkedHashMap<>();
   private final @Nullable WeightAverage average;
+  private final @Nullable PruningMasks masks;
 
   /**
    * Players before the first step.
@@ -77,6 +80,7 @@ final class Players implements AutoCloseable {
     }
     optimizer = new RunningOptimizer(config.optimizer(), together, rateFactors);
     average = config.ema() == 0 ? null : new WeightAverage(student.module(), config.ema());
+    masks = config.pruning() == null ? null : new PruningMasks(config.pruning(), student.module());
   }
 
   TrainableNetwork student() {
@@ -155,8 +159,11 @@ final class Players implements AutoCloseable {
     modules().values().forEach(module -> module.zero_grad(true));
   }
 
-  /** Takes the student's weights into their average after a step, if there is one. */
-  void average(long step) {
+  /** Prunes the student after a step, and takes its weights into their average. */
+  void afterStep(long step) {
+    if (masks != null) {
+      masks.after(step + 1);
+    }
     if (average != null) {
       average.update(step);
     }
@@ -174,6 +181,7 @@ final class Players implements AutoCloseable {
       return;
     }
     try (WeightAverage.Applied meanwhile = average.applied()) {
+      prune();
       scored.accept(evaluation.of(student, where));
     }
   }
@@ -182,6 +190,14 @@ final class Players implements AutoCloseable {
   void finish() {
     if (average != null) {
       average.apply();
+      prune();
+    }
+  }
+
+  /** An average remembers weights from before they were pruned. */
+  private void prune() {
+    if (masks != null) {
+      masks.apply();
     }
   }
 
@@ -195,6 +211,9 @@ final class Players implements AutoCloseable {
     opponents.values().forEach(opponent -> opponent.save(OPTIMIZER, file));
     if (average != null) {
       average.save(AVERAGE, file);
+    }
+    if (masks != null) {
+      masks.save(MASK, file);
     }
   }
 
@@ -215,6 +234,9 @@ final class Players implements AutoCloseable {
     if (average != null) {
       average.requireFit(AVERAGE, file);
     }
+    if (masks != null) {
+      masks.requireFit(MASK, file);
+    }
     for (Map.Entry<String, Module> entry : modules().entrySet()) {
       StateDict.restore(entry.getValue(), prefix(entry.getKey()), file);
     }
@@ -225,6 +247,9 @@ final class Players implements AutoCloseable {
     if (average != null) {
       average.restore(AVERAGE, file);
     }
+    if (masks != null) {
+      masks.restore(MASK, file);
+    }
   }
 
   @Override
@@ -234,6 +259,9 @@ final class Players implements AutoCloseable {
     parts.values().forEach(TrainedPart::close);
     if (average != null) {
       average.close();
+    }
+    if (masks != null) {
+      masks.close();
     }
   }
 }

@@ -1,6 +1,8 @@
 package org.structkd.train;
 
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.structkd.compress.Pruning;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
@@ -22,6 +24,7 @@ import org.structkd.optim.Schedule;
  *     Distiller#withEvaluation}
  * @param checkpointEvery steps between checkpoints; 0 for none but the last. Goes with {@link
  *     Distiller#withCheckpoint}
+ * @param pruning which of the student's weights are set to 0 on the way; null: none
  */
 public record TrainingConfig(
     long steps,
@@ -31,7 +34,8 @@ public record TrainingConfig(
     int accumulate,
     double ema,
     long evaluateEvery,
-    long checkpointEvery) {
+    long checkpointEvery,
+    @Nullable Pruning pruning) {
   /** Checks the numbers. */
   public TrainingConfig {
     Objects.requireNonNull(optimizer, "optimizer");
@@ -57,6 +61,35 @@ public record TrainingConfig(
     }
     requireInterval("evaluateEvery", evaluateEvery);
     requireInterval("checkpointEvery", checkpointEvery);
+    if (pruning instanceof Pruning.Magnitude gradual && gradual.end() > steps) {
+      throw new IllegalArgumentException(
+          "pruning ends after "
+              + gradual.end()
+              + " steps, expected at most those of the training, "
+              + steps);
+    }
+  }
+
+  /** A training without pruning. */
+  public TrainingConfig(
+      long steps,
+      Optimizer optimizer,
+      Schedule schedule,
+      double clipNorm,
+      int accumulate,
+      double ema,
+      long evaluateEvery,
+      long checkpointEvery) {
+    this(
+        steps,
+        optimizer,
+        schedule,
+        clipNorm,
+        accumulate,
+        ema,
+        evaluateEvery,
+        checkpointEvery,
+        null);
   }
 
   private static void requireInterval(String name, long steps) {
@@ -72,49 +105,87 @@ public record TrainingConfig(
    * @param rate of the first step
    */
   public static TrainingConfig of(long steps, double rate) {
-    return new TrainingConfig(steps, new Adam(rate), Schedule.poly(), 0, 1, 0, 0, 0);
+    return new TrainingConfig(steps, new Adam(rate), Schedule.poly(), 0, 1, 0, 0, 0, null);
   }
 
   /** {@return the same with another optimizer} */
   public TrainingConfig withOptimizer(Optimizer other) {
     return new TrainingConfig(
-        steps, other, schedule, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery);
+        steps, other, schedule, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery, pruning);
   }
 
   /** {@return the same with another schedule} */
   public TrainingConfig withSchedule(Schedule other) {
     return new TrainingConfig(
-        steps, optimizer, other, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery);
+        steps,
+        optimizer,
+        other,
+        clipNorm,
+        accumulate,
+        ema,
+        evaluateEvery,
+        checkpointEvery,
+        pruning);
   }
 
   /** {@return the same with gradients clipped at a norm} */
   public TrainingConfig withClipNorm(double norm) {
     return new TrainingConfig(
-        steps, optimizer, schedule, norm, accumulate, ema, evaluateEvery, checkpointEvery);
+        steps, optimizer, schedule, norm, accumulate, ema, evaluateEvery, checkpointEvery, pruning);
   }
 
   /** {@return the same with several batches for each step} */
   public TrainingConfig withAccumulate(int batches) {
     return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, batches, ema, evaluateEvery, checkpointEvery);
+        steps,
+        optimizer,
+        schedule,
+        clipNorm,
+        batches,
+        ema,
+        evaluateEvery,
+        checkpointEvery,
+        pruning);
   }
 
   /** {@return the same with an average of the weights} */
   public TrainingConfig withEma(double share) {
     return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, accumulate, share, evaluateEvery, checkpointEvery);
+        steps,
+        optimizer,
+        schedule,
+        clipNorm,
+        accumulate,
+        share,
+        evaluateEvery,
+        checkpointEvery,
+        pruning);
   }
 
   /** {@return the same with an evaluation after every so many steps} */
   public TrainingConfig withEvaluateEvery(long interval) {
     return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, accumulate, ema, interval, checkpointEvery);
+        steps, optimizer, schedule, clipNorm, accumulate, ema, interval, checkpointEvery, pruning);
   }
 
   /** {@return the same with a checkpoint after every so many steps} */
   public TrainingConfig withCheckpointEvery(long interval) {
     return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, accumulate, ema, evaluateEvery, interval);
+        steps, optimizer, schedule, clipNorm, accumulate, ema, evaluateEvery, interval, pruning);
+  }
+
+  /** {@return the same with pruning} */
+  public TrainingConfig withPruning(Pruning other) {
+    return new TrainingConfig(
+        steps,
+        optimizer,
+        schedule,
+        clipNorm,
+        accumulate,
+        ema,
+        evaluateEvery,
+        checkpointEvery,
+        other);
   }
 
   /** The rate of the student's optimizer at a step. */

@@ -57,6 +57,7 @@ final class TrainingIdentity {
     fixed.put("clip norm", Double.toString(config.clipNorm()));
     fixed.put("accumulate", Integer.toString(config.accumulate()));
     fixed.put("average", Double.toString(config.ema()));
+    fixed.put("pruning", String.valueOf(config.pruning()));
     fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
   }

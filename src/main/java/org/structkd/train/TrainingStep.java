@@ -182,7 +182,7 @@ final class TrainingStep {
     } else {
       moveForTheFirstTime(loss);
     }
-    players.average(step);
+    players.afterStep(step);
     torn = false;
   }
 

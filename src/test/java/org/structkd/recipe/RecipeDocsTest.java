@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.structkd.compress.Pruning;
 import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
 import org.structkd.train.TrainingConfig;
@@ -29,11 +30,12 @@ class RecipeDocsTest {
           "metric", MetricSettings.class,
           "optimizer", Optimizer.class,
           "schedule", Schedule.class,
+          "pruning", Pruning.class,
           "weight", WeightSettings.class);
 
   /** Any values of keys that shorter constructors need. */
   private static final String NEEDED =
-      "{rate: 1, momentum: 0.5, weight: 1, every: 1, factor: 0.5, at: [1]}";
+      "{rate: 1, momentum: 0.5, weight: 1, every: 1, factor: 0.5, at: [1], target: 0.5, begin: 0, end: 1}";
 
   static List<String> lines() throws IOException {
     return Files.readAllLines(Path.of("docs/recipes.md"));

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.compress.Pruning;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
@@ -44,6 +45,10 @@ class ContinuationTest {
   private static final int STEPS = 6;
   private static final int KILLED_AFTER = 4;
   private static final FashionScenes SCENES = FashionScenes.bundled();
+
+  private static final Pruning PRUNING =
+      new Pruning.Magnitude(
+          0.5, 1, 5, 0.1, 2, 3, Pruning.Magnitude.Range.NETWORK, List.of("head."));
 
   @TempDir private Path folder;
   private PointerScope scope;
@@ -89,8 +94,11 @@ class ContinuationTest {
             new Option("clipped", config -> config.withClipNorm(0.5)),
             new Option("accumulated", config -> config.withAccumulate(2)),
             new Option("averaged", config -> config.withEma(0.9)),
+            new Option("pruned", config -> config.withPruning(PRUNING)),
             new Option(
-                "all of it", config -> config.withClipNorm(1).withAccumulate(3).withEma(0.5)));
+                "all of it",
+                config ->
+                    config.withClipNorm(1).withAccumulate(3).withEma(0.5).withPruning(PRUNING)));
     List<Arguments> all = new ArrayList<>();
     for (int o = 0; o < optimizers.size(); o++) {
       for (int s = 0; s < schedules.size(); s++) {
