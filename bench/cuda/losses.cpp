@@ -1,23 +1,23 @@
-// bench/cuda/losses.cpp: the list of the losses.
+// bench/cuda/losses.cpp: the losses by their ids.
 #include "losses.h"
 
 #include <map>
 #include <stdexcept>
 
+#include "core/kernel_list.h"
+
 namespace structkd::bench {
 
+#define STRUCTKD_DECLARE_LOSS(kernel, Args) Loss kernel();
+STRUCTKD_KERNELS(STRUCTKD_DECLARE_LOSS)
+
 const Loss& loss_of(const Case& c) {
-  static const std::map<std::string, Loss> losses = {
-      {"pairwise", pairwise()},
-      {"pixelwise", pixelwise()},
-      {"inter_class_similarity", inter_class_similarity()},
-      {"global_structural_sample", global_structural_sample()},
-      {"global_structural", global_structural()},
-  };
+#define STRUCTKD_NAMED_LOSS(kernel, Args) {#kernel, kernel()},
+  static const std::map<std::string, Loss> losses = {STRUCTKD_KERNELS(STRUCTKD_NAMED_LOSS)};
   const auto found = losses.find(c.loss);
   if (found == losses.end()) {
     throw std::invalid_argument("bench/cases.json has the loss " + c.loss +
-                                ", of which bench/cuda/losses has no file");
+                                ", of which there is no kernel");
   }
   return found->second;
 }

@@ -11,7 +11,8 @@
 
 namespace structkd::bench {
 
-// A loss has a file in losses/, with what is fixed for all cases of it.
+// Each kernel has a file in losses/, with what is fixed for all cases of it; a function there, named
+// after the kernel, makes its Loss.
 struct Loss {
   // Both throw a std::runtime_error with the library's sentence.
   std::function<size_t(const Case&, const structkd_ctx&, const Arrays&)> workspace_bytes;
@@ -23,12 +24,6 @@ struct Loss {
   std::function<double(const Case&)> bytes;
   std::function<double(const Case&)> flops = [](const Case&) { return 0.0; };
 };
-
-Loss pairwise();
-Loss pixelwise();
-Loss inter_class_similarity();
-Loss global_structural_sample();
-Loss global_structural();
 
 // Throws std::invalid_argument for an id that no loss has.
 const Loss& loss_of(const Case& c);

@@ -1,12 +1,11 @@
 """The cases of bench/cases.json, by the providers that Python has, on the same inputs as the other benches."""
 
 import dataclasses
-import functools
 import json
 
 import torch
 
-import formulas
+import losses
 from operators import ROOT
 
 
@@ -41,17 +40,14 @@ class Case:
         return student, teacher
 
     def without_draw(self, way, device, index=torch.int64):
-        """A way to compute the loss, with a given permutation where it would draw one: only so it can be compared."""
-        if self.loss != "global_structural":
-            return way
-        b, _, h, w = self.sizes
-        order = torch.rand(b, h * w, h * w, generator=torch.Generator().manual_seed(3)).argsort(2)
-        return functools.partial(way, permutation=order.to(device, index))
+        """A way to compute the loss that can be compared: where it would draw at random, with a given draw."""
+        fixed = getattr(losses.ALL[self.loss], "without_draw", None)
+        return way if fixed is None else fixed(way, self.sizes, device, index)
 
     def truth(self, device):
         """What all but the authors' code compute: right in f64."""
-        eager = getattr(formulas, self.loss)
-        return self.without_draw(formulas.IN_LITTLE_MEMORY.get(self.loss, eager), device)
+        module = losses.ALL[self.loss]
+        return self.without_draw(getattr(module, "in_little_memory", module.eager), device)
 
 
 def listed(group):

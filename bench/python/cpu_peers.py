@@ -23,7 +23,7 @@ import torch
 
 import cases
 import checks
-import formulas
+import losses
 import measure
 from results import WRONG, Rows, tell
 
@@ -86,7 +86,7 @@ def measure_case(case, seconds, rows):
         tell(case, "python-eager", reason)
         return 0
     torch.compiler.reset()  # one size after another, each compiled for itself
-    eager = getattr(formulas, case.loss)
+    eager = losses.ALL[case.loss].eager
     ways = {"python-eager": eager, "python-compile": torch.compile(eager, dynamic=False)}
     student, teacher = case.inputs("cpu")
     truth = checks.value_and_gradient(case.truth("cpu"), student.double(), teacher.double())

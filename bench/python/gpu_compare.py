@@ -19,7 +19,7 @@ import torch
 
 import cases
 import checks
-import formulas
+import losses
 import measure
 import operators as our
 from results import WRONG, Rows, first_line, tell
@@ -88,13 +88,14 @@ def is_ours(provider):
 
 def ways(case, quick):
     """The listed providers, ours first: the others are compared with it. To compile takes too long for --quick."""
-    eager = getattr(formulas, case.loss)
+    module = losses.ALL[case.loss]
+    eager = module.eager
     known = {
-        "structkd": getattr(our, case.loss),
-        "structkd-fast": getattr(our, f"{case.loss}_fast", None),
+        "structkd": module.ours,
+        "structkd-fast": getattr(module, "fast", None),
         "eager": eager,
         "eager-tf32": tf32(eager),
-        "authors": getattr(formulas, f"{case.loss}_authors"),
+        "authors": module.authors,
         "compile": torch.compile(eager, dynamic=False),
     }
     chosen = [name for name in case.providers if not (quick and name == "compile")]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Does kernel_smoke_test.cpp run every kernel? Fails with the names of those that it leaves out.
+"""Do the tests in kernel_smoke/ run every kernel? Fails with the names of those that they leave out.
 
-  kernel_coverage.py SMOKE_TESTS LIBRARY     the program, and libstructkd_cuda_emulated.so
+  kernel_coverage.py SMOKE_TESTS LIBRARY SLOW_F64     the program, libstructkd_cuda_emulated.so, and the tests that
+                                                     run once more with the forms of GPUs whose f64 is slow
 
 Kernels that differ in element types alone count as one. What is launched is told by the emulator, which then
 runs nothing; what could be is the list that launch.cuh keeps of all kernels, read from LIBRARY's symbols.
@@ -20,9 +21,6 @@ LEFT_OUT = {
     "class_grad_reread_kernel<T, 6>",
     "class_grad_reread_kernel<T, 11>",
 }
-
-# As in emulator_tests.cmake: the second with the forms of GPUs whose f64 is slow.
-RUNS = [("*", {}), ("*Pairwise/f32:*Pairwise/f64", {"STRUCTKD_CUDA_F64": "slow"})]
 
 
 def shape_of(kernel):
@@ -45,10 +43,11 @@ def without_parameters(signature):
     return signature.split("(")[0]
 
 
-def launched(program):
+def launched(program, slow_f64):
+    runs = [("*", {}), (slow_f64, {"STRUCTKD_CUDA_F64": "slow"})]
     with tempfile.TemporaryDirectory() as folder:
         record = pathlib.Path(folder) / "launches"
-        for cases, environment in RUNS:
+        for cases, environment in runs:
             settings = {**os.environ, **environment, "STRUCTKD_SIMT_LAUNCHES": str(record)}
             subprocess.run([program, f"--gtest_filter={cases}", "--gtest_brief=1"], env=settings, check=True,
                            stdout=sys.stderr)
@@ -56,11 +55,11 @@ def launched(program):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    program, library = sys.argv[1:]
-    known, seen = registered(library), launched(program)
-    failures = [f"{kernel}: no case of kernel_smoke_test.cpp launches it" for kernel in sorted(known - seen - LEFT_OUT)]
+    program, library, slow_f64 = sys.argv[1:]
+    known, seen = registered(library), launched(program, slow_f64)
+    failures = [f"{kernel}: no case in kernel_smoke/ launches it" for kernel in sorted(known - seen - LEFT_OUT)]
     failures += [f"{kernel}: LEFT_OUT names it, but it is launched" for kernel in sorted(LEFT_OUT & seen)]
     failures += [f"{kernel}: LEFT_OUT names it, but there is none" for kernel in sorted(LEFT_OUT - known)]
     failures += [f"{kernel}: launched, but not known before main" for kernel in sorted(seen - known)]

@@ -1,6 +1,9 @@
 # Tests of the emulator, and of the kernels by what only the emulator can see.
 set(cuda_test_dir ${root}/src/test/cuda)
 file(GLOB simt_test_sources CONFIGURE_DEPENDS ${cuda_test_dir}/simt_test/*.cpp)
+file(GLOB kernel_smoke_sources CONFIGURE_DEPENDS ${cuda_test_dir}/kernel_smoke/*.cpp)
+file(GLOB large_map_sources CONFIGURE_DEPENDS ${cuda_test_dir}/large_map/*.cpp)
+file(GLOB memory_count_sources CONFIGURE_DEPENDS ${cuda_test_dir}/memory_count/*.cpp)
 
 # Objects of the given sources that may use kernels' headers.
 function(structkd_add_cuda_test_objects name)
@@ -32,7 +35,7 @@ endforeach()
 
 # Every loss on small odd shapes, in three orders of threads.
 structkd_add_cuda_test_objects(
-  structkd_kernel_smoke_objects ${cuda_test_dir}/kernel_smoke_test.cpp ${test_dir}/tensors.cpp
+  structkd_kernel_smoke_objects ${kernel_smoke_sources} ${test_dir}/tensors.cpp
   ${test_dir}/loss_run.cpp ${test_dir}/memory.cpp)
 add_executable(structkd_kernel_smoke_tests $<TARGET_OBJECTS:structkd_kernel_smoke_objects>)
 target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_main
@@ -40,11 +43,12 @@ target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_
 
 # Adds that program as two tests of about equal length, f32 and other types, and once more with the
 # kernels of GPUs whose f64 is slow. What follows the environment is put before the command.
+structkd_slow_f64_filter(slow_f64_filter f32 f64)
 function(structkd_add_kernel_smoke_tests program label environment)
   set(command ${ARGN} $<TARGET_FILE:${program}> --gtest_brief=1)
   add_test(NAME ${program}_f32 COMMAND ${command} --gtest_filter=*/f32)
   add_test(NAME ${program}_f64_f16_bf16 COMMAND ${command} --gtest_filter=-*/f32)
-  add_test(NAME ${program}_slow_f64 COMMAND ${command} --gtest_filter=*Pairwise/f32:*Pairwise/f64)
+  add_test(NAME ${program}_slow_f64 COMMAND ${command} --gtest_filter=${slow_f64_filter})
   set_tests_properties(${program}_f32 ${program}_f64_f16_bf16 ${program}_slow_f64
                        PROPERTIES LABELS ${label} ENVIRONMENT "${environment}")
   set_property(TEST ${program}_slow_f64 APPEND PROPERTY ENVIRONMENT STRUCTKD_CUDA_F64=slow)
@@ -55,13 +59,14 @@ structkd_add_kernel_smoke_tests(structkd_kernel_smoke_tests emulator "")
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME structkd_kernel_coverage
          COMMAND Python3::Interpreter ${cuda_test_dir}/kernel_coverage.py
-                 $<TARGET_FILE:structkd_kernel_smoke_tests> $<TARGET_FILE:structkd_cuda_emulated>)
+                 $<TARGET_FILE:structkd_kernel_smoke_tests> $<TARGET_FILE:structkd_cuda_emulated>
+                 ${slow_f64_filter})
 set_tests_properties(structkd_kernel_coverage PROPERTIES LABELS emulator)
 
 # Maps of more than 2^31 elements, and launches that a device refuses.
-add_executable(structkd_large_map_tests ${cuda_test_dir}/large_map_test.cpp ${test_dir}/tensors.cpp
+add_executable(structkd_large_map_tests ${large_map_sources} ${test_dir}/tensors.cpp
                                         ${test_dir}/memory.cpp)
-target_include_directories(structkd_large_map_tests PRIVATE ${test_dir} .)
+target_include_directories(structkd_large_map_tests PRIVATE ${test_dir} ${cuda_test_dir} .)
 target_link_libraries(structkd_large_map_tests PRIVATE structkd GTest::gtest_main
                                                        -Wl,--no-as-needed structkd_cuda_emulated)
 add_test(NAME structkd_large_map_tests COMMAND structkd_large_map_tests --gtest_brief=1)
@@ -116,7 +121,7 @@ target_link_libraries(structkd_memory_tracer_tests PRIVATE GTest::gtest_main ${C
 
 # The counts of the losses' kernels.
 structkd_add_cuda_test_objects(
-  structkd_memory_count_objects ${cuda_test_dir}/memory_count_test.cpp ${test_dir}/tensors.cpp
+  structkd_memory_count_objects ${memory_count_sources} ${test_dir}/tensors.cpp
   ${test_dir}/loss_run.cpp)
 add_executable(
   structkd_memory_count_tests

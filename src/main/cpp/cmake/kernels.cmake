@@ -2,6 +2,40 @@
 # not linked statically: that of Debian 12 would raise the needed GLIBC to 2.36.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
+# structkd_camel_case(ID OUT): pairwise is Pairwise, inter_class_similarity is InterClassSimilarity.
+function(structkd_camel_case id out)
+  string(REPLACE "_" ";" words ${id})
+  set(name "")
+  foreach(word ${words})
+    string(SUBSTRING ${word} 0 1 initial)
+    string(SUBSTRING ${word} 1 -1 rest)
+    string(TOUPPER ${initial} initial)
+    string(APPEND name ${initial}${rest})
+  endforeach()
+  set(${out} ${name} PARENT_SCOPE)
+endfunction()
+
+# core/kernel_list.h, which is made here: X(kernel, type of its checked arguments) of every kernel, each of
+# which has its checks in core/<kernel>_args.cpp, and of those that have a header and so are losses.
+file(GLOB kernel_checks CONFIGURE_DEPENDS core/*_args.cpp)
+set(structkd_losses "")
+set(kernel_rows "")
+set(loss_rows "")
+foreach(file ${kernel_checks})
+  string(REGEX REPLACE ".*/(.*)_args.cpp" "\\1" kernel ${file})
+  structkd_camel_case(${kernel} name)
+  string(APPEND kernel_rows " X(${kernel}, ${name}Args)")
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include/structkd/${kernel}.h)
+    list(APPEND structkd_losses ${kernel})
+    string(APPEND loss_rows " X(${kernel}, ${name}Args)")
+  endif()
+endforeach()
+set(generated ${CMAKE_BINARY_DIR}/generated)
+file(CONFIGURE OUTPUT ${generated}/core/kernel_list.h
+     CONTENT "#define STRUCTKD_KERNELS(X)${kernel_rows}\n#define STRUCTKD_KERNEL_LOSSES(X)${loss_rows}\n"
+     @ONLY)
+include_directories(${generated})
+
 file(GLOB core_sources CONFIGURE_DEPENDS core/*.cpp)
 file(GLOB reference_sources CONFIGURE_DEPENDS reference/*.cpp)
 file(GLOB isa_sources CONFIGURE_DEPENDS cpu/*/*.cpp)

@@ -67,16 +67,37 @@ foreach(level ${structkd_isa_levels})
   structkd_add_test_run(structkd_tests_${level} cpu structkd_tests */cpu STRUCTKD_ISA=${level})
 endforeach()
 
-add_executable(structkd_c_api ${test_dir}/c_api.c)
+file(GLOB c_api_sources CONFIGURE_DEPENDS ${test_dir}/c_api/*.c)
+add_executable(structkd_c_api ${c_api_sources})
 target_compile_options(structkd_c_api PRIVATE -std=c99 -pedantic)
 target_link_libraries(structkd_c_api PRIVATE structkd m)
 add_test(NAME structkd_c_api COMMAND structkd_c_api)
 set_tests_properties(structkd_c_api PROPERTIES LABELS cpu)
 
-# All of the pair-wise loss, which alone has other forms where f64 is slow.
+# Losses that have other forms where f64 is slow, for which their CUDA sources ask, are tested with these, too.
+set(slow_f64_tests "")
+foreach(loss ${structkd_losses})
+  execute_process(COMMAND grep -rq fast_f64 ${root}/src/main/cuda/${loss} RESULT_VARIABLE missing)
+  if(missing EQUAL 0)
+    structkd_camel_case(${loss} name)
+    list(APPEND slow_f64_tests *${name}*/ Promises/${loss}.*/)
+  endif()
+endforeach()
+
+# structkd_slow_f64_filter(OUT PARAMETER...): all their tests with one of these parameters.
+function(structkd_slow_f64_filter out)
+  set(filter "")
+  foreach(parameter ${ARGN})
+    list(TRANSFORM slow_f64_tests APPEND ${parameter} OUTPUT_VARIABLE tests)
+    list(APPEND filter ${tests})
+  endforeach()
+  list(JOIN filter ":" filter)
+  set(${out} ${filter} PARENT_SCOPE)
+endfunction()
+
 function(structkd_add_slow_f64_run name label program backend)
-  structkd_add_test_run(${name} ${label} ${program}
-                        *Pairwise*/${backend}:Promises/pairwise.*/${backend} STRUCTKD_CUDA_F64=slow ${ARGN})
+  structkd_slow_f64_filter(filter ${backend})
+  structkd_add_test_run(${name} ${label} ${program} ${filter} STRUCTKD_CUDA_F64=slow)
 endfunction()
 
 # The same tests on the CUDA kernels. Nothing of the library is named: opening it registers the backend.

@@ -15,6 +15,12 @@ target_compile_options(
 target_link_libraries(structkd_torch PRIVATE structkd ${STRUCTKD_LIBTORCH}/lib/libtorch_cpu.so
                                              ${STRUCTKD_LIBTORCH}/lib/libc10.so ${CMAKE_DL_LIBS})
 
+# Newer versions than the presets' are written in C++20, and their headers refuse less.
+file(STRINGS ${STRUCTKD_LIBTORCH}/include/ATen/ATen.h asks_for_cxx20 REGEX "__cplusplus < 202002L" LIMIT_COUNT 1)
+if(asks_for_cxx20)
+  set_target_properties(structkd_torch PROPERTIES CXX_STANDARD 20)
+endif()
+
 # LibTorch says in its own build flags which of libstdc++'s two ABIs it was built for.
 set(STRUCTKD_LIBTORCH_CXX11_ABI 1 CACHE STRING "LibTorch's _GLIBCXX_USE_CXX11_ABI: 1, or 0")
 target_compile_definitions(structkd_torch

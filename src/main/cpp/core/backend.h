@@ -10,17 +10,10 @@
 #include <stdint.h>
 
 #include "core/check.h"
+#include "core/kernel_list.h"  // made by cmake/kernels.cmake of the files in core/
 #include "structkd/core.h"
 
 namespace structkd {
-
-// Every kernel loss, one line each: X(entry, type of its checked arguments).
-#define STRUCTKD_KERNELS(X)                               \
-  X(pairwise, PairwiseArgs)                               \
-  X(pixelwise, PixelwiseArgs)                             \
-  X(global_structural_sample, GlobalStructuralSampleArgs) \
-  X(global_structural, GlobalStructuralArgs)              \
-  X(inter_class_similarity, InterClassSimilarityArgs)
 
 #define STRUCTKD_DECLARE_ARGS(entry, Args) struct Args;
 STRUCTKD_KERNELS(STRUCTKD_DECLARE_ARGS)

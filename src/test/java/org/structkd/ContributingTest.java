@@ -62,9 +62,9 @@ class ContributingTest {
   private static Stream<String> expanded(String path, Losses.Entry loss) {
     String named =
         path.replace("<Loss>Loss", loss.type().getSimpleName()).replace("<loss>", loss.id());
-    Matcher either = Pattern.compile("(.*)\\{(.*)\\}").matcher(named);
+    Matcher either = Pattern.compile("(.*)\\{(.*)\\}(.*)").matcher(named);
     return either.matches()
-        ? Stream.of(either.group(2).split(",")).map(end -> either.group(1) + end)
+        ? Stream.of(either.group(2).split(",")).map(one -> either.group(1) + one + either.group(3))
         : Stream.of(named);
   }
 

@@ -74,8 +74,7 @@ class BadInputTest {
   void moreScratchThanThereIs() {
     // K x K sums are 2^47 bytes, beyond the addresses of a process; the map is a single number.
     Tensor map = torch.zeros(1, 1, 1, 1).expand(1, 1 << 22, 2, 2);
-    LossCalls.Named loss =
-        LossCalls.all().filter(l -> l.name().startsWith("inter-class")).findFirst().orElseThrow();
+    InterClassSimilarityLoss loss = InterClassSimilarityLoss.paper();
     String said = assertThrows(StructkdException.class, () -> loss.forward(map, map)).getMessage();
     assertTrue(said.matches("out of memory: [0-9]+ bytes"), said);
   }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
+import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
@@ -23,6 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
+import org.structkd.testing.LossUnderTest;
+import org.structkd.testing.MadeInputs;
 import org.structkd.testing.Tensors;
 
 /**
@@ -32,8 +35,8 @@ import org.structkd.testing.Tensors;
 class CudaIT {
   private @Nullable PointerScope scope;
 
-  static List<LossCalls.Named> losses() {
-    return LossCalls.all().toList();
+  static List<LossUnderTest> losses() {
+    return LossUnderTest.kernels();
   }
 
   /** Each test by itself, so that each is counted. */
@@ -52,26 +55,23 @@ class CudaIT {
     }
   }
 
-  private static Tensor onDevice(long seed, int device, long... shape) {
-    return Tensors.gaussian(seed, shape)
-        .to(new Device(DeviceType.CUDA, (byte) device), ScalarType.Float);
+  private static LossInputs inputs(
+      LossUnderTest loss, int device, long batch, long channels, long height, long width) {
+    MadeInputs.Sizes sizes = new MadeInputs.Sizes(batch, channels, height, width);
+    return MadeInputs.onDevice(loss.inputs(sizes), cuda(device));
   }
 
-  private static Tensor leaf(Tensor values) {
-    Tensor leaf = values.detach().clone();
-    leaf.set_requires_grad(true);
-    return leaf;
+  private static Device cuda(int index) {
+    return new Device(DeviceType.CUDA, (byte) index);
   }
 
-  private static Tensor gradient(LossCalls.Named loss, Tensor student, Tensor teacher) {
-    Tensor leaf = leaf(student);
-    loss.forward(leaf, teacher).backward();
-    return leaf.grad();
+  private static LossInputs onCpu(LossInputs in) {
+    return MadeInputs.onDevice(in, new Device(DeviceType.CPU));
   }
 
   /** Keeps the current stream busy for at least some tenths of a second. */
   private static void delay() {
-    Tensor a = onDevice(3, 0, 4096, 4096);
+    Tensor a = Tensors.gaussian(3, 4096, 4096).to(cuda(0), ScalarType.Float);
     for (int i = 0; i < 200; i++) {
       a = torch.mm(a, a).mul(new Scalar(1e-4));
     }
@@ -79,30 +79,30 @@ class CudaIT {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void valueAndGradientAreThoseOfTheCpu(LossCalls.Named loss) {
-    Tensor student = onDevice(1, 0, 2, 19, 9, 11);
-    Tensor teacher = onDevice(2, 0, 2, 19, 9, 11);
-    Tensor value = loss.forward(student, teacher);
-    assertFalse(value.is_cpu());
-    assertTrue(
-        Tensors.relativeError(value.cpu(), loss.forward(student.cpu(), teacher.cpu())) < 1e-5);
-    Tensor ours = gradient(loss, student, teacher);
-    assertFalse(ours.is_cpu());
-    assertTrue(
-        Tensors.relativeError(ours.cpu(), gradient(loss, student.cpu(), teacher.cpu())) < 1e-5);
+  void valueAndGradientAreThoseOfTheCpu(LossUnderTest loss) {
+    LossInputs in = inputs(loss, 0, 2, 19, 9, 11);
+    LossUnderTest.Outcome ours = loss.outcome(in);
+    assertFalse(ours.value().is_cpu());
+    ours.gradients().values().forEach(gradient -> assertFalse(gradient.is_cpu()));
+    assertTrue(onCpu(ours).errorAgainst(loss.outcome(onCpu(in))) < 1e-5);
+  }
+
+  private static LossUnderTest.Outcome onCpu(LossUnderTest.Outcome outcome) {
+    TreeMap<String, Tensor> gradients = new TreeMap<>();
+    outcome.gradients().forEach((role, gradient) -> gradients.put(role, gradient.cpu()));
+    return new LossUnderTest.Outcome(outcome.value().cpu(), gradients);
   }
 
   /** A stream that had work before the call still has some after it: nobody waited. */
   @ParameterizedTest
   @MethodSource("losses")
-  void nobodyWaitsForTheDevice(LossCalls.Named loss) {
-    Tensor student = onDevice(1, 0, 2, 19, 17, 33);
-    Tensor teacher = onDevice(2, 0, 2, 19, 17, 33);
-    gradient(loss, student, teacher); // memory, kernels
+  void nobodyWaitsForTheDevice(LossUnderTest loss) {
+    LossInputs in = inputs(loss, 0, 2, 19, 17, 33);
+    loss.outcome(in); // memory, kernels
     CUDAStream stream = torch_cuda.getCurrentCUDAStream();
     stream.synchronize();
     delay();
-    gradient(loss, student, teacher);
+    loss.outcome(in);
     assertFalse(stream.query(), "the call waited for the device");
   }
 
@@ -111,70 +111,74 @@ class CudaIT {
    */
   @ParameterizedTest
   @MethodSource("losses")
-  void runsOnTheCurrentStreamAndItsInputsMayBeFreedEarly(LossCalls.Named loss) {
-    Tensor student = onDevice(1, 0, 2, 19, 17, 33);
-    Tensor teacher = onDevice(2, 0, 2, 19, 17, 33);
-    Tensor expected = gradient(loss, student, teacher);
+  void runsOnTheCurrentStreamAndItsInputsMayBeFreedEarly(LossUnderTest loss) {
+    LossInputs in = inputs(loss, 0, 2, 19, 17, 33);
+    LossUnderTest.Outcome expected = loss.outcome(in);
     torch_cuda.device_synchronize();
     for (int i = 0; i < 3; i++) {
       CUDAStream stream = torch_cuda.getStreamFromPool();
       torch_cuda.setCurrentCUDAStream(stream);
       delay();
-      Tensor found;
+      LossUnderTest.Outcome found;
       try (PointerScope inputs = new PointerScope()) {
-        found = gradient(loss, student.clone(), teacher.clone());
-        scope.attach(found);
-        inputs.detach(found);
+        found = loss.outcome(MadeInputs.changed(in, Tensor::clone, Tensor::clone));
+        found.gradients().values().forEach(gradient -> keep(gradient, inputs));
+        keep(found.value(), inputs);
       }
+      Tensor student = in.student().values().iterator().next();
       torch.full_like(student, new Scalar(Double.NaN)); // takes the memory of the inputs
       stream.synchronize();
-      assertTrue(Tensors.sameBits(found, expected), "stream " + i);
+      assertTrue(found.sameBits(expected), "stream " + i);
     }
+  }
+
+  private void keep(Tensor result, PointerScope inner) {
+    scope.attach(result);
+    inner.detach(result);
   }
 
   @ParameterizedTest
   @MethodSource("losses")
-  void equalInputsGiveEqualBits(LossCalls.Named loss) {
-    Tensor student = onDevice(1, 0, 3, 21, 33, 35);
-    Tensor teacher = onDevice(2, 0, 3, 21, 33, 35);
-    Tensor first = gradient(loss, student, teacher);
+  void equalInputsGiveEqualBits(LossUnderTest loss) {
+    LossInputs in = inputs(loss, 0, 3, 21, 33, 35);
+    LossUnderTest.Outcome first = loss.outcome(in);
     for (int i = 0; i < 5; i++) {
-      assertTrue(Tensors.sameBits(gradient(loss, student, teacher), first));
+      assertTrue(loss.outcome(in).sameBits(first));
     }
   }
 
   /** Beside inputs, gradient and its multiple by the upstream gradient: less than a map. */
   @ParameterizedTest
   @MethodSource("losses")
-  void peakMemoryIsThatOfTheGradient(LossCalls.Named loss) {
-    Tensor student = leaf(onDevice(1, 0, 2, 64, 128, 128));
-    Tensor teacher = onDevice(2, 0, 2, 64, 128, 128);
+  void peakMemoryIsThatOfTheGradient(LossUnderTest loss) {
+    LossInputs in = LossUnderTest.leaves(inputs(loss, 0, 2, 64, 128, 128));
     byte device = 0;
     var allocator = torch_cuda.getAllocator();
     long before = allocator.getDeviceStats(device).allocated_bytes().current();
     allocator.resetPeakStats(device);
-    loss.forward(student, teacher).backward();
+    loss.forward(in).backward();
     long peak = allocator.getDeviceStats(device).allocated_bytes().peak() - before;
-    assertTrue(peak < 3 * student.nbytes(), peak + " bytes, a map has " + student.nbytes());
+    long map = in.student().values().iterator().next().nbytes();
+    assertTrue(peak < 3 * map, peak + " bytes, a map has " + map);
   }
 
   @ParameterizedTest
   @MethodSource("losses")
-  void runsOnEachDevice(LossCalls.Named loss) {
+  void runsOnEachDevice(LossUnderTest loss) {
     assumeTrue(torch_cuda.device_count() > 1, "this machine has one GPU");
-    Tensor expected = gradient(loss, onDevice(1, 0, 2, 19, 9, 11), onDevice(2, 0, 2, 19, 9, 11));
-    Tensor found = gradient(loss, onDevice(1, 1, 2, 19, 9, 11), onDevice(2, 1, 2, 19, 9, 11));
-    assertEquals(1, found.device().index());
-    assertTrue(Tensors.sameBits(found.cpu(), expected.cpu()));
+    LossUnderTest.Outcome expected = loss.outcome(inputs(loss, 0, 2, 19, 9, 11));
+    LossUnderTest.Outcome found = loss.outcome(inputs(loss, 1, 2, 19, 9, 11));
+    assertEquals(1, found.value().device().index());
+    assertTrue(onCpu(found).sameBits(onCpu(expected)));
   }
 
   @ParameterizedTest
   @MethodSource("losses")
-  void mapsOnDifferentDevicesAreRefused(LossCalls.Named loss) {
-    Tensor here = onDevice(1, 0, 2, 19, 9, 11);
+  void mapsOnDifferentDevicesAreRefused(LossUnderTest loss) {
+    LossInputs here = inputs(loss, 0, 2, 19, 9, 11);
+    LossInputs apart = MadeInputs.changed(here, student -> student, Tensor::cpu);
     String said =
-        assertThrows(IllegalArgumentException.class, () -> loss.forward(here, here.cpu()))
-            .getMessage();
+        assertThrows(IllegalArgumentException.class, () -> loss.forward(apart)).getMessage();
     assertTrue(said.contains("student is on cuda:0 and teacher on cpu"), said);
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.loss;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -13,7 +14,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.internal.NativeOps;
-import org.structkd.testing.Tensors;
+import org.structkd.testing.LossUnderTest;
+import org.structkd.testing.MadeInputs;
 
 /** Native memory stays flat over many calls; -Dstructkd.calls=1000000 asks for more of them. */
 @SuppressWarnings("try") // scopes are opened, not read
@@ -26,8 +28,8 @@ class FlatMemoryTest {
 
   private static int threads;
 
-  static List<LossCalls.Named> losses() {
-    return LossCalls.all().toList();
+  static List<LossUnderTest> losses() {
+    return LossUnderTest.kernels();
   }
 
   /** A parallel region costs more than such a small loss, above all on a machine that is busy. */
@@ -53,14 +55,15 @@ class FlatMemoryTest {
 
   @ParameterizedTest
   @MethodSource("losses")
-  void manyCallsKeepNativeMemoryFlat(LossCalls.Named loss) {
+  void manyCallsKeepNativeMemoryFlat(LossUnderTest loss) {
     try (PointerScope scope = new PointerScope()) {
-      Tensor student = Tensors.leaf(Tensors.gaussian(1, 1, 4, 4, 4), ScalarType.Float);
-      Tensor teacher = Tensors.gaussian(2, 1, 4, 4, 4).to(ScalarType.Float);
-      call(loss, student, teacher, WARM_UP); // JIT, young generation, pool
+      LossInputs inputs = loss.inputs(new MadeInputs.Sizes(1, 2, 2, 2));
+      UnaryOperator<Tensor> f32 = MadeInputs.to(ScalarType.Float);
+      LossInputs in = LossUnderTest.leaves(MadeInputs.changed(inputs, f32, f32));
+      call(loss, in, WARM_UP); // JIT, young generation, pool
       long objects = Pointer.totalCount();
       long resident = Pointer.physicalBytes();
-      call(loss, student, teacher, CALLS);
+      call(loss, in, CALLS);
       long grown = Pointer.physicalBytes() - resident;
       assertTrue(grown < CALLS * BYTES_PER_CALL, loss + " grew by " + grown + " bytes");
       long left = Pointer.totalCount() - objects;
@@ -69,11 +72,11 @@ class FlatMemoryTest {
     }
   }
 
-  private static void call(LossCalls.Named loss, Tensor student, Tensor teacher, int times) {
+  private static void call(LossUnderTest loss, LossInputs in, int times) {
     for (int i = 0; i < times; i++) {
       try (PointerScope scope = new PointerScope()) {
-        loss.forward(student, teacher).backward();
-        student.mutable_grad().reset();
+        loss.forward(in).backward();
+        in.student().values().forEach(student -> student.mutable_grad().reset());
       }
     }
   }

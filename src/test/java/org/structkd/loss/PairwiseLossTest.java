@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.loss.PairwiseLoss.EpsMode;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.OnBackend;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
@@ -85,6 +86,22 @@ class PairwiseLossTest {
     Tensor firstRow = torch.cat(new TensorVector(torch.ones(1, 1, 6), torch.zeros(1, 1, 6)), 1);
     double cut = ALL_NODES.forward(student.narrow(2, 0, 1), teacher.narrow(2, 0, 1)).item_double();
     assertEquals(cut, ALL_NODES.forward(student, teacher, firstRow).item_double(), 1e-12);
+  }
+
+  @Test
+  void weightsCountAlikeWhereNoKernelComputes() {
+    Tensor weights = Tensors.gaussian(5, 2, 4, 6).abs();
+    double[][] results = new double[2][];
+    for (int composed = 0; composed < 2; composed++) {
+      Tensor student = Tensors.leaf(Tensors.gaussian(1, 2, 5, 4, 6), ScalarType.Double);
+      Tensor teacher = Tensors.gaussian(2, 2, 5, 4, 6);
+      OnBackend.of(
+              composed == 1 ? "composed" : "reference",
+              () -> ALL_NODES.forward(student, teacher, weights))
+          .backward();
+      results[composed] = Tensors.values(student.grad());
+    }
+    assertEquals(0, Tensors.relativeError(results[1], results[0]), 1e-10);
   }
 
   /** The window that becomes the node without weight holds what must not spread. */

@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -32,6 +33,14 @@ public record LossUnderTest(
   /** {@return every loss in every preset; those of a kernel on the reference, too} */
   public static List<LossUnderTest> all() {
     return Losses.all().stream().flatMap(LossUnderTest::of).toList();
+  }
+
+  /** {@return every kernel loss, in the first of its presets that is one call of its kernel} */
+  public static List<LossUnderTest> kernels() {
+    return Losses.all().stream()
+        .filter(entry -> entry.kind() == Losses.Kind.KERNEL)
+        .map(entry -> of(entry).filter(LossUnderTest::isOneKernel).findFirst().orElseThrow())
+        .toList();
   }
 
   /** {@return a loss of the list in settings of its own} */
@@ -92,6 +101,25 @@ public record LossUnderTest(
           .max()
           .orElseThrow();
     }
+  }
+
+  /** {@return the same on another backend} */
+  public LossUnderTest on(String other) {
+    return new LossUnderTest(id, preset, loss, kernel, Optional.of(other));
+  }
+
+  /** Nothing is computed around the kernel: its node of the graph leads to the student. */
+  private boolean isOneKernel() {
+    try (PointerScope scope = new PointerScope()) {
+      Tensor value = forward(leaves(inputs(ScalarType.Float)));
+      String before = value.grad_fn().next_edge(0).function().name().getString();
+      return isByKernel(value) && before.contains("AccumulateGrad");
+    }
+  }
+
+  /** {@return whether autograd has a kernel's node for a value} */
+  public static boolean isByKernel(Tensor value) {
+    return value.grad_fn().name().getString().contains("KernelLoss");
   }
 
   /** {@return small sizes that it takes} */

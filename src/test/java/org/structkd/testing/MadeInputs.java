@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -95,6 +96,14 @@ public final class MadeInputs {
   public static LossInputs changed(
       LossInputs in, UnaryOperator<Tensor> student, UnaryOperator<Tensor> teacher) {
     return with(in, each(in.student(), student), each(in.teacher(), teacher), in.targets());
+  }
+
+  /** {@return the same on a device, networks' outputs in f32} */
+  public static LossInputs onDevice(LossInputs in, Device device) {
+    UnaryOperator<Tensor> output = tensor -> tensor.to(device, ScalarType.Float);
+    UnaryOperator<Tensor> batch = tensor -> tensor.to(device, tensor.scalar_type().intern());
+    return with(
+        in, each(in.student(), output), each(in.teacher(), output), each(in.targets(), batch));
   }
 
   /** {@return the same with another output of the teacher} */

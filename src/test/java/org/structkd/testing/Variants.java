@@ -9,11 +9,17 @@ import java.util.List;
 
 /** Copies of settings that differ in one thing, whatever these settings are. */
 public final class Variants {
+  /**
+   * A mark for "none", the ends of a count, one that divides little, and more than small maps have.
+   */
+  private static final List<Long> OTHER_INTEGERS = List.of(-1L, 0L, 1L, 5L, 100L);
+
   private Variants() {}
 
   /**
    * The record, and copies with one component changed: every constant of an enum, the other
-   * boolean, half as much again of a double; of a record inside, each of its variants.
+   * boolean, half as much again of a double, other numbers for an integer; of a record inside, each
+   * of its variants.
    *
    * @param record of options; copies that its constructor refuses are left out
    */
@@ -40,6 +46,9 @@ public final class Variants {
     }
     if (value instanceof Double number) {
       return List.of(1.5 * number);
+    }
+    if (value instanceof Long) {
+      return OTHER_INTEGERS;
     }
     return value instanceof Record inner ? of(inner) : List.of();
   }

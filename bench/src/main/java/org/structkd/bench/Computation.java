@@ -1,5 +1,6 @@
 package org.structkd.bench;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.NativeCall;
@@ -19,14 +20,17 @@ interface Computation {
    * compose it.
    */
   static MapLoss on(String backend, MapLoss loss) {
-    return (student, teacher) -> {
-      String before = NativeCall.of(() -> NativeOps.useBackend(backend));
-      try {
-        return loss.forward(student, teacher);
-      } finally {
-        NativeOps.useBackend(before);
-      }
-    };
+    return (student, teacher) -> on(backend, () -> loss.forward(student, teacher));
+  }
+
+  /** What is computed while CPU tensors take a backend. */
+  static Tensor on(String backend, Supplier<Tensor> call) {
+    String before = NativeCall.of(() -> NativeOps.useBackend(backend));
+    try {
+      return call.get();
+    } finally {
+      NativeOps.useBackend(before);
+    }
   }
 
   /** {@return a computation whose gradient is made by LibTorch's autograd} */

@@ -14,6 +14,8 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.GlobalStructuralLoss;
+import org.structkd.loss.Loss;
+import org.structkd.loss.LossInputs;
 import org.structkd.loss.MapLoss;
 import org.structkd.loss.Sampling;
 
@@ -22,6 +24,7 @@ import org.structkd.loss.Sampling;
  * for each row in each call, as training does.
  */
 final class GlobalStructuralFormulas implements LossFormulas {
+  private static final GlobalStructuralLoss TRAINED = GlobalStructuralLoss.standard();
   private static final int GROUPS = 8;
   private static final long SUM = 2; // the reduction as operators number it
   private static final long STEP = 1;
@@ -34,6 +37,32 @@ final class GlobalStructuralFormulas implements LossFormulas {
             .withSampling(Sampling.all())
             .withGroupWidth(Math.max(1, shape.nodes() / GROUPS));
     return (student, teacher) -> loss.forward(student, teacher, STEP);
+  }
+
+  @Override
+  public Loss inTraining(CaseShape maps) {
+    return TRAINED;
+  }
+
+  /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
+  @Override
+  public Tensor composedInTraining(CaseShape maps, LossInputs in) {
+    Tensor teacher = in.teacher("features");
+    Tensor logits = in.teacher("logits");
+    Tensor indices =
+        TRAINED
+            .sample(teacher, logits, in.target(LossInputs.LABELS), in.step())
+            .indices()
+            .to(ScalarType.Long)
+            .unsqueeze(1);
+    return eager(indices.size(2) / logits.size(1))
+        .lossAtOnce(sampled(in.student("features"), indices), sampled(teacher, indices));
+  }
+
+  /** [B, C, 1, M] of a map [B, C, H, W]. */
+  private static Tensor sampled(Tensor map, Tensor indices) {
+    Tensor rows = map.flatten(2, 3);
+    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2))).unsqueeze(2);
   }
 
   @Override

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.structkd.bench.cases.ListedLoss;
+import org.structkd.loss.Losses;
 
 /**
  * A loss that is measured.
@@ -13,13 +14,6 @@ import org.structkd.bench.cases.ListedLoss;
  * @param listed its sizes and providers
  */
 record MeasuredLoss(String id, LossFormulas formulas, ListedLoss listed) {
-  private static final Map<String, LossFormulas> FORMULAS =
-      Map.of(
-          "pairwise", new PairwiseFormulas(),
-          "pixelwise", new PixelwiseFormulas(),
-          "inter_class_similarity", new InterClassSimilarityFormulas(),
-          "global_structural", new GlobalStructuralFormulas());
-
   private static final Map<String, MeasuredLoss> ALL = new LinkedHashMap<>();
 
   static {
@@ -31,11 +25,22 @@ record MeasuredLoss(String id, LossFormulas formulas, ListedLoss listed) {
     if (listed.cpu() == null) {
       return;
     }
-    if (!FORMULAS.containsKey(id)) {
+    ALL.put(id, new MeasuredLoss(id, formulasOf(id), listed));
+  }
+
+  /** Finds PairwiseFormulas by PairwiseLoss. */
+  private static LossFormulas formulasOf(String id) {
+    String loss = Losses.of(id).type().getSimpleName();
+    String name = loss.substring(0, loss.lastIndexOf("Loss")) + "Formulas";
+    try {
+      return Class.forName(MeasuredLoss.class.getPackageName() + "." + name)
+          .asSubclass(LossFormulas.class)
+          .getDeclaredConstructor()
+          .newInstance();
+    } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(
-          "bench/cases.json: " + id + " has no formulas in MeasuredLoss.java");
+          "bench/cases.json has sizes of " + id + ", but the bench has no class " + name, e);
     }
-    ALL.put(id, new MeasuredLoss(id, FORMULAS.get(id), listed));
   }
 
   /** All losses in the order of bench/cases.json. */

@@ -17,7 +17,7 @@ import picocli.CommandLine.Spec;
     name = "step",
     description = {
       "Measure a training step of a ResNet-18 PSPNet (forward, losses, backward), with labels alone"
-          + " and with all four losses: about 4 minutes."
+          + " and with all measured losses: about 4 minutes."
     },
     sortOptions = false)
 final class StepCommand implements Callable<Integer> {

@@ -1,6 +1,8 @@
 package org.structkd.bench;
 
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -8,15 +10,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.loss.GlobalStructuralLoss;
-import org.structkd.loss.InterClassSimilarityLoss;
-import org.structkd.loss.MapLoss;
-import org.structkd.loss.PairwiseLoss;
-import org.structkd.loss.PixelwiseLoss;
+import org.structkd.loss.LossInputs;
 
 /**
- * Forward, losses and backward of a {@link PspNet}, with labels alone or with all four distillation
- * losses at the sizes that this network gives them. The teacher's outputs are there already.
+ * Forward, losses and backward of a {@link PspNet}, with labels alone or with all measured losses
+ * at the sizes that this network gives them. The teacher's outputs are there already.
  */
 final class TrainingStep {
   /** Cityscapes. */
@@ -28,11 +26,6 @@ final class TrainingStep {
   private static final double WRONG = 1e-3;
   private static final long MEAN = 1; // reductions as operators number them
   private static final long STEP = 1;
-
-  private static final PixelwiseLoss PIXELWISE = PixelwiseLoss.kd();
-  private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
-  private static final InterClassSimilarityLoss INTER_CLASS = InterClassSimilarityLoss.paper();
-  private static final GlobalStructuralLoss STRUCTURAL = GlobalStructuralLoss.standard();
 
   private final Tensor images;
   private final Tensor labels; // of the images' size
@@ -70,38 +63,29 @@ final class TrainingStep {
     logits = outputs.logits().detach().set_requires_grad(true);
   }
 
-  /** All distillation losses of a student's outputs, by one provider. */
+  /** All measured losses of a student's outputs, by one provider. */
   private List<Tensor> distillation(String provider, Tensor features, Tensor logits) {
-    String backend = provider.equals("structkd") ? "cpu" : "composed";
-    return List.of(
-        forward(backend, PIXELWISE, logits, teacherLogits),
-        forward(backend, INTER_CLASS, logits, teacherLogits),
-        forward(backend, PAIRWISE, features, teacherFeatures),
-        provider.equals("structkd")
-            ? STRUCTURAL.forward(features, teacherFeatures, teacherLogits, labels, STEP)
-            : eagerStructural(features));
-  }
-
-  /** Samples are drawn by our sampler here, too: LibTorch has none, and a loop would be slower. */
-  private Tensor eagerStructural(Tensor features) {
-    Tensor indices =
-        STRUCTURAL
-            .sample(teacherFeatures, teacherLogits, labels, STEP)
-            .indices()
-            .to(ScalarType.Long)
-            .unsqueeze(1);
-    return GlobalStructuralFormulas.eager(indices.size(2) / CLASSES)
-        .lossAtOnce(sampled(features, indices), sampled(teacherFeatures, indices));
-  }
-
-  /** [B, C, 1, M] of a map [B, C, H, W]. */
-  private static Tensor sampled(Tensor map, Tensor indices) {
-    Tensor rows = map.flatten(2, 3);
-    return rows.gather(2, indices.expand(rows.size(0), rows.size(1), indices.size(2))).unsqueeze(2);
-  }
-
-  private static Tensor forward(String backend, MapLoss loss, Tensor student, Tensor teacher) {
-    return Computation.on(backend, loss).forward(student, teacher);
+    Map<String, Tensor> student = Map.of("features", features, "logits", logits);
+    Map<String, Tensor> teacher = Map.of("features", teacherFeatures, "logits", teacherLogits);
+    return MeasuredLoss.all().stream()
+        .map(
+            loss -> {
+              CaseShape maps =
+                  new CaseShape(teacher.get(loss.listed().inputs()).shape(), false, false);
+              LossInputs inputs =
+                  new LossInputs(
+                      student,
+                      teacher,
+                      Map.of(LossInputs.LABELS, labels),
+                      Map.of(),
+                      OptionalLong.empty(),
+                      STEP,
+                      null);
+              return provider.equals("structkd")
+                  ? loss.formulas().inTraining(maps).forward(inputs)
+                  : loss.formulas().composedInTraining(maps, inputs);
+            })
+        .toList();
   }
 
   /**
@@ -125,7 +109,7 @@ final class TrainingStep {
     }
   }
 
-  /** What the losses add to a step: value and gradient of all four, of given outputs. */
+  /** What the losses add to a step: value and gradient of all of them, of given outputs. */
   double losses(String provider) {
     try (PointerScope temporaries = new PointerScope()) {
       features.mutable_grad().put(new Tensor());

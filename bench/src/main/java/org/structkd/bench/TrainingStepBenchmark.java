@@ -28,7 +28,7 @@ import org.openjdk.jmh.annotations.Warmup;
       "-Dorg.bytedeco.javacpp.maxphysicalbytes=0"
     })
 public class TrainingStepBenchmark {
-  /** Without distillation, with eager compositions of all four losses, with ours. */
+  /** Without distillation, with eager compositions of all measured losses, with ours. */
   @Param({"supervised", "eager", "structkd"})
   public String provider;
 
