@@ -13,6 +13,7 @@ import org.structkd.internal.Layers;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Owned;
+import org.structkd.internal.TensorArguments;
 
 /**
  * Brings a student's map to the teacher's channels: 1x1 convolution without bias and, where it is
@@ -79,8 +80,24 @@ final class Connector implements TrainedPart {
         loss + ": it has no connector: make one by trainedPart(), or set connector to false");
   }
 
-  /** {@return the pair with the student's map connected, in the type of the weights} */
+  /**
+   * {@return the pair with the student's map connected, in the type of the weights}
+   *
+   * @throws IllegalArgumentException if the student's map does not have the channels that the
+   *     connector was made for
+   */
   MapPair connect(MapPair maps) {
+    long expected = head.get().convolution.weight().size(1);
+    MapView student = maps.student();
+    if (student.map().size(1) != expected) {
+      throw new IllegalArgumentException(
+          "%s: %s has %d channels, but the connector was made for %d"
+              .formatted(
+                  student.loss(),
+                  TensorArguments.describe(student.name(), student.given()),
+                  student.map().size(1),
+                  expected));
+    }
     return new MapPair(maps.student().made(this::forward), maps.teacher());
   }
 

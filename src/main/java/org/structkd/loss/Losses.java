@@ -60,7 +60,8 @@ public final class Losses {
               "attention_transfer",
               AttentionTransferLoss.class,
               COMPOSITION,
-              "Zagoruyko and Komodakis, ICLR 2017"));
+              "Zagoruyko and Komodakis, ICLR 2017"),
+          new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"));
 
   private Losses() {}
 
