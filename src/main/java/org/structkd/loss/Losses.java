@@ -61,7 +61,12 @@ public final class Losses {
               AttentionTransferLoss.class,
               COMPOSITION,
               "Zagoruyko and Komodakis, ICLR 2017"),
-          new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"));
+          new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"),
+          new Entry(
+              "similarity_preserving",
+              SimilarityPreservingLoss.class,
+              COMPOSITION,
+              "Tung and Mori, ICCV 2019"));
 
   private Losses() {}
 
