@@ -66,7 +66,12 @@ public final class Losses {
               "similarity_preserving",
               SimilarityPreservingLoss.class,
               COMPOSITION,
-              "Tung and Mori, ICCV 2019"));
+              "Tung and Mori, ICCV 2019"),
+          new Entry(
+              "inter_channel_correlation",
+              InterChannelCorrelationLoss.class,
+              COMPOSITION,
+              "Liu et al., ICCV 2021"));
 
   private Losses() {}
 
