@@ -71,7 +71,8 @@ public final class Losses {
               "inter_channel_correlation",
               InterChannelCorrelationLoss.class,
               COMPOSITION,
-              "Liu et al., ICCV 2021"));
+              "Liu et al., ICCV 2021"),
+          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"));
 
   private Losses() {}
 
