@@ -57,3 +57,19 @@ def log_softmax(z, axis):
 
 def length(x, axis):
     return np.sqrt(np.sum(x * x, axis=axis, keepdims=True))
+
+
+def resized(x, height, width):
+    """[B, C, H, W], bilinear, corners not aligned, edges repeated."""
+    return np.einsum("bchw,ih,jw->bcij", x, weights(x.shape[2], height), weights(x.shape[3], width))
+
+
+def weights(old, new):
+    """The share of each old position in each new one."""
+    table = np.zeros((new, old))
+    for i in range(new):
+        at = max((i + 0.5) * old / new - 0.5, 0)
+        low = int(at)
+        table[i, low] += 1 - (at - low)
+        table[i, min(low + 1, old - 1)] += at - low
+    return table

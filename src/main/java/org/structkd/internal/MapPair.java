@@ -2,6 +2,8 @@ package org.structkd.internal;
 
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -85,6 +87,35 @@ public record MapPair(MapView student, MapView teacher) {
               + " nodes that both have");
     }
     return pooled;
+  }
+
+  /** Both in the wider of their types, f32 at least, and the teacher's out of its graph. */
+  public MapPair inOneType() {
+    ScalarType type =
+        torch.promoteTypes(
+            torch.promoteTypes(student.map().scalar_type(), teacher.map().scalar_type()),
+            ScalarType.Float);
+    return new MapPair(
+        student.made(map -> map.to(type)), teacher.made(map -> map.detach().to(type)));
+  }
+
+  /**
+   * The student's map at the teacher's size: bilinear, corners not aligned; itself where the sizes
+   * agree.
+   *
+   * @throws IllegalArgumentException if tokens differ in number, which have no height and width
+   */
+  public MapPair withStudentResized() {
+    if (!differInSize()) {
+      return this;
+    }
+    if (student.isTokens()) {
+      throw differ(
+          "number of positions: leave out those that have no counterpart, such as a class token, or"
+              + " reshape them to maps, which are resized");
+    }
+    long[] size = {teacher.map().size(2), teacher.map().size(3)};
+    return new MapPair(student.made(map -> torch.upsample_bilinear2d(map, size, false)), teacher);
   }
 
   private boolean differInSize() {

@@ -74,6 +74,11 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     return given.dim() == TOKEN_RANK;
   }
 
+  /** {@return images times positions} */
+  public long positions() {
+    return map.numel() / map.size(1);
+  }
+
   /** What a call makes of the map. */
   public MapView made(UnaryOperator<Tensor> change) {
     Tensor made = change.apply(map);

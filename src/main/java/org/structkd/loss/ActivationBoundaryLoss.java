@@ -4,9 +4,9 @@ import java.util.Optional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
+import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
 
 /**
@@ -73,13 +73,10 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
 
   @Override
   public Optional<TrainedPart> trainedPart(LossInputs dryRun, long seed) {
-    if (!connector) {
-      return Optional.empty();
-    }
-    MapPair maps = maps(dryRun.student(FEATURES), dryRun.teacher(FEATURES));
-    return Optional.of(
-        new Connector(
-            (int) maps.student().map().size(1), (int) maps.teacher().map().size(1), seed));
+    return connector
+        ? Optional.of(
+            Connector.normalized(maps(dryRun.student(FEATURES), dryRun.teacher(FEATURES)), seed))
+        : Optional.empty();
   }
 
   /**
@@ -92,15 +89,11 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
     if (!connector) {
       return MapLoss.super.measure(inputs);
     }
-    if (!(inputs.part() instanceof Connector layers)) {
-      throw new IllegalArgumentException(
-          NAME + ": it has no connector: make one by trainedPart(), or set connector to false");
-    }
-    MapPair maps = maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
-    MapView connected = maps.student().made(layers::forward);
+    MapPair connected =
+        Connector.of(NAME, inputs)
+            .connect(maps(inputs.student(FEATURES), inputs.teacher(FEATURES)));
     return new LossValue(
-        loss(new MapPair(connected, maps.teacher())),
-        Tensor.create(new long[] {connected.map().numel() / connected.map().size(1)}));
+        loss(connected), Tensor.create(new long[] {connected.student().positions()}));
   }
 
   /**
@@ -121,15 +114,13 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
 
   private Tensor loss(MapPair maps) {
     maps.requireSameChannels();
-    Tensor student = maps.student().map();
-    Tensor teacher = maps.teacher().map().detach();
-    boolean isDouble =
-        student.scalar_type().intern() == ScalarType.Double
-            || teacher.scalar_type().intern() == ScalarType.Double;
-    Tensor s = student.to(isDouble ? ScalarType.Double : ScalarType.Float);
+    MapPair same = maps.inOneType();
+    Tensor s = same.student().map();
     Tensor wanted =
-        torch.where(teacher.gt(new Scalar(0)), new Scalar(1), new Scalar(-1)).to(s.dtype());
+        torch
+            .where(same.teacher().map().gt(new Scalar(0)), new Scalar(1), new Scalar(-1))
+            .to(s.dtype());
     Tensor missing = torch.relu(s.mul(wanted).neg().add(new Scalar(margin)));
-    return missing.square().sum().mul(new Scalar(scale / student.size(0)));
+    return Rows.sumOfAll(missing.square()).mul(new Scalar(scale / s.size(0)));
   }
 }

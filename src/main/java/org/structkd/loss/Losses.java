@@ -55,7 +55,24 @@ public final class Losses {
               ActivationBoundaryLoss.class,
               COMPOSITION,
               "Heo et al., AAAI 2019"),
-          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"));
+          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"),
+          new Entry(
+              "attention_transfer",
+              AttentionTransferLoss.class,
+              COMPOSITION,
+              "Zagoruyko and Komodakis, ICLR 2017"),
+          new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"),
+          new Entry(
+              "similarity_preserving",
+              SimilarityPreservingLoss.class,
+              COMPOSITION,
+              "Tung and Mori, ICCV 2019"),
+          new Entry(
+              "inter_channel_correlation",
+              InterChannelCorrelationLoss.class,
+              COMPOSITION,
+              "Liu et al., ICCV 2021"),
+          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"));
 
   private Losses() {}
 

@@ -40,6 +40,11 @@ public record Needs(
     public static Role of(String name, Integer... ranks) {
       return new Role(name, Set.of(ranks), false);
     }
+
+    /** A role of a list of layers. */
+    public static Role several(String name, Integer... ranks) {
+      return new Role(name, Set.of(ranks), true);
+    }
   }
 
   /** Copies the collections. */

@@ -85,7 +85,7 @@ record LossCase(
 
   /**
    * The input of each role: S where there is one role, else S.ROLE; of a role of several layers S0,
-   * S1 ... or S.ROLE.0, S.ROLE.1 ...
+   * S1 ... or S.ROLE.0, S.ROLE.1 ..., and S or S.ROLE where it has one layer.
    */
   private static Map<String, String> names(
       List<Needs.Role> roles, String network, GoldenValue inputs) {
@@ -95,6 +95,9 @@ record LossCase(
       String layers = roles.size() == 1 ? network : name + ".";
       if (!role.several()) {
         names.put(role.name(), name);
+      } else if (inputs.has(name)) {
+        names.put(role.name() + ".0", name);
+        continue;
       }
       for (int layer = 0; role.several() && (layer == 0 || inputs.has(layers + layer)); layer++) {
         names.put(role.name() + "." + layer, layers + layer);
