@@ -55,7 +55,12 @@ public final class Losses {
               ActivationBoundaryLoss.class,
               COMPOSITION,
               "Heo et al., AAAI 2019"),
-          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"));
+          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"),
+          new Entry(
+              "attention_feature",
+              AttentionFeatureLoss.class,
+              COMPOSITION,
+              "Ji et al., AAAI 2021"));
 
   private Losses() {}
 
