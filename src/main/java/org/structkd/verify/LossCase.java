@@ -9,6 +9,7 @@ import java.util.TreeSet;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.Losses;
