@@ -41,8 +41,10 @@ import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Discriminator;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
+import org.structkd.loss.HolisticLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.LossValue;
@@ -168,6 +170,18 @@ class LifetimeTest {
               projector.module().train(true);
               return Tensors.values(projector.forward(map(1)));
             }),
+        owner(
+            Discriminator.class,
+            () -> new Discriminator(4, 3, 5),
+            net -> new double[] {net.module().parameters().size()}),
+        owner(
+            HolisticLoss.Game.class,
+            () -> HolisticLoss.Game.HINGE,
+            game -> Tensors.values(game.lossOf(torch.ones(2), torch.zeros(2)))),
+        result(
+            Discriminator.Judgement.class,
+            () -> new Discriminator(1, 3, 5).judge(torch.ones(2, 1, 32, 32), true),
+            judgement -> Tensors.values(judgement.attentions().get(0))),
         owner(SegmentationNet.class, LifetimeTest::net, LifetimeTest::outputs),
         owner(BundledTeacher.class, BundledTeacher::load, LifetimeTest::outputs),
         owner(

@@ -73,3 +73,29 @@ def weights(old, new):
         table[i, low] += 1 - (at - low)
         table[i, min(low + 1, old - 1)] += at - low
     return table
+
+
+def relu(x):
+    return np.where(x.real > 0, x, 0)
+
+
+def normalize(x, axis):
+    """F.normalize, for what is not 0."""
+    return x / length(x, axis)
+
+
+def parameters(shapes, amplitude=0.3, constants=None):
+    """Parameters of what a loss trains or keeps: arrays by name, and how the case describes them.
+
+    `shapes` are shapes by name in an order; `constants` are values by what names end with.
+    """
+    constants = constants or {}
+    arrays = {}
+    for k, (name, shape) in enumerate(shapes.items()):
+        index = np.arange(np.prod(shape))
+        arrays[name] = (amplitude * np.sin(0.5 * index + 0.07 * k)).reshape(shape)
+        for ending, value in constants.items():
+            if name.endswith(ending):
+                arrays[name] = np.full(shape, float(value))
+    fill = "; ".join([f"{amplitude}*sin(0.5*i+0.07*k)"] + [f"{name}={value}" for name, value in constants.items()])
+    return arrays, dict(param_order=[[name, list(shape)] for name, shape in shapes.items()], param_fill=fill)

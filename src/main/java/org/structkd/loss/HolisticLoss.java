@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
-import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -15,7 +14,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Generators;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
-import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 
 /**
@@ -64,15 +62,28 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
 
   private static final long THREE_BLOCKS = 32;
 
-  /** Square of the least length of a gradient whose root is differentiated. */
-  private static final double LEAST_SQUARE = 1e-24;
-
   /** What the discriminator minimises. */
   public enum Game {
     /** Wasserstein distance, to be used with a gradient penalty. */
     WGAN,
     /** Hinge loss. */
     HINGE;
+
+    /**
+     * {@return what the discriminator minimises, a scalar in the PointerScope that is open}
+     *
+     * @param ofTeacher its judgement of the teacher's maps
+     * @param ofStudent its judgement of the student's maps
+     */
+    public Tensor lossOf(Tensor ofTeacher, Tensor ofStudent) {
+      return this == WGAN
+          ? ofStudent.mean().sub(ofTeacher.mean())
+          : hinge(ofTeacher.neg()).add(hinge(ofStudent));
+    }
+
+    private static Tensor hinge(Tensor judged) {
+      return torch.relu(judged.add(new Scalar(1))).mean();
+    }
 
     /** {@return its name as options spell it: lower case} */
     @Override
@@ -178,48 +189,20 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
         : torch.upsample_bilinear2d(map, size, false);
   }
 
-  /** mean_b (n_b - 1)^2; its own gradient is a second derivative of the discriminator. */
-  static Tensor penalty(Discriminator net, Tensor real, Tensor fake, Tensor alphas) {
-    Tensor between =
-        real.mul(alphas).add(fake.mul(alphas.neg().add(new Scalar(1)))).requires_grad_(true);
-    Tensor judged = net.forward(between, true).sum();
-    Tensor gradient =
-        torch
-            .grad(
-                new TensorVector(judged),
-                new TensorVector(between),
-                new TensorVector(),
-                new BoolOptional(true),
-                true,
-                false)
-            .get(0);
-    Tensor lengths =
-        gradient
-            .flatten(1, -1)
-            .square()
-            .sum(new long[] {1}, false, new ScalarTypeOptional())
-            .clamp_min(new Scalar(LEAST_SQUARE))
-            .sqrt();
-    return lengths.sub(new Scalar(1)).square().mean();
-  }
-
   /** The discriminator of one training. */
   private static final class Player implements TrainedPart.Opponent {
     private final HolisticLoss settings;
     private final long seed;
-    private final Owned<Discriminator> owned;
+    private final Discriminator net;
 
     Player(HolisticLoss settings, int channels, int blocks, long seed) {
       this.settings = settings;
       this.seed = seed;
-      owned =
-          Owned.make(
-              "discriminator",
-              () -> Generators.seeded(seed, () -> new Discriminator(channels, blocks)));
+      net = new Discriminator(channels, blocks, seed);
     }
 
     Tensor judge(Tensor seen, boolean learns) {
-      return owned.get().forward(seen, learns);
+      return net.judge(seen, learns).values();
     }
 
     private ScalarType type() {
@@ -235,22 +218,13 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
             Tensor real = settings.seen(teacher.detach().to(type()), teacher, inputs);
             Tensor student = maps.student().map().detach().to(type());
             Tensor fake = settings.seen(student, teacher, inputs);
-            Tensor ofTeacher = judge(real, true);
-            Tensor ofStudent = judge(fake, true);
-            Tensor loss =
-                settings.game == Game.WGAN
-                    ? ofStudent.mean().sub(ofTeacher.mean())
-                    : hinge(ofTeacher.neg()).add(hinge(ofStudent));
+            Tensor loss = settings.game.lossOf(judge(real, true), judge(fake, true));
             return settings.penalty == 0
                 ? loss
                 : loss.add(
-                    penalty(owned.get(), real, fake, alphas(real, inputs.step()))
+                    net.penalty(real, fake, alphas(real, inputs.step()))
                         .mul(new Scalar(settings.penalty)));
           });
-    }
-
-    private static Tensor hinge(Tensor judged) {
-      return torch.relu(judged.add(new Scalar(1))).mean();
     }
 
     /** One draw for each image, by seed and step: a training that continues draws the same. */
@@ -263,12 +237,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
 
     @Override
     public Module module() {
-      return owned.get().module();
+      return net.module();
     }
 
     @Override
     public void close() {
-      owned.close();
+      net.close();
     }
   }
 }

@@ -72,7 +72,12 @@ public final class Losses {
               InterChannelCorrelationLoss.class,
               COMPOSITION,
               "Liu et al., ICCV 2021"),
-          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"));
+          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
+          new Entry(
+              "attention_feature",
+              AttentionFeatureLoss.class,
+              COMPOSITION,
+              "Ji et al., AAAI 2021"));
 
   private Losses() {}
 

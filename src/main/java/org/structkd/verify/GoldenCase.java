@@ -18,7 +18,7 @@ public record GoldenCase(String name, @Nullable String op, GoldenValue json) {
 
   /** What selects the variant; every op reads it once and completely. */
   GoldenOptions options() {
-    return new GoldenOptions(json.get("options"));
+    return new GoldenOptions(json.get("options"), json.has("params") ? json.get("params") : null);
   }
 
   /** One input tensor. */

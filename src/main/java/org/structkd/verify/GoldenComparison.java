@@ -51,19 +51,23 @@ record GoldenComparison(double value, @Nullable Double gradient, @Nullable Strin
         throw new CaseFailureException(
             stored.key() + " holds \"" + name + "\", this op gives " + result.outputs().keySet());
       }
-      worst = larger(worst, outputError(stored.get(name), computed));
+      Double term = result.terms().get(name);
+      worst = larger(worst, outputError(stored.get(name), computed, term));
     }
     return worst;
   }
 
-  private static double outputError(GoldenValue stored, double[] computed) {
+  private static double outputError(GoldenValue stored, double[] computed, @Nullable Double term) {
+    if (stored.isObject()) {
+      return tensorError(stored, new GoldenTensor(new long[] {computed.length}, computed));
+    }
     double[] expected = stored.isList() ? stored.numbers() : new double[] {stored.number()};
     if (expected.length != computed.length) {
       throw stored.bad("has " + expected.length + " values, expected " + computed.length);
     }
     double worst = 0;
     for (int i = 0; i < expected.length; i++) {
-      worst = larger(worst, relative(computed[i], expected[i], expected[i]));
+      worst = larger(worst, relative(computed[i], expected[i], term == null ? expected[i] : term));
     }
     return worst;
   }

@@ -15,6 +15,7 @@ interface GoldenOp {
     Losses.all().forEach(loss -> all.put(loss.id(), golden -> LossCase.of(golden, loss)));
     all.put("adaptive_loss_weighting", AdaptiveLossWeightingGolden::prepare);
     all.put("global_structural", GlobalStructuralGolden::prepare); // has stages
+    all.put("holistic", HolisticGolden::prepare); // has several outputs
     return all;
   }
 

@@ -5,6 +5,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -12,7 +13,8 @@ import org.structkd.internal.Words;
 
 /**
  * The options of a case. An option that nobody read, or that has a value nobody knows, would
- * silently check another loss than the one that is stored: both are failures of the case.
+ * silently check another loss than the one that is stored: both are failures of the case. Numbers
+ * among the parameters are options, too, but may be for people only.
  */
 final class GoldenOptions {
   /** Words of golden files for options, presets and constants that have other names here. */
@@ -30,11 +32,20 @@ final class GoldenOptions {
 
   private final String where;
   private final Map<String, GoldenValue> values = new TreeMap<>();
+  private final Set<String> mustBeRead = new TreeSet<>();
   private final Set<String> read = new HashSet<>();
 
-  GoldenOptions(GoldenValue json) {
+  GoldenOptions(GoldenValue json, @Nullable GoldenValue params) {
     where = json.where();
-    json.members().forEach(key -> values.put(WORDS.getOrDefault(key, key), json.get(key)));
+    if (params != null) {
+      params.members().stream()
+          .filter(key -> params.get(key).isNumber())
+          .forEach(key -> values.put(key, params.get(key)));
+    }
+    for (String key : json.members()) {
+      values.put(WORDS.getOrDefault(key, key), json.get(key));
+      mustBeRead.add(WORDS.getOrDefault(key, key));
+    }
   }
 
   boolean has(String key) {
@@ -110,7 +121,7 @@ final class GoldenOptions {
 
   /** Fails if there is an option that nobody asked for. Call it once all are read. */
   void requireAllRead() {
-    for (String key : values.keySet()) {
+    for (String key : mustBeRead) {
       if (!read.contains(key)) {
         throw new CaseFailureException(
             "unknown option \"" + key + "\", expected " + Words.listNearest(key, read));

@@ -12,9 +12,18 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * @param outputs by the name they have in golden files; a scalar is an array of one
  * @param gradients with respect to inputs, by their names
  * @param composition whether LibTorch operators or plain Java computed it, so that no backend did
+ * @param terms of outputs that are differences, the larger term: what their error is relative to
  */
 record GoldenResult(
-    Map<String, double[]> outputs, Map<String, GoldenTensor> gradients, boolean composition) {
+    Map<String, double[]> outputs,
+    Map<String, GoldenTensor> gradients,
+    boolean composition,
+    Map<String, Double> terms) {
+  /** A result none of whose outputs is a difference. */
+  GoldenResult(
+      Map<String, double[]> outputs, Map<String, GoldenTensor> gradients, boolean composition) {
+    this(outputs, gradients, composition, Map.of());
+  }
 
   /** A loss and its gradients by leaves, which have the names of their inputs. */
   static GoldenResult of(Tensor loss, Map<String, Tensor> leaves) {

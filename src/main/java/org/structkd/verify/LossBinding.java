@@ -22,12 +22,12 @@ final class LossBinding {
    * The loss with the options of a case. The preset is what {@code preset} names, or {@code kind}
    * where no component is called so. A case that names none gets {@code standard}; else the one
    * loss that remains of all presets, the options applied: of those that have the constants that
-   * the options name, and of those that train nothing.
+   * the options name, and of those that need no trained part but one that the case has.
    *
-   * @param trains whether a loss needs a trained part
+   * @param lacksPart whether a loss needs a trained part that the case does not have
    * @throws BadGoldenFileException if several losses remain
    */
-  static Loss loss(Losses.Entry entry, GoldenOptions options, Predicate<Loss> trains) {
+  static Loss loss(Losses.Entry entry, GoldenOptions options, Predicate<Loss> lacksPart) {
     Map<String, Loss> presets = new TreeMap<>();
     entry.presets().forEach(name -> presets.put(name, entry.create(name)));
     boolean kindIsOption =
@@ -43,11 +43,11 @@ final class LossBinding {
             .map(preset -> changed(preset, options))
             .distinct()
             .toList();
-    losses = those(losses, trains.negate());
-    if (losses.size() > 1 && !trains.test(losses.get(0))) {
+    losses = those(losses, lacksPart.negate());
+    if (losses.size() > 1 && !lacksPart.test(losses.get(0))) {
       throw options.missing(key);
     }
-    return losses.get(0); // where all train something, any tells it
+    return losses.get(0); // where all lack one, any tells it
   }
 
   /** {@return the losses of which something is true; all where it is true of none} */

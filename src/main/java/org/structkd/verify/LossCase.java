@@ -6,8 +6,10 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.Losses;
@@ -46,12 +48,12 @@ record LossCase(
     String teacher = options.value("teacher", String.class, "T");
     Loss bound =
         LossBinding.loss(
-            entry, options, loss -> wired(golden, loss, student, teacher, options).trainsPart());
+            entry, options, loss -> wired(golden, loss, student, teacher, options).lacksPart());
     LossCase wired = wired(golden, bound, student, teacher, options);
     options.requireAllRead();
-    if (wired.trainsPart()) {
+    if (wired.lacksPart()) {
       throw new GoldenOp.SkippedException(
-          "the loss trains a part of its own, whose weights are not in golden files");
+          "the loss trains a part of its own, whose parameters the case does not hold");
     }
     return wired;
   }
@@ -106,16 +108,36 @@ record LossCase(
     return names;
   }
 
-  private boolean trainsPart() {
-    LossInputs inputs = inputs(Placement.onCpu(ScalarType.Float));
-    try (TrainedPart part = loss.trainedPart(inputs, 0).orElse(null)) {
+  private boolean lacksPart() {
+    if (GoldenParameters.in(golden)) {
+      return false;
+    }
+    try (TrainedPart part = part(Placement.onCpu(ScalarType.Float))) {
       return part != null;
     } catch (IllegalArgumentException e) {
       throw golden.badInputs(e.getMessage());
     }
   }
 
-  private LossInputs inputs(Placement placement) {
+  /** The part that the loss trains or keeps, with the values of the case if it holds any. */
+  private @Nullable TrainedPart part(Placement placement) {
+    TrainedPart part = loss.trainedPart(inputs(placement, null), 0).orElse(null);
+    if (part == null) {
+      return null;
+    }
+    try {
+      part.module().to(new Device(placement.device()), placement.dtype(), false);
+      if (GoldenParameters.in(golden)) {
+        GoldenParameters.of(golden).putInto(part.module());
+      }
+      return part;
+    } catch (RuntimeException e) {
+      part.close();
+      throw e;
+    }
+  }
+
+  private LossInputs inputs(Placement placement, @Nullable TrainedPart part) {
     Map<String, Tensor> leaves = new TreeMap<>();
     student.forEach((role, name) -> leaves.put(role, map(name, placement).requires_grad_()));
     Map<String, Tensor> constants = new TreeMap<>();
@@ -127,7 +149,7 @@ record LossCase(
         tensors(batch, placement),
         ignoreIndex,
         step,
-        null);
+        part);
   }
 
   private Map<String, Tensor> tensors(Set<String> wanted, Placement placement) {
@@ -152,9 +174,11 @@ record LossCase(
 
   @Override
   public GoldenResult compute(Placement placement) {
-    LossInputs inputs = inputs(placement);
-    Map<String, Tensor> leaves = new TreeMap<>();
-    student.forEach((role, name) -> leaves.put(name, inputs.student(role)));
-    return GoldenResult.of(loss.forward(inputs), leaves);
+    try (TrainedPart part = part(placement)) {
+      LossInputs inputs = inputs(placement, part);
+      Map<String, Tensor> leaves = new TreeMap<>();
+      student.forEach((role, name) -> leaves.put(name, inputs.student(role)));
+      return GoldenResult.of(loss.forward(inputs), leaves);
+    }
   }
 }

@@ -122,7 +122,7 @@ class LossBindingTest {
         assertThrows(
             GoldenOp.SkippedException.class, () -> bound(Made.class, "'preset': 'PAPER_TRAINED'"));
     assertEquals(
-        "the loss trains a part of its own, whose weights are not in golden files",
+        "the loss trains a part of its own, whose parameters the case does not hold",
         error.getMessage());
   }
 
