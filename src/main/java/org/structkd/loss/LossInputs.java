@@ -1,5 +1,7 @@
 package org.structkd.loss;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.bytedeco.pytorch.Tensor;
@@ -58,6 +60,37 @@ public record LossInputs(
    */
   public Tensor teacher(String role) {
     return Named.in(teacher, "teacher", "output", role);
+  }
+
+  /**
+   * {@return the student's outputs in a role that a list of layers plays, in their order}
+   *
+   * @param role which, without the number of a layer
+   * @throws IllegalArgumentException naming the known roles, if the first layer, or one between two
+   *     others, is missing
+   */
+  public List<Tensor> studentLayers(String role) {
+    return layers(student, "student", role);
+  }
+
+  /**
+   * {@return the teacher's outputs in a role that a list of layers plays, in their order}
+   *
+   * @param role which, without the number of a layer
+   * @throws IllegalArgumentException as for the student
+   */
+  public List<Tensor> teacherLayers(String role) {
+    return layers(teacher, "teacher", role);
+  }
+
+  private static List<Tensor> layers(Map<String, Tensor> outputs, String network, String role) {
+    long count =
+        outputs.keySet().stream().filter(name -> name.matches("\\Q" + role + "\\E\\.\\d+")).count();
+    List<Tensor> layers = new ArrayList<>();
+    for (int layer = 0; layer < Math.max(1, count); layer++) {
+      layers.add(Named.in(outputs, network, "output", role + "." + layer));
+    }
+    return layers;
   }
 
   /**
