@@ -1,6 +1,5 @@
 package org.structkd.internal;
 
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Dispatcher;
@@ -81,7 +80,7 @@ public record Operator(OperatorHandle handle, long arity) {
       return Scopes.kept(new IValue(name));
     }
     if (argument instanceof Enum<?> constant) {
-      return Scopes.kept(new IValue(constant.name().toLowerCase(Locale.ROOT)));
+      return Scopes.kept(new IValue(Words.of(constant)));
     }
     throw new IllegalArgumentException("no operator takes a " + argument.getClass());
   }

@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.BoolOptional;
@@ -17,6 +16,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Holistic loss (SKD): a discriminator learns to tell the teacher's maps of classes from the
@@ -72,20 +72,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     /** Wasserstein distance, to be used with a gradient penalty. */
     WGAN,
     /** Hinge loss. */
-    HINGE;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    HINGE
   }
 
   /** Checks the settings. */
   public HolisticLoss {
-    if (game == null) {
-      throw new IllegalArgumentException(NAME + ": game is null");
-    }
+    Settings.requireGiven(NAME, "game", game);
     if (!(penalty >= 0 && penalty < Double.POSITIVE_INFINITY)) { // also refuses NaN
       throw new IllegalArgumentException(
           NAME + ": penalty is " + penalty + ", expected a finite number of at least 0");
@@ -120,13 +112,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     long side = Math.min(maps.teacher().map().size(2), maps.teacher().map().size(3));
     if (side < THREE_BLOCKS) {
       throw new IllegalArgumentException(
-          NAME
-              + ": the teacher's map is "
-              + maps.teacher().map().size(2)
-              + " x "
-              + maps.teacher().map().size(3)
-              + ", expected 32 x 32 or more, which the discriminator's three strides bring to 4 x 4:"
-              + " take a tap of larger maps");
+          ("%s: the teacher's map is %s x %s, expected 32 x 32 or more, which the"
+                  + " discriminator's three strides bring to 4 x 4: take a tap of larger maps")
+              .formatted(NAME, maps.teacher().map().size(2), maps.teacher().map().size(3)));
     }
     long channels = maps.teacher().map().size(1);
     long all = conditioned ? channels + dryRun.input(IMAGES).size(1) : channels;

@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -12,6 +11,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Pixel-wise loss: pulls the student's class probabilities at each pixel towards the teacher's.
@@ -62,12 +62,7 @@ public record PixelwiseLoss(
     /** {@code sum q_T (log q_T - log q_S)}. */
     KL_TEACHER_STUDENT,
     /** {@code sum q_S (log q_S - log q_T)}. */
-    KL_STUDENT_TEACHER;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    KL_STUDENT_TEACHER
   }
 
   /**
@@ -80,24 +75,14 @@ public record PixelwiseLoss(
     /** B H W, or V: a mean over pixels. */
     PIXELS,
     /** B K H W, or K V: K times smaller than the mean over pixels. */
-    ELEMENTS;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    ELEMENTS
   }
 
   /** Checks that the variant is complete. */
   public PixelwiseLoss {
-    if (divergence == null || divisor == null) {
-      throw new IllegalArgumentException(
-          NAME + ": no part may be null: divergence " + divergence + ", divisor " + divisor);
-    }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "divergence", divergence);
+    Settings.requireGiven(NAME, "divisor", divisor);
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /**
@@ -132,22 +117,22 @@ public record PixelwiseLoss(
 
   /** The same loss with another divergence. */
   public PixelwiseLoss withDivergence(Divergence divergence) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divergence", divergence);
   }
 
   /** The same loss with another divisor. */
   public PixelwiseLoss withDivisor(Divisor divisor) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divisor", divisor);
   }
 
   /** The same loss at another temperature. */
   public PixelwiseLoss withTemperature(double temperature) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperature", temperature);
   }
 
   /** The same loss with or without the factor temperature^2. */
   public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperatureSquared", temperatureSquared);
   }
 
   @Override
