@@ -49,13 +49,8 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     long rank = given.dim();
     if (rank < accepts.least || rank > MAP_RANK) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + TensorArguments.describe(name, given)
-              + " has rank "
-              + rank
-              + ", expected "
-              + accepts.ranks);
+          "%s: %s has rank %s, expected %s"
+              .formatted(loss, TensorArguments.describe(name, given), rank, accepts.ranks));
     }
     TensorArguments.requireNumbers(loss, name, given);
     return new MapView(loss, name, given, view(given));

@@ -158,14 +158,8 @@ public final class SegmentationScore {
   public void merge(SegmentationScore other) {
     if (other.classes != classes || !Objects.equals(other.ignoreIndex, ignoreIndex)) {
       throw new IllegalArgumentException(
-          "other must have "
-              + classes
-              + " classes and ignore index "
-              + ignoreIndex
-              + " but has "
-              + other.classes
-              + " and "
-              + other.ignoreIndex);
+          "other must have %s classes and ignore index %s but has %s and %s"
+              .formatted(classes, ignoreIndex, other.classes, other.ignoreIndex));
     }
     for (int i = 0; i < counts.length; i++) {
       counts[i] += other.counts[i];
