@@ -3,6 +3,7 @@ package org.structkd.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,7 +30,6 @@ import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 
@@ -57,14 +57,12 @@ class TutorialTest {
       TrainingConfig config = TrainingConfig.of(steps, 0.01).withCheckpointEvery(100);
       StopSignal stop = new StopSignal();
       TrainingListener rule =
-          new TrainingListener() {
-            @Override
-            public void onStep(StepLoss loss, double learningRate) {
-              if (loss.term("supervised").value() < 0.2) {
-                stop.request(); // good enough: the step ends, a checkpoint is written
-              }
-            }
-          };
+          onStep(
+              loss -> {
+                if (loss.term("supervised").value() < 0.2) {
+                  stop.request(); // good enough: the step ends, a checkpoint is written
+                }
+              });
       TrainingOutcome outcome =
           new Distiller(config, objective, data.training(16))
               .withTeacher(BundledTeacher.load())
