@@ -93,4 +93,13 @@ public final class Settings {
           owner + ": " + part + " is " + value + ", expected a finite number greater than 0");
     }
   }
+
+  /** Refuses what is less than a number, infinite or NaN; the parameters as above. */
+  public static void requireAtLeast(String owner, String part, double value, int least) {
+    if (!(value >= least && value < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "%s: %s is %s, expected a finite number of at least %s"
+              .formatted(owner, part, value, least));
+    }
+  }
 }

@@ -134,10 +134,8 @@ record ComparedSamples(
         loss.comparison() == GlobalStructuralLoss.Comparison.DESCRIPTOR_RELATION
             && (least == 0 || samples / least < 2),
         student,
-        "gives "
-            + samples
-            + " samples, of which groupWidth "
-            + width
-            + " makes less than two groups to relate; expected at most half of them");
+        ("gives %s samples, of which groupWidth %s makes less than two groups to"
+                + " relate; expected at most half of them")
+            .formatted(samples, width));
   }
 }

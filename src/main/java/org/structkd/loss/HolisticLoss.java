@@ -78,10 +78,7 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
   /** Checks the settings. */
   public HolisticLoss {
     Settings.requireGiven(NAME, "game", game);
-    if (!(penalty >= 0 && penalty < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": penalty is " + penalty + ", expected a finite number of at least 0");
-    }
+    Settings.requireAtLeast(NAME, "penalty", penalty, 0);
   }
 
   /** {@return SKD's released form: WGAN-GP of weight 10 on logits} */

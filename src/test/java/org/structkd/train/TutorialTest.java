@@ -3,7 +3,6 @@ package org.structkd.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,6 +29,7 @@ import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
+import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 
@@ -57,12 +57,14 @@ class TutorialTest {
       TrainingConfig config = TrainingConfig.of(steps, 0.01).withCheckpointEvery(100);
       StopSignal stop = new StopSignal();
       TrainingListener rule =
-          onStep(
-              loss -> {
-                if (loss.term("supervised").value() < 0.2) {
-                  stop.request(); // good enough: the step ends, a checkpoint is written
-                }
-              });
+          new TrainingListener() {
+            @Override
+            public void onStep(StepLoss loss, double learningRate) {
+              if (loss.term("supervised").value() < 0.2) {
+                stop.request(); // good enough: the step ends, a checkpoint is written
+              }
+            }
+          };
       TrainingOutcome outcome =
           new Distiller(config, objective, data.training(16))
               .withTeacher(BundledTeacher.load())
