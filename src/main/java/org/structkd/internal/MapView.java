@@ -3,6 +3,7 @@ package org.structkd.internal;
 import java.util.Arrays;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -107,6 +108,21 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     }
     TensorArguments.requireSameDevice(loss, argument, plane, name, given);
     return planeView(plane);
+  }
+
+  /** A mask as a plane, of Bool or Byte; null, which leaves nothing out, stays null. */
+  public @Nullable Tensor mask(@Nullable Tensor mask) {
+    if (mask == null) {
+      return null;
+    }
+    Tensor plane = plane("mask", mask);
+    ScalarType type = mask.scalar_type().intern();
+    if (type != ScalarType.Bool && type != ScalarType.Byte) {
+      throw new IllegalArgumentException(
+          "%s: mask is %s, expected Bool or Byte: compare it first, as in mask.gt(0)"
+              .formatted(loss, type));
+    }
+    return plane;
   }
 
   /** Labels in the form of a plane, of any size where the map has height and width. */

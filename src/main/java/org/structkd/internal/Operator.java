@@ -7,7 +7,6 @@ import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,9 +58,6 @@ public record Operator(OperatorHandle handle, long arity) {
     }
     if (argument instanceof Tensor tensor) {
       return new IValue(tensor);
-    }
-    if (argument instanceof TensorOptional optional) {
-      return optional.has_value() ? new IValue(optional.get()) : NONE;
     }
     if (argument instanceof Double number) {
       return new IValue(number.doubleValue());

@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -143,13 +142,10 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          if (mask == null) {
-            return call(maps, null);
+          if (mask != null) {
+            requireMaskable();
           }
-          requireMaskable();
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, plane);
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -218,17 +214,6 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
               + ": mode "
               + Words.of(mode)
               + " takes no mask, the code that it reproduces counts every pixel: use mode paper");
-    }
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType dtype = mask.scalar_type().intern();
-    if (dtype != ScalarType.Bool && dtype != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + dtype
-              + ", expected Bool or Byte: compare it, such as labels.ne(...)");
     }
   }
 }

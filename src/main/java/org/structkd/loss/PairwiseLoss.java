@@ -3,7 +3,6 @@ package org.structkd.loss;
 import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
@@ -247,7 +246,7 @@ public record PairwiseLoss(
         () -> {
           MapPair nodes = nodes(student, teacher);
           Tensor valid = Labels.of(nodes.student(), labels, ignoreIndex).valid();
-          return call(nodes, new TensorOptional(valid.to(ScalarType.Float)));
+          return call(nodes, valid.to(ScalarType.Float));
         });
   }
 
@@ -294,7 +293,7 @@ public record PairwiseLoss(
     return maps.each(pooling::apply);
   }
 
-  private Tensor call(MapPair nodes, TensorOptional weights) {
+  private Tensor call(MapPair nodes, @Nullable Tensor weights) {
     refuseConstant(nodes.student().named("nodes"));
     return Operator.call(
         "pairwise",
@@ -324,12 +323,12 @@ public record PairwiseLoss(
             + " pooling, or Pairs.WHOLE_BATCH with several images");
   }
 
-  private static TensorOptional checkedWeights(@Nullable Tensor weights, MapView nodes) {
+  private static @Nullable Tensor checkedWeights(@Nullable Tensor weights, MapView nodes) {
     if (weights == null) {
-      return new TensorOptional();
+      return null;
     }
     Tensor plane = nodes.plane("weights", weights);
     TensorArguments.requireFiniteAtLeastZero(NAME, "weights", weights);
-    return new TensorOptional(plane);
+    return plane;
   }
 }

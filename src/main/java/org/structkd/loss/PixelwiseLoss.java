@@ -1,8 +1,6 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -173,12 +171,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          if (mask == null) {
-            return call(maps, new TensorOptional());
-          }
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, new TensorOptional(plane));
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -199,8 +192,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          Tensor valid = Labels.of(maps.student(), labels, ignoreIndex).valid();
-          return call(maps, new TensorOptional(valid));
+          return call(maps, Labels.of(maps.student(), labels, ignoreIndex).valid());
         });
   }
 
@@ -210,7 +202,7 @@ public record PixelwiseLoss(
         .requireSameSize();
   }
 
-  private Tensor call(MapPair maps, TensorOptional mask) {
+  private Tensor call(MapPair maps, @Nullable Tensor mask) {
     ConstantLoss.refuseOneClass(maps.student());
     return Operator.call(
         "pixelwise",
@@ -221,16 +213,5 @@ public record PixelwiseLoss(
         divisor,
         temperature,
         temperatureSquared);
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType type = mask.scalar_type().intern();
-    if (type != ScalarType.Bool && type != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + type
-              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
-    }
   }
 }

@@ -80,10 +80,8 @@ public final class SegmentationScore {
   public void add(long[] labels, long[] predictions) {
     if (labels.length != predictions.length) {
       throw new IllegalArgumentException(
-          "labels and predictions must have one length but have "
-              + labels.length
-              + " and "
-              + predictions.length);
+          "labels and predictions must have one length but have %s and %s"
+              .formatted(labels.length, predictions.length));
     }
     for (int i = 0; i < labels.length; i++) {
       if (!ignored(labels[i])) {

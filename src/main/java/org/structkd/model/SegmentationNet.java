@@ -70,10 +70,8 @@ public final class SegmentationNet implements TrainableNetwork {
     public Config {
       if (channels < 1 || classes < 1) {
         throw new IllegalArgumentException(
-            "a segmentation net needs channels and classes of at least 1 but has "
-                + channels
-                + " and "
-                + classes);
+            "a segmentation net needs channels and classes of at least 1 but has %s and %s"
+                .formatted(channels, classes));
       }
       if (width < 1 || width > MAX_WIDTH) {
         throw new IllegalArgumentException(

@@ -61,10 +61,8 @@ public record TrainingConfig(
     requireInterval("checkpointEvery", checkpointEvery);
     if (pruning instanceof Pruning.Magnitude gradual && gradual.end() > steps) {
       throw new IllegalArgumentException(
-          "pruning ends after "
-              + gradual.end()
-              + " steps, expected at most those of the training, "
-              + steps);
+          "pruning ends after %s steps, expected at most those of the training, %s"
+              .formatted(gradual.end(), steps));
     }
   }
 
