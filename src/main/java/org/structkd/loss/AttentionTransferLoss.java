@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.ConstantLoss;
@@ -8,6 +7,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Attention transfer (AT): the student's layers shall be active where the teacher's are.
@@ -46,24 +46,13 @@ public record AttentionTransferLoss(double power, Distance distance) implements 
     /** The mean over positions of squared differences. */
     MEAN_SQUARE,
     /** The length of the difference. */
-    LENGTH;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    LENGTH
   }
 
   /** Checks the settings. */
   public AttentionTransferLoss {
-    if (!(power >= 1 && power < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": power is " + power + ", expected a finite number of at least 1");
-    }
-    if (distance == null) {
-      throw new IllegalArgumentException(NAME + ": distance is null");
-    }
+    Settings.requireAtLeast(NAME, "power", power, 1);
+    Settings.requireGiven(NAME, "distance", distance);
   }
 
   /** {@return the authors' code, and CIRKD's: squares, a mean over images and positions} */

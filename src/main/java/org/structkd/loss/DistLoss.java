@@ -8,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * DIST: the student's probabilities shall correlate with the teacher's, between the classes of each
@@ -47,23 +48,13 @@ public record DistLoss(double interWeight, double intraWeight, double temperatur
 
   /** Checks the numbers. */
   public DistLoss {
-    requireWeight("interWeight", interWeight);
-    requireWeight("intraWeight", intraWeight);
+    Settings.requireAtLeast(NAME, "interWeight", interWeight, 0);
+    Settings.requireAtLeast(NAME, "intraWeight", intraWeight, 0);
     if (interWeight == 0 && intraWeight == 0) {
       throw new IllegalArgumentException(
           NAME + ": interWeight and intraWeight are 0, expected one of them to be greater");
     }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
-  }
-
-  private static void requireWeight(String name, double value) {
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": " + name + " is " + value + ", expected a finite number of at least 0");
-    }
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /** {@return the released form: both weights 1, temperature 1} */

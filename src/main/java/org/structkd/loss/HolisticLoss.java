@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.Module;
@@ -15,6 +14,7 @@ import org.structkd.internal.Generators;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Holistic loss (SKD): a discriminator learns to tell the teacher's maps of classes from the
@@ -84,23 +84,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     private static Tensor hinge(Tensor judged) {
       return torch.relu(judged.add(new Scalar(1))).mean();
     }
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
   }
 
   /** Checks the settings. */
   public HolisticLoss {
-    if (game == null) {
-      throw new IllegalArgumentException(NAME + ": game is null");
-    }
-    if (!(penalty >= 0 && penalty < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": penalty is " + penalty + ", expected a finite number of at least 0");
-    }
+    Settings.requireGiven(NAME, "game", game);
+    Settings.requireAtLeast(NAME, "penalty", penalty, 0);
   }
 
   /** {@return SKD's released form: WGAN-GP of weight 10 on logits} */
@@ -131,13 +120,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     long side = Math.min(maps.teacher().map().size(2), maps.teacher().map().size(3));
     if (side < THREE_BLOCKS) {
       throw new IllegalArgumentException(
-          NAME
-              + ": the teacher's map is "
-              + maps.teacher().map().size(2)
-              + " x "
-              + maps.teacher().map().size(3)
-              + ", expected 32 x 32 or more, which the discriminator's three strides bring to 4 x 4:"
-              + " take a tap of larger maps");
+          ("%s: the teacher's map is %s x %s, expected 32 x 32 or more, which the"
+                  + " discriminator's three strides bring to 4 x 4: take a tap of larger maps")
+              .formatted(NAME, maps.teacher().map().size(2), maps.teacher().map().size(3)));
     }
     long channels = maps.teacher().map().size(1);
     long all = conditioned ? channels + dryRun.input(IMAGES).size(1) : channels;

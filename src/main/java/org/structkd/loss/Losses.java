@@ -6,7 +6,6 @@ import static org.structkd.loss.Losses.Kind.KERNEL;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -20,12 +19,7 @@ public final class Losses {
     /** A kernel of its own computes it on every backend. */
     KERNEL,
     /** It is composed of LibTorch operators. */
-    COMPOSITION;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    COMPOSITION
   }
 
   private static final List<Entry> ALL =
@@ -145,12 +139,8 @@ public final class Losses {
       Method method = methods.get(preset);
       if (method == null) {
         throw new IllegalArgumentException(
-            "loss \""
-                + id
-                + "\" has no preset \""
-                + preset
-                + "\", it has: "
-                + Words.listNearest(preset, methods.keySet()));
+            "loss \"%s\" has no preset \"%s\", it has: %s"
+                .formatted(id, preset, Words.listNearest(preset, methods.keySet())));
       }
       try {
         return type.cast(method.invoke(null));

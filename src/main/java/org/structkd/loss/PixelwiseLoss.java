@@ -1,9 +1,6 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -12,6 +9,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Pixel-wise loss: pulls the student's class probabilities at each pixel towards the teacher's.
@@ -62,12 +60,7 @@ public record PixelwiseLoss(
     /** {@code sum q_T (log q_T - log q_S)}. */
     KL_TEACHER_STUDENT,
     /** {@code sum q_S (log q_S - log q_T)}. */
-    KL_STUDENT_TEACHER;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    KL_STUDENT_TEACHER
   }
 
   /**
@@ -80,24 +73,14 @@ public record PixelwiseLoss(
     /** B H W, or V: a mean over pixels. */
     PIXELS,
     /** B K H W, or K V: K times smaller than the mean over pixels. */
-    ELEMENTS;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    ELEMENTS
   }
 
   /** Checks that the variant is complete. */
   public PixelwiseLoss {
-    if (divergence == null || divisor == null) {
-      throw new IllegalArgumentException(
-          NAME + ": no part may be null: divergence " + divergence + ", divisor " + divisor);
-    }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "divergence", divergence);
+    Settings.requireGiven(NAME, "divisor", divisor);
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /**
@@ -132,22 +115,22 @@ public record PixelwiseLoss(
 
   /** The same loss with another divergence. */
   public PixelwiseLoss withDivergence(Divergence divergence) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divergence", divergence);
   }
 
   /** The same loss with another divisor. */
   public PixelwiseLoss withDivisor(Divisor divisor) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divisor", divisor);
   }
 
   /** The same loss at another temperature. */
   public PixelwiseLoss withTemperature(double temperature) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperature", temperature);
   }
 
   /** The same loss with or without the factor temperature^2. */
   public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperatureSquared", temperatureSquared);
   }
 
   @Override
@@ -188,12 +171,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          if (mask == null) {
-            return call(maps, new TensorOptional());
-          }
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, new TensorOptional(plane));
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -214,8 +192,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          Tensor valid = Labels.of(maps.student(), labels, ignoreIndex).valid();
-          return call(maps, new TensorOptional(valid));
+          return call(maps, Labels.of(maps.student(), labels, ignoreIndex).valid());
         });
   }
 
@@ -225,7 +202,7 @@ public record PixelwiseLoss(
         .requireSameSize();
   }
 
-  private Tensor call(MapPair maps, TensorOptional mask) {
+  private Tensor call(MapPair maps, @Nullable Tensor mask) {
     ConstantLoss.refuseOneClass(maps.student());
     return Operator.call(
         "pixelwise",
@@ -236,16 +213,5 @@ public record PixelwiseLoss(
         divisor,
         temperature,
         temperatureSquared);
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType type = mask.scalar_type().intern();
-    if (type != ScalarType.Bool && type != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + type
-              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
-    }
   }
 }

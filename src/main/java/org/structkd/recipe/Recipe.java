@@ -101,11 +101,9 @@ public record Recipe(
   private static void requireName(String what, String name) {
     if (!name.matches(NAME)) {
       throw new IllegalArgumentException(
-          "a "
-              + what
-              + " is called "
-              + RecipeTree.shown(TextNode.valueOf(name))
-              + ", expected 1 to 64 letters, digits, _ and -, the first a letter or digit");
+          ("a %s is called %s, expected 1 to 64 letters, digits, _ and -, the first"
+                  + " a letter or digit")
+              .formatted(what, RecipeTree.shown(TextNode.valueOf(name))));
     }
   }
 

@@ -116,11 +116,9 @@ public final class Comparison implements RunWork {
     for (String path : settings.search().keySet()) {
       if (found.stream().noneMatch(value -> value.startsWith(path))) {
         throw RunException.refused(
-            "--search: none of the recipes "
-                + String.join(", ", settings.recipes())
-                + " has the value "
-                + path
-                + "; recipes show NAME lists what a recipe has");
+            ("--search: none of the recipes %s has the value %s; recipes show NAME"
+                    + " lists what a recipe has")
+                .formatted(String.join(", ", settings.recipes()), path));
       }
     }
   }

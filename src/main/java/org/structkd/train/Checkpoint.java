@@ -131,13 +131,9 @@ record Checkpoint(
       players.requireFinite();
     } catch (IllegalStateException e) {
       throw new IOException(
-          file
-              + " is not written: after step "
-              + stepsDone
-              + " "
-              + e.getMessage()
-              + ". The checkpoint before stays; see that all inputs are finite, or lower the"
-              + " learning rate",
+          ("%s is not written: after step %s %s. The checkpoint before stays; see"
+                  + " that all inputs are finite, or lower the learning rate")
+              .formatted(file, stepsDone, e.getMessage()),
           e);
     }
   }

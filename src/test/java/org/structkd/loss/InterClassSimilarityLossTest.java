@@ -1,15 +1,12 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.structkd.testing.Refusals.refused;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,24 +14,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.loss.InterClassSimilarityLoss.Mode;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.InScope;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
+@InScope
 @Tag("emulated")
 class InterClassSimilarityLossTest {
   private static final InterClassSimilarityLoss PAPER = InterClassSimilarityLoss.paper();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   // Around class blocks of 4 and pixel tiles of 512.
   @ParameterizedTest
@@ -183,11 +170,6 @@ class InterClassSimilarityLossTest {
 
   // Bad input: what the sentence must say.
 
-  private static void refused(String sentence, Runnable action) {
-    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, action::run);
-    assertEquals(sentence, error.getMessage());
-  }
-
   @Test
   void rejectsMasksThatDoNotFit() {
     Tensor map = torch.zeros(1, 4, 5, 5);
@@ -196,8 +178,8 @@ class InterClassSimilarityLossTest {
             + " [1, 5, 5]",
         () -> PAPER.forward(map, map, torch.ones(1, 5, 4).to(ScalarType.Bool)));
     refused(
-        "inter-class similarity loss: mask is Float, expected Bool or Byte: compare it, such as"
-            + " labels.ne(...)",
+        "inter-class similarity loss: mask is Float, expected Bool or Byte: compare it first,"
+            + " as in mask.gt(0)",
         () -> PAPER.forward(map, map, torch.ones(1, 5, 5)));
     refused(
         "inter-class similarity loss: mode code_head takes no mask, the code that it reproduces"

@@ -1,17 +1,14 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,25 +16,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.loss.PixelwiseLoss.Divergence;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.InScope;
 import org.structkd.testing.OnBackend;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
+@InScope
 @Tag("emulated")
 class PixelwiseLossTest {
   private static final PixelwiseLoss KD = PixelwiseLoss.kd();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static PixelwiseLoss of(Divergence divergence, double temperature) {
     return PixelwiseLoss.kd().withTemperature(temperature).withDivergence(divergence);
@@ -144,11 +131,6 @@ class PixelwiseLossTest {
 
   // Bad input: what the sentence must say.
 
-  private static void refused(String sentence, Runnable call) {
-    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call::run);
-    assertEquals(sentence, error.getMessage());
-  }
-
   @Test
   void rejectsDifferentShapesNamingBoth() {
     Tensor map = torch.zeros(1, 4, 5, 5);
@@ -192,8 +174,6 @@ class PixelwiseLossTest {
               + ", expected a finite number greater than 0",
           () -> PixelwiseLoss.kd().withTemperature(temperature));
     }
-    refused(
-        "pixel-wise loss: no part may be null: divergence null, divisor pixels",
-        () -> PixelwiseLoss.kd().withDivergence(null));
+    refused("pixel-wise loss: divergence is null", () -> PixelwiseLoss.kd().withDivergence(null));
   }
 }

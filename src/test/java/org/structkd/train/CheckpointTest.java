@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.bytes;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,7 +18,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,25 +26,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.DataFileException;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
+@InScope
 class CheckpointTest {
   private static final Map<String, String> SETTINGS = Map.of("training seed", "1");
   private static final Checkpoint.Check ANY = (progress, stored) -> {};
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path path;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     path = folder.resolve("c");
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   private static SegmentationNet net(int width, long seed) {
@@ -67,10 +62,6 @@ class CheckpointTest {
     try (FileClaim claim = FileClaim.of(path, Duration.ZERO)) {
       Checkpoint.save(claim, SETTINGS, players, new Checkpoint(stepsDone, 1, 7, true, 0.5, 2));
     }
-  }
-
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
   }
 
   @Test

@@ -2,6 +2,7 @@ package org.structkd.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,10 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -35,12 +33,14 @@ import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
 import org.structkd.optim.Sgd;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.InScope;
 import org.structkd.testing.SmallLosses;
 
 /**
  * A training that continues from a checkpoint ends as one that went through, bit for bit, whatever
  * moves its weights and whoever learns in it.
  */
+@InScope(threads = 1)
 class ContinuationTest {
   private static final int STEPS = 6;
   private static final int KILLED_AFTER = 4;
@@ -51,18 +51,6 @@ class ContinuationTest {
           0.5, 1, 5, 0.1, 2, 3, Pruning.Magnitude.Range.NETWORK, List.of("head."));
 
   @TempDir private Path folder;
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
 
   /** A way to change a training. */
   private record Option(String name, UnaryOperator<TrainingConfig> change) {
@@ -132,9 +120,9 @@ class ContinuationTest {
     Path whole = folder.resolve("whole");
     Path killed = folder.resolve("killed");
     List<String> scores = new ArrayList<>();
-    train(config, whole, net(1), scores, killed);
+    train(config, whole, net(2, 1), scores, killed);
     List<String> scoresAfter = new ArrayList<>();
-    SegmentationNet other = net(2); // whose weights do not matter
+    SegmentationNet other = net(2, 2); // whose weights do not matter
     train(config, killed, other, scoresAfter, null);
     assertEquals(scores.subList(1, scores.size()), scoresAfter);
     try (TensorFile one = TensorFile.open(whole);
@@ -155,10 +143,6 @@ class ContinuationTest {
       assertTrue(
           torch.equal(one.tensor(expected), other.module().named_parameters().get("head.weight")));
     }
-  }
-
-  private static SegmentationNet net(long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), seed);
   }
 
   /**

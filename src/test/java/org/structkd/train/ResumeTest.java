@@ -5,15 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.atStep;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,31 +31,22 @@ import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.Schedule;
+import org.structkd.testing.InScope;
 
 /** What a checkpoint knows of its training, and what happens to one of another. */
+@InScope
 class ResumeTest {
   private static final int STEPS = 8;
   private static final FashionScenes SCENES = FashionScenes.bundled();
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path checkpoint;
 
   @BeforeEach
   void open() throws IOException {
-    scope = new PointerScope();
     torch.set_num_threads(1);
     checkpoint = folder.resolve("student.checkpoint");
     new Setting().distiller().train(net(2, 1));
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net(int width, long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
   }
 
   /** A training whose parts can be replaced one by one. */
@@ -240,15 +231,7 @@ class ResumeTest {
   void aRateThatHasDecayedToNothingEndsNoTrainingThatContinues() throws IOException {
     Path file = folder.resolve("decayed");
     StopSignal stop = new StopSignal();
-    TrainingListener stopping =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == STEPS - 2) {
-              stop.request();
-            }
-          }
-        };
+    TrainingListener stopping = atStep(STEPS - 2, () -> stop.request());
     SegmentationNet rest = net(2, 1);
     decayed(file).withListener(stopping).withStop(stop).train(net(2, 1));
     assertTrue(decayed(file).train(rest).complete());
