@@ -3,6 +3,7 @@ package org.structkd.internal;
 import java.util.Arrays;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -112,6 +113,25 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     }
     TensorArguments.requireSameDevice(loss, argument, plane, name, given);
     return planeView(plane);
+  }
+
+  /**
+   * Checks which positions take part and views that as [B, H, W]: a plane of bool or u8, 0 = left
+   * out.
+   *
+   * @throws IllegalArgumentException as {@link #plane} does, and if it is of another type
+   */
+  public Tensor mask(Tensor mask) {
+    Tensor plane = plane("mask", mask);
+    ScalarType type = mask.scalar_type().intern();
+    if (type != ScalarType.Bool && type != ScalarType.Byte) {
+      throw new IllegalArgumentException(
+          loss
+              + ": mask is "
+              + type
+              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
+    }
+    return plane;
   }
 
   /** Labels in the form of a plane, of any size where the map has height and width. */

@@ -2,7 +2,6 @@ package org.structkd.loss;
 
 import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -156,9 +155,7 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
             return call(maps, null);
           }
           requireMaskable();
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, plane);
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -231,17 +228,6 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
               + ": mode "
               + mode
               + " takes no mask, the code that it reproduces counts every pixel: use mode paper");
-    }
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType dtype = mask.scalar_type().intern();
-    if (dtype != ScalarType.Bool && dtype != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + dtype
-              + ", expected Bool or Byte: compare it, such as labels.ne(...)");
     }
   }
 }

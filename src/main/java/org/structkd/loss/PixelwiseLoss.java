@@ -3,7 +3,6 @@ package org.structkd.loss;
 import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -191,9 +190,7 @@ public record PixelwiseLoss(
           if (mask == null) {
             return call(maps, new TensorOptional());
           }
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, new TensorOptional(plane));
+          return call(maps, new TensorOptional(maps.student().mask(mask)));
         });
   }
 
@@ -236,16 +233,5 @@ public record PixelwiseLoss(
         divisor,
         temperature,
         temperatureSquared);
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType type = mask.scalar_type().intern();
-    if (type != ScalarType.Bool && type != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + type
-              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
-    }
   }
 }

@@ -196,8 +196,8 @@ class InterClassSimilarityLossTest {
             + " [1, 5, 5]",
         () -> PAPER.forward(map, map, torch.ones(1, 5, 4).to(ScalarType.Bool)));
     refused(
-        "inter-class similarity loss: mask is Float, expected Bool or Byte: compare it, such as"
-            + " labels.ne(...)",
+        "inter-class similarity loss: mask is Float, expected Bool or Byte: compare it first, as in"
+            + " mask.gt(0)",
         () -> PAPER.forward(map, map, torch.ones(1, 5, 5)));
     refused(
         "inter-class similarity loss: mode code_head takes no mask, the code that it reproduces"
