@@ -38,6 +38,7 @@ public final class Losses {
               PixelwiseLoss.class,
               KERNEL,
               "Hinton et al. 2015; Liu et al., CVPR 2019"),
+          new Entry("channelwise", ChannelwiseLoss.class, KERNEL, "Shu et al., ICCV 2021"),
           new Entry("pairwise", PairwiseLoss.class, KERNEL, "Liu et al., CVPR 2019"),
           new Entry(
               "inter_class_similarity",
