@@ -46,9 +46,17 @@ import org.structkd.internal.Scopes;
  * @param temperature divisor of all logits, greater than 0
  * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that the
  *     gradient keeps its size as the temperature rises
+ * @param standardize whether the logits of a pixel are brought to mean 0 and deviation 1 first, so
+ *     that the student is asked for the teacher's order of classes and not for its scale: {@code (z
+ *     - mean z) / (deviation of z + 1e-7)}, the deviation of K - 1. The gradient flows through
+ *     both. LibTorch's operators do it, which takes some copies of the map
  */
 public record PixelwiseLoss(
-    Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared)
+    Divergence divergence,
+    Divisor divisor,
+    double temperature,
+    boolean temperatureSquared,
+    boolean standardize)
     implements MapLoss {
   private static final String NAME = "pixel-wise loss";
 
@@ -100,6 +108,12 @@ public record PixelwiseLoss(
     }
   }
 
+  /** A variant of logits as they are. */
+  public PixelwiseLoss(
+      Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared) {
+    this(divergence, divisor, temperature, temperatureSquared, false);
+  }
+
   /**
    * SKD, released code at revision ce208e1: cross entropy, summed over the images of the batch and
    * divided by the pixels of one. Its loss weight there is 10.
@@ -130,24 +144,37 @@ public record PixelwiseLoss(
     return new PixelwiseLoss(Divergence.KL_TEACHER_STUDENT, Divisor.ELEMENTS, 1, false);
   }
 
+  /**
+   * Logit standardisation (S. Sun et al., CVPR 2024, arXiv 2403.01427): {@link #kd} of standardised
+   * logits at temperature 2. Its loss weight there is 9.
+   */
+  public static PixelwiseLoss standardized() {
+    return kd().withTemperature(2).withStandardize(true);
+  }
+
   /** The same loss with another divergence. */
   public PixelwiseLoss withDivergence(Divergence divergence) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared, standardize);
   }
 
   /** The same loss with another divisor. */
   public PixelwiseLoss withDivisor(Divisor divisor) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared, standardize);
   }
 
   /** The same loss at another temperature. */
   public PixelwiseLoss withTemperature(double temperature) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared, standardize);
   }
 
   /** The same loss with or without the factor temperature^2. */
   public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared, standardize);
+  }
+
+  /** The same loss with or without standardised logits. */
+  public PixelwiseLoss withStandardize(boolean standardize) {
+    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared, standardize);
   }
 
   @Override
@@ -189,11 +216,11 @@ public record PixelwiseLoss(
         () -> {
           MapPair maps = maps(student, teacher);
           if (mask == null) {
-            return call(maps, new TensorOptional());
+            return call(maps, null);
           }
           Tensor plane = maps.student().plane("mask", mask);
           requireMaskType(mask);
-          return call(maps, new TensorOptional(plane));
+          return call(maps, plane);
         });
   }
 
@@ -215,7 +242,7 @@ public record PixelwiseLoss(
         () -> {
           MapPair maps = maps(student, teacher);
           Tensor valid = Labels.of(maps.student(), labels, ignoreIndex).valid();
-          return call(maps, new TensorOptional(valid));
+          return call(maps, valid);
         });
   }
 
@@ -225,13 +252,14 @@ public record PixelwiseLoss(
         .requireSameSize();
   }
 
-  private Tensor call(MapPair maps, TensorOptional mask) {
-    ConstantLoss.refuseOneClass(maps.student());
+  private Tensor call(MapPair given, @Nullable Tensor mask) {
+    ConstantLoss.refuseOneClass(given.student());
+    MapPair maps = standardize ? LogitStandardization.of(given, mask) : given;
     return Operator.call(
         "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
-        mask,
+        mask == null ? new TensorOptional() : new TensorOptional(mask),
         divergence,
         divisor,
         temperature,
