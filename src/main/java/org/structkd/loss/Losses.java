@@ -77,7 +77,8 @@ public final class Losses {
               "attention_feature",
               AttentionFeatureLoss.class,
               COMPOSITION,
-              "Ji et al., AAAI 2021"));
+              "Ji et al., AAAI 2021"),
+          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"));
 
   private Losses() {}
 
