@@ -78,7 +78,12 @@ public final class Losses {
               AttentionFeatureLoss.class,
               COMPOSITION,
               "Ji et al., AAAI 2021"),
-          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"));
+          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
+          new Entry(
+              "class_similarity",
+              ClassSimilarityLoss.class,
+              COMPOSITION,
+              "Feng et al., IEEE TIP 2021"));
 
   private Losses() {}
 
