@@ -83,6 +83,11 @@ public final class Losses {
               "class_similarity",
               ClassSimilarityLoss.class,
               COMPOSITION,
+              "Feng et al., IEEE TIP 2021"),
+          new Entry(
+              "pixel_similarity",
+              PixelSimilarityLoss.class,
+              COMPOSITION,
               "Feng et al., IEEE TIP 2021"));
 
   private Losses() {}
