@@ -88,7 +88,8 @@ public final class Losses {
               "pixel_similarity",
               PixelSimilarityLoss.class,
               COMPOSITION,
-              "Feng et al., IEEE TIP 2021"));
+              "Feng et al., IEEE TIP 2021"),
+          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"));
 
   private Losses() {}
 
