@@ -1,8 +1,8 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Scalar;
+import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
-import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
@@ -94,20 +94,12 @@ public record AttentionTransferLoss(double power, Distance distance) implements 
               MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS)
                   .requireSameSize()
                   .inOneType();
-          ConstantLoss.refuseIf(
-              maps.student().map().size(2) * maps.student().map().size(3) == 1,
-              maps.student(),
-              "has one position, whose attention is 1 whatever is there; expected 2 or more");
-          Tensor gap = attention(maps.student()).sub(attention(maps.teacher()));
+          AttentionMap.refuseOnePosition(maps.student());
+          Tensor gap =
+              AttentionMap.of(maps.student(), power).sub(AttentionMap.of(maps.teacher(), power));
           return distance == Distance.MEAN_SQUARE
               ? Rows.meanOfAll(gap.square())
               : Rows.meanOfAll(Rows.lengths(gap));
         });
-  }
-
-  /** [B, N]. */
-  private Tensor attention(MapView features) {
-    Tensor energies = features.map().abs().pow(new Scalar(power));
-    return Rows.unit(energies.mean(1).flatten(1, 2));
   }
 }

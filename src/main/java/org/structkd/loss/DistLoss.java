@@ -24,7 +24,8 @@ import org.structkd.internal.Settings;
  * <ul>
  *   <li><b>Value:</b> no unit, from 0 (but for the 1e-8) to twice t^2 times the sum of the weights.
  *   <li><b>Gradient:</b> to the student only. A pixel or class whose probabilities are all equal
- *       correlates with nothing and has gradient 0 of that part.
+ *       correlates with nothing and has gradient 0 of that part; where they are nearly equal the
+ *       gradient is large, up to 1e8.
  *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
  *       of LibTorch threads.
  * </ul>
@@ -109,8 +110,11 @@ public record DistLoss(double interWeight, double intraWeight, double temperatur
   private static Tensor distance(Tensor student, Tensor teacher) {
     Tensor s = Rows.centered(student);
     Tensor t = Rows.centered(teacher);
-    Tensor lengths = Rows.lengths(s).mul(Rows.lengths(t)).add(new Scalar(EPS));
-    Tensor correlations = Rows.sum(s.mul(t)).div(lengths);
+    Tensor length = Rows.lengths(s);
+    Tensor correlations =
+        Rows.sum(s.mul(t))
+            .div(length.mul(Rows.lengths(t)).add(new Scalar(EPS)))
+            .masked_fill(length.eq(new Scalar(0)), new Scalar(0));
     return Rows.meanOfAll(correlations).neg().add(new Scalar(1));
   }
 }

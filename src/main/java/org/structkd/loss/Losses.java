@@ -78,7 +78,19 @@ public final class Losses {
               "attention_feature",
               AttentionFeatureLoss.class,
               COMPOSITION,
-              "Ji et al., AAAI 2021"));
+              "Ji et al., AAAI 2021"),
+          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
+          new Entry(
+              "class_similarity",
+              ClassSimilarityLoss.class,
+              COMPOSITION,
+              "Feng et al., IEEE TIP 2021"),
+          new Entry(
+              "pixel_similarity",
+              PixelSimilarityLoss.class,
+              COMPOSITION,
+              "Feng et al., IEEE TIP 2021"),
+          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =

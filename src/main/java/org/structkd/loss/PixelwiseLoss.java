@@ -44,9 +44,17 @@ import org.structkd.internal.Settings;
  * @param temperature divisor of all logits, greater than 0
  * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that the
  *     gradient keeps its size as the temperature rises
+ * @param standardize whether the logits of a pixel are brought to mean 0 and deviation 1 first, so
+ *     that the student is asked for the teacher's order of classes and not for its scale: {@code (z
+ *     - mean z) / (deviation of z + 1e-7)}, the deviation of K - 1. The gradient flows through
+ *     both. LibTorch's operators do it, which takes some copies of the map
  */
 public record PixelwiseLoss(
-    Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared)
+    Divergence divergence,
+    Divisor divisor,
+    double temperature,
+    boolean temperatureSquared,
+    boolean standardize)
     implements MapLoss {
   private static final String NAME = "pixel-wise loss";
 
@@ -83,6 +91,12 @@ public record PixelwiseLoss(
     Settings.requirePositive(NAME, "temperature", temperature);
   }
 
+  /** A variant of logits as they are. */
+  public PixelwiseLoss(
+      Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared) {
+    this(divergence, divisor, temperature, temperatureSquared, false);
+  }
+
   /**
    * SKD, released code at revision ce208e1: cross entropy, summed over the images of the batch and
    * divided by the pixels of one. Its loss weight there is 10.
@@ -113,6 +127,14 @@ public record PixelwiseLoss(
     return new PixelwiseLoss(Divergence.KL_TEACHER_STUDENT, Divisor.ELEMENTS, 1, false);
   }
 
+  /**
+   * Logit standardisation (S. Sun et al., CVPR 2024, arXiv 2403.01427): {@link #kd} of standardised
+   * logits at temperature 2. Its loss weight there is 9.
+   */
+  public static PixelwiseLoss standardized() {
+    return kd().withTemperature(2).withStandardize(true);
+  }
+
   /** The same loss with another divergence. */
   public PixelwiseLoss withDivergence(Divergence divergence) {
     return Settings.with(this, "divergence", divergence);
@@ -131,6 +153,11 @@ public record PixelwiseLoss(
   /** The same loss with or without the factor temperature^2. */
   public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
     return Settings.with(this, "temperatureSquared", temperatureSquared);
+  }
+
+  /** The same loss with or without standardised logits. */
+  public PixelwiseLoss withStandardize(boolean standardize) {
+    return Settings.with(this, "standardize", standardize);
   }
 
   @Override
@@ -202,13 +229,14 @@ public record PixelwiseLoss(
         .requireSameSize();
   }
 
-  private Tensor call(MapPair maps, @Nullable Tensor mask) {
-    ConstantLoss.refuseOneClass(maps.student());
+  private Tensor call(MapPair given, @Nullable Tensor mask) {
+    ConstantLoss.refuseOneClass(given.student());
+    MapPair maps = standardize ? LogitStandardization.of(given, mask) : given;
     return Operator.call(
         "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
-        mask,
+        mask == null ? new TensorOptional() : new TensorOptional(mask),
         divergence,
         divisor,
         temperature,

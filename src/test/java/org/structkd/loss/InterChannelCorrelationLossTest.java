@@ -59,12 +59,12 @@ class InterChannelCorrelationLossTest {
   }
 
   @Test
-  void aSilentChannelHasAFiniteGradient() {
+  void aSilentChannelHasABoundedGradient() {
     Tensor map = Tensors.gaussian(1, 2, 3, 4, 4);
     map.select(1, 1).fill_(new Scalar(0));
     Tensor student = Tensors.leaf(map, ScalarType.Float);
-    LOSS.forward(student, torch.zeros(2, 3, 4, 4)).backward();
-    assertTrue(student.grad().isfinite().all().item_bool());
+    LOSS.forward(student, torch.ones(2, 3, 4, 4)).backward();
+    assertTrue(student.grad().abs().max().item_double() < 1); // F.normalize would give 1e12
   }
 
   private static LossInputs inputs(Tensor student, Tensor teacher, TrainedPart part) {

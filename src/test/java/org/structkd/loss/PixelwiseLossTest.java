@@ -176,4 +176,29 @@ class PixelwiseLossTest {
     }
     refused("pixel-wise loss: divergence is null", () -> PixelwiseLoss.kd().withDivergence(null));
   }
+
+  /** Any offset and any scale of a pixel's logits; what takes no part may be anything. */
+  @Test
+  void standardizedLogitsHaveNoScale() {
+    PixelwiseLoss loss = PixelwiseLoss.standardized();
+    Tensor student = Tensors.gaussian(1, 2, 6, 3, 4);
+    Tensor teacher = Tensors.gaussian(2, 2, 6, 3, 4);
+    double expected = loss.forward(student, teacher).item_double();
+    Tensor other = student.mul(new Scalar(7)).add(new Scalar(3));
+    assertEquals(expected, loss.forward(other, teacher).item_double(), 1e-5 * expected); // its 1e-7
+    Tensor mask = torch.ones(2, 3, 4).to(ScalarType.Bool);
+    mask.select(0, 1).fill_(new Scalar(0));
+    student.select(0, 1).fill_(new Scalar(Double.NaN));
+    Tensor leaf = Tensors.leaf(student, ScalarType.Double);
+    Tensor found = loss.forward(leaf, teacher, mask);
+    assertEquals(
+        loss.forward(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1)).item_double(),
+        found.item_double(),
+        1e-14);
+    found.backward();
+    assertEquals(0, leaf.grad().select(0, 1).abs().max().item_double());
+    Tensor equal = Tensors.leaf(torch.ones(2, 6, 3, 4), ScalarType.Float);
+    loss.forward(equal, teacher.to(ScalarType.Float)).backward();
+    assertTrue(equal.grad().isfinite().all().item_bool());
+  }
 }

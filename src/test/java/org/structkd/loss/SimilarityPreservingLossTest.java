@@ -42,11 +42,11 @@ class SimilarityPreservingLossTest {
   }
 
   @Test
-  void anImageOfZerosHasAFiniteGradient() {
+  void anImageOfZerosHasABoundedGradient() {
     Tensor rows = torch.cat(new TensorVector(torch.zeros(1, 4), torch.ones(2, 4)), 0);
     Tensor student = Tensors.leaf(rows, ScalarType.Float);
     LOSS.forward(student, Tensors.gaussian(1, 3, 4).to(ScalarType.Float)).backward();
-    assertTrue(student.grad().isfinite().all().item_bool());
+    assertTrue(student.grad().abs().max().item_double() < 1); // F.normalize would give 1e12
   }
 
   @Test
