@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import org.structkd.internal.CounterRandom;
 
 /**
  * Scenes of clothes with the true class of every pixel, composed on demand.

@@ -1,5 +1,7 @@
 package org.structkd.data;
 
+import org.structkd.internal.CounterRandom;
+
 /**
  * Normal deviates out of random bits by the Box-Muller transform, from two tables.
  *

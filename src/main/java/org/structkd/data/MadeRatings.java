@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.CounterRandom;
 
 /**
  * Ratings that a formula made: whole stars that users gave items, of which a few hidden tastes

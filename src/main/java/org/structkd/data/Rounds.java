@@ -1,5 +1,7 @@
 package org.structkd.data;
 
+import org.structkd.internal.CounterRandom;
+
 /**
  * An endless sequence of the same examples: each comes once before any comes again, in an order
  * that changes every time around. A pure function of its position.

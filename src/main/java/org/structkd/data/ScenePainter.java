@@ -2,6 +2,7 @@ package org.structkd.data;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.structkd.internal.CounterRandom;
 
 /** Turns the key of a scene into garments at places, and these into pixels and labels. */
 record ScenePainter(SourceImages sources, SceneConfig config) {

@@ -7,6 +7,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -32,7 +33,12 @@ public final class Losses {
           new Entry(
               "cross_entropy", CrossEntropyLoss.class, COMPOSITION, "none: learning from labels"),
           new Entry(
-              "squared_error", SquaredErrorLoss.class, COMPOSITION, "none: learning from numbers"),
+              "regression",
+              RegressionLoss.class,
+              COMPOSITION,
+              "none: learning from numbers; Eigen et al., NIPS 2014; Laina et al., 3DV 2016"),
+          new Entry(
+              "teacher_bounded", TeacherBoundedLoss.class, COMPOSITION, "Chen et al., NIPS 2017"),
           new Entry(
               "pixelwise",
               PixelwiseLoss.class,
@@ -79,6 +85,13 @@ public final class Losses {
               COMPOSITION,
               "Ji et al., AAAI 2021"));
 
+  /** Ids of earlier versions, and what they are now. */
+  private static final Map<String, String> RENAMED =
+      Map.of(
+          "interclass", "inter_class_similarity",
+          "structural", "global_structural",
+          "squared_error", "regression");
+
   private Losses() {}
 
   /** {@return all losses, in the order of the docs} */
@@ -90,13 +103,17 @@ public final class Losses {
    * {@return the loss of an id}
    *
    * @param id such as "pairwise"
-   * @throws IllegalArgumentException naming the known ids, if there is none
+   * @throws IllegalArgumentException naming the new id, or those that there are, if there is none
    */
   public static Entry of(String id) {
     for (Entry entry : ALL) {
       if (entry.id().equals(id)) {
         return entry;
       }
+    }
+    if (RENAMED.containsKey(id)) {
+      throw new IllegalArgumentException(
+          "the loss \"" + id + "\" is called " + RENAMED.get(id) + " now");
     }
     List<String> known = ALL.stream().map(Entry::id).toList();
     throw new IllegalArgumentException(

@@ -1,6 +1,9 @@
 package org.structkd.loss;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -13,13 +16,16 @@ import java.util.Set;
  * @param inputs names of the batch's inputs that it reads, such as {@code images}
  * @param masks whether it has a rule for positions that take no part: {@link
  *     LossInputs#ignoreIndex}
+ * @param forms by name of a role, target or input, where its tensors are not any numbers: images
+ *     for an input, in the shape of the student's first output for a target
  */
 public record Needs(
     List<Role> student,
     List<Role> teacher,
     Set<String> targets,
     Set<String> inputs,
-    boolean masks) {
+    boolean masks,
+    Map<String, Form> forms) {
   /** Nothing is known, as of a lambda: its roles are whatever taps the networks have. */
   public static final Needs UNKNOWN = new Needs(List.of(), List.of(), Set.of(), Set.of(), false);
 
@@ -47,16 +53,74 @@ public record Needs(
     }
   }
 
+  /** Which numbers a tensor holds. */
+  public enum Values {
+    /** Any finite ones. */
+    REAL,
+    /** Numbers above 0, such as depths. */
+    POSITIVE,
+    /** Numbers between 0 and 1. */
+    UNIT,
+    /** Yes or no: whatever is not 0 is yes. */
+    FLAGS,
+    /** One whole number for each example, such as its user. */
+    INDICES,
+    /** Square matrices that have an inverse, such as cameras. */
+    MATRICES;
+
+    /** {@return its name in lower case} */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * What a tensor is like.
+   *
+   * @param values its numbers
+   * @param sizes behind the batch; empty: as usual, see {@link Needs#forms}
+   */
+  public record Form(Values values, List<Integer> sizes) {
+    /** Copies the list. */
+    public Form {
+      sizes = List.copyOf(sizes);
+    }
+
+    /** Numbers in the usual shape, or in the shape of the batch and these sizes. */
+    public static Form of(Values values, Integer... sizes) {
+      return new Form(values, List.of(sizes));
+    }
+  }
+
   /** Copies the collections. */
   public Needs {
     student = List.copyOf(student);
     teacher = List.copyOf(teacher);
     targets = Set.copyOf(targets);
     inputs = Set.copyOf(inputs);
+    forms = Map.copyOf(forms);
+  }
+
+  /** Tensors of any numbers. */
+  public Needs(
+      List<Role> student,
+      List<Role> teacher,
+      Set<String> targets,
+      Set<String> inputs,
+      boolean masks) {
+    this(student, teacher, targets, inputs, masks, Map.of());
   }
 
   /** One output of each network in the same role. */
   public static Needs pair(Role role, boolean masks) {
     return new Needs(List.of(role), List.of(role), Set.of(), Set.of(), masks);
+  }
+
+  /** The same, where the tensors of a role, target or input are of a form. */
+  public Needs with(String name, Form form) {
+    Map<String, Form> more = new HashMap<>(forms);
+    more.put(name, form);
+    return new Needs(student, teacher, targets, inputs, masks, more);
   }
 }

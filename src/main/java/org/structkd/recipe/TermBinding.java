@@ -63,7 +63,7 @@ final class TermBinding {
     require(parser, map, LOSS, String.class);
     require(parser, map, WEIGHT, double.class);
     String id = read(map, LOSS, String.class);
-    Losses.Entry entry = checked(LOSS, () -> entry(id));
+    Losses.Entry entry = checked(LOSS, () -> Losses.of(id));
     List<String> ofLoss = RecipeBinding.keys(entry.type());
     Set<String> known = new LinkedHashSet<>(KEYS);
     known.addAll(ofLoss);
@@ -92,14 +92,6 @@ final class TermBinding {
         term,
         weight(parser, map.get(WEIGHT)),
         map.has(OPTIMIZER) ? read(map, OPTIMIZER, Optimizer.class) : null);
-  }
-
-  private static Losses.Entry entry(String id) {
-    if (Recipes.RENAMED.containsKey(id)) {
-      throw new IllegalArgumentException(
-          "is \"" + id + "\", which is called " + Recipes.RENAMED.get(id) + " now");
-    }
-    return Losses.of(id);
   }
 
   private static WeightSettings weight(JsonParser parser, JsonNode given)

@@ -278,7 +278,8 @@ class RecipesTest {
           losses.pairwise.pooling.kind=max     | losses.pairwise.pooling.size is missing, expected one of fraction, kernel, nodes
           losses.pairwise.norm=detach          | losses.pairwise.norm is "detach", expected one of detached, differentiable; did you mean "detached"?
           losses.pairwise.preset=ciirkd        | losses.pairwise.preset: loss "pairwise" has no preset "ciirkd", it has: cirkd, dinov3_gram_anchoring, skd_cvpr19, skd_released; did you mean "cirkd"?
-          losses.pairwise.loss=interclass      | losses.pairwise.loss is "interclass", which is called inter_class_similarity now
+          losses.pairwise.loss=interclass      | losses.pairwise.loss: the loss "interclass" is called inter_class_similarity now
+          losses.pairwise.loss=squared_error   | losses.pairwise.loss: the loss "squared_error" is called regression now
           losses.pairwise.on={featurs: x}      | losses.pairwise.on: PairwiseLoss has no role "featurs" of the student, it has: features; did you mean "features"?
           losses.pairwise.weight=much          | losses.pairwise.weight is "much", expected a number or a map with the kind constant, rising, falling
           losses.pairwise.weight=-1            | losses.pairwise.weight: weight is -1.0, expected a finite number of at least 0

@@ -7,6 +7,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Device;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -49,12 +50,12 @@ public final class MadeInputs {
 
   /** {@return seeded gaussians in f64, and the classes of the teacher's logits as labels} */
   public static LossInputs of(Needs needs, Sizes sizes, long seed) {
-    Map<String, Tensor> student = outputs(needs.student(), sizes, seed);
-    Map<String, Tensor> teacher = outputs(needs.teacher(), sizes, seed + 1_000);
+    Map<String, Tensor> student = outputs(needs, needs.student(), sizes, seed);
+    Map<String, Tensor> teacher = outputs(needs, needs.teacher(), sizes, seed + 1_000);
     Tensor first = student.values().iterator().next();
     Map<String, Tensor> targets = new HashMap<>();
     for (String name : needs.targets()) {
-      targets.put(name, Tensors.gaussian(seed + 2_000, first.shape()));
+      targets.put(name, formed(needs, name, seed + 2_000, first.shape()));
     }
     if (needs.masks() || needs.targets().contains(LossInputs.LABELS)) {
       targets.put(LossInputs.LABELS, labels(teacher.getOrDefault("logits", first)));
@@ -62,17 +63,40 @@ public final class MadeInputs {
     Map<String, Tensor> inputs = new HashMap<>();
     for (String name : needs.inputs()) {
       long[] shape = {sizes.batch, COLOURS, sizes.height, sizes.width};
-      inputs.put(name, Tensors.gaussian(seed + 3_000, shape));
+      inputs.put(name, formed(needs, name, seed + 3_000 + inputs.size(), shape));
     }
     return new LossInputs(student, teacher, targets, inputs, OptionalLong.empty(), 1, null);
   }
 
-  private static Map<String, Tensor> outputs(List<Needs.Role> roles, Sizes sizes, long seed) {
+  /** Numbers of the form that a role, target or input has. */
+  private static Tensor formed(Needs needs, String name, long seed, long[] usual) {
+    Needs.Form form = needs.forms().getOrDefault(name, Needs.Form.of(Needs.Values.REAL));
+    long[] shape =
+        form.sizes().isEmpty()
+            ? usual
+            : LongStream.concat(
+                    LongStream.of(usual[0]), form.sizes().stream().mapToLong(Integer::longValue))
+                .toArray();
+    Tensor real = Tensors.gaussian(seed, shape);
+    return switch (form.values()) {
+      case REAL -> real;
+      case POSITIVE -> real.exp();
+      case UNIT -> real.sigmoid();
+      case FLAGS -> real.gt(new Scalar(0));
+      case INDICES -> torch.arange(new Scalar(usual[0])).to(ScalarType.Long);
+      case MATRICES -> // near the identity
+          real.mul(new Scalar(0.02)).add(torch.eye(shape[shape.length - 1], real.options()));
+    };
+  }
+
+  private static Map<String, Tensor> outputs(
+      Needs needs, List<Needs.Role> roles, Sizes sizes, long seed) {
     Map<String, Tensor> outputs = new HashMap<>();
     for (Needs.Role role : roles) {
       for (int layer = 0; layer < (role.several() ? 2 : 1); layer++) {
         String name = role.several() ? role.name() + "." + layer : role.name();
-        outputs.put(name, Tensors.gaussian(seed + outputs.size(), shape(role.ranks(), sizes)));
+        long[] shape = shape(role.ranks(), sizes);
+        outputs.put(name, formed(needs, role.name(), seed + outputs.size(), shape));
       }
     }
     return outputs;

@@ -13,8 +13,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.structkd.data.MadeRatings;
 import org.structkd.data.Split;
+import org.structkd.loss.RegressionLoss;
 import org.structkd.loss.RelationalLoss;
-import org.structkd.loss.SquaredErrorLoss;
 import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Evaluation;
 import org.structkd.metric.RatingMetric;
@@ -45,7 +45,7 @@ class RatingsTrainingTest {
 
   private static WeightedTerm supervised() {
     return new WeightedTerm(
-        "supervised", 1, Term.of(SquaredErrorLoss.toRatings(), MatrixFactorization.RATING));
+        "supervised", 1, Term.of(RegressionLoss.toRatings(), MatrixFactorization.RATING));
   }
 
   private static double rmse(MatrixFactorization network) {
@@ -65,9 +65,7 @@ class RatingsTrainingTest {
           Objective.of(
               supervised(),
               new WeightedTerm(
-                  "ratings",
-                  0.5,
-                  Term.of(SquaredErrorLoss.toTeacher(), MatrixFactorization.RATING)),
+                  "ratings", 0.5, Term.of(RegressionLoss.toTeacher(), MatrixFactorization.RATING)),
               new WeightedTerm(
                   "relational",
                   0.1,

@@ -1,4 +1,4 @@
-package org.structkd.data;
+package org.structkd.internal;
 
 /**
  * Random bits as a pure function of a key and a counter: nothing to seed, save or lock, and any
@@ -8,14 +8,14 @@ package org.structkd.data;
  * Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; the
  * scrambler's constants are D. Stafford's "Mix13".
  */
-final class CounterRandom {
+public final class CounterRandom {
   /** 2^64 divided by the golden ratio, made odd. */
   private static final long STEP = 0x9e3779b97f4a7c15L;
 
   private CounterRandom() {}
 
   /** {@return 64 random bits} They may serve as the key of a sequence of their own. */
-  static long bits(long key, long counter) {
+  public static long bits(long key, long counter) {
     long z = key + (counter + 1) * STEP;
     z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
     z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
@@ -26,7 +26,7 @@ final class CounterRandom {
    * {@return a number from 0 to {@code bound} - 1} Its probability is off by less than {@code
    * bound} / 2^32, relatively.
    */
-  static int below(int bound, long key, long counter) {
+  public static int below(int bound, long key, long counter) {
     return (int) ((bits(key, counter) >>> 32) * bound >>> 32);
   }
 }
