@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Scalar;
-import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;

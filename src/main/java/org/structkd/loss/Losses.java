@@ -99,6 +99,7 @@ public final class Losses {
           "structural", "global_structural",
           "squared_error", "regression");
 
+
   private Losses() {}
 
   /** {@return all losses, in the order of the docs} */
