@@ -8,6 +8,7 @@ import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.structkd.compress.Pruning;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
@@ -47,7 +48,7 @@ class SettingsTest {
         }
       }
     }
-    assertEquals(34, methods);
+    assertEquals(35, methods);
   }
 
   private static Object other(Class<?> type, Object value) {
@@ -65,7 +66,7 @@ class SettingsTest {
             Pooling.none(),
             Sampling.all(),
             new Schedule.Constant(0),
-            new Sgd(1, 0)));
+            new Sgd(1, 0), new Pruning.Magnitude(0.5, 0, 10)));
     return known.stream()
         .filter(one -> fits(type, one) && !one.equals(value))
         .findFirst()
@@ -82,9 +83,11 @@ class SettingsTest {
 
   @Test
   void aChangedRecordChecksItself() {
-    refused(
-        "pixel-wise loss: temperature is 0.0, expected a finite number greater than 0",
-        () -> Settings.with(PixelwiseLoss.kd(), "temperature", 0.0));
+    for (double bad : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      refused(
+          "pixel-wise loss: temperature is " + bad + ", expected a finite number greater than 0",
+          () -> Settings.with(PixelwiseLoss.kd(), "temperature", bad));
+    }
     refused(
         PixelwiseLoss.class + " has no component warmth",
         () -> Settings.with(PixelwiseLoss.kd(), "warmth", 1.0));

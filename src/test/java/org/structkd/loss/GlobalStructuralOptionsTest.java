@@ -226,17 +226,7 @@ class GlobalStructuralOptionsTest {
   }
 
   @Test
-  void rejectsImpossibleConfigs() {
-    GlobalStructuralLoss config = GlobalStructuralLoss.standard();
-    for (double bad : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      refused(
-          "loss: temperature is " + bad + ", expected a finite number greater than 0",
-          () -> config.withTemperature(bad));
-      refused(
-          "loss: eps is " + bad + ", expected a finite number greater than 0",
-          () -> config.withEps(bad));
-    }
-    refused("loss: shuffle is null", () -> config.withShuffle(null));
+  void rejectsImpossibleSamplings() {
     refused(
         "sampling: samples is 0, expected at least 1", () -> Sampling.standard().withSamples(0));
     refused(

@@ -18,7 +18,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.structkd.loss.PairwiseLoss.EpsMode;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.InScope;
 import org.structkd.testing.OnBackend;
@@ -156,12 +155,7 @@ class PairwiseLossTest {
   }
 
   @Test
-  void rejectsImpossibleConfigs() {
-    for (double eps : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertThrows(
-          IllegalArgumentException.class, () -> PairwiseLoss.cirkd().withEps(EpsMode.MAX, eps));
-    }
-    assertThrows(IllegalArgumentException.class, () -> PairwiseLoss.cirkd().withNorm(null));
+  void rejectsImpossiblePoolings() {
     assertThrows(IllegalArgumentException.class, () -> Pooling.maxOfMapFraction(1.5));
     assertThrows(IllegalArgumentException.class, () -> Pooling.max(0, 2));
   }

@@ -1,8 +1,8 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -17,10 +17,6 @@ import org.structkd.testing.Tensors;
 @InScope
 class SimilarityPreservingLossTest {
   private static final SimilarityPreservingLoss LOSS = SimilarityPreservingLoss.standard();
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   @Test
   void turningAndScalingALayerChangesNothing() {
@@ -52,7 +48,7 @@ class SimilarityPreservingLossTest {
   @Test
   void oneImageIsRefused() {
     Tensor one = Tensors.gaussian(1, 1, 3, 4, 4);
-    String said = refused(() -> LOSS.forward(one, one));
+    String said = refusal(() -> LOSS.forward(one, one));
     assertTrue(said.contains("student [1, 3, 4, 4] has one image"), said);
   }
 }

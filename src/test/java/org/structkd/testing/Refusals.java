@@ -9,6 +9,11 @@ import org.junit.jupiter.api.function.Executable;
 public final class Refusals {
   private Refusals() {}
 
+  /** {@return what bad arguments are told} */
+  public static String refusal(Executable call) {
+    return assertThrows(IllegalArgumentException.class, call).getMessage();
+  }
+
   /** Bad arguments. */
   public static void refused(String sentence, Executable call) {
     refused(IllegalArgumentException.class, sentence, call);
