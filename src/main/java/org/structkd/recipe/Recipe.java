@@ -137,7 +137,8 @@ public record Recipe(
     return factors;
   }
 
-  private static <T> Map<String, T> copied(Map<String, T> map) {
+  /** A copy that keeps the order, as recipes are printed in it. */
+  static <T> Map<String, T> copied(Map<String, T> map) {
     return Collections.unmodifiableMap(new LinkedHashMap<>(map));
   }
 

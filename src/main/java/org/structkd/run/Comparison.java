@@ -63,7 +63,7 @@ public final class Comparison implements RunWork {
    * @param alone those that were there before, by what they learn: two recipes may have the same
    */
   private void enter(RecipeSource source, Map<String, Contestant> alone) throws IOException {
-    LoadedRecipe recipe = LoadedRecipe.of(source.load(), context.device());
+    LoadedRecipe recipe = LoadedRecipe.of(source, context.device());
     loaded.add(recipe);
     String name = recipe.recipe().name();
     requireSameMetric(loaded.get(0), recipe);

@@ -141,6 +141,16 @@ class DistillTest {
     Cli.run(command, "--steps", 5).refused(command + " is spelled otherwise now: " + spelling);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "distill, kd, distill --recipe kd",
+    "evaluate, kd, evaluate --recipe kd",
+    "recipes, foo, recipes show foo"
+  })
+  void aRecipesNameAloneIsRefusedWithWhatToWrite(String command, String name, String meant) {
+    refused(Cli.run(command, name), meant);
+  }
+
   @Test
   void aLossCanBeAddedOnTheCommandLine() throws IOException {
     Path folder = temp.resolve("run");

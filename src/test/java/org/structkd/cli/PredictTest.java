@@ -73,9 +73,10 @@ class PredictTest {
   @Test
   void aPlaceThatCannotBeWrittenIsNamed() {
     Path mask = temp.resolve("none/mask.png");
-    Cli cli = Cli.run("predict", SCENE, "--out", mask);
-    assertEquals(1, cli.status());
-    assertTrue(cli.err().contains(mask + " cannot be written"), cli.err());
+    refused(
+        Cli.run("predict", SCENE, "--out", mask),
+        "--out: " + mask + " cannot be written: its folder is not writable");
+    refused(Cli.run("predict", SCENE, "--out", temp), temp + " cannot be written: it is a folder");
   }
 
   @ParameterizedTest

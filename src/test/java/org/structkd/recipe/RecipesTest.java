@@ -203,7 +203,8 @@ class RecipesTest {
   void pathsBecomeAbsolute() throws IOException {
     Recipe recipe = read(SMALLEST, "teacher={kind: torchscript, file: t.pt, taps: {logits: 0}}");
     assertEquals(
-        new TorchscriptSettings(Path.of("t.pt").toAbsolutePath(), java.util.Map.of("logits", "0")),
+        new TorchscriptSettings(
+            Path.of("t.pt").toAbsolutePath(), java.util.Map.of("logits", "0"), java.util.Map.of()),
         recipe.teacher());
     assertEquals(recipe, read(recipe.toYaml()));
   }

@@ -20,7 +20,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.recipe.Recipe;
-import org.structkd.recipe.Recipes;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
@@ -48,6 +47,7 @@ class StagesTest {
       """;
 
   @TempDir private Path temp;
+  private RecipeSource source;
   private Recipe recipe;
   private final RunSettings settings =
       new RunSettings("distill", List.of("staged"), 1, 1, 1, Map.of());
@@ -55,7 +55,8 @@ class StagesTest {
   @BeforeEach
   void read() throws IOException {
     Path file = Files.writeString(temp.resolve("staged.yaml"), STAGED);
-    recipe = Recipes.load(file.toString());
+    source = new RecipeSource(file.toString(), List.of(), List.of());
+    recipe = source.load();
   }
 
   /** Runs in a folder until a step of a training, or to its end. */
@@ -74,7 +75,7 @@ class StagesTest {
                         stop.request();
                       }
                     }));
-    try (Distillation work = new Distillation(recipe, settings, context)) {
+    try (Distillation work = new Distillation(source, settings, context)) {
       work.run(folder);
     }
   }

@@ -74,7 +74,8 @@ class CheckpointTest {
     SegmentationNet other = net(2, 9);
     Players itsPlayers = players(other);
     step(itsPlayers); // what it had is replaced
-    assertEquals(new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers));
+    assertEquals(
+        new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers, false));
     assertArrayEquals(bytes(net), bytes(other));
     step(players);
     step(itsPlayers);
@@ -99,7 +100,7 @@ class CheckpointTest {
     }
     SegmentationNet other = net(2, 9);
     Players itsPlayers = players(other);
-    Checkpoint.restore(path, ANY, itsPlayers);
+    Checkpoint.restore(path, ANY, itsPlayers, false);
     assertArrayEquals(bytes(net), bytes(other));
   }
 
@@ -135,7 +136,7 @@ class CheckpointTest {
           assertEquals("1", stored.get("training seed"));
           throw new DataFileException("file", "another", "this one");
         };
-    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players));
+    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players, false));
     assertArrayEquals(before, bytes(other));
   }
 
@@ -152,7 +153,7 @@ class CheckpointTest {
         save(path, players, 1);
         SegmentationNet other = net(128, 2);
         Players itsPlayers = players(other);
-        Checkpoint.restore(path, ANY, itsPlayers);
+        Checkpoint.restore(path, ANY, itsPlayers, false);
         Tensor weight = net.module().named_parameters().get("head.weight");
         boolean equal = weight.equal(other.module().named_parameters().get("head.weight"));
         System.out.println("restored " + Files.size(path) / 1_000_000 + " MB: " + equal);

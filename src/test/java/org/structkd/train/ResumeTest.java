@@ -9,6 +9,7 @@ import static org.structkd.testing.SmallTrainings.atStep;
 import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +26,7 @@ import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
@@ -32,6 +34,7 @@ import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.Schedule;
 import org.structkd.testing.InScope;
+import org.structkd.testing.SmallLosses;
 
 /** What a checkpoint knows of its training, and what happens to one of another. */
 @InScope
@@ -60,15 +63,18 @@ class ResumeTest {
     private long dataSeed = 1;
     private String description = "mine";
     private Resume resume = Resume.SAME;
+    private List<WeightedTerm> more = List.of();
 
     Distiller distiller() {
-      Objective objective =
-          Objective.of(
-              new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
-              new WeightedTerm(
-                  "pixelwise",
-                  weight,
-                  Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
+      List<WeightedTerm> terms = new ArrayList<>();
+      terms.add(new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")));
+      terms.add(
+          new WeightedTerm(
+              "pixelwise",
+              weight,
+              Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
+      terms.addAll(more);
+      Objective objective = new Objective(terms);
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
               TrainingConfig.of(steps, rate), objective, SceneBatches.of(scenes, batch))
@@ -208,6 +214,38 @@ class ResumeTest {
     setting.resume = Resume.CHANGED;
     TrainingOutcome outcome = setting.distiller().train(net(2, 5));
     assertEquals(STEPS + 4, outcome.stepsDone());
+    setting.resume = Resume.SAME; // it is what the checkpoint knows now
+    assertTrue(setting.distiller().train(net(2, 5)).complete());
+  }
+
+  /** Both kinds of part: one learns with the student, one against it. */
+  @Test
+  void aLossWithATrainedPartCanBeAdded() throws IOException {
+    Setting setting = new Setting();
+    setting.steps = STEPS + 4;
+    setting.more =
+        List.of(
+            new WeightedTerm("lifted", 1, Term.of(new SmallLosses.Connector(), "features")),
+            new WeightedTerm(
+                "judged", 1, Term.of(new SmallLosses.Adversarial(Long.MAX_VALUE), "logits")));
+    refused(setting, "loss of lifted", "no loss of lifted");
+    byte[] before = Files.readAllBytes(checkpoint);
+    setting.resume = Resume.CHANGED;
+    assertEquals(STEPS + 4, setting.distiller().train(net(2, 5)).stepsDone());
+    byte[] first = Files.readAllBytes(checkpoint);
+    try (TensorFile file = TensorFile.open(checkpoint)) {
+      for (String term : List.of("part.lifted.", "part.judged.", "optimizer.part.judged.")) {
+        assertTrue(file.names().stream().anyMatch(name -> name.startsWith(term)), term);
+      }
+    }
+    Files.write(checkpoint, before);
+    setting.distiller().train(net(2, 6));
+    try (TensorFile file = TensorFile.open(checkpoint);
+        TensorFile same = TensorFile.open(Files.write(folder.resolve("first"), first))) {
+      for (String name : file.names()) {
+        assertTrue(torch.equal(file.tensor(name), same.tensor(name)), name);
+      }
+    }
     setting.resume = Resume.SAME; // it is what the checkpoint knows now
     assertTrue(setting.distiller().train(net(2, 5)).complete());
   }
