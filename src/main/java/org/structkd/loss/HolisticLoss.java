@@ -212,11 +212,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
           });
     }
 
-    /** One draw for each image, by seed and step: a training that continues draws the same. */
+    /** One draw for each image. */
     private Tensor alphas(Tensor maps, long step) {
-      long key =
-          seed * 0x9E3779B97F4A7C15L + step; // the odd constant of Knuth's multiplicative hash
-      Tensor drawn = Generators.seeded(key, () -> torch.rand(maps.size(0), 1, 1, 1));
+      Tensor drawn = Generators.atStep(seed, step, () -> torch.rand(maps.size(0), 1, 1, 1));
       return drawn.to(maps.device(), type());
     }
 

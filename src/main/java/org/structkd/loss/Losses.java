@@ -75,10 +75,7 @@ public final class Losses {
               "Liu et al., ICCV 2021"),
           new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
           new Entry(
-              "attention_feature",
-              AttentionFeatureLoss.class,
-              COMPOSITION,
-              "Ji et al., AAAI 2021"),
+              "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"),
           new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
           new Entry(
               "class_similarity",
@@ -90,7 +87,12 @@ public final class Losses {
               PixelSimilarityLoss.class,
               COMPOSITION,
               "Feng et al., IEEE TIP 2021"),
-          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"));
+          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"),
+          new Entry(
+              "masked_generative",
+              MaskedGenerativeLoss.class,
+              COMPOSITION,
+              "Yang et al., ECCV 2022"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =

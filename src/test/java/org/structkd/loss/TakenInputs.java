@@ -30,7 +30,7 @@ final class TakenInputs {
       for (ScalarType teacher : TYPES) {
         LossInputs in =
             MadeInputs.changed(loss.inputs(), MadeInputs.to(student), MadeInputs.to(teacher));
-        double scale = 1024; // f16 rounds gradients below 6e-5 more coarsely
+        double scale = 1 / loss.outcome(loss.inputs()).largestGradient(); // f16 cannot hold small ones
         Outcome outcome = loss.outcome(in, s -> s, scale);
         boolean isDouble =
             student == ScalarType.Double
