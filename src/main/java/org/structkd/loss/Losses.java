@@ -90,7 +90,10 @@ public final class Losses {
               PixelSimilarityLoss.class,
               COMPOSITION,
               "Feng et al., IEEE TIP 2021"),
-          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"));
+          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"),
+          new Entry("class_memory", ClassMemoryLoss.class, COMPOSITION, "Yang et al., CVPR 2022"),
+          new Entry("channel_memory", ChannelMemoryLoss.class, COMPOSITION, "Yang et al., CIRKDV2"),
+          new Entry("ensemble", EnsembleLoss.class, COMPOSITION, "Hinton et al. 2015"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
@@ -98,7 +101,6 @@ public final class Losses {
           "interclass", "inter_class_similarity",
           "structural", "global_structural",
           "squared_error", "regression");
-
 
   private Losses() {}
 
