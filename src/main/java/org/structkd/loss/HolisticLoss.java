@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.Generators;
+import org.structkd.internal.Draws;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
@@ -214,8 +214,7 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
 
     /** One draw for each image. */
     private Tensor alphas(Tensor maps, long step) {
-      Tensor drawn = Generators.atStep(seed, step, () -> torch.rand(maps.size(0), 1, 1, 1));
-      return drawn.to(maps.device(), type());
+      return new Draws(seed, step).uniform(0, maps.device(), maps.size(0), 1, 1, 1).to(type());
     }
 
     @Override

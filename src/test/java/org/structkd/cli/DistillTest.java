@@ -172,8 +172,11 @@ class DistillTest {
     Path folder = temp.resolve("run");
     assertEquals(0, Cli.distill(folder).status());
     Path checkpoint = folder.resolve("alone-1.checkpoint");
-    Cli.run("evaluate", "--weights", checkpoint).refused(checkpoint + ": expected weights of a network, found the checkpoint of a training");
-    Cli.distill(temp.resolve("other"), "--set", teacher(checkpoint)).refused("the checkpoint of a training");
+    Cli.run("evaluate", "--weights", checkpoint)
+        .refused(
+            checkpoint + ": expected weights of a network, found the checkpoint of a training");
+    Cli.distill(temp.resolve("other"), "--set", teacher(checkpoint))
+        .refused("the checkpoint of a training");
   }
 
   @Test
@@ -208,7 +211,8 @@ class DistillTest {
         Files.writeString(data.resolve(name), "these are not the images you are looking for");
       }
     }
-    Cli.distill(temp.resolve("run"), "--set", "data.directory=" + data).refused(data.toString(), part);
+    Cli.distill(temp.resolve("run"), "--set", "data.directory=" + data)
+        .refused(data.toString(), part);
     assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
   }
 
@@ -225,8 +229,8 @@ class DistillTest {
 
   @Test
   void aRateThatMovesNothingIsToldInASentence() {
-    Cli.distill(temp.resolve("run"), "--set", "train.optimizer.rate=1e-30").refused("alone-1: step 0 moved no weight",
-        "1.0E-30");
+    Cli.distill(temp.resolve("run"), "--set", "train.optimizer.rate=1e-30")
+        .refused("alone-1: step 0 moved no weight", "1.0E-30");
   }
 
   @Test

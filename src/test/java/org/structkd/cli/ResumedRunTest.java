@@ -55,8 +55,8 @@ class ResumedRunTest {
   @CsvSource({"'', ''", "{, ''", "{}, missing", "'steps: 5', missing", "[1], ''"})
   void damagedSettingsAreNamed(String text, String reason) throws IOException {
     Files.writeString(temp.resolve("run.yaml"), text);
-    Cli.run("distill", "--resume", temp).refused(temp.resolve("run.yaml") + " holds no settings of a run",
-        reason);
+    Cli.run("distill", "--resume", temp)
+        .refused(temp.resolve("run.yaml") + " holds no settings of a run", reason);
   }
 
   @Test
@@ -77,8 +77,8 @@ class ResumedRunTest {
         folder.resolve("distilled-1.checkpoint"),
         folder.resolve("alone-1.checkpoint"),
         StandardCopyOption.REPLACE_EXISTING);
-    Cli.run("distill", "--resume", folder).refused(folder.resolve("alone-1.checkpoint").toString(),
-        "supervised, pixelwise");
+    Cli.run("distill", "--resume", folder)
+        .refused(folder.resolve("alone-1.checkpoint").toString(), "supervised, pixelwise");
   }
 
   @ParameterizedTest
@@ -111,8 +111,10 @@ class ResumedRunTest {
     Path folder = temp.resolve("run");
     assertEquals(0, Cli.distill(folder).status());
     List<Object> resume = List.of("distill", "--resume", folder);
-    run(resume, "--set", "losses.pixelwise.weight=2").refused("--set cannot be given with --resume: the run goes on with what it has; add"
-            + " --resume-changed to change it");
+    run(resume, "--set", "losses.pixelwise.weight=2")
+        .refused(
+            "--set cannot be given with --resume: the run goes on with what it has; add"
+                + " --resume-changed to change it");
     List<Object> change = List.of("distill", "--resume", folder, "--resume-changed");
     Cli changed =
         run(change, "--set", "losses.pixelwise.weight=2", "--set", "data.batch=3", "--steps", 30);
@@ -144,7 +146,8 @@ class ResumedRunTest {
 
   @Test
   void aChangedRunIsNamed() {
-    Cli.run("distill", "--resume-changed", "--out", temp.resolve("run")).refused("--resume-changed goes with");
+    Cli.run("distill", "--resume-changed", "--out", temp.resolve("run"))
+        .refused("--resume-changed goes with");
     assertFalse(Files.exists(temp.resolve("run")));
   }
 }

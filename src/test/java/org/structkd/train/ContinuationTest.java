@@ -20,6 +20,8 @@ import org.structkd.compress.Pruning;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.loss.ChannelMemoryLoss;
+import org.structkd.loss.ClassMemoryLoss;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
@@ -49,6 +51,10 @@ class ContinuationTest {
   private static final Pruning PRUNING =
       new Pruning.Magnitude(
           0.5, 1, 5, 0.1, 2, 3, Pruning.Magnitude.Range.NETWORK, List.of("head."));
+
+  /** So small that its queues have gone round when the training is killed. */
+  private static final ClassMemoryLoss CLASS_MEMORY =
+      new ClassMemoryLoss(FashionScenes.CLASSES, 9, 5, 3, 40, 20, 0.1, 1, 1, 1);
 
   @TempDir private Path folder;
 
@@ -103,7 +109,10 @@ class ContinuationTest {
         new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
         new WeightedTerm("connector", 0.1, Term.of(new SmallLosses.Connector(), "features")),
         new WeightedTerm("adversarial", 0.1, Term.of(new SmallLosses.Adversarial(STEPS), "logits")),
-        new WeightedTerm("bank", 0.1, Term.of(new SmallLosses.Bank(), "features")));
+        new WeightedTerm("bank", 0.1, Term.of(new SmallLosses.Bank(), "features")),
+        new WeightedTerm("classes", 0.1, Term.of(CLASS_MEMORY, "features").withIgnoreIndex(255)),
+        new WeightedTerm(
+            "channels", 0.1, Term.of(new ChannelMemoryLoss(20, 5, 7, 0.1), "features")));
   }
 
   @ParameterizedTest
@@ -134,6 +143,8 @@ class ContinuationTest {
       assertEquals(one.property("best"), two.property("best"));
       assertEquals(one.property("sinceBest"), two.property("sinceBest"));
       assertTrue(one.names().contains("part.bank.bank"));
+      assertTrue(one.names().contains("part.classes.pixels"));
+      assertTrue(one.names().contains("part.channels.channels_next"));
       assertTrue(one.names().contains("part.connector.norm.running_mean"));
       assertTrue(one.names().contains("optimizer.part.connector.lift.weight.step"));
       assertTrue(one.names().contains("optimizer.part.adversarial.judge.weight.exp_avg"));
