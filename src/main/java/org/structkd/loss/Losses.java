@@ -39,6 +39,12 @@ public final class Losses {
               "none: learning from numbers; Eigen et al., NIPS 2014; Laina et al., 3DV 2016"),
           new Entry(
               "teacher_bounded", TeacherBoundedLoss.class, COMPOSITION, "Chen et al., NIPS 2017"),
+          new Entry("photometric", PhotometricLoss.class, COMPOSITION, "Godard et al., ICCV 2019"),
+          new Entry(
+              "edge_aware_smoothness",
+              EdgeAwareSmoothnessLoss.class,
+              COMPOSITION,
+              "Godard et al., CVPR 2017, ICCV 2019"),
           new Entry(
               "pixelwise",
               PixelwiseLoss.class,
@@ -80,10 +86,7 @@ public final class Losses {
               "Liu et al., ICCV 2021"),
           new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
           new Entry(
-              "attention_feature",
-              AttentionFeatureLoss.class,
-              COMPOSITION,
-              "Ji et al., AAAI 2021"));
+              "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
