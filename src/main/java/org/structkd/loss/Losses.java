@@ -86,7 +86,27 @@ public final class Losses {
               "Liu et al., ICCV 2021"),
           new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
           new Entry(
-              "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"));
+              "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"),
+          new Entry(
+              "ranking_distillation",
+              RankingDistillationLoss.class,
+              COMPOSITION,
+              "Tang and Wang, KDD 2018"),
+          new Entry(
+              "relaxed_ranking_distillation",
+              RelaxedRankingDistillationLoss.class,
+              COMPOSITION,
+              "Kang et al., CIKM 2020"),
+          new Entry(
+              "collaborative_distillation",
+              CollaborativeDistillationLoss.class,
+              COMPOSITION,
+              "Lee et al., ICDM 2019"),
+          new Entry(
+              "bidirectional_distillation",
+              BidirectionalDistillationLoss.class,
+              COMPOSITION,
+              "Kweon et al., WWW 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
