@@ -106,7 +106,17 @@ public final class Losses {
               "bidirectional_distillation",
               BidirectionalDistillationLoss.class,
               COMPOSITION,
-              "Kweon et al., WWW 2021"));
+              "Kweon et al., WWW 2021"),
+          new Entry(
+              "distillation_experts",
+              DistillationExpertsLoss.class,
+              COMPOSITION,
+              "Kang et al., CIKM 2020"),
+          new Entry(
+              "hierarchical_topology",
+              HierarchicalTopologyLoss.class,
+              COMPOSITION,
+              "Kang et al., KDD 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
