@@ -105,3 +105,92 @@ def standardized(x, axis):
     """Mean 0 and deviation 1, of the deviation of n - 1; 1e-7 as in the code of logit standardisation."""
     centered = x - np.mean(x, axis=axis, keepdims=True)
     return centered / (length(centered, axis) / np.sqrt(x.shape[axis] - 1) + 1e-7)
+
+
+# What losses draw.
+
+WORD = 2**64
+
+
+def bits(key, counter):
+    """SplitMix64, started at the key."""
+    z = (key + (counter + 1) * 0x9E3779B97F4A7C15) % WORD
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % WORD
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % WORD
+    return z ^ (z >> 31)
+
+
+def uniform(seed, step, stream, shape):
+    key = bits(bits(seed, step), stream)
+    return np.array([((bits(key, i) >> 11) + 0.5) / 2**53 for i in range(np.prod(shape))]).reshape(shape)
+
+
+def gumbel(seed, step, stream, shape):
+    return -np.log(-np.log(uniform(seed, step, stream, shape)))
+
+
+def normal(seed, step, stream, shape):
+    radius = np.sqrt(-2 * np.log(uniform(seed, step, stream, shape)))
+    return radius * np.cos(2 * np.pi * uniform(seed, step, stream + 1, shape))
+
+
+# Rankings of items.
+
+
+def candidates(scores, rated):
+    return np.ones(scores.shape, bool) if rated is None else rated == 0
+
+
+def best(scores, allowed, count):
+    """The allowed items of a row, the highest score first."""
+    order = sorted(np.flatnonzero(allowed), key=lambda i: -scores[i].real)
+    return order[:count]
+
+
+def drawn(weights, allowed, count, noise):
+    """Items of a row without replacement, in proportion to weights, by Gumbel noise."""
+    possible = [i for i in np.flatnonzero(allowed) if weights[i] > 0]
+    return sorted(possible, key=lambda i: -(np.log(weights[i]) + noise[i]))[:count]
+
+
+def ranks(scores, allowed):
+    """1 for the best of the allowed items of a row; others have none."""
+    rank = np.zeros(len(scores))
+    for place, item in enumerate(best(scores, allowed, len(scores))):
+        rank[item] = place + 1
+    return rank
+
+
+def cross_entropy(s, t, items, temperature):
+    wanted = 1 / (1 + np.exp(-t / temperature))
+    return sum(np.log(1 + np.exp(s[i])) - s[i] * wanted[i] for i in items)
+
+
+# Experts that guess the teacher's embeddings.
+
+
+def expert_shapes(prefix, count, inner, hidden, out):
+    return {
+        prefix + "gate_weight": (count, out),
+        prefix + "gate_bias": (count,),
+        prefix + "first_weight": (count, inner, hidden),
+        prefix + "first_bias": (count, 1, hidden),
+        prefix + "second_weight": (count, hidden, out),
+        prefix + "second_bias": (count, 1, out),
+    }
+
+
+def expert_error(s, t, p, prefix, temperature, noise):
+    """The sum over embeddings of the squared distance between t and the mixture of the experts."""
+    w = {name: p[prefix + name] for name in ("gate_weight", "gate_bias", "first_weight", "first_bias")}
+    second, bias = p[prefix + "second_weight"], p[prefix + "second_bias"]
+    error = 0
+    for n in range(len(t)):
+        chances = np.exp(log_softmax(w["gate_weight"] @ t[n] + w["gate_bias"], 0))
+        z = np.exp(log_softmax((np.log(chances + 1e-10) + noise[n]) / temperature, 0))
+        guess = 0
+        for m in range(len(z)):
+            hidden = s[n] @ w["first_weight"][m] + w["first_bias"][m, 0]
+            guess = guess + z[m] * (np.where(hidden.real > 0, hidden, 0) @ second[m] + bias[m, 0])
+        error = error + np.sum((t[n] - guess) ** 2)
+    return error

@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;

@@ -214,8 +214,14 @@ public record ClassMemoryLoss(
     Tensor s = student.index_select(0, labelled);
     Tensor t = teacher.index_select(0, labelled);
     Tensor sum =
-        divergence(s, t, memory.pixels.sample(draws, PIXELS, pixelSamples / classes + 1), pixelWeight)
-            .add(divergence(s, t, memory.regions.sample(draws, REGIONS, regionSamples / classes + 1), regionWeight));
+        divergence(
+                s, t, memory.pixels.sample(draws, PIXELS, pixelSamples / classes + 1), pixelWeight)
+            .add(
+                divergence(
+                    s,
+                    t,
+                    memory.regions.sample(draws, REGIONS, regionSamples / classes + 1),
+                    regionWeight));
     return new LossValue(
         sum.div(new Scalar((double) Math.max(1, labelled.size(0)))),
         Tensor.create(new long[] {labelled.size(0)}));

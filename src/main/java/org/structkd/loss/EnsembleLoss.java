@@ -172,8 +172,7 @@ public record EnsembleLoss(Form form, double temperature, List<Double> weights) 
     Labels labels = Labels.of(student, inputs.target(LossInputs.LABELS), ignored.getAsLong());
     Tensor valid = labels.valid();
     Tensor count = valid.sum();
-    Tensor sum =
-        Rows.sumOfAll(perPosition.masked_fill(valid.logical_not(), new Scalar(0)));
+    Tensor sum = Rows.sumOfAll(perPosition.masked_fill(valid.logical_not(), new Scalar(0)));
     return new LossValue(
         sum.div(count.clamp_min(new Scalar(1)).to(sum.scalar_type())).mul(factor), count);
   }

@@ -94,7 +94,43 @@ new Entry(
               "Yang et al., ECCV 2022"),
 new Entry("class_memory", ClassMemoryLoss.class, COMPOSITION, "Yang et al., CVPR 2022"),
 new Entry("channel_memory", ChannelMemoryLoss.class, COMPOSITION, "Yang et al., CIRKDV2"),
-new Entry("ensemble", EnsembleLoss.class, COMPOSITION, "Hinton et al. 2015"));
+new Entry("ensemble", EnsembleLoss.class, COMPOSITION, "Hinton et al. 2015"),
+new Entry("photometric", PhotometricLoss.class, COMPOSITION, "Godard et al., ICCV 2019"),
+new Entry(
+              "edge_aware_smoothness",
+              EdgeAwareSmoothnessLoss.class,
+              COMPOSITION,
+              "Godard et al., CVPR 2017, ICCV 2019"),
+new Entry(
+              "ranking_distillation",
+              RankingDistillationLoss.class,
+              COMPOSITION,
+              "Tang and Wang, KDD 2018"),
+new Entry(
+              "relaxed_ranking_distillation",
+              RelaxedRankingDistillationLoss.class,
+              COMPOSITION,
+              "Kang et al., CIKM 2020"),
+new Entry(
+              "collaborative_distillation",
+              CollaborativeDistillationLoss.class,
+              COMPOSITION,
+              "Lee et al., ICDM 2019"),
+new Entry(
+              "bidirectional_distillation",
+              BidirectionalDistillationLoss.class,
+              COMPOSITION,
+              "Kweon et al., WWW 2021"),
+new Entry(
+              "distillation_experts",
+              DistillationExpertsLoss.class,
+              COMPOSITION,
+              "Kang et al., CIKM 2020"),
+new Entry(
+              "hierarchical_topology",
+              HierarchicalTopologyLoss.class,
+              COMPOSITION,
+              "Kang et al., KDD 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =

@@ -75,7 +75,8 @@ final class MemoryQueue {
    * @param count at most as many as the queue is long
    */
   Tensor sample(Draws draws, long stream, long count) {
-    Tensor places = permutation(draws, stream, entries.size(1), entries.device()).narrow(0, 0, count);
+    Tensor places =
+        permutation(draws, stream, entries.size(1), entries.device()).narrow(0, 0, count);
     return entries.index_select(1, places).flatten(0, 1);
   }
 

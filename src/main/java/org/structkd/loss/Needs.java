@@ -79,7 +79,7 @@ public record Needs(
    * What a tensor is like.
    *
    * @param values its numbers
-   * @param sizes behind the batch; empty: as usual, see {@link Needs#forms}
+   * @param sizes behind the batch, 0 where one is as usual; empty: all are, see {@link Needs#forms}
    */
   public record Form(Values values, List<Integer> sizes) {
     /** Copies the list. */

@@ -66,7 +66,8 @@ class SettingsTest {
             Pooling.none(),
             Sampling.all(),
             new Schedule.Constant(0),
-            new Sgd(1, 0), new Pruning.Magnitude(0.5, 0, 10)));
+            new Sgd(1, 0),
+            new Pruning.Magnitude(0.5, 0, 10)));
     return known.stream()
         .filter(one -> fits(type, one) && !one.equals(value))
         .findFirst()

@@ -9,7 +9,9 @@ import java.util.List;
 import org.structkd.internal.Settings;
 import org.structkd.testing.LossUnderTest;
 
-/** Settings that no loss can have are refused as the record is made, by a sentence that names them. */
+/**
+ * Settings that no loss can have are refused as the record is made, by a sentence that names them.
+ */
 final class RefusedSettings {
   private RefusedSettings() {}
 

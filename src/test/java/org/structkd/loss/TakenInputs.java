@@ -30,7 +30,8 @@ final class TakenInputs {
       for (ScalarType teacher : TYPES) {
         LossInputs in =
             MadeInputs.changed(loss.inputs(), MadeInputs.to(student), MadeInputs.to(teacher));
-        double scale = 1 / loss.outcome(loss.inputs()).largestGradient(); // f16 cannot hold small ones
+        double scale =
+            1 / loss.outcome(loss.inputs()).largestGradient(); // f16 cannot hold small ones
         Outcome outcome = loss.outcome(in, s -> s, scale);
         boolean isDouble =
             student == ScalarType.Double

@@ -6,9 +6,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.UnaryOperator;
-import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Device;
-import java.util.stream.LongStream;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -65,7 +63,7 @@ public final class MadeInputs {
     Tensor first = student.values().iterator().next();
     Map<String, Tensor> targets = new HashMap<>();
     for (String name : needs.targets()) {
-      targets.put(name, formed(needs, name, seed + 2_000, first.shape()));
+      targets.put(name, target(needs, name, seed + 2_000, first, teacher));
     }
     if (needs.masks() || needs.targets().contains(LossInputs.LABELS)) {
       targets.put(LossInputs.LABELS, labels(teacher.getOrDefault("logits", first)));
@@ -78,21 +76,29 @@ public final class MadeInputs {
     return new LossInputs(student, teacher, targets, inputs, OptionalLong.empty(), 1, null);
   }
 
+  /** What the teacher says, which is nearly right; anything where there is none. */
+  private static Tensor target(
+      Needs needs, String name, long seed, Tensor first, Map<String, Tensor> teacher) {
+    Tensor made = formed(needs, name, seed, first.shape());
+    boolean told = needs.forms().isEmpty() && teacher.size() == 1;
+    return told ? made.mul(new Scalar(0.5)).add(teacher.values().iterator().next()) : made;
+  }
+
   /** Numbers of the form that a role, target or input has. */
   private static Tensor formed(Needs needs, String name, long seed, long[] usual) {
     Needs.Form form = needs.forms().getOrDefault(name, Needs.Form.of(Needs.Values.REAL));
-    long[] shape =
-        form.sizes().isEmpty()
-            ? usual
-            : LongStream.concat(
-                    LongStream.of(usual[0]), form.sizes().stream().mapToLong(Integer::longValue))
-                .toArray();
+    long[] shape = form.sizes().isEmpty() ? usual : new long[1 + form.sizes().size()];
+    shape[0] = usual[0];
+    for (int axis = 1; axis <= form.sizes().size(); axis++) {
+      int size = form.sizes().get(axis - 1);
+      shape[axis] = size == 0 ? usual[axis] : size;
+    }
     Tensor real = Tensors.gaussian(seed, shape);
     return switch (form.values()) {
       case REAL -> real;
       case POSITIVE -> real.exp();
       case UNIT -> real.sigmoid();
-      case FLAGS -> real.gt(new Scalar(0));
+      case FLAGS -> real.gt(new Scalar(1));
       case INDICES -> torch.arange(new Scalar(usual[0])).to(ScalarType.Long);
       case MATRICES -> // near the identity
           real.mul(new Scalar(0.02)).add(torch.eye(shape[shape.length - 1], real.options()));
@@ -136,8 +142,14 @@ public final class MadeInputs {
   public static LossInputs onDevice(LossInputs in, Device device) {
     UnaryOperator<Tensor> output = tensor -> tensor.to(device, ScalarType.Float);
     UnaryOperator<Tensor> batch = tensor -> tensor.to(device, tensor.scalar_type().intern());
-    return with(
-        in, each(in.student(), output), each(in.teacher(), output), each(in.targets(), batch));
+    return new LossInputs(
+        each(in.student(), output),
+        each(in.teacher(), output),
+        each(in.targets(), batch),
+        each(in.inputs(), batch),
+        in.ignoreIndex(),
+        in.step(),
+        in.part());
   }
 
   /** {@return the same with another output of the teacher} */
