@@ -56,6 +56,11 @@ public final class Losses {
               GlobalStructuralLoss.class,
               KERNEL,
               "Ahn et al., IEEE Access 2025"),
+          new Entry(
+              "intra_class_variation",
+              IntraClassVariationLoss.class,
+              COMPOSITION,
+              "Wang et al., ECCV 2020"),
           new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
           new Entry(
               "activation_boundary",
