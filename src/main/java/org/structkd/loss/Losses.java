@@ -130,7 +130,12 @@ new Entry(
               "hierarchical_topology",
               HierarchicalTopologyLoss.class,
               COMPOSITION,
-              "Kang et al., KDD 2021"));
+              "Kang et al., KDD 2021"),
+new Entry(
+              "intra_class_variation",
+              IntraClassVariationLoss.class,
+              COMPOSITION,
+              "Wang et al., ECCV 2020"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
