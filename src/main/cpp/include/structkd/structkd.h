@@ -3,6 +3,7 @@
 #define STRUCTKD_STRUCTKD_H
 
 #include "structkd/core.h"
+#include "structkd/cross_image_relation.h"
 #include "structkd/global_structural.h"
 #include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"

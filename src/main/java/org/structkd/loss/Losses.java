@@ -49,6 +49,11 @@ public final class Losses {
               GlobalStructuralLoss.class,
               KERNEL,
               "Ahn et al., IEEE Access 2025"),
+          new Entry(
+              "cross_image_relation",
+              CrossImageRelationLoss.class,
+              KERNEL,
+              "Yang et al., CVPR 2022"),
           new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
           new Entry(
               "activation_boundary",
