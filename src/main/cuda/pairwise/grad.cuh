@@ -101,6 +101,13 @@ __device__ __forceinline__ int grad_tile_at(int channel, int node) {
   return channel * kTileNodes + (node ^ ((channel ^ channel << 2) & 31));
 }
 
+// Dynamic shared memory of a block that multiplies operands A and B and ends with such a tile.
+template <class Math, class A, class B, class Tile>
+constexpr size_t grad_shared_bytes() {
+  const size_t h = Tile::kM * kTileNodes * sizeof(Epilogue<typename Math::Operand>);
+  return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
+}
+
 // What the chain rule needs of each node of a tile.
 template <class T>
 struct GradNodes {

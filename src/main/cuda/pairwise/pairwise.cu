@@ -53,12 +53,6 @@ int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
   return narrow ? NarrowTile::kM : 128;
 }
 
-template <class Math, class A, class B, class Tile>
-constexpr size_t grad_shared_bytes() {
-  const size_t h = Tile::kM * kTileNodes * sizeof(Epilogue<typename Math::Operand>);
-  return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
-}
-
 // A call: it holds the arguments, how they are cut and where its scratch memory is.
 template <class Real>
 class PairwiseCall {

@@ -4,6 +4,7 @@
 
 #include "structkd/channelwise.h"
 #include "structkd/core.h"
+#include "structkd/cross_image_relation.h"
 #include "structkd/global_structural.h"
 #include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"

@@ -135,7 +135,12 @@ new Entry(
               "intra_class_variation",
               IntraClassVariationLoss.class,
               COMPOSITION,
-              "Wang et al., ECCV 2020"));
+              "Wang et al., ECCV 2020"),
+new Entry(
+              "cross_image_relation",
+              CrossImageRelationLoss.class,
+              KERNEL,
+              "Yang et al., CVPR 2022"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =

@@ -280,17 +280,7 @@ public record PairwiseLoss(
   private MapPair nodes(Tensor student, Tensor teacher) {
     MapView.Accepts accepts =
         pairs == Pairs.WHOLE_BATCH ? MapView.Accepts.VECTORS : MapView.Accepts.TOKENS;
-    MapPair maps = MapPair.of(NAME, student, teacher, accepts);
-    if (pooling.kind() == Pooling.Kind.NONE) {
-      return maps.requireSameSize();
-    }
-    if (maps.student().isTokens()) {
-      throw new IllegalArgumentException(
-          ("%s: %s are tokens, which have no height and width to pool: reshape them"
-                  + " to a map [batch, channels, height, width], or use Pooling.none()")
-              .formatted(NAME, TensorArguments.describe("student", student)));
-    }
-    return maps.each(pooling::apply);
+    return pooling.applyTo(MapPair.of(NAME, student, teacher, accepts));
   }
 
   private Tensor call(MapPair nodes, @Nullable Tensor weights) {
