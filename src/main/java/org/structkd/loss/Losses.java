@@ -49,7 +49,7 @@ new Entry(
               GlobalStructuralLoss.class,
               KERNEL,
               "Ahn et al., IEEE Access 2025"),
-new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
+new Entry("relational", RelationalLoss.class, KERNEL, "Park et al., CVPR 2019"),
 new Entry(
               "activation_boundary",
               ActivationBoundaryLoss.class,
