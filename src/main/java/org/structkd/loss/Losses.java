@@ -72,11 +72,11 @@ new Entry(
               InterChannelCorrelationLoss.class,
               COMPOSITION,
               "Liu et al., ICCV 2021"),
-new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
-new Entry(
+          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
+          new Entry(
               "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"),
-new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
-new Entry(
+          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
+          new Entry(
               "class_similarity",
               ClassSimilarityLoss.class,
               COMPOSITION,
@@ -148,7 +148,6 @@ new Entry(
           "interclass", "inter_class_similarity",
           "structural", "global_structural",
           "squared_error", "regression");
-
 
   private Losses() {}
 

@@ -237,7 +237,7 @@ public record PixelwiseLoss(
         "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
-        mask == null ? new TensorOptional() : new TensorOptional(mask),
+        mask,
         divergence,
         divisor,
         temperature,
