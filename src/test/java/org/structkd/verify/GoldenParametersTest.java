@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonParser;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
@@ -60,13 +59,9 @@ class GoldenParametersTest {
 
   private static GoldenParameters parameters(String order) {
     return GoldenParameters.of(
-        GoldenCase.of(
-            new GoldenValue(
-                "file: case made",
-                "",
-                JsonParser.parseString(
-                    "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
-                        .formatted(order, SINE)))));
+        MadeCases.golden(
+            "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
+                .formatted(order, SINE)));
   }
 
   private static String refused(String order) {
