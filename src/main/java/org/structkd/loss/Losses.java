@@ -141,7 +141,12 @@ public final class Losses {
               "cross_image_relation",
               CrossImageRelationLoss.class,
               KERNEL,
-              "Yang et al., CVPR 2022"));
+              "Yang et al., CVPR 2022"),
+          new Entry(
+              "adversarial_feature",
+              AdversarialFeatureLoss.class,
+              COMPOSITION,
+              "ours, of adversarial distillation 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =
