@@ -6,7 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
@@ -59,14 +60,17 @@ class GoldenParametersTest {
   }
 
   private static GoldenParameters parameters(String order) {
-    return GoldenParameters.of(
-        GoldenCase.of(
-            new GoldenValue(
-                "file: case made",
-                "",
-                JsonParser.parseString(
-                    "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
-                        .formatted(order, SINE)))));
+    String json =
+        "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
+            .formatted(order, SINE)
+            .replace('\'', '"');
+    try {
+      return GoldenParameters.of(
+          GoldenCase.of(
+              new GoldenValue("file: case made", "", new ObjectMapper().readTree(json))));
+    } catch (JsonProcessingException e) {
+      throw new AssertionError(json, e);
+    }
   }
 
   private static String refused(String order) {
