@@ -141,8 +141,8 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
             + ", and its similarity to the centre of its class never changes; expected 2 or more");
     // Without an ignore index a label of -1 is no class, as any other outside of them.
     Labels classes = Labels.of(maps.student(), labels, ignoreIndex.orElse(-1));
-    Tensor valid = classes.valid().flatten(1);
-    Tensor index = classes.classesOr(-1).flatten(1);
+    Tensor valid = classes.valid().flatten(1, -1);
+    Tensor index = classes.classesOr(-1).flatten(1, -1);
     Tensor hasClass =
         index.ge(new Scalar(0)).logical_and(index.lt(new Scalar(numClasses))).logical_and(valid);
     // An extra class holds positions of none, and is cut off.
