@@ -7,6 +7,7 @@
 #include "core/pixelwise_args.h"
 #include "cuda/pixelwise/classes.cuh"
 #include "cuda/pixelwise/mapping.cuh"
+#include "cuda/pixelwise/running.cuh"
 #include "cuda/pixelwise/valid.cuh"
 
 namespace structkd::cuda {
@@ -56,20 +57,6 @@ struct PixelPlace {
     }
   }
 };
-
-template <class Mapping, class T>
-__device__ __forceinline__ Tops<T> meet_tops(T first, T second) {
-  T tops[2] = {first, second};
-  Mapping::meet(tops, [](T a, T b) { return larger(a, b); });
-  return {tops[0], tops[1]};
-}
-
-template <class Mapping, class T>
-__device__ __forceinline__ ClassSums<T> meet_sums(const ClassSums<T>& sums) {
-  T values[4] = {sums.first, sums.second, sums.gap, sums.cross};
-  Mapping::meet(values, [](T a, T b) { return a + b; });
-  return {values[0], values[1], values[2], values[3]};
-}
 
 template <class Mapping, class T>
 __device__ __forceinline__ T meet_excess(T excess) {

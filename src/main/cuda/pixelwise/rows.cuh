@@ -10,35 +10,10 @@
 #define STRUCTKD_CUDA_PIXELWISE_ROWS_CUH
 
 #include "cuda/pixelwise/kernels.cuh"
+#include "cuda/pixelwise/running.cuh"
 
 namespace structkd::cuda {
 namespace {
-
-// Lies below every logit that has a weight, and is finite, so that no inf - inf arises before the
-// first one.
-__device__ __forceinline__ float lowest(float) { return -3.402823466e38f; }
-__device__ __forceinline__ double lowest(double) { return -1.7976931348623157e308; }
-
-// Sums over classes with the largest logits that they are relative to.
-template <class T>
-struct RunningSums {
-  Tops<T> tops;
-  ClassSums<T> sums;
-
-  // Makes the sums relative to other, larger tops.
-  __device__ __forceinline__ void move_to(const Tops<T>& to, T inverse_temperature) {
-    const T first = (tops.first - to.first) * inverse_temperature;
-    const T second = (tops.second - to.second) * inverse_temperature;
-    const T factor = exponential(first);
-    // Sums of weight 0 may not make 0 * inf. A NaN stays in `first`.
-    const bool weighs = factor * sums.first > T(0);
-    sums.gap = weighs ? factor * (sums.gap + (first - second) * sums.first) : T(0);
-    sums.cross = weighs ? factor * (sums.cross - second * sums.first) : T(0);
-    sums.first *= factor;
-    sums.second *= exponential(second);
-    tops = to;
-  }
-};
 
 template <class Element, class Mapping>
 __global__ __launch_bounds__(Mapping::kThreads,
@@ -55,7 +30,7 @@ __global__ __launch_bounds__(Mapping::kThreads,
   const auto first_of = [&](int64_t i) { return T(widen(place.first[i * first_step])); };
   const auto second_of = [&](int64_t i) { return T(widen(place.second[i * second_step])); };
 
-  RunningSums<T> mine = {{lowest(T(0)), lowest(T(0))}, {}};
+  RunningSums<T> mine = RunningSums<T>::none();
   for (int64_t start = 0; start < count; start += kClassBlock) {
     RunningSums<T> block = {mine.tops, {}};
     for (int64_t i0 = start; i0 < start + kClassBlock && i0 < count; i0 += kTogether) {
@@ -81,9 +56,9 @@ __global__ __launch_bounds__(Mapping::kThreads,
     mine.move_to(block.tops, inverse_temperature);
     mine.sums.add(block.sums);
   }
-  const Tops<T> tops = meet_tops<Mapping>(mine.tops.first, mine.tops.second);
-  mine.move_to(tops, inverse_temperature);
-  ClassSums<T> sums = meet_sums<Mapping>(mine.sums);
+  meet_running<Mapping>(mine, inverse_temperature);
+  const Tops<T> tops = mine.tops;
+  ClassSums<T> sums = mine.sums;
 
   // The sum over the row of what term(i) gives. All threads must call.
   const auto sum_over_row = [&](auto term) {

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent / "variants"
-SHARED = {"pieces"}
+SHARED = {"pieces", "projector"}
 
 
 def write(op):

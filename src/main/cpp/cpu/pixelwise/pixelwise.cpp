@@ -3,66 +3,33 @@
 //
 // Work is cut into tiles of pixels (tiles.h), into which rows of classes are turned over
 // (turned.h); or, where rows are long, into rows (rows.h).
-#include <omp.h>
-
-#include "core/error.h"
-#include "core/pixelwise_args.h"
-#include "core/workspace.h"
 #include "cpu/kernels.h"
-#include "cpu/pixelwise/rows.h"
-#include "cpu/pixelwise/tiles.h"
+#include "cpu/pixelwise/cut.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Computes the loss; Cut is PixelTiles or PixelRows.
-template <structkd_divergence Kind, class Cut>
-double sum_of_divergences(const Cut& cut, double grad_scale, int threads) {
-#pragma omp parallel num_threads(threads)
-  {
-    const int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
-    cut.template run<Kind>(grad_scale, cut.count * thread / team, cut.count * (thread + 1) / team);
-  }
-  double sum = 0.0;
-  for (int64_t t = 0; t < cut.count; ++t) sum += cut.sums[t];
-  return sum;
-}
-
 template <class Cut>
 void run(const Launch& launch, const PixelwiseArgs& args, const Cut& cut) {
-  const PixelwiseScales scales = pixelwise_scales(args, count_valid(args, launch.threads));
-  double sum = 0.0;
   switch (args.divergence) {
     case STRUCTKD_DIVERGENCE_CROSS_ENTROPY:
-      sum = sum_of_divergences<STRUCTKD_DIVERGENCE_CROSS_ENTROPY>(cut, scales.grad, launch.threads);
-      break;
+      return run_cut<STRUCTKD_DIVERGENCE_CROSS_ENTROPY>("pixelwise", launch, args, cut);
     case STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT:
-      sum = sum_of_divergences<STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT>(cut, scales.grad,
-                                                                       launch.threads);
-      break;
+      return run_cut<STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT>("pixelwise", launch, args, cut);
     case STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER:
-      sum = sum_of_divergences<STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER>(cut, scales.grad,
-                                                                       launch.threads);
-      break;
+      return run_cut<STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER>("pixelwise", launch, args, cut);
   }
-  store_loss(args.loss, args.student.dtype, scales.value * sum);
-  char cuts[64];
-  cut.describe(cuts, sizeof(cuts));
-  set_plan("pixelwise: cpu, one pass, %s, %d threads, %s",
-           args.student.dtype == STRUCTKD_F64 ? "f64" : "f32", launch.threads, cuts);
 }
 
 // Calls use(cut) with how the work is cut.
 template <class T, class Use>
 void with_cut_of(const Launch& launch, const PixelwiseArgs& args, void* memory, Use&& use) {
   Workspace workspace(memory);
-  const bool rows = prefers_rows(args);
-  if (rows && args.student.C >= kLongRow<T>) {
-    const PixelRows<T> cut(args, launch.threads, workspace);
-    use(cut, workspace);
+  if (prefers_rows(args)) {
+    const NetRows rows = {Rows(args.student), Rows(args.teacher), Rows(args.grad)};
+    with_row_cut<T>(launch, args, rows, workspace, use);
   } else {
-    const PixelTiles<T> cut(args, rows, launch.threads, workspace);
-    use(cut, workspace);
+    use(PixelTiles<T>(args, nullptr, launch.threads, workspace), workspace);
   }
 }
 

@@ -66,7 +66,7 @@ class RowLogits {
   // Classes c0 .. c0 + count - 1, in their order.
   void scan(int64_t c0, int64_t count) {
     for (Net& net : nets_) {
-      if (net.copy != nullptr) load_row(net.rows.row(r_), 0, 0, c0, count, net.copy + c0);
+      if (net.copy != nullptr) net.rows.load(r_, c0, count, net.copy + c0);
       const int64_t whole = count / kLanes<T> * kLanes<T>, rest = count - whole;
       const T* from = net.whole + c0;
       Vector<T> top = net.top;
@@ -145,19 +145,24 @@ struct RowClasses {
   }
 };
 
+// The rows that are compared. args of a cut count them as the pixels of maps [B, K, 1, rows of an
+// image]; from here they are read and written.
+struct NetRows {
+  Rows student, teacher, grad;
+};
+
 // How the work is cut, by shape alone, and where it is done.
 template <class T>
 struct PixelRows {
   const PixelwiseArgs& args;
-  Rows student, teacher;
+  NetRows nets;
   int64_t K, N, rows, per_part, count;
   T* buffers;    // two RowLogits and three buffers of RowClasses per thread
   double* sums;  // per part of the rows, added in their order
 
-  PixelRows(const PixelwiseArgs& args, int threads, Workspace& workspace)
+  PixelRows(const PixelwiseArgs& args, const NetRows& nets, int threads, Workspace& workspace)
       : args(args),
-        student(args.student),
-        teacher(args.teacher),
+        nets(nets),
         K(args.student.C),
         N(args.student.H * args.student.W),
         rows(args.student.B * N) {
@@ -169,7 +174,7 @@ struct PixelRows {
   }
 
   int64_t elements() const {
-    return 2 * RowLogits<T>::elements(student, teacher, K) + 3 * round_up(K, kLanes<T>);
+    return 2 * RowLogits<T>::elements(nets.student, nets.teacher, K) + 3 * round_up(K, kLanes<T>);
   }
 
   void describe(char* text, size_t size) const {
@@ -181,10 +186,9 @@ struct PixelRows {
   template <structkd_divergence Kind>
   void run(double grad_scale, int64_t first, int64_t last) const {
     constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
-    const Rows& front = kStudentFirst ? student : teacher;
-    const Rows& other = kStudentFirst ? teacher : student;
-    const Rows grad(args.grad);
-    const int64_t row_elements = RowLogits<T>::elements(student, teacher, K);
+    const Rows& front = kStudentFirst ? nets.student : nets.teacher;
+    const Rows& other = kStudentFirst ? nets.teacher : nets.student;
+    const int64_t row_elements = RowLogits<T>::elements(nets.student, nets.teacher, K);
     const int64_t width = round_up(K, kLanes<T>);
     T* memory = buffers + omp_get_thread_num() * elements();
     RowLogits<T> logits[2] = {{front, other, K, memory}, {front, other, K, memory + row_elements}};
@@ -199,10 +203,10 @@ struct PixelRows {
       if (next != nullptr) next->start(r + 1);
       if (r < first * per_part || !is_row_valid(r)) {
         if (next != nullptr) next->scan(0, K);
-        if (r >= first * per_part) store_zeros(row, grad, r);
+        if (r >= first * per_part) store_zeros(row, r);
         continue;
       }
-      sums[r / per_part] += run_row<Kind>(grad_scale, row, next, grad, r);
+      sums[r / per_part] += run_row<Kind>(grad_scale, row, next, r);
     }
     finish_streams();
   }
@@ -210,19 +214,15 @@ struct PixelRows {
  private:
   bool is_row_valid(int64_t r) const { return is_valid(args, r / N, r % N); }
 
-  void store_zeros(const RowClasses<T>& row, const Rows& grad, int64_t r) const {
+  void store_zeros(const RowClasses<T>& row, int64_t r) const {
     if (args.grad.data == nullptr) return;
     memset(row.e_second, 0, size_t(K) * sizeof(T));
-    store_grad_row(grad.row(r), 0, 0, 0, K, row.e_second);
+    nets.grad.store_grad(r, 0, K, row.e_second);
   }
 
   // Value and gradient of one row; returns its divergence. The next one is searched meanwhile.
   template <structkd_divergence Kind>
-  double run_row(double grad_scale,
-                 const RowClasses<T>& row,
-                 RowLogits<T>* next,
-                 const Rows& grad,
-                 int64_t r) const {
+  double run_row(double grad_scale, const RowClasses<T>& row, RowLogits<T>* next, int64_t r) const {
     const bool want_grad = args.grad.data != nullptr;
     const Tops<T> tops = row.logits.tops();
     const ClassSums<T> sums = sum_exponentials<Kind>(row, tops, next);
@@ -234,7 +234,7 @@ struct PixelRows {
           write_grad(tile, result, T(grad_scale), all, tile.e_second, kLanes<T>);
         });
         const int64_t c = piece * kPiece<T>;
-        store_grad_row(grad.row(r), 0, 0, c, row.size(piece), row.e_second + c);
+        nets.grad.store_grad(r, c, row.size(piece), row.e_second + c);
       }
     }
     Vector<double> factors = broadcast(1.0);

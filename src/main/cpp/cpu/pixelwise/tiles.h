@@ -11,6 +11,7 @@
 #include "core/pixelwise_args.h"
 #include "core/workspace.h"
 #include "cpu/pixelwise/exchange.h"
+#include "cpu/pixelwise/rows.h"
 #include "cpu/pixelwise/tile.h"
 #include "cpu/pixelwise/turned.h"
 #include "cpu/pixelwise/valid.h"
@@ -36,17 +37,17 @@ int64_t pixels_per_tile(const PixelwiseArgs& args) {
 // them took 0.95 of the time with 10 classes and the same with 100 (Zen 4).
 constexpr int64_t kTurnedPixels = 64;
 
-// How the work is cut, by shape and strides alone, and where it is done. Rows are turned over and
-// go on from image to image; N counts the pixels after which a tile ends.
+// How the work is cut, by shape and strides alone, and where it is done. Where rows are given, they
+// are turned over and go on from image to image; N counts the pixels after which a tile ends.
 template <class T>
 struct PixelTiles {
   const PixelwiseArgs& args;
-  bool turned;
+  const NetRows* turned;
   int64_t K, N, pixels, per_image, count;
   T* buffers;    // two PixelTiles per thread: one is computed, the other exchanged
   double* sums;  // per tile, added in tile order
 
-  PixelTiles(const PixelwiseArgs& args, bool turned, int threads, Workspace& workspace)
+  PixelTiles(const PixelwiseArgs& args, const NetRows* turned, int threads, Workspace& workspace)
       : args(args),
         turned(turned),
         K(args.student.C),
@@ -88,24 +89,30 @@ struct PixelTiles {
   template <structkd_divergence Kind>
   void run(double grad_scale, int64_t first, int64_t last) const {
     if (turned) {
-      run_tiles<Kind, TurnedExchange<T>>(grad_scale, first, last);
+      run_tiles<Kind, TurnedExchange<T>>(turned->student, turned->teacher, turned->grad, grad_scale,
+                                         first, last);
     } else {
-      run_tiles<Kind, Exchange<T>>(grad_scale, first, last);
+      run_tiles<Kind, Exchange<T>>(args.student, args.teacher, args.grad, grad_scale, first, last);
     }
   }
 
  private:
   // While tile t is computed, the gradient of t-1 leaves the other buffer and the logits of t+1
   // take its place.
-  template <structkd_divergence Kind, class Exchanged>
-  void run_tiles(double grad_scale, int64_t first, int64_t last) const {
+  template <structkd_divergence Kind, class Exchanged, class Logits>
+  void run_tiles(const Logits& student,
+                 const Logits& teacher,
+                 const Logits& grad,
+                 double grad_scale,
+                 int64_t first,
+                 int64_t last) const {
     constexpr bool kStudentFirst = Kind == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
-    const Map& front = kStudentFirst ? args.student : args.teacher;
-    const Map& other = kStudentFirst ? args.teacher : args.student;
+    const Logits& front = kStudentFirst ? student : teacher;
+    const Logits& other = kStudentFirst ? teacher : student;
     const PixelTile<T> tiles[2] = {buffer(0), buffer(1)};
     for (int64_t t = first - 1; t <= last; ++t) {
       const bool loads = t + 1 < last, stores = t > first && args.grad.data != nullptr;
-      Exchanged exchange(front, other, args.grad, tiles[(t - first + 2) % 2],
+      Exchanged exchange(front, other, grad, tiles[(t - first + 2) % 2],
                          stores ? pixels_of(t - 1) : Pixels{}, loads ? pixels_of(t + 1) : Pixels{});
       if (first <= t && t < last) {
         sums[t] = run_tile<Kind>(grad_scale, pixels_of(t), tiles[(t - first + 1) % 2], exchange);

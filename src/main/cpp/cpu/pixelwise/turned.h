@@ -15,9 +15,9 @@ namespace {
 template <class T>
 class TurnedExchange {
  public:
-  TurnedExchange(const Map& first,
-                 const Map& second,
-                 const Map& grad,
+  TurnedExchange(const Rows& first,
+                 const Rows& second,
+                 const Rows& grad,
                  const PixelTile<T>& tile,
                  Pixels out,
                  Pixels in)
@@ -74,7 +74,7 @@ class TurnedExchange {
       memcpy(rows(), logits.plain<T>(r), size_t(count * K) * sizeof(T));
     } else {
       for (int64_t l = 0; l < count; ++l) {
-        load_row(logits.row(r + l), 0, 0, 0, K, rows() + l * K);
+        logits.load(r + l, 0, K, rows() + l * K);
       }
     }
     // Rows that do not exist are 0, as in Exchange.
@@ -106,7 +106,7 @@ class TurnedExchange {
       return;
     }
     for (int64_t l = 0; l < count; ++l) {
-      store_grad_row(grad_.row(out_.n0 + i + l), 0, 0, 0, K, rows() + l * K);
+      grad_.store_grad(out_.n0 + i + l, 0, K, rows() + l * K);
     }
   }
 

@@ -2,6 +2,7 @@
 #ifndef STRUCTKD_STRUCTKD_H
 #define STRUCTKD_STRUCTKD_H
 
+#include "structkd/channelwise.h"
 #include "structkd/core.h"
 #include "structkd/global_structural.h"
 #include "structkd/inter_class_similarity.h"

@@ -61,8 +61,7 @@ class ArchitectureTest {
       Map.of(
           "picocli\\..*|me\\.tongfei\\..*", "cli",
           "org\\.knowm\\..*", "cli|run",
-          "com\\.google\\.gson\\..*", "model|verify",
-          "com\\.fasterxml\\.jackson\\..*", "recipe|run",
+          "com\\.fasterxml\\.jackson\\..*", "model|recipe|run|verify",
           "org\\.bytedeco\\.javacpp\\.annotation\\..*", "internal");
 
   private static final class Cpp {

@@ -33,6 +33,10 @@ class ContributingTest {
     return Losses.all().stream().filter(e -> e.kind() == Losses.Kind.COMPOSITION).toList();
   }
 
+  static List<Losses.Entry> kernels() {
+    return Losses.all().stream().filter(e -> e.kind() == Losses.Kind.KERNEL).toList();
+  }
+
   static List<String> recipes() {
     return Recipes.names();
   }
@@ -60,8 +64,8 @@ class ContributingTest {
   }
 
   private static Stream<String> expanded(String path, Losses.Entry loss) {
-    String named =
-        path.replace("<Loss>Loss", loss.type().getSimpleName()).replace("<loss>", loss.id());
+    String name = loss.type().getSimpleName().replaceFirst("Loss$", "");
+    String named = path.replace("<Loss>", name).replace("<loss>", loss.id());
     Matcher either = Pattern.compile("(.*)\\{(.*)\\}(.*)").matcher(named);
     return either.matches()
         ? Stream.of(either.group(2).split(",")).map(one -> either.group(1) + one + either.group(3))
@@ -78,6 +82,17 @@ class ContributingTest {
             .forEach(file -> assertTrue(Files.exists(Path.of(file)), file + " is missing"));
       }
     }
+  }
+
+  /** Native code knows a loss by its own files, whose paths have its id, and by an include. */
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void noSharedFileOfNativeCodeNamesAKernelLoss(Losses.Entry loss) throws IOException {
+    Pattern code = Pattern.compile("^[^/*#\n]*\\b" + loss.id() + "\\b", Pattern.MULTILINE);
+    Set<Path> shared = new TreeSet<>(filesWith(code, Path.of("src/main/cpp")));
+    shared.addAll(filesWith(code, Path.of("src/main/cuda")));
+    shared.removeIf(file -> file.toString().contains(loss.id()));
+    assertEquals(Set.of(), shared);
   }
 
   /** Another file of the library that names the class would be one more to edit. */

@@ -99,6 +99,14 @@ def parameters(shapes, amplitude=0.3, constants=None):
                 arrays[name] = np.full(shape, float(value))
     fill = "; ".join([f"{amplitude}*sin(0.5*i+0.07*k)"] + [f"{name}={value}" for name, value in constants.items()])
     return arrays, dict(param_order=[[name, list(shape)] for name, shape in shapes.items()], param_fill=fill)
+
+
+def standardized(x, axis):
+    """Mean 0 and deviation 1, of the deviation of n - 1; 1e-7 as in the code of logit standardisation."""
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return centered / (length(centered, axis) / np.sqrt(x.shape[axis] - 1) + 1e-7)
+
+
 # What losses draw.
 
 WORD = 2**64

@@ -1,14 +1,12 @@
 package org.structkd.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.structkd.run.Comparison;
-import org.structkd.run.RunException;
 import org.structkd.run.Search;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -74,7 +72,7 @@ final class Compare implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (document != null) {
-      requireWritable(document);
+      OutputFile.requireWritable("--document", document);
     }
     return runs.execute(
         spec,
@@ -83,17 +81,5 @@ final class Compare implements Callable<Integer> {
         SEEDS,
         machine,
         (sources, settings, context) -> new Comparison(sources, settings, document, context));
-  }
-
-  /** An hour later it would be too late to say so. */
-  private static void requireWritable(Path document) {
-    Path folder = document.toAbsolutePath().getParent();
-    if (folder == null || !Files.isWritable(folder) || Files.isDirectory(document)) {
-      throw RunException.refused(
-          "--document: "
-              + document
-              + " cannot be written: "
-              + (Files.isDirectory(document) ? "it is a folder" : "its folder is not writable"));
-    }
   }
 }

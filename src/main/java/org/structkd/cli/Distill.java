@@ -58,6 +58,6 @@ final class Distill implements Callable<Integer> {
         Map.of(),
         SEEDS,
         machine,
-        (sources, settings, context) -> new Distillation(sources.get(0).load(), settings, context));
+        (sources, settings, context) -> new Distillation(sources.get(0), settings, context));
   }
 }

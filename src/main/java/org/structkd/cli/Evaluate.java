@@ -17,6 +17,7 @@ import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
+import org.structkd.run.RecipeSource;
 import org.structkd.run.RunException;
 import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
@@ -73,8 +74,9 @@ final class Evaluate implements Callable<Integer> {
       throw RunException.refused("--split is train, expected validation or test");
     }
     Device device = machine.prepare();
-    List<Recipe> trainings = options.of(recipe()).load().trainings();
-    try (Experiment experiment = Experiment.of(trainings.get(trainings.size() - 1), device)) {
+    RecipeSource source = options.of(recipe());
+    List<Recipe> trainings = source.load().trainings();
+    try (Experiment experiment = source.open(trainings.get(trainings.size() - 1), device)) {
       if (weights == null) {
         if (experiment.teachers().isEmpty()) {
           throw RunException.refused(

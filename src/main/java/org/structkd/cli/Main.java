@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.util.Locale;
+import java.util.Optional;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.data.Split;
@@ -14,6 +15,7 @@ import org.structkd.verify.Backend;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -78,11 +80,29 @@ public final class Main {
     if (mistake instanceof UnmatchedArgumentException unknown) {
       sentence =
           RetiredSpellings.sentence(command.getCommandSpec(), unknown.getUnmatched())
+              .or(() -> meant(command.getCommandSpec(), unknown.getUnmatched().get(0)))
               .orElse(sentence);
     }
     err.println("structkd: " + sentence);
     err.flush();
     return command.getCommandSpec().exitCodeOnInvalidInput();
+  }
+
+  /** What to write where a recipe's name stands alone. */
+  private static Optional<String> meant(CommandSpec spec, String word) {
+    if (word.startsWith("-")) {
+      return Optional.empty();
+    }
+    if (spec.subcommands().containsKey("show")) {
+      return Optional.of(
+          "%s has no command %s; %s show %s prints a recipe, %s check %s tries it"
+              .formatted(spec.name(), word, spec.name(), word, spec.name(), word));
+    }
+    return spec.optionsMap().containsKey("--recipe")
+        ? Optional.of(
+            "%s does not take %s alone; a recipe is given by %s --recipe %s"
+                .formatted(spec.name(), word, spec.name(), word))
+        : Optional.empty();
   }
 
   /** Rethrows what is a defect. */

@@ -77,6 +77,8 @@ final class Predict implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    Path file = out == null ? besides(image) : out;
+    OutputFile.requireWritable("--out", file);
     Device device = machine.prepare();
     BufferedImage grey = read(image);
     int width = grey.getWidth();
@@ -91,7 +93,6 @@ final class Predict implements Callable<Integer> {
       Tensor best = scores.argmax(new LongOptional(1), false).to(ScalarType.Int).cpu();
       best.contiguous().data_ptr_int().get(classes);
     }
-    Path file = out == null ? besides(image) : out;
     BufferedImage mask = Palette.mask(width, height, at -> Palette.colour(classes[at]));
     AtomicFile.write(file, stream -> ImageIO.write(mask, "png", stream));
     tell(classes, file);

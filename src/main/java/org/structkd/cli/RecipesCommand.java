@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Device;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
 import org.structkd.recipe.Recipes;
+import org.structkd.run.RecipeSource;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -63,10 +64,10 @@ final class RecipesCommand implements Runnable {
       @Mixin MachineOptions machine)
       throws IOException {
     Device device = machine.prepare();
-    Recipe loaded = options.of(recipe).load();
+    RecipeSource source = options.of(recipe);
     PrintWriter out = spec.commandLine().getOut();
-    for (Recipe training : loaded.trainings()) {
-      try (Experiment experiment = Experiment.of(training, device)) {
+    for (Recipe training : source.load().trainings()) {
+      try (Experiment experiment = source.open(training, device)) {
         out.printf(
             "%s: %d steps, terms %s%n",
             training.name(),

@@ -121,10 +121,8 @@ final class VerifyGolden implements Callable<Integer> {
       if (!GoldenRun.OPS.contains(op)) {
         throw new ParameterException(
             spec.commandLine(),
-            "--op: there is no op \""
-                + op
-                + "\", there are: "
-                + Words.listNearest(op, GoldenRun.OPS));
+            "--op: there is no op \"%s\", there are: %s"
+                .formatted(op, Words.listNearest(op, GoldenRun.OPS)));
       }
     }
   }

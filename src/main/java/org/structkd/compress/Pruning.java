@@ -1,8 +1,8 @@
 package org.structkd.compress;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.OptionalDouble;
+import org.structkd.internal.Settings;
 
 /** Which weights of a network are 0 and stay so while it trains. */
 public sealed interface Pruning {
@@ -57,12 +57,7 @@ public sealed interface Pruning {
       /** In each tensor by itself: all layers get equally sparse. */
       TENSOR,
       /** In all weights together: layers of small weights get sparser. */
-      NETWORK;
-
-      @Override
-      public String toString() {
-        return name().toLowerCase(Locale.ROOT);
-      }
+      NETWORK
     }
 
     /** Checks the numbers and copies the list. */
@@ -77,22 +72,14 @@ public sealed interface Pruning {
       }
       if (begin < 0 || end <= begin) {
         throw new IllegalArgumentException(
-            "pruning: begin is "
-                + begin
-                + " and end is "
-                + end
-                + ", expected 0 or more steps and more than these");
+            "pruning: begin is %s and end is %s, expected 0 or more steps and more than these"
+                .formatted(begin, end));
       }
       if (every < 1) {
         throw new IllegalArgumentException("pruning: every is " + every + ", expected 1 or more");
       }
-      if (!(power > 0 && power < Double.POSITIVE_INFINITY)) {
-        throw new IllegalArgumentException(
-            "pruning: power is " + power + ", expected a finite number greater than 0");
-      }
-      if (range == null) {
-        throw new IllegalArgumentException("pruning: range is null");
-      }
+      Settings.requirePositive("pruning", "power", power);
+      Settings.requireGiven("pruning", "range", range);
       excluded = List.copyOf(excluded);
     }
 

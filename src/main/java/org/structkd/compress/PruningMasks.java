@@ -48,10 +48,8 @@ public final class PruningMasks implements AutoCloseable {
       for (String name : settings.excluded()) {
         if (!all.keySet().removeIf(weight -> weight.startsWith(name))) {
           throw new IllegalArgumentException(
-              "pruning: no weight begins with the excluded \""
-                  + name
-                  + "\", there are: "
-                  + Words.listNearest(name, all.keySet()));
+              "pruning: no weight begins with the excluded \"%s\", there are: %s"
+                  .formatted(name, Words.listNearest(name, all.keySet())));
         }
       }
       if (all.isEmpty()) {

@@ -22,10 +22,8 @@ public record FashionScenesDataset(FashionScenes scenes, int labelled, int valid
     SceneBatches.requireLabelled(labelled);
     if (validation < 1 || test < 1) {
       throw new IllegalArgumentException(
-          "scenes to evaluate on must be 1 or more but are validation "
-              + validation
-              + " and test "
-              + test);
+          "scenes to evaluate on must be 1 or more but are validation %s and test %s"
+              .formatted(validation, test));
     }
   }
 

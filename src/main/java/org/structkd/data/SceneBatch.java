@@ -37,13 +37,8 @@ public record SceneBatch(int size, float[] images, byte[] labels) {
     int expected = size * FashionScenes.PIXELS;
     if (length != expected) {
       throw new IllegalArgumentException(
-          argument
-              + " must have "
-              + expected
-              + " elements ("
-              + size
-              + " scenes of 48x48) but has "
-              + length);
+          "%s must have %s elements (%s scenes of 48x48) but has %s"
+              .formatted(argument, expected, size, length));
     }
   }
 }

@@ -29,12 +29,8 @@ public record SceneConfig(long seed, int minGarments, int maxGarments, float noi
     }
     if (maxGarments < minGarments || maxGarments > GARMENT_LIMIT) {
       throw new IllegalArgumentException(
-          "maxGarments must be minGarments ("
-              + minGarments
-              + ") to "
-              + GARMENT_LIMIT
-              + " but is "
-              + maxGarments);
+          "maxGarments must be minGarments (%s) to %s but is %s"
+              .formatted(minGarments, GARMENT_LIMIT, maxGarments));
     }
     if (!(noise >= 0 && noise <= 1)) { // also refuses NaN
       throw new IllegalArgumentException("noise must be 0 to 1 but is " + noise);

@@ -18,11 +18,8 @@ public final class ConstantLoss {
   public static void refuseIf(boolean constant, MapView map, String why) {
     if (constant) {
       throw new IllegalArgumentException(
-          map.loss()
-              + ": it would be constant and teach nothing: "
-              + TensorArguments.describe(map.name(), map.given())
-              + " "
-              + why);
+          "%s: it would be constant and teach nothing: %s %s"
+              .formatted(map.loss(), TensorArguments.describe(map.name(), map.given()), why));
     }
   }
 

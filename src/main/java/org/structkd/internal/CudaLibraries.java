@@ -55,11 +55,9 @@ public final class CudaLibraries {
     if (!Files.exists(library)) {
       throw new StructkdException(
           Status.LIBRARY,
-          "the emulator of CUDA kernels is not built: "
-              + library
-              + " is missing; ./structkd test builds it, and -D"
-              + EMULATOR
-              + " names another place",
+          ("the emulator of CUDA kernels is not built: %s is missing; ./structkd"
+                  + " test builds it, and -D%s names another place")
+              .formatted(library, EMULATOR),
           null);
     }
     System.load(library.toString());

@@ -60,16 +60,14 @@ public record Labels(MapView map, Tensor values, long ignoreIndex) {
     long largest = counted.max().item_long();
     if (smallest < 0 || largest >= classes) {
       throw new IllegalArgumentException(
-          map.loss()
-              + ": labels has the value "
-              + (smallest < 0 ? smallest : largest)
-              + ", expected 0 to "
-              + (classes - 1)
-              + " (the channels of "
-              + whose
-              + "), the ignoreIndex "
-              + ignoreIndex
-              + (ignoreIndex == NO_CLASS ? "" : ", or -1"));
+          "%s: labels has the value %s, expected 0 to %s (the channels of %s), the ignoreIndex %s%s"
+              .formatted(
+                  map.loss(),
+                  smallest < 0 ? smallest : largest,
+                  classes - 1,
+                  whose,
+                  ignoreIndex,
+                  ignoreIndex == NO_CLASS ? "" : ", or -1"));
     }
   }
 

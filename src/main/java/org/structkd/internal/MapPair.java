@@ -41,15 +41,13 @@ public record MapPair(MapView student, MapView teacher) {
   public MapPair requireRank(long rank, String axes) {
     if (student.given().dim() != rank) {
       throw new IllegalArgumentException(
-          student.loss()
-              + ": "
-              + TensorArguments.describe("student", student.given())
-              + " has rank "
-              + student.given().dim()
-              + ", expected "
-              + rank
-              + ": "
-              + axes);
+          "%s: %s has rank %s, expected %s: %s"
+              .formatted(
+                  student.loss(),
+                  TensorArguments.describe("student", student.given()),
+                  student.given().dim(),
+                  rank,
+                  axes));
     }
     return this;
   }
@@ -79,12 +77,10 @@ public record MapPair(MapView student, MapView teacher) {
     MapPair pooled = new MapPair(student.made(pooling), teacher.made(pooling));
     if (pooled.differInSize()) {
       throw differ(
-          "height and width after pooling, which gives "
-              + pooled.student.size()
-              + " and "
-              + pooled.teacher.size()
-              + " nodes: resize one of them, in a term by withTeacherResized(), or pool to a number of"
-              + " nodes that both have");
+          ("height and width after pooling, which gives %s and %s nodes: resize one"
+                  + " of them, in a term by withTeacherResized(), or pool to a number of"
+                  + " nodes that both have")
+              .formatted(pooled.student.size(), pooled.teacher.size()));
     }
     return pooled;
   }

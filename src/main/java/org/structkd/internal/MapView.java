@@ -3,6 +3,7 @@ package org.structkd.internal;
 import java.util.Arrays;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,13 +50,8 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     long rank = given.dim();
     if (rank < accepts.least || rank > MAP_RANK) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + TensorArguments.describe(name, given)
-              + " has rank "
-              + rank
-              + ", expected "
-              + accepts.ranks);
+          "%s: %s has rank %s, expected %s"
+              .formatted(loss, TensorArguments.describe(name, given), rank, accepts.ranks));
     }
     TensorArguments.requireNumbers(loss, name, given);
     return new MapView(loss, name, given, view(given));
@@ -112,6 +108,21 @@ public record MapView(String loss, String name, Tensor given, Tensor map) {
     }
     TensorArguments.requireSameDevice(loss, argument, plane, name, given);
     return planeView(plane);
+  }
+
+  /** A mask as a plane, of Bool or Byte; null, which leaves nothing out, stays null. */
+  public @Nullable Tensor mask(@Nullable Tensor mask) {
+    if (mask == null) {
+      return null;
+    }
+    Tensor plane = plane("mask", mask);
+    ScalarType type = mask.scalar_type().intern();
+    if (type != ScalarType.Bool && type != ScalarType.Byte) {
+      throw new IllegalArgumentException(
+          "%s: mask is %s, expected Bool or Byte: compare it first, as in mask.gt(0)"
+              .formatted(loss, type));
+    }
+    return plane;
   }
 
   /** Labels in the form of a plane, of any size where the map has height and width. */

@@ -1,6 +1,5 @@
 package org.structkd.internal;
 
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Dispatcher;
@@ -8,7 +7,6 @@ import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,9 +59,6 @@ public record Operator(OperatorHandle handle, long arity) {
     if (argument instanceof Tensor tensor) {
       return new IValue(tensor);
     }
-    if (argument instanceof TensorOptional optional) {
-      return optional.has_value() ? new IValue(optional.get()) : NONE;
-    }
     if (argument instanceof Double number) {
       return new IValue(number.doubleValue());
     }
@@ -81,7 +76,7 @@ public record Operator(OperatorHandle handle, long arity) {
       return Scopes.kept(new IValue(name));
     }
     if (argument instanceof Enum<?> constant) {
-      return Scopes.kept(new IValue(constant.name().toLowerCase(Locale.ROOT)));
+      return Scopes.kept(new IValue(Words.of(constant)));
     }
     throw new IllegalArgumentException("no operator takes a " + argument.getClass());
   }

@@ -56,9 +56,14 @@ public final class Rows {
     return squares.masked_fill(zero, new Scalar(1)).sqrt().masked_fill(zero, new Scalar(0));
   }
 
-  /** {@return rows of length 1, as F.normalize makes them: x / max(|x|, 1e-12)} */
+  /**
+   * {@return rows of length 1, as F.normalize makes them: x / max(|x|, 1e-12)} A row of zeros has
+   * gradient 0, where F.normalize multiplies it by 1e12.
+   */
   public static Tensor unit(Tensor rows) {
-    return rows.div(lengths(rows).clamp_min(new Scalar(LEAST_LENGTH)).unsqueeze(-1));
+    Tensor lengths = lengths(rows).unsqueeze(-1);
+    Tensor some = rows.masked_fill(lengths.eq(new Scalar(0)), new Scalar(0));
+    return some.div(lengths.clamp_min(new Scalar(LEAST_LENGTH)));
   }
 
   /**

@@ -26,21 +26,15 @@ public final class TensorArguments {
     }
     if (tensor.is_nested()) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + argument
-              + " is a nested tensor, whose images differ in size: pass one image, or"
-              + " to_padded_tensor() with a mask");
+          ("%s: %s is a nested tensor, whose images differ in size: pass one image,"
+                  + " or to_padded_tensor() with a mask")
+              .formatted(loss, argument));
     }
     Layout layout = tensor.layout().intern();
     if (layout != Layout.Strided) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + argument
-              + " is not a dense (strided) tensor but "
-              + layout
-              + ": call to_dense()");
+          "%s: %s is not a dense (strided) tensor but %s: call to_dense()"
+              .formatted(loss, argument, layout));
     }
     if (tensor.is_quantized()) {
       throw new IllegalArgumentException(
@@ -56,12 +50,8 @@ public final class TensorArguments {
     }
     if (!tensor.is_floating_point()) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + argument
-              + " is "
-              + tensor.scalar_type().intern()
-              + ", expected Half, BFloat16, Float or Double");
+          "%s: %s is %s, expected Half, BFloat16, Float or Double"
+              .formatted(loss, argument, tensor.scalar_type().intern()));
     }
   }
 
@@ -74,12 +64,8 @@ public final class TensorArguments {
       String loss, String argument, Tensor tensor, String other, Tensor otherTensor) {
     if (!Arrays.equals(tensor.shape(), otherTensor.shape())) {
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + describe(argument, tensor)
-              + " and "
-              + describe(other, otherTensor)
-              + " differ in shape");
+          "%s: %s and %s differ in shape"
+              .formatted(loss, describe(argument, tensor), describe(other, otherTensor)));
     }
   }
 
@@ -90,16 +76,8 @@ public final class TensorArguments {
       return;
     }
     throw new IllegalArgumentException(
-        loss
-            + ": "
-            + one
-            + " is on "
-            + device(tensor)
-            + " and "
-            + other
-            + " on "
-            + device(otherTensor)
-            + ", expected one device");
+        "%s: %s is on %s and %s on %s, expected one device"
+            .formatted(loss, one, device(tensor), other, device(otherTensor)));
   }
 
   /**
@@ -113,14 +91,8 @@ public final class TensorArguments {
     double largest = tensor.max().item_double();
     if (!(smallest >= 0 && largest < Double.POSITIVE_INFINITY)) { // also refuses NaN
       throw new IllegalArgumentException(
-          loss
-              + ": "
-              + argument
-              + " has values from "
-              + smallest
-              + " to "
-              + largest
-              + ", expected finite numbers of at least 0");
+          "%s: %s has values from %s to %s, expected finite numbers of at least 0"
+              .formatted(loss, argument, smallest, largest));
     }
   }
 

@@ -56,6 +56,11 @@ public final class Words {
     return row[to.length()];
   }
 
+  /** {@return a constant as recipes, options and operators spell it: its name in lower case} */
+  public static String of(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT);
+  }
+
   /**
    * {@return a name of Java as options and files spell it: "skd_cvpr19" of "skdCvpr19", and "adamw"
    * of "AdamW", as one capital alone begins no word}

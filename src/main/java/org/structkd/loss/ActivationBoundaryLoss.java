@@ -8,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Activation boundary loss (AB): the student's neurons shall be on when the teacher's are, by a
@@ -45,15 +46,8 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
 
   /** Checks the numbers. */
   public ActivationBoundaryLoss {
-    requirePositive("margin", margin);
-    requirePositive("scale", scale);
-  }
-
-  private static void requirePositive(String name, double value) {
-    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": " + name + " is " + value + ", expected a finite number greater than 0");
-    }
+    Settings.requirePositive(NAME, "margin", margin);
+    Settings.requirePositive(NAME, "scale", scale);
   }
 
   /** {@return the released form: margin 1, 3/1000, with a connector} */

@@ -2,19 +2,19 @@ package org.structkd.loss;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapView;
+import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -59,28 +59,17 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
   /** The role of its outputs: a list of layers of each network. */
   public static final String FEATURES = "features";
 
-  /** The length below which a map is not scaled further, as in F.normalize. */
-  private static final double LEAST_LENGTH = 1e-12;
-
   /** Whose layers ask; those of the other network are the keys. */
   public enum Query {
     /** The teacher's layers ask, as in AFD. */
     TEACHER,
     /** The student's layers ask. */
-    STUDENT;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    STUDENT
   }
 
   /** Checks the settings. */
   public AttentionFeatureLoss {
-    if (queryFrom == null) {
-      throw new IllegalArgumentException(NAME + ": queryFrom is null");
-    }
+    Settings.requireGiven(NAME, "queryFrom", queryFrom);
     if (qkDim < 1) {
       throw new IllegalArgumentException(NAME + ": qkDim is " + qkDim + ", expected at least 1");
     }
@@ -283,12 +272,10 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
 
   private static Tensor distance(Tensor student, Tensor teacher) {
     Tensor sized = torch.adaptive_avg_pool2d(student, teacher.size(2), teacher.size(3));
-    return direction(sized).sub(direction(teacher)).square().mean(1);
+    return Rows.mean(direction(sized).sub(direction(teacher)).square());
   }
 
   private static Tensor direction(Tensor energy) {
-    Tensor flat = energy.flatten(1, -1);
-    Tensor length = flat.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
-    return flat.div(length.clamp_min(new Scalar(LEAST_LENGTH)));
+    return Rows.unit(energy.flatten(1, -1));
   }
 }

@@ -1,13 +1,11 @@
 package org.structkd.loss;
 
-import java.util.Locale;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Attention transfer (AT): the student's layers shall be active where the teacher's are.
@@ -46,24 +44,13 @@ public record AttentionTransferLoss(double power, Distance distance) implements 
     /** The mean over positions of squared differences. */
     MEAN_SQUARE,
     /** The length of the difference. */
-    LENGTH;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    LENGTH
   }
 
   /** Checks the settings. */
   public AttentionTransferLoss {
-    if (!(power >= 1 && power < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": power is " + power + ", expected a finite number of at least 1");
-    }
-    if (distance == null) {
-      throw new IllegalArgumentException(NAME + ": distance is null");
-    }
+    Settings.requireAtLeast(NAME, "power", power, 1);
+    Settings.requireGiven(NAME, "distance", distance);
   }
 
   /** {@return the authors' code, and CIRKD's: squares, a mean over images and positions} */
@@ -105,20 +92,12 @@ public record AttentionTransferLoss(double power, Distance distance) implements 
               MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS)
                   .requireSameSize()
                   .inOneType();
-          ConstantLoss.refuseIf(
-              maps.student().map().size(2) * maps.student().map().size(3) == 1,
-              maps.student(),
-              "has one position, whose attention is 1 whatever is there; expected 2 or more");
-          Tensor gap = attention(maps.student()).sub(attention(maps.teacher()));
+          AttentionMap.refuseOnePosition(maps.student());
+          Tensor gap =
+              AttentionMap.of(maps.student(), power).sub(AttentionMap.of(maps.teacher(), power));
           return distance == Distance.MEAN_SQUARE
               ? Rows.meanOfAll(gap.square())
               : Rows.meanOfAll(Rows.lengths(gap));
         });
-  }
-
-  /** [B, N]. */
-  private Tensor attention(MapView features) {
-    Tensor energies = features.map().abs().pow(new Scalar(power));
-    return Rows.unit(energies.mean(1).flatten(1, 2));
   }
 }

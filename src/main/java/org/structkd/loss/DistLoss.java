@@ -8,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * DIST: the student's probabilities shall correlate with the teacher's, between the classes of each
@@ -23,7 +24,8 @@ import org.structkd.internal.Scopes;
  * <ul>
  *   <li><b>Value:</b> no unit, from 0 (but for the 1e-8) to twice t^2 times the sum of the weights.
  *   <li><b>Gradient:</b> to the student only. A pixel or class whose probabilities are all equal
- *       correlates with nothing and has gradient 0 of that part.
+ *       correlates with nothing and has gradient 0 of that part; where they are nearly equal the
+ *       gradient is large, up to 1e8.
  *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
  *       of LibTorch threads.
  * </ul>
@@ -47,23 +49,13 @@ public record DistLoss(double interWeight, double intraWeight, double temperatur
 
   /** Checks the numbers. */
   public DistLoss {
-    requireWeight("interWeight", interWeight);
-    requireWeight("intraWeight", intraWeight);
+    Settings.requireAtLeast(NAME, "interWeight", interWeight, 0);
+    Settings.requireAtLeast(NAME, "intraWeight", intraWeight, 0);
     if (interWeight == 0 && intraWeight == 0) {
       throw new IllegalArgumentException(
           NAME + ": interWeight and intraWeight are 0, expected one of them to be greater");
     }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
-  }
-
-  private static void requireWeight(String name, double value) {
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": " + name + " is " + value + ", expected a finite number of at least 0");
-    }
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /** {@return the released form: both weights 1, temperature 1} */
@@ -118,8 +110,11 @@ public record DistLoss(double interWeight, double intraWeight, double temperatur
   private static Tensor distance(Tensor student, Tensor teacher) {
     Tensor s = Rows.centered(student);
     Tensor t = Rows.centered(teacher);
-    Tensor lengths = Rows.lengths(s).mul(Rows.lengths(t)).add(new Scalar(EPS));
-    Tensor correlations = Rows.sum(s.mul(t)).div(lengths);
+    Tensor length = Rows.lengths(s);
+    Tensor correlations =
+        Rows.sum(s.mul(t))
+            .div(length.mul(Rows.lengths(t)).add(new Scalar(EPS)))
+            .masked_fill(length.eq(new Scalar(0)), new Scalar(0));
     return Rows.meanOfAll(correlations).neg().add(new Scalar(1));
   }
 }

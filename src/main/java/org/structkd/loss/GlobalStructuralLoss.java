@@ -1,19 +1,15 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.NativeOps;
-import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Global structural loss (GSSKD): draws pixels, builds the cosine similarity map of their features,
@@ -81,12 +77,7 @@ public record GlobalStructuralLoss(
     /** The student's rows are multiplied with each other. */
     SELF,
     /** The student's rows are multiplied with the teacher's, which needs as many channels. */
-    CROSS;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    CROSS
   }
 
   /** How the columns of a similarity map are permuted before they are cut into groups. */
@@ -96,12 +87,7 @@ public record GlobalStructuralLoss(
     /** All rows of an image are permuted alike, so that a group is a real block of the map. */
     COLUMN_SHARED,
     /** The columns stay in their order. */
-    NONE;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    NONE
   }
 
   /** How {@link GlobalStructuralLoss} compares a group of student and teacher. */
@@ -117,12 +103,7 @@ public record GlobalStructuralLoss(
      * F3: mean squared gap between the cosines of groups, taken as vectors; composed of LibTorch
      * operators.
      */
-    DESCRIPTOR_RELATION;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    DESCRIPTOR_RELATION
   }
 
   /** Divisor of the divergence of a group of L = M * width entries. */
@@ -132,12 +113,7 @@ public record GlobalStructuralLoss(
     /** L, as in the released code. */
     DIV_L,
     /** M, the number of samples. */
-    DIV_M;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    DIV_M
   }
 
   /** What the columns behind the last full group count. */
@@ -147,12 +123,7 @@ public record GlobalStructuralLoss(
     /** They are one more group of the mean. */
     AVERAGED,
     /** They count nothing. */
-    DROPPED;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    DROPPED
   }
 
   /** How the images of a batch make one value. Images without samples never count. */
@@ -160,41 +131,23 @@ public record GlobalStructuralLoss(
     /** The value is their mean. */
     MEAN,
     /** The last image alone counts, as in the released code. */
-    LAST_IMAGE;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    LAST_IMAGE
   }
 
   /** Checks that the variant is complete and possible. */
   public GlobalStructuralLoss {
-    requireGiven("sampling", sampling);
-    requireGiven("similarity", similarity);
-    requireGiven("shuffle", shuffle);
-    requireGiven("comparison", comparison);
-    requireGiven("reduction", reduction);
-    requireGiven("remainder", remainder);
-    requireGiven("batch", batch);
-    requirePositive("temperature", temperature);
-    requirePositive("eps", eps);
+    Settings.requireGiven(NAME, "sampling", sampling);
+    Settings.requireGiven(NAME, "similarity", similarity);
+    Settings.requireGiven(NAME, "shuffle", shuffle);
+    Settings.requireGiven(NAME, "comparison", comparison);
+    Settings.requireGiven(NAME, "reduction", reduction);
+    Settings.requireGiven(NAME, "remainder", remainder);
+    Settings.requireGiven(NAME, "batch", batch);
+    Settings.requirePositive(NAME, "temperature", temperature);
+    Settings.requirePositive(NAME, "eps", eps);
     if (groupWidth < -1_000_000_000L) {
       throw new IllegalArgumentException(
           NAME + ": groupWidth is " + groupWidth + ", expected at least -1000000000");
-    }
-  }
-
-  private static void requireGiven(String part, Object value) {
-    if (value == null) {
-      throw new IllegalArgumentException(NAME + ": " + part + " is null");
-    }
-  }
-
-  private static void requirePositive(String part, double value) {
-    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": " + part + " is " + value + ", expected a finite number greater than 0");
     }
   }
 
@@ -234,107 +187,57 @@ public record GlobalStructuralLoss(
 
   /** The same loss with other samples. */
   public GlobalStructuralLoss withSampling(Sampling sampling) {
-    return changed(parts -> parts.sampling = sampling);
+    return Settings.with(this, "sampling", sampling);
   }
 
   /** The same loss with groups of another width. */
   public GlobalStructuralLoss withGroupWidth(long groupWidth) {
-    return changed(parts -> parts.groupWidth = groupWidth);
+    return Settings.with(this, "groupWidth", groupWidth);
   }
 
   /** The same loss at another temperature. */
   public GlobalStructuralLoss withTemperature(double temperature) {
-    return changed(parts -> parts.temperature = temperature);
+    return Settings.with(this, "temperature", temperature);
   }
 
   /** The same loss with another similarity. */
   public GlobalStructuralLoss withSimilarity(Similarity similarity) {
-    return changed(parts -> parts.similarity = similarity);
+    return Settings.with(this, "similarity", similarity);
   }
 
   /** The same loss with another shuffle. */
   public GlobalStructuralLoss withShuffle(Shuffle shuffle) {
-    return changed(parts -> parts.shuffle = shuffle);
+    return Settings.with(this, "shuffle", shuffle);
   }
 
   /** The same loss with another comparison. */
   public GlobalStructuralLoss withComparison(Comparison comparison) {
-    return changed(parts -> parts.comparison = comparison);
+    return Settings.with(this, "comparison", comparison);
   }
 
   /** The same loss with another divisor. */
   public GlobalStructuralLoss withReduction(Reduction reduction) {
-    return changed(parts -> parts.reduction = reduction);
+    return Settings.with(this, "reduction", reduction);
   }
 
   /** The same loss with another rule for remaining columns. */
   public GlobalStructuralLoss withRemainder(Remainder remainder) {
-    return changed(parts -> parts.remainder = remainder);
+    return Settings.with(this, "remainder", remainder);
   }
 
   /** The same loss with another rule for the batch. */
   public GlobalStructuralLoss withBatch(BatchRule batch) {
-    return changed(parts -> parts.batch = batch);
+    return Settings.with(this, "batch", batch);
   }
 
   /** The same loss with another limit of zero vectors. */
   public GlobalStructuralLoss withEps(double eps) {
-    return changed(parts -> parts.eps = eps);
+    return Settings.with(this, "eps", eps);
   }
 
   /** The same loss with other draws. */
   public GlobalStructuralLoss withSeed(long seed) {
-    return changed(parts -> parts.seed = seed);
-  }
-
-  private GlobalStructuralLoss changed(Consumer<Parts> change) {
-    Parts parts = new Parts(this);
-    change.accept(parts);
-    return parts.whole();
-  }
-
-  /** The loss taken apart, so that each {@code with} method names only what it changes. */
-  private static final class Parts {
-    Sampling sampling;
-    long groupWidth;
-    double temperature;
-    Similarity similarity;
-    Shuffle shuffle;
-    Comparison comparison;
-    Reduction reduction;
-    Remainder remainder;
-    BatchRule batch;
-    double eps;
-    long seed;
-
-    Parts(GlobalStructuralLoss loss) {
-      sampling = loss.sampling;
-      groupWidth = loss.groupWidth;
-      temperature = loss.temperature;
-      similarity = loss.similarity;
-      shuffle = loss.shuffle;
-      comparison = loss.comparison;
-      reduction = loss.reduction;
-      remainder = loss.remainder;
-      batch = loss.batch;
-      eps = loss.eps;
-      seed = loss.seed;
-    }
-
-    GlobalStructuralLoss whole() {
-      return new GlobalStructuralLoss(
-          sampling,
-          groupWidth,
-          temperature,
-          similarity,
-          shuffle,
-          comparison,
-          reduction,
-          remainder,
-          batch,
-          eps,
-          seed);
-    }
+    return Settings.with(this, "seed", seed);
   }
 
   private boolean needsLabels() {
@@ -402,15 +305,10 @@ public record GlobalStructuralLoss(
       long step) {
     return Scopes.resultOf(
         () -> {
-          MapPair maps = maps(student, teacher);
+          MapPair maps = ComparedSamples.maps(this, student, teacher);
           SampleSource source = SampleSource.of(this, maps.teacher(), teacherLogits, labels);
           Tensor number = NativeOps.numberBeside(teacher, step);
-          if (source.takesAll()) {
-            TensorOptional none = new TensorOptional();
-            return compare(maps, none, none, null, true, 1, number);
-          }
-          Tensor table = source.draw(seed, number);
-          return compare(maps, indices(table), counts(table), null, true, 1, number);
+          return ComparedSamples.of(maps, source.drawUnlessAll(seed, number)).loss(this, number);
         });
   }
 
@@ -448,8 +346,8 @@ public record GlobalStructuralLoss(
             });
     try {
       return new GlobalStructuralSamples(
-          Scopes.resultOf(() -> table.narrow(1, 2, table.size(1) - 2)),
-          Scopes.resultOf(() -> table.narrow(1, 0, 2)));
+          Scopes.resultOf(() -> ComparedSamples.indices(table)),
+          Scopes.resultOf(() -> ComparedSamples.counts(table)));
     } finally {
       table.close(); // the two views keep its memory
     }
@@ -475,25 +373,9 @@ public record GlobalStructuralLoss(
       @Nullable Tensor permutation,
       long step) {
     return Scopes.resultOf(
-        () -> {
-          MapPair maps = maps(student, teacher);
-          if (samples == null) {
-            throw new IllegalArgumentException(NAME + ": samples is null");
-          }
-          SampleArguments.requireSamples(samples, maps.student());
-          if (permutation != null) {
-            SampleArguments.requirePermutation(
-                permutation, student.size(0), samples.indices().size(1));
-          }
-          return compare(
-              maps,
-              new TensorOptional(samples.indices()),
-              new TensorOptional(samples.counts()),
-              permutation,
-              true,
-              1,
-              NativeOps.numberBeside(student, step));
-        });
+        () ->
+            ComparedSamples.at(this, student, teacher, samples, permutation)
+                .loss(this, NativeOps.numberBeside(student, step)));
   }
 
   /**
@@ -509,71 +391,9 @@ public record GlobalStructuralLoss(
    */
   public Tensor forwardRows(
       Tensor student, Tensor teacher, int classes, @Nullable Tensor permutation, long step) {
-    SampleArguments.requireRows("student", student);
-    SampleArguments.requireRows("teacher", teacher);
-    if (classes < 1) {
-      throw new IllegalArgumentException(
-          NAME + ": classes is " + classes + ", expected at least 1");
-    }
-    if (permutation != null) {
-      SampleArguments.requirePermutation(permutation, student.size(0), student.size(1));
-    }
     return Scopes.resultOf(
-        () -> {
-          // [B, M, D] seen as a map [B, D, 1, M].
-          Tensor s = student.transpose(1, 2).unsqueeze(2);
-          Tensor t = teacher.transpose(1, 2).unsqueeze(2);
-          TensorOptional none = new TensorOptional();
-          Tensor number = NativeOps.numberBeside(s, step);
-          return compare(maps(s, t), none, none, permutation, false, classes, number);
-        });
-  }
-
-  private MapPair maps(Tensor student, Tensor teacher) {
-    MapPair maps = MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS);
-    return (similarity == Similarity.CROSS ? maps.requireSameChannels() : maps).requireSameSize();
-  }
-
-  private static TensorOptional indices(Tensor table) {
-    return new TensorOptional(table.narrow(1, 2, table.size(1) - 2));
-  }
-
-  private static TensorOptional counts(Tensor table) {
-    return new TensorOptional(table.narrow(1, 0, 2));
-  }
-
-  private Tensor compare(
-      MapPair maps,
-      TensorOptional indices,
-      TensorOptional counts,
-      @Nullable Tensor permutation,
-      boolean normalize,
-      int classes,
-      Tensor step) {
-    SampleArguments.refuseConstant(this, maps.student(), indices, counts, normalize, classes);
-    TensorOptional order =
-        permutation == null
-            ? new TensorOptional()
-            : new TensorOptional(permutation.to(ScalarType.Int));
-    return Operator.call(
-        "global_structural",
-        maps.student().map(),
-        maps.teacher().map(),
-        indices,
-        counts,
-        order,
-        comparison,
-        normalize,
-        similarity,
-        shuffle,
-        reduction,
-        remainder,
-        batch,
-        groupWidth,
-        temperature,
-        eps,
-        classes,
-        seed,
-        step);
+        () ->
+            ComparedSamples.ofRows(this, student, teacher, classes, permutation)
+                .loss(this, NativeOps.numberBeside(student, step)));
   }
 }

@@ -37,14 +37,12 @@ public record GlobalStructuralSamples(Tensor indices, Tensor counts) {
         || tensor.numel() == 0
         || tensor.scalar_type().intern() != ScalarType.Int) {
       throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe(argument, tensor)
-              + " is "
-              + tensor.scalar_type().intern()
-              + " of rank "
-              + tensor.dim()
-              + ", expected Int [batch, entries] that is not empty");
+          "%s: %s is %s of rank %s, expected Int [batch, entries] that is not empty"
+              .formatted(
+                  NAME,
+                  TensorArguments.describe(argument, tensor),
+                  tensor.scalar_type().intern(),
+                  tensor.dim()));
     }
   }
 }

@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.bytedeco.pytorch.Module;
@@ -11,10 +10,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.Generators;
+import org.structkd.internal.Draws;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Holistic loss (SKD): a discriminator learns to tell the teacher's maps of classes from the
@@ -84,23 +84,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     private static Tensor hinge(Tensor judged) {
       return torch.relu(judged.add(new Scalar(1))).mean();
     }
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
   }
 
   /** Checks the settings. */
   public HolisticLoss {
-    if (game == null) {
-      throw new IllegalArgumentException(NAME + ": game is null");
-    }
-    if (!(penalty >= 0 && penalty < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": penalty is " + penalty + ", expected a finite number of at least 0");
-    }
+    Settings.requireGiven(NAME, "game", game);
+    Settings.requireAtLeast(NAME, "penalty", penalty, 0);
   }
 
   /** {@return SKD's released form: WGAN-GP of weight 10 on logits} */
@@ -131,13 +120,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     long side = Math.min(maps.teacher().map().size(2), maps.teacher().map().size(3));
     if (side < THREE_BLOCKS) {
       throw new IllegalArgumentException(
-          NAME
-              + ": the teacher's map is "
-              + maps.teacher().map().size(2)
-              + " x "
-              + maps.teacher().map().size(3)
-              + ", expected 32 x 32 or more, which the discriminator's three strides bring to 4 x 4:"
-              + " take a tap of larger maps");
+          ("%s: the teacher's map is %s x %s, expected 32 x 32 or more, which the"
+                  + " discriminator's three strides bring to 4 x 4: take a tap of larger maps")
+              .formatted(NAME, maps.teacher().map().size(2), maps.teacher().map().size(3)));
     }
     long channels = maps.teacher().map().size(1);
     long all = conditioned ? channels + dryRun.input(IMAGES).size(1) : channels;
@@ -227,12 +212,9 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
           });
     }
 
-    /** One draw for each image, by seed and step: a training that continues draws the same. */
+    /** One draw for each image. */
     private Tensor alphas(Tensor maps, long step) {
-      long key =
-          seed * 0x9E3779B97F4A7C15L + step; // the odd constant of Knuth's multiplicative hash
-      Tensor drawn = Generators.seeded(key, () -> torch.rand(maps.size(0), 1, 1, 1));
-      return drawn.to(maps.device(), type());
+      return new Draws(seed, step).uniform(0, maps.device(), maps.size(0), 1, 1, 1).to(type());
     }
 
     @Override

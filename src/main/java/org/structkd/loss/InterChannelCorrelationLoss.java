@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import java.util.Optional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -9,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Inter-channel correlation loss (ICKD): channels that are active at the same positions in the
@@ -57,12 +57,6 @@ public record InterChannelCorrelationLoss(boolean normalizeRows, Divisor divisor
     /** C C: a mean over pairs. */
     PAIRS;
 
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-
     private double of(Tensor gap) {
       return switch (this) {
         case CHANNELS -> gap.size(1);
@@ -74,9 +68,7 @@ public record InterChannelCorrelationLoss(boolean normalizeRows, Divisor divisor
 
   /** Checks that there is a divisor. */
   public InterChannelCorrelationLoss {
-    if (divisor == null) {
-      throw new IllegalArgumentException(NAME + ": divisor is null");
-    }
+    Settings.requireGiven(NAME, "divisor", divisor);
   }
 
   /** {@return the released code between equal channels, as AICSD has it: rows of length 1} */

@@ -1,8 +1,6 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -11,6 +9,8 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
+import org.structkd.internal.Words;
 
 /**
  * Inter-class similarity loss (ICSD): makes the student's classes as similar to each other as the
@@ -62,23 +62,13 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
     /** Revision 7bb3cfa, March 2023: softmax over the map, all K x K entries, not divided by B. */
     CODE_2023_03,
     /** Revision c97743b: softmax over the map, otherwise as {@link #CODE_HEAD}. */
-    CODE_HW_SYM;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    CODE_HW_SYM
   }
 
   /** Checks that the variant is complete. */
   public InterClassSimilarityLoss {
-    if (mode == null) {
-      throw new IllegalArgumentException(NAME + ": mode is null");
-    }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "mode", mode);
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /** The published formula: temperature 1, rows as they are. */
@@ -106,12 +96,12 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
 
   /** The same loss with another temperature. */
   public InterClassSimilarityLoss withTemperature(double temperature) {
-    return new InterClassSimilarityLoss(mode, temperature, rowNormalize);
+    return Settings.with(this, "temperature", temperature);
   }
 
   /** The same loss with or without unit rows. */
   public InterClassSimilarityLoss withRowNormalize(boolean rowNormalize) {
-    return new InterClassSimilarityLoss(mode, temperature, rowNormalize);
+    return Settings.with(this, "rowNormalize", rowNormalize);
   }
 
   @Override
@@ -152,13 +142,10 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          if (mask == null) {
-            return call(maps, null);
+          if (mask != null) {
+            requireMaskable();
           }
-          requireMaskable();
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, plane);
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -209,12 +196,8 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
     ConstantLoss.refuseIf(
         student.map().size(1) < least,
         student,
-        "has too few channels: mode "
-            + mode
-            + (rowNormalize ? " with rowNormalize" : "")
-            + " compares "
-            + least
-            + " classes or more");
+        "has too few channels: mode %s%s compares %s classes or more"
+            .formatted(mode, rowNormalize ? " with rowNormalize" : "", least));
     boolean columns = mode == Mode.CODE_HEAD;
     ConstantLoss.refuseIf(
         student.map().size(2) * (columns ? 1 : student.map().size(3)) == 1,
@@ -229,19 +212,8 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
       throw new IllegalArgumentException(
           NAME
               + ": mode "
-              + mode
+              + Words.of(mode)
               + " takes no mask, the code that it reproduces counts every pixel: use mode paper");
-    }
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType dtype = mask.scalar_type().intern();
-    if (dtype != ScalarType.Bool && dtype != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + dtype
-              + ", expected Bool or Byte: compare it, such as labels.ne(...)");
     }
   }
 }

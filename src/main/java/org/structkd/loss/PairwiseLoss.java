@@ -1,10 +1,8 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
@@ -14,6 +12,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -65,12 +64,7 @@ public record PairwiseLoss(
     /** The length is a constant, as in the released code of SKD. */
     DETACHED,
     /** The full derivative of the scaled vector, as {@code F.normalize} has it. */
-    DIFFERENTIABLE;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    DIFFERENTIABLE
   }
 
   /** How eps guards the division by the length |f| of a node vector. */
@@ -78,12 +72,7 @@ public record PairwiseLoss(
     /** f / (|f| + eps). */
     ADD,
     /** f / max(|f|, eps), as {@code F.normalize} has it. */
-    MAX;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    MAX
   }
 
   /** Which nodes are compared with each other. */
@@ -91,12 +80,7 @@ public record PairwiseLoss(
     /** Nodes of one image are compared; the loss is the mean over images. */
     PER_IMAGE,
     /** Every node of the batch is compared with every other, at the cost of per-image pairs. */
-    WHOLE_BATCH;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    WHOLE_BATCH
   }
 
   /** How exact a kernel computes. */
@@ -106,34 +90,17 @@ public record PairwiseLoss(
      */
     EXACT,
     /** Cheaper arithmetic while the relative error of the gradient stays below 5e-3, else EXACT. */
-    FAST;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    FAST
   }
 
   /** Checks that the variant is complete. */
   public PairwiseLoss {
-    if (pooling == null || norm == null || epsMode == null || pairs == null || precision == null) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": no part may be null: pooling "
-              + pooling
-              + ", norm "
-              + norm
-              + ", epsMode "
-              + epsMode
-              + ", pairs "
-              + pairs
-              + ", precision "
-              + precision);
-    }
-    if (!(eps > 0 && eps < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": eps is " + eps + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "pooling", pooling);
+    Settings.requireGiven(NAME, "norm", norm);
+    Settings.requireGiven(NAME, "epsMode", epsMode);
+    Settings.requireGiven(NAME, "pairs", pairs);
+    Settings.requireGiven(NAME, "precision", precision);
+    Settings.requirePositive(NAME, "eps", eps);
   }
 
   /**
@@ -184,7 +151,7 @@ public record PairwiseLoss(
 
   /** The same loss with other nodes. */
   public PairwiseLoss withPooling(Pooling pooling) {
-    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+    return Settings.with(this, "pooling", pooling);
   }
 
   /** The same loss with another guard of the length. */
@@ -194,17 +161,17 @@ public record PairwiseLoss(
 
   /** The same loss with or without gradient through the length. */
   public PairwiseLoss withNorm(NormGradient norm) {
-    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+    return Settings.with(this, "norm", norm);
   }
 
   /** The same loss over other pairs. */
   public PairwiseLoss withPairs(Pairs pairs) {
-    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+    return Settings.with(this, "pairs", pairs);
   }
 
   /** The same loss, computed more or less exactly. */
   public PairwiseLoss withPrecision(Precision precision) {
-    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+    return Settings.with(this, "precision", precision);
   }
 
   /**
@@ -279,7 +246,7 @@ public record PairwiseLoss(
         () -> {
           MapPair nodes = nodes(student, teacher);
           Tensor valid = Labels.of(nodes.student(), labels, ignoreIndex).valid();
-          return call(nodes, new TensorOptional(valid.to(ScalarType.Float)));
+          return call(nodes, valid.to(ScalarType.Float));
         });
   }
 
@@ -319,16 +286,14 @@ public record PairwiseLoss(
     }
     if (maps.student().isTokens()) {
       throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe("student", student)
-              + " are tokens, which have no height and width to pool: reshape them to a map [batch,"
-              + " channels, height, width], or use Pooling.none()");
+          ("%s: %s are tokens, which have no height and width to pool: reshape them"
+                  + " to a map [batch, channels, height, width], or use Pooling.none()")
+              .formatted(NAME, TensorArguments.describe("student", student)));
     }
     return maps.each(pooling::apply);
   }
 
-  private Tensor call(MapPair nodes, TensorOptional weights) {
+  private Tensor call(MapPair nodes, @Nullable Tensor weights) {
     refuseConstant(nodes.student().named("nodes"));
     return Operator.call(
         "pairwise",
@@ -358,12 +323,12 @@ public record PairwiseLoss(
             + " pooling, or Pairs.WHOLE_BATCH with several images");
   }
 
-  private static TensorOptional checkedWeights(@Nullable Tensor weights, MapView nodes) {
+  private static @Nullable Tensor checkedWeights(@Nullable Tensor weights, MapView nodes) {
     if (weights == null) {
-      return new TensorOptional();
+      return null;
     }
     Tensor plane = nodes.plane("weights", weights);
     TensorArguments.requireFiniteAtLeastZero(NAME, "weights", weights);
-    return new TensorOptional(plane);
+    return plane;
   }
 }

@@ -1,9 +1,7 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -12,6 +10,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Pixel-wise loss: pulls the student's class probabilities at each pixel towards the teacher's.
@@ -46,9 +45,17 @@ import org.structkd.internal.Scopes;
  * @param temperature divisor of all logits, greater than 0
  * @param temperatureSquared whether value and gradient are multiplied by temperature^2, so that the
  *     gradient keeps its size as the temperature rises
+ * @param standardize whether the logits of a pixel are brought to mean 0 and deviation 1 first, so
+ *     that the student is asked for the teacher's order of classes and not for its scale: {@code (z
+ *     - mean z) / (deviation of z + 1e-7)}, the deviation of K - 1. The gradient flows through
+ *     both. LibTorch's operators do it, which takes some copies of the map
  */
 public record PixelwiseLoss(
-    Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared)
+    Divergence divergence,
+    Divisor divisor,
+    double temperature,
+    boolean temperatureSquared,
+    boolean standardize)
     implements MapLoss {
   private static final String NAME = "pixel-wise loss";
 
@@ -62,12 +69,7 @@ public record PixelwiseLoss(
     /** {@code sum q_T (log q_T - log q_S)}. */
     KL_TEACHER_STUDENT,
     /** {@code sum q_S (log q_S - log q_T)}. */
-    KL_STUDENT_TEACHER;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    KL_STUDENT_TEACHER
   }
 
   /**
@@ -80,24 +82,20 @@ public record PixelwiseLoss(
     /** B H W, or V: a mean over pixels. */
     PIXELS,
     /** B K H W, or K V: K times smaller than the mean over pixels. */
-    ELEMENTS;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    ELEMENTS
   }
 
   /** Checks that the variant is complete. */
   public PixelwiseLoss {
-    if (divergence == null || divisor == null) {
-      throw new IllegalArgumentException(
-          NAME + ": no part may be null: divergence " + divergence + ", divisor " + divisor);
-    }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "divergence", divergence);
+    Settings.requireGiven(NAME, "divisor", divisor);
+    Settings.requirePositive(NAME, "temperature", temperature);
+  }
+
+  /** A variant of logits as they are. */
+  public PixelwiseLoss(
+      Divergence divergence, Divisor divisor, double temperature, boolean temperatureSquared) {
+    this(divergence, divisor, temperature, temperatureSquared, false);
   }
 
   /**
@@ -130,24 +128,37 @@ public record PixelwiseLoss(
     return new PixelwiseLoss(Divergence.KL_TEACHER_STUDENT, Divisor.ELEMENTS, 1, false);
   }
 
+  /**
+   * Logit standardisation (S. Sun et al., CVPR 2024, arXiv 2403.01427): {@link #kd} of standardised
+   * logits at temperature 2. Its loss weight there is 9.
+   */
+  public static PixelwiseLoss standardized() {
+    return kd().withTemperature(2).withStandardize(true);
+  }
+
   /** The same loss with another divergence. */
   public PixelwiseLoss withDivergence(Divergence divergence) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divergence", divergence);
   }
 
   /** The same loss with another divisor. */
   public PixelwiseLoss withDivisor(Divisor divisor) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "divisor", divisor);
   }
 
   /** The same loss at another temperature. */
   public PixelwiseLoss withTemperature(double temperature) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperature", temperature);
   }
 
   /** The same loss with or without the factor temperature^2. */
   public PixelwiseLoss withTemperatureSquared(boolean temperatureSquared) {
-    return new PixelwiseLoss(divergence, divisor, temperature, temperatureSquared);
+    return Settings.with(this, "temperatureSquared", temperatureSquared);
+  }
+
+  /** The same loss with or without standardised logits. */
+  public PixelwiseLoss withStandardize(boolean standardize) {
+    return Settings.with(this, "standardize", standardize);
   }
 
   @Override
@@ -188,12 +199,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          if (mask == null) {
-            return call(maps, new TensorOptional());
-          }
-          Tensor plane = maps.student().plane("mask", mask);
-          requireMaskType(mask);
-          return call(maps, new TensorOptional(plane));
+          return call(maps, maps.student().mask(mask));
         });
   }
 
@@ -214,8 +220,7 @@ public record PixelwiseLoss(
     return Scopes.resultOf(
         () -> {
           MapPair maps = maps(student, teacher);
-          Tensor valid = Labels.of(maps.student(), labels, ignoreIndex).valid();
-          return call(maps, new TensorOptional(valid));
+          return call(maps, Labels.of(maps.student(), labels, ignoreIndex).valid());
         });
   }
 
@@ -225,27 +230,17 @@ public record PixelwiseLoss(
         .requireSameSize();
   }
 
-  private Tensor call(MapPair maps, TensorOptional mask) {
-    ConstantLoss.refuseOneClass(maps.student());
+  private Tensor call(MapPair given, @Nullable Tensor mask) {
+    ConstantLoss.refuseOneClass(given.student());
+    MapPair maps = standardize ? LogitStandardization.of(given, mask) : given;
     return Operator.call(
         "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
-        mask,
+        mask == null ? new TensorOptional() : new TensorOptional(mask),
         divergence,
         divisor,
         temperature,
         temperatureSquared);
-  }
-
-  private static void requireMaskType(Tensor mask) {
-    ScalarType type = mask.scalar_type().intern();
-    if (type != ScalarType.Bool && type != ScalarType.Byte) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": mask is "
-              + type
-              + ", expected Bool or Byte: compare it first, as in mask.gt(0)");
-    }
   }
 }

@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -25,12 +24,7 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     /** A node is the maximum of each channel. */
     MAX,
     /** A node is the mean of each channel. */
-    AVERAGE;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    AVERAGE
   }
 
   /** How a window's size is given. */
@@ -40,12 +34,7 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     /** The window is a fraction of the map: kernel = floor(fraction * size), at least 1. */
     FRACTION,
     /** The number of nodes wanted at most gives the window: kernel = ceil(size / nodes). */
-    NODES;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    NODES
   }
 
   /** Checks that the size is possible. */

@@ -44,12 +44,8 @@ public final class Projector implements TrainedPart {
   public Projector(int studentChannels, int teacherChannels, long seed) {
     if (studentChannels < 1 || teacherChannels < 1) {
       throw new IllegalArgumentException(
-          NAME
-              + ": studentChannels is "
-              + studentChannels
-              + " and teacherChannels is "
-              + teacherChannels
-              + ", expected at least 1 each");
+          "%s: studentChannels is %s and teacherChannels is %s, expected at least 1 each"
+              .formatted(NAME, studentChannels, teacherChannels));
     }
     this.studentChannels = studentChannels;
     head =
@@ -115,12 +111,9 @@ public final class Projector implements TrainedPart {
     ScalarType type = weights.scalar_type().intern();
     if (map.scalar_type().intern() != type) {
       throw new IllegalArgumentException(
-          given
-              + " is "
-              + map.scalar_type().intern()
-              + " but the projector's parameters are "
-              + type
-              + ": convert the map, or the projector by module().to(...)");
+          ("%s is %s but the projector's parameters are %s: convert the map, or the"
+                  + " projector by module().to(...)")
+              .formatted(given, map.scalar_type().intern(), type));
     }
     TensorArguments.requireSameDevice(NAME, "student", map, "the projector", weights);
     if (module().is_training() && map.numel() == studentChannels) {

@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -10,6 +9,7 @@ import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Relational loss (RKD): pulls the distances between the student's embeddings of a batch towards
@@ -57,20 +57,12 @@ public record RelationalLoss(Kind kind, boolean normalize) implements MapLoss {
   /** Which relation is compared. */
   public enum Kind {
     /** The distance of two embeddings. */
-    DISTANCE;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    DISTANCE
   }
 
   /** Checks that there is a kind. */
   public RelationalLoss {
-    if (kind == null) {
-      throw new IllegalArgumentException(NAME + ": kind is null");
-    }
+    Settings.requireGiven(NAME, "kind", kind);
   }
 
   /** {@return distances as in RKD's code: embeddings as they are} */

@@ -3,10 +3,9 @@ package org.structkd.loss;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.ConstantLoss;
+import org.jspecify.annotations.Nullable;
 import org.structkd.internal.MapView;
 import org.structkd.internal.TensorArguments;
 
@@ -43,17 +42,17 @@ final class SampleArguments {
       long most = samples.counts().narrow(1, 0, 1).max().item_long();
       if (most > indices.size(1)) {
         throw new IllegalArgumentException(
-            NAME
-                + ": counts promises "
-                + most
-                + " samples, but "
-                + TensorArguments.describe("indices", indices)
-                + " holds fewer");
+            "%s: counts promises %s samples, but %s holds fewer"
+                .formatted(NAME, most, TensorArguments.describe("indices", indices)));
       }
     }
   }
 
-  static void requirePermutation(Tensor permutation, long batch, long samples) {
+  /** Null is drawn, and fits. */
+  static void requirePermutation(@Nullable Tensor permutation, long batch, long samples) {
+    if (permutation == null) {
+      return;
+    }
     TensorArguments.requireOpen(NAME, "permutation", permutation);
     long rank = permutation.dim();
     ScalarType dtype = permutation.scalar_type().intern();
@@ -63,16 +62,13 @@ final class SampleArguments {
         || permutation.size(rank - 2) != samples
         || (dtype != ScalarType.Int && dtype != ScalarType.Long)) {
       throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe("permutation", permutation)
-              + " is "
-              + dtype
-              + ", expected Int ["
-              + samples
-              + ", "
-              + samples
-              + "], or one for each image");
+          "%s: %s is %s, expected Int [%s, %s], or one for each image"
+              .formatted(
+                  NAME,
+                  TensorArguments.describe("permutation", permutation),
+                  dtype,
+                  samples,
+                  samples));
     }
     if (!permutation.is_cpu()) {
       return;
@@ -91,52 +87,8 @@ final class SampleArguments {
     TensorArguments.requireOpen(NAME, argument, rows);
     if (rows.dim() != 3) {
       throw new IllegalArgumentException(
-          NAME
-              + ": "
-              + TensorArguments.describe(argument, rows)
-              + " has rank "
-              + rows.dim()
-              + ", expected 3: [batch, samples, channels]");
+          "%s: %s has rank %s, expected 3: [batch, samples, channels]"
+              .formatted(NAME, TensorArguments.describe(argument, rows), rows.dim()));
     }
-  }
-
-  /** Refuses sizes by which the loss is the same whatever the student does. */
-  static void refuseConstant(
-      GlobalStructuralLoss loss,
-      MapView student,
-      TensorOptional indices,
-      TensorOptional counts,
-      boolean normalize,
-      int classes) {
-    ConstantLoss.refuseIf(
-        normalize && student.map().size(1) == 1,
-        student,
-        "has one channel, so that every cosine is 1 or -1; expected 2 channels or more");
-    long pixels = student.map().size(2) * student.map().size(3);
-    long samples = indices.has_value() ? indices.get().size(1) : pixels;
-    ConstantLoss.refuseIf(
-        samples == 1 || pixels == 1,
-        student,
-        "is compared at one pixel, whose cosine with itself is 1; expected 2 or more");
-    // Where images have classes of their own, only the least of a negative width is known.
-    long width = loss.groupWidth();
-    long least = width >= 0 ? width : -width * (counts.has_value() ? 1 : classes);
-    ConstantLoss.refuseIf(
-        loss.comparison() == GlobalStructuralLoss.Comparison.ROW_DIVERGENCE
-            && least == 1
-            && (width > 0 || !counts.has_value()),
-        student,
-        "is cut by groupWidth "
-            + width
-            + " into single columns, and a softmax over one is 1; expected 2 or more");
-    ConstantLoss.refuseIf(
-        loss.comparison() == GlobalStructuralLoss.Comparison.DESCRIPTOR_RELATION
-            && (least == 0 || samples / least < 2),
-        student,
-        "gives "
-            + samples
-            + " samples, of which groupWidth "
-            + width
-            + " makes less than two groups to relate; expected at most half of them");
   }
 }

@@ -31,18 +31,14 @@ record SampleSource(
             && perClass > 0
             && config.samples() / perClass < 2,
         map,
-        "gives "
-            + config.samples()
-            + " samples per class, of which groupWidth "
-            + -perClass
-            + " makes less than two groups to relate; expected at most half of them");
+        ("gives %s samples per class, of which groupWidth %s makes less than two"
+                + " groups to relate; expected at most half of them")
+            .formatted(config.samples(), -perClass));
     if (config.strategy() == Sampling.Strategy.RANDOM_GRID && map.isTokens()) {
       throw new IllegalArgumentException(
-          map.loss()
-              + ": "
-              + TensorArguments.describe(map.name(), map.given())
-              + " are tokens, which have no quadrants: reshape them to a map [batch, channels,"
-              + " height, width], or use Sampling.random(samples)");
+          ("%s: %s are tokens, which have no quadrants: reshape them to a map"
+                  + " [batch, channels, height, width], or use Sampling.random(samples)")
+              .formatted(map.loss(), TensorArguments.describe(map.name(), map.given())));
     }
     boolean quarters = config.strategy() == Sampling.Strategy.RANDOM_GRID;
     long height = map.map().size(2);
@@ -80,13 +76,8 @@ record SampleSource(
       MapView map, String argument, @Nullable Tensor tensor, String why, String otherwise) {
     if (tensor == null) {
       throw new IllegalArgumentException(
-          map.loss()
-              + ": "
-              + argument
-              + " is null, but "
-              + why
-              + ": pass it, or use withTeacherCorrectOnly(false)"
-              + otherwise);
+          "%s: %s is null, but %s: pass it, or use withTeacherCorrectOnly(false)%s"
+              .formatted(map.loss(), argument, why, otherwise));
     }
   }
 
@@ -109,11 +100,13 @@ record SampleSource(
     return logits;
   }
 
-  /** Every pixel in its order, which needs no draw. */
-  boolean takesAll() {
-    return config.strategy() == Sampling.Strategy.ALL
-        && labels == null
-        && config.minCandidates() <= map.map().size(2) * map.map().size(3);
+  /** Draws; null where the samples are every pixel in its order, which needs no draw. */
+  @Nullable Tensor drawUnlessAll(long seed, Tensor step) {
+    boolean takesAll =
+        config.strategy() == Sampling.Strategy.ALL
+            && labels == null
+            && config.minCandidates() <= map.map().size(2) * map.map().size(3);
+    return takesAll ? null : draw(seed, step);
   }
 
   /** Draws samples as I32 [B, 2 + M]: counts, then indices. */

@@ -1,6 +1,6 @@
 package org.structkd.loss;
 
-import java.util.Locale;
+import org.structkd.internal.Settings;
 
 /**
  * Which pixels of an image {@link GlobalStructuralLoss} compares. Candidates are the pixels that
@@ -35,12 +35,7 @@ public record Sampling(
     /** Samples lie anywhere in the image. */
     RANDOM,
     /** Every candidate is compared, in row-major order. */
-    ALL;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    ALL
   }
 
   /** What happens to a class (quadrant, image) with fewer candidates than it should give. */
@@ -53,12 +48,7 @@ public record Sampling(
     /** It gives all of its own, then random repeats of them. */
     WITH_REPLACEMENT,
     /** It gives no sample. */
-    SKIP;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    SKIP
   }
 
   /** The order in which candidates are taken. */
@@ -66,26 +56,14 @@ public record Sampling(
     /** Keys from seed, step, image and pixel decide: the same on every machine. */
     RANDOM,
     /** The first in row-major order are taken, to compare with stored numbers. */
-    RASTER;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    RASTER
   }
 
   /** Checks that the rule is complete and possible. */
   public Sampling {
-    if (strategy == null || fill == null || draw == null) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": no part may be null: strategy "
-              + strategy
-              + ", fill "
-              + fill
-              + ", draw "
-              + draw);
-    }
+    Settings.requireGiven(NAME, "strategy", strategy);
+    Settings.requireGiven(NAME, "fill", fill);
+    Settings.requireGiven(NAME, "draw", draw);
     int least = strategy == Strategy.RANDOM_GRID ? 4 : strategy == Strategy.ALL ? 0 : 1;
     requireAtLeast("samples", samples, least);
     requireAtLeast("minCandidates", minCandidates, 1);
@@ -124,36 +102,31 @@ public record Sampling(
 
   /** The same rule with another number of samples. */
   public Sampling withSamples(int samples) {
-    return withStrategy(strategy, samples);
+    return Settings.with(this, "samples", samples);
   }
 
   /** The same rule with or without pixels that the teacher gets wrong. */
   public Sampling withTeacherCorrectOnly(boolean teacherCorrectOnly) {
-    return new Sampling(
-        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+    return Settings.with(this, "teacherCorrectOnly", teacherCorrectOnly);
   }
 
   /** The same rule with another fill. */
   public Sampling withFill(Fill fill) {
-    return new Sampling(
-        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+    return Settings.with(this, "fill", fill);
   }
 
   /** The same rule with another least number of candidates. */
   public Sampling withMinCandidates(int minCandidates) {
-    return new Sampling(
-        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+    return Settings.with(this, "minCandidates", minCandidates);
   }
 
   /** The same rule with another label ignored. */
   public Sampling withIgnoreIndex(long ignoreIndex) {
-    return new Sampling(
-        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+    return Settings.with(this, "ignoreIndex", ignoreIndex);
   }
 
   /** The same rule in another order. */
   public Sampling withDraw(Draw draw) {
-    return new Sampling(
-        strategy, samples, teacherCorrectOnly, fill, minCandidates, ignoreIndex, draw);
+    return Settings.with(this, "draw", draw);
   }
 }

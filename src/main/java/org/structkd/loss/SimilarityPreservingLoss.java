@@ -19,8 +19,8 @@ import org.structkd.internal.Scopes;
  *
  * <ul>
  *   <li><b>Value:</b> no unit, 0 to 4 / B for each layer.
- *   <li><b>Gradient:</b> to the student only, also through the lengths of the rows. An image of
- *       zeros has gradient 0.
+ *   <li><b>Gradient:</b> to the student only, also through the lengths of the rows. The row of an
+ *       image of zeros has none.
  *   <li><b>Sizes:</b> channels, height and width may differ.
  *   <li><b>Numbers:</b> f32 or f64, as the inputs.
  *   <li><b>Threads:</b> immutable, may be shared.

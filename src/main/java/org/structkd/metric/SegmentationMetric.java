@@ -91,12 +91,8 @@ public record SegmentationMetric(String tap, List<String> classes, OptionalLong 
     long[] expected = {size[0], classes.size(), size[1], size[2]};
     if (!Arrays.equals(expected, scores.shape())) {
       throw new IllegalArgumentException(
-          "segmentation metric: tap \""
-              + tap
-              + "\" is "
-              + Arrays.toString(scores.shape())
-              + ", expected "
-              + Arrays.toString(expected));
+          "segmentation metric: tap \"%s\" is %s, expected %s"
+              .formatted(tap, Arrays.toString(scores.shape()), Arrays.toString(expected)));
     }
     return scores.argmax(new LongOptional(1), false).cpu();
   }

@@ -80,10 +80,8 @@ public final class SegmentationScore {
   public void add(long[] labels, long[] predictions) {
     if (labels.length != predictions.length) {
       throw new IllegalArgumentException(
-          "labels and predictions must have one length but have "
-              + labels.length
-              + " and "
-              + predictions.length);
+          "labels and predictions must have one length but have %s and %s"
+              .formatted(labels.length, predictions.length));
     }
     for (int i = 0; i < labels.length; i++) {
       if (!ignored(labels[i])) {
@@ -158,14 +156,8 @@ public final class SegmentationScore {
   public void merge(SegmentationScore other) {
     if (other.classes != classes || !Objects.equals(other.ignoreIndex, ignoreIndex)) {
       throw new IllegalArgumentException(
-          "other must have "
-              + classes
-              + " classes and ignore index "
-              + ignoreIndex
-              + " but has "
-              + other.classes
-              + " and "
-              + other.ignoreIndex);
+          "other must have %s classes and ignore index %s but has %s and %s"
+              .formatted(classes, ignoreIndex, other.classes, other.ignoreIndex));
     }
     for (int i = 0; i < counts.length; i++) {
       counts[i] += other.counts[i];

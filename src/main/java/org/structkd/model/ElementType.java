@@ -44,10 +44,8 @@ enum ElementType {
       }
     }
     throw new IllegalArgumentException(
-        "a tensor is of type "
-            + scalar
-            + ", which a safetensors file cannot hold: convert it to one of "
-            + Arrays.toString(values()));
+        "a tensor is of type %s, which a safetensors file cannot hold: convert it to one of %s"
+            .formatted(scalar, Arrays.toString(values())));
   }
 
   /** {@return whether numbers of this type can become those of another: both floating or whole} */

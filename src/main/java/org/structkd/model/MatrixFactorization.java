@@ -137,40 +137,17 @@ public final class MatrixFactorization implements TrainableNetwork {
    * @throws IOException if it cannot be read
    */
   public static MatrixFactorization of(TensorFile file) throws IOException {
-    file.require("network", KIND);
-    Config config;
-    try {
-      config =
-          new Config(
-              (int) file.number("users"), (int) file.number("items"), (int) file.number("rank"));
-    } catch (IllegalArgumentException e) {
-      throw new DataFileException(file.source(), "the shape of a network", e.getMessage());
-    }
-    MatrixFactorization net = new MatrixFactorization(config, 0);
-    StateDict.restore(net.module(), file);
-    net.module().eval();
-    return net;
-  }
-
-  /**
-   * {@return shape and factors: those that the network has when the file is written}
-   *
-   * @param properties what else the file shall say, by name
-   */
-  public TensorFile toFile(Map<String, String> properties) {
-    TensorFile.Builder file = TensorFile.builder();
-    file.property("network", KIND);
-    file.property("users", Integer.toString(config.users()));
-    file.property("items", Integer.toString(config.items()));
-    file.property("rank", Integer.toString(config.rank()));
-    properties.forEach(file::property);
-    StateDict.save(module(), file);
-    return file.build("memory");
+    return NetworkFile.read(file, KIND, Config.class, config -> new MatrixFactorization(config, 0));
   }
 
   /** {@return the shape} */
   public Config config() {
     return config;
+  }
+
+  @Override
+  public Map<String, String> shape() {
+    return NetworkFile.properties(KIND, config);
   }
 
   @Override
@@ -194,12 +171,8 @@ public final class MatrixFactorization implements TrainableNetwork {
     Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config.items());
     if (!Arrays.equals(users.shape(), items.shape())) {
       throw new IllegalArgumentException(
-          KIND
-              + ": users and items are "
-              + Arrays.toString(users.shape())
-              + " and "
-              + Arrays.toString(items.shape())
-              + ", expected one shape [B]");
+          "%s: users and items are %s and %s, expected one shape [B]"
+              .formatted(KIND, Arrays.toString(users.shape()), Arrays.toString(items.shape())));
     }
     return Scopes.resultsOf(() -> factors.get().forward(users, items));
   }
@@ -208,27 +181,20 @@ public final class MatrixFactorization implements TrainableNetwork {
     TensorArguments.requireOpen(KIND, name, indices);
     if (indices.dim() != 1 || indices.scalar_type().intern() != ScalarType.Long) {
       throw new IllegalArgumentException(
-          KIND
-              + ": "
-              + TensorArguments.describe(name, indices)
-              + " is "
-              + indices.scalar_type().intern()
-              + " of rank "
-              + indices.dim()
-              + ", expected indices i64 [B]");
+          "%s: %s is %s of rank %s, expected indices i64 [B]"
+              .formatted(
+                  KIND,
+                  TensorArguments.describe(name, indices),
+                  indices.scalar_type().intern(),
+                  indices.dim()));
     }
     if (indices.is_cpu() && indices.numel() > 0) {
       long least = indices.min().item_long();
       long most = indices.max().item_long();
       if (least < 0 || most >= rows) {
         throw new IllegalArgumentException(
-            KIND
-                + ": "
-                + name
-                + " has index "
-                + (least < 0 ? least : most)
-                + ", expected 0 to "
-                + (rows - 1));
+            "%s: %s has index %s, expected 0 to %s"
+                .formatted(KIND, name, least < 0 ? least : most, rows - 1));
       }
     }
     return indices;

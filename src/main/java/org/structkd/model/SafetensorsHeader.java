@@ -1,19 +1,16 @@
 package org.structkd.model;
 
-import com.google.gson.Strictness;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.JsonWriter;
-import com.google.gson.stream.MalformedJsonException;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
-import java.io.EOFException;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.OutputStreamWriter;
-import java.io.Writer;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,7 +18,10 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Words;
 
 /**
  * The JSON between length and data of a safetensors file.
@@ -46,6 +46,9 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
   /** The data begins at a multiple of this, so that mapped elements are aligned. */
   private static final int ALIGNMENT = 8;
 
+  /** Numbers below this fit into a long with room to add some. */
+  private static final long MAX_NUMBER = 1_000_000_000_000_000_000L;
+
   /**
    * A tensor.
    *
@@ -54,38 +57,33 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
    */
   record Entry(ElementType type, long[] shape, long begin, long end) {}
 
+  private static final Set<String> PARTS = Set.of("dtype", "shape", "data_offsets");
+
+  /** A text, such as a tokenizer that lies among the metadata, may be as long as the header. */
+  private static final ObjectMapper JSON =
+      JsonMapper.builder(
+              JsonFactory.builder()
+                  .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                  .streamReadConstraints(
+                      StreamReadConstraints.builder().maxStringLength((int) MAX_LENGTH).build())
+                  .build())
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
+
   /** {@return the header as bytes, filled up with blanks} */
   byte[] toBytes() {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (Writer text = new OutputStreamWriter(bytes, StandardCharsets.UTF_8);
-        JsonWriter json = new JsonWriter(text)) {
-      json.beginObject();
-      json.name(METADATA).beginObject();
-      for (Map.Entry<String, String> entry : metadata.entrySet()) {
-        json.name(entry.getKey()).value(entry.getValue());
-      }
-      json.endObject();
-      for (Map.Entry<String, Entry> named : tensors.entrySet()) {
-        Entry entry = named.getValue();
-        json.name(named.getKey()).beginObject();
-        json.name("dtype").value(entry.type().name());
-        json.name("shape").beginArray();
-        for (long size : entry.shape()) {
-          json.value(size);
-        }
-        json.endArray();
-        json.name("data_offsets").beginArray().value(entry.begin()).value(entry.end()).endArray();
-        json.endObject();
-      }
-      json.endObject();
-      json.flush();
-      while (bytes.size() % ALIGNMENT != 0) {
-        bytes.write(' ');
-      }
-    } catch (IOException e) {
-      throw new AssertionError("memory does not fail", e);
-    }
-    return bytes.toByteArray();
+    ObjectNode json = JSON.createObjectNode();
+    metadata.forEach(json.putObject(METADATA)::put);
+    tensors.forEach(
+        (name, entry) -> {
+          ObjectNode tensor = json.putObject(name).put("dtype", entry.type().name());
+          Arrays.stream(entry.shape()).forEach(tensor.putArray("shape")::add);
+          tensor.putArray("data_offsets").add(entry.begin()).add(entry.end());
+        });
+    byte[] text = json.toString().getBytes(StandardCharsets.UTF_8);
+    byte[] bytes = Arrays.copyOf(text, (text.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    Arrays.fill(bytes, text.length, bytes.length, (byte) ' ');
+    return bytes;
   }
 
   /**
@@ -114,106 +112,65 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
    */
   static SafetensorsHeader parse(byte[] bytes, long dataLength, String source)
       throws DataFileException {
-    return new Parser(bytes, source).parse(dataLength);
+    return new Parser(source).parse(bytes, dataLength);
   }
 
   /** Reads one header. */
-  private static final class Parser {
-    private final String source;
-    private final JsonReader json;
-    private final Map<String, String> metadata = new LinkedHashMap<>();
-    private final Map<String, Entry> tensors = new LinkedHashMap<>();
-
-    Parser(byte[] bytes, String source) {
-      this.source = source;
-      json =
-          new JsonReader(
-              new InputStreamReader(
-                  new ByteArrayInputStream(bytes),
-                  StandardCharsets.UTF_8
-                      .newDecoder()
-                      .onMalformedInput(CodingErrorAction.REPORT)
-                      .onUnmappableCharacter(CodingErrorAction.REPORT)));
-      json.setStrictness(Strictness.STRICT);
-    }
-
-    SafetensorsHeader parse(long dataLength) throws DataFileException {
-      try {
-        parseObject();
-      } catch (CharacterCodingException e) {
-        throw refused("a header in UTF-8", "other bytes");
-      } catch (MalformedJsonException | EOFException | IllegalStateException e) {
-        throw refused("a header in JSON", firstLineOf(e));
-      } catch (DataFileException e) {
-        throw e;
-      } catch (IOException e) {
-        throw new AssertionError("memory does not fail", e);
+  private record Parser(String source) {
+    SafetensorsHeader parse(byte[] bytes, long dataLength) throws DataFileException {
+      Map<String, String> metadata = new LinkedHashMap<>();
+      Map<String, Entry> tensors = new LinkedHashMap<>();
+      for (Map.Entry<String, JsonNode> member : object("the header", json(bytes))) {
+        if (!member.getKey().equals(METADATA)) {
+          tensors.put(member.getKey(), entry(member.getKey(), member.getValue()));
+          continue;
+        }
+        for (Map.Entry<String, JsonNode> one : object(METADATA, member.getValue())) {
+          metadata.put(one.getKey(), text(METADATA + " " + one.getKey(), one.getValue()));
+        }
       }
-      requireFilled(dataLength);
+      requireFilled(tensors, dataLength);
       return new SafetensorsHeader(metadata, tensors);
     }
 
-    private void parseObject() throws IOException {
-      boolean hasMetadata = false;
-      json.beginObject();
-      while (json.hasNext()) {
-        String name = json.nextName();
-        if (!name.equals(METADATA)) {
-          requireNew(tensors.put(name, entry(name)) == null, name);
-        } else {
-          requireNew(!hasMetadata, name);
-          hasMetadata = true;
-          json.beginObject();
-          while (json.hasNext()) {
-            String key = json.nextName();
-            requireNew(metadata.put(key, text(METADATA + " " + key)) == null, key);
-          }
-          json.endObject();
-        }
-      }
-      json.endObject();
-      if (json.peek() != JsonToken.END_DOCUMENT) {
-        throw refused("a header of one JSON object", "more behind it");
+    private JsonNode json(byte[] bytes) throws DataFileException {
+      try {
+        return JSON.readTree(
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString());
+      } catch (CharacterCodingException e) {
+        throw refused("a header in UTF-8", "other bytes");
+      } catch (JsonProcessingException e) {
+        throw refused("a header in JSON", e.getOriginalMessage().lines().findFirst().orElse(""));
       }
     }
 
-    private Entry entry(String name) throws IOException {
+    private Set<Map.Entry<String, JsonNode>> object(String what, JsonNode node)
+        throws DataFileException {
+      if (!node.isObject()) {
+        throw refused(what + " to be an object", shown(node));
+      }
+      return node.properties();
+    }
+
+    private Entry entry(String name, JsonNode node) throws DataFileException {
       String what = "tensor \"" + name + "\"";
-      String dtype = null;
-      long[] shape = null;
-      long[] offsets = null;
-      json.beginObject();
-      while (json.hasNext()) {
-        String key = json.nextName();
-        switch (key) {
-          case "dtype" -> {
-            requireNew(dtype == null, name + " " + key);
-            dtype = text(what + " " + key);
-          }
-          case "shape" -> {
-            requireNew(shape == null, name + " " + key);
-            shape = numbers(what + " " + key);
-          }
-          case "data_offsets" -> {
-            requireNew(offsets == null, name + " " + key);
-            offsets = numbers(what + " " + key);
-          }
-          default -> throw refused(what + " to have dtype, shape and data_offsets", "also " + key);
-        }
+      Set<String> parts = new TreeSet<>();
+      object(what, node).forEach(part -> parts.add(part.getKey()));
+      if (!parts.equals(PARTS)) {
+        throw refused(what + " to have " + Words.list(PARTS), Words.list(parts));
       }
-      json.endObject();
-      if (dtype == null || shape == null || offsets == null) {
-        throw refused(
-            what + " to have dtype, shape and data_offsets",
-            dtype == null ? "no dtype" : shape == null ? "no shape" : "no data_offsets");
-      }
+      String dtype = text(what + " dtype", node.get("dtype"));
       ElementType type = ElementType.named(dtype);
       if (type == null) {
         throw refused(
             what + " to have a dtype of " + Arrays.toString(ElementType.values()),
             "\"" + dtype + "\"");
       }
-      return checked(name, type, shape, offsets);
+      return checked(
+          name,
+          type,
+          numbers(what + " shape", node.get("shape")),
+          numbers(what + " data_offsets", node.get("data_offsets")));
     }
 
     private Entry checked(String name, ElementType type, long[] shape, long[] offsets)
@@ -234,35 +191,38 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
       return new Entry(type, shape, offsets[0], offsets[1]);
     }
 
-    private String text(String what) throws IOException {
-      if (json.peek() != JsonToken.STRING) {
-        throw refused(what + " to be a text", json.peek().toString());
+    private String text(String what, JsonNode node) throws DataFileException {
+      if (!node.isTextual()) {
+        throw refused(what + " to be a text", shown(node));
       }
-      return json.nextString();
+      return node.textValue();
     }
 
-    /** Whole numbers of at most 18 digits, which a long always holds. */
-    private long[] numbers(String what) throws IOException {
-      List<Long> numbers = new ArrayList<>();
-      json.beginArray();
-      while (json.hasNext()) {
-        String number = json.peek() == JsonToken.NUMBER ? json.nextString() : json.peek() + "";
-        if (!number.matches("0|[1-9][0-9]{0,17}")) {
-          throw refused(what + " to be whole numbers of 0 to 10^18", number);
+    private long[] numbers(String what, JsonNode list) throws DataFileException {
+      if (!list.isArray()) {
+        throw refused(what + " to be a list", shown(list));
+      }
+      long[] numbers = new long[list.size()];
+      for (int i = 0; i < numbers.length; i++) {
+        JsonNode number = list.get(i);
+        numbers[i] = number.longValue();
+        if (!number.isIntegralNumber()
+            || !number.canConvertToLong()
+            || numbers[i] < 0
+            || numbers[i] >= MAX_NUMBER) {
+          throw refused(what + " to be whole numbers below 10^18", shown(number));
         }
-        numbers.add(Long.parseLong(number));
       }
-      json.endArray();
-      return numbers.stream().mapToLong(Long::longValue).toArray();
+      return numbers;
     }
 
-    private void requireNew(boolean isNew, String name) throws DataFileException {
-      if (!isNew) {
-        throw refused("each name once", "\"" + name + "\" twice");
-      }
+    private static String shown(JsonNode node) {
+      String text = node.toString();
+      return text.length() <= 40 ? text : text.substring(0, 40) + "...";
     }
 
-    private void requireFilled(long dataLength) throws DataFileException {
+    private void requireFilled(Map<String, Entry> tensors, long dataLength)
+        throws DataFileException {
       long end = 0;
       List<Map.Entry<String, Entry>> inOrder = new ArrayList<>(tensors.entrySet());
       inOrder.sort(
@@ -286,10 +246,6 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
 
     private DataFileException refused(String expected, String found) {
       return new DataFileException(source, expected, found);
-    }
-
-    private static String firstLineOf(Exception e) {
-      return String.valueOf(e.getMessage()).lines().findFirst().orElse("something else");
     }
   }
 }

@@ -128,12 +128,9 @@ public final class ScriptedNetwork implements TappedNetwork {
     Map<String, Tensor> outputs = Scopes.resultsOf(() -> outputs(images));
     if (!taps.isEmpty() && !taps.equals(outputs.keySet())) {
       throw new IllegalStateException(
-          NAME
-              + ": the module returns "
-              + outputs.keySet()
-              + ", for the sample it returned "
-              + taps
-              + ": let it return the same outputs for all images");
+          ("%s: the module returns %s, for the sample it returned %s: let it return"
+                  + " the same outputs for all images")
+              .formatted(NAME, outputs.keySet(), taps));
     }
     return outputs;
   }

@@ -96,14 +96,9 @@ final class ScriptedOutputs {
     }
     if (nameOf.size() != names.size()) {
       throw new IllegalArgumentException(
-          "scripted network: expected a name for each output that has a tensor, got "
-              + names.size()
-              + " ("
-              + String.join(", ", names)
-              + ") for "
-              + nameOf.size()
-              + ", the module returns "
-              + this);
+          ("scripted network: expected a name for each output that has a tensor, got"
+                  + " %s (%s) for %s, the module returns %s")
+              .formatted(names.size(), String.join(", ", names), nameOf.size(), this));
     }
     Map<String, Tensor> renamed = new LinkedHashMap<>();
     tensors.forEach(

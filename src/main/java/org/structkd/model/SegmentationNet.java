@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Module;
@@ -71,10 +70,8 @@ public final class SegmentationNet implements TrainableNetwork {
     public Config {
       if (channels < 1 || classes < 1) {
         throw new IllegalArgumentException(
-            "a segmentation net needs channels and classes of at least 1 but has "
-                + channels
-                + " and "
-                + classes);
+            "a segmentation net needs channels and classes of at least 1 but has %s and %s"
+                .formatted(channels, classes));
       }
       if (width < 1 || width > MAX_WIDTH) {
         throw new IllegalArgumentException(
@@ -107,50 +104,17 @@ public final class SegmentationNet implements TrainableNetwork {
    * @throws IOException if it cannot be read
    */
   public static SegmentationNet of(TensorFile file) throws IOException {
-    file.require("network", KIND);
-    Config config;
-    try {
-      config =
-          new Config(
-              (int) file.number("channels"),
-              (int) file.number("width"),
-              (int) file.number("classes"));
-    } catch (IllegalArgumentException e) {
-      throw new DataFileException(file.source(), "the shape of a network", e.getMessage());
-    }
-    SegmentationNet net = new SegmentationNet(config, 0);
-    net.load(file);
-    net.module().eval();
-    return net;
-  }
-
-  /**
-   * Takes the weights out of a file.
-   *
-   * @param file weights of a net of this shape
-   * @throws DataFileException if they belong to another network or are not finite; nothing has
-   *     changed then
-   * @throws IOException if the file cannot be read
-   */
-  public void load(TensorFile file) throws IOException {
-    StateDict.restore(module(), file);
-  }
-
-  @Override
-  public TensorFile toFile(Map<String, String> properties) {
-    TensorFile.Builder file = TensorFile.builder();
-    file.property("network", KIND);
-    file.property("channels", Integer.toString(config.channels()));
-    file.property("width", Integer.toString(config.width()));
-    file.property("classes", Integer.toString(config.classes()));
-    properties.forEach(file::property);
-    StateDict.save(module(), file);
-    return file.build("memory");
+    return NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
   }
 
   /** {@return the shape} */
   public Config config() {
     return config;
+  }
+
+  @Override
+  public Map<String, String> shape() {
+    return NetworkFile.properties(KIND, config);
   }
 
   @Override
@@ -180,18 +144,6 @@ public final class SegmentationNet implements TrainableNetwork {
     layout.close();
   }
 
-  /** {@return the number of trained numbers} */
-  public long parameterCount() {
-    long count = 0;
-    try (PointerScope scope = new PointerScope()) {
-      TensorVector parameters = module().parameters();
-      for (long i = 0; i < parameters.size(); i++) {
-        count += parameters.get(i).numel();
-      }
-    }
-    return count;
-  }
-
   private void requireImages(Tensor images) {
     TensorArguments.requireOpen(KIND, "images", images);
     if (images.dim() != 4
@@ -199,21 +151,15 @@ public final class SegmentationNet implements TrainableNetwork {
         || images.size(2) % STRIDE != 0
         || images.size(3) % STRIDE != 0) {
       throw new IllegalArgumentException(
-          "images are "
-              + Arrays.toString(images.shape())
-              + ", expected [B, "
-              + config.channels()
-              + ", H, W] with H and W multiples of "
-              + STRIDE);
+          "images are %s, expected [B, %s, H, W] with H and W multiples of %s"
+              .formatted(Arrays.toString(images.shape()), config.channels(), STRIDE));
     }
     ScalarType type = layout.get().head.weight().scalar_type().intern();
     if (images.scalar_type().intern() != type) {
       throw new IllegalArgumentException(
-          "images are "
-              + images.scalar_type().intern()
-              + ", expected "
-              + type
-              + " as the net's parameters: convert them with to(...), bytes to 0 .. 1");
+          ("images are %s, expected %s as the net's parameters: convert them with"
+                  + " to(...), bytes to 0 .. 1")
+              .formatted(images.scalar_type().intern(), type));
     }
   }
 

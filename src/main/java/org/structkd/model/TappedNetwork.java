@@ -28,6 +28,17 @@ public interface TappedNetwork extends AutoCloseable {
   }
 
   /**
+   * {@return this network, reading inputs by the names that they have in a batch} Closing it closes
+   * this one.
+   *
+   * @param names the batch's name for each input where it differs, such as {"images": "sar"}
+   * @throws IllegalArgumentException if the network has no such input
+   */
+  default TappedNetwork withInputs(Map<String, String> names) {
+    return names.isEmpty() ? this : new RenamedInputs(this, names);
+  }
+
+  /**
    * Computes the outputs in evaluation mode and without a gradient. Afterwards every submodule is
    * again in the mode that it was in.
    *

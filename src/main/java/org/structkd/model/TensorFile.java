@@ -6,19 +6,13 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.zip.CRC32C;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
@@ -39,22 +33,6 @@ import org.structkd.internal.Scopes;
  * <p>A file that was opened by {@link #open} must be closed. For one thread at a time.
  */
 public final class TensorFile implements AutoCloseable {
-  /** Tells that a checksum must be there; its value is the version of what it counts. */
-  private static final String LAYOUT = "structkd";
-
-  private static final String LAYOUT_VERSION = "1";
-  private static final String CHECKSUM = "checksum";
-
-  /** Tells other programs that shapes and names are PyTorch's. */
-  private static final String FORMAT = "format";
-
-  private static final Set<String> OWN = Set.of(LAYOUT, CHECKSUM, FORMAT);
-
-  /** Bytes of the header's length. */
-  private static final int LENGTH_BYTES = 8;
-
-  private static final byte[] OLD_MAGIC = "STRUCTKD".getBytes(StandardCharsets.US_ASCII);
-
   private final String source;
   private final Map<String, String> properties;
   private final Map<String, StoredTensor> tensors;
@@ -92,7 +70,7 @@ public final class TensorFile implements AutoCloseable {
      * @throws IllegalArgumentException if the name is one that every file has for itself
      */
     public Builder property(String name, String value) {
-      if (OWN.contains(name)) {
+      if (SafetensorsFormat.OWN.contains(name)) {
         throw new IllegalArgumentException(
             "a property has the name \"" + name + "\", which a file of tensors has itself");
       }
@@ -143,12 +121,14 @@ public final class TensorFile implements AutoCloseable {
     // Not a FileChannel: an interrupt of the thread would close it.
     RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
     try {
-      return read(
-          (at, chunk, length) -> {
-            file.seek(at);
-            file.readFully(chunk, 0, length);
-          },
-          file.length(),
+      return of(
+          SafetensorsFormat.read(
+              (at, chunk, length) -> {
+                file.seek(at);
+                file.readFully(chunk, 0, length);
+              },
+              file.length(),
+              path.toString()),
           path.toString(),
           file);
     } catch (IOException | RuntimeException | Error e) {
@@ -168,95 +148,18 @@ public final class TensorFile implements AutoCloseable {
    */
   public static TensorFile read(InputStream in, String source) throws IOException {
     byte[] bytes = in.readAllBytes();
-    return read(
-        (at, chunk, length) -> System.arraycopy(bytes, (int) at, chunk, 0, length),
-        bytes.length,
+    return of(
+        SafetensorsFormat.read(
+            (at, chunk, length) -> System.arraycopy(bytes, (int) at, chunk, 0, length),
+            bytes.length,
+            source),
         source,
         null);
   }
 
-  private static TensorFile read(
-      StoredTensor.Reader reader, long length, String source, @Nullable RandomAccessFile file)
-      throws IOException {
-    byte[] head = new byte[(int) Math.min(LENGTH_BYTES + 1, length)];
-    reader.read(0, head, head.length);
-    if (Arrays.equals(OLD_MAGIC, Arrays.copyOf(head, OLD_MAGIC.length))) {
-      throw new DataFileException(
-          source,
-          "a safetensors file",
-          "a file of an earlier structkd, which this version does not read: train anew");
-    }
-    if (head.length <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') {
-      throw new DataFileException(source, "a safetensors file", "another format");
-    }
-    long headerLength = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
-    SafetensorsHeader.requireLength(headerLength, length - LENGTH_BYTES, source);
-    byte[] json = new byte[(int) headerLength];
-    reader.read(LENGTH_BYTES, json, json.length);
-    long data = LENGTH_BYTES + headerLength;
-    SafetensorsHeader header = SafetensorsHeader.parse(json, length - data, source);
-    Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-    header
-        .tensors()
-        .forEach(
-            (name, entry) ->
-                tensors.put(
-                    name,
-                    new StoredTensor(
-                        entry.type(),
-                        entry.shape(),
-                        StoredTensor.readBy(reader, data + entry.begin(), data + entry.end()))));
-    Map<String, String> properties = new LinkedHashMap<>(header.metadata());
-    requireUndamaged(properties, tensors, source);
-    properties.keySet().removeAll(OWN);
-    return new TensorFile(source, properties, tensors, file);
-  }
-
-  private static void requireUndamaged(
-      Map<String, String> properties, Map<String, StoredTensor> tensors, String source)
-      throws IOException {
-    String version = properties.get(LAYOUT);
-    String stored = properties.get(CHECKSUM);
-    if (version == null && stored == null) {
-      return; // another program wrote it, without a checksum
-    }
-    if (!LAYOUT_VERSION.equals(version)) {
-      throw new DataFileException(
-          source, LAYOUT + " \"" + LAYOUT_VERSION + "\" in its metadata", "\"" + version + "\"");
-    }
-    String actual = checksumOf(properties, tensors);
-    if (!actual.equals(stored)) {
-      throw new DataFileException(
-          source,
-          "checksum " + stored,
-          actual + ": damaged, or changed by a program that kept the metadata");
-    }
-  }
-
-  /**
-   * The CRC-32C of all texts, shapes and elements in the order of their names, so that another
-   * program may write the same content in another order.
-   */
-  private static String checksumOf(
-      Map<String, String> properties, Map<String, StoredTensor> tensors) throws IOException {
-    CRC32C crc = new CRC32C();
-    for (Map.Entry<String, String> property : new TreeMap<>(properties).entrySet()) {
-      if (!property.getKey().equals(CHECKSUM)) {
-        update(crc, property.getKey());
-        update(crc, property.getValue());
-      }
-    }
-    for (Map.Entry<String, StoredTensor> named : new TreeMap<>(tensors).entrySet()) {
-      update(crc, named.getKey());
-      update(crc, named.getValue().describe());
-      named.getValue().elements().forEach((chunk, length) -> crc.update(chunk, 0, length));
-    }
-    return "%08x".formatted(crc.getValue());
-  }
-
-  private static void update(CRC32C crc, String text) {
-    crc.update(text.getBytes(StandardCharsets.UTF_8));
-    crc.update(0); // it marks where a text ends
+  private static TensorFile of(
+      SafetensorsFormat.Content content, String source, @Nullable RandomAccessFile file) {
+    return new TensorFile(source, content.properties(), content.tensors(), file);
   }
 
   /**
@@ -266,37 +169,7 @@ public final class TensorFile implements AutoCloseable {
    * @throws IOException if it cannot be written
    */
   public void write(OutputStream out) throws IOException {
-    Map<String, String> metadata = new LinkedHashMap<>();
-    metadata.put(FORMAT, "pt");
-    metadata.put(LAYOUT, LAYOUT_VERSION);
-    metadata.putAll(properties);
-    metadata.put(CHECKSUM, checksumOf(metadata, tensors));
-    // Wide elements first, so that all lie at multiples of their size; Python's writer does the
-    // same.
-    Map<String, StoredTensor> inOrder = new LinkedHashMap<>();
-    tensors.entrySet().stream()
-        .sorted(
-            Comparator.<Map.Entry<String, StoredTensor>>comparingInt(
-                    tensor -> -tensor.getValue().type().bytes)
-                .thenComparing(Map.Entry.comparingByKey()))
-        .forEach(tensor -> inOrder.put(tensor.getKey(), tensor.getValue()));
-    Map<String, SafetensorsHeader.Entry> entries = new LinkedHashMap<>();
-    long end = 0;
-    for (Map.Entry<String, StoredTensor> named : inOrder.entrySet()) {
-      StoredTensor tensor = named.getValue();
-      long begin = end;
-      end += tensor.length();
-      entries.put(
-          named.getKey(), new SafetensorsHeader.Entry(tensor.type(), tensor.shape(), begin, end));
-    }
-    byte[] header = new SafetensorsHeader(metadata, entries).toBytes();
-    ByteBuffer length = ByteBuffer.allocate(LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    out.write(length.putLong(header.length).array());
-    out.write(header);
-    for (StoredTensor tensor : inOrder.values()) {
-      tensor.elements().forEach((chunk, n) -> out.write(chunk, 0, n));
-    }
-    out.flush();
+    SafetensorsFormat.write(out, properties, tensors);
   }
 
   /** {@return what {@link #write} writes, in memory: for small files} */

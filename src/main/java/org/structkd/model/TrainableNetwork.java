@@ -42,13 +42,21 @@ public interface TrainableNetwork extends TappedNetwork {
   Module module();
 
   /**
-   * {@return the weights that the network has when the file is written} A network of this library
-   * adds its shape, so that it can be made again.
+   * {@return what a file must say, by name, so that the network can be made again} Nothing where
+   * whoever makes it knows.
+   */
+  default Map<String, String> shape() {
+    return Map.of();
+  }
+
+  /**
+   * {@return shape and weights: those that the network has when the file is written}
    *
    * @param properties what else the file shall say, by name
    */
   default TensorFile toFile(Map<String, String> properties) {
     TensorFile.Builder file = TensorFile.builder();
+    shape().forEach(file::property);
     properties.forEach(file::property);
     StateDict.save(module(), file);
     return file.build("memory");

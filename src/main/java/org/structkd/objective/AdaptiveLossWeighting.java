@@ -25,11 +25,8 @@ public record AdaptiveLossWeighting(long total, long stepsPerUnit) {
   public AdaptiveLossWeighting {
     if (total < 1 || stepsPerUnit < 1) {
       throw new IllegalArgumentException(
-          "adaptive loss weighting: total is "
-              + total
-              + " and stepsPerUnit "
-              + stepsPerUnit
-              + ", expected both to be at least 1");
+          "adaptive loss weighting: total is %s and stepsPerUnit %s, expected both to be at least 1"
+              .formatted(total, stepsPerUnit));
     }
   }
 

@@ -9,12 +9,8 @@ record ConstantWeight(double weight) implements WeightSchedule {
     }
     if (weight > Float.MAX_VALUE || (weight > 0 && weight < Float.MIN_NORMAL)) {
       throw new IllegalArgumentException(
-          "weight is "
-              + weight
-              + ", expected 0 or what an f32 holds, "
-              + Float.MIN_NORMAL
-              + " to "
-              + Float.MAX_VALUE);
+          "weight is %s, expected 0 or what an f32 holds, %s to %s"
+              .formatted(weight, Float.MIN_NORMAL, Float.MAX_VALUE));
     }
   }
 

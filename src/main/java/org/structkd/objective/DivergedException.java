@@ -47,11 +47,9 @@ public final class DivergedException extends RuntimeException {
         step,
         Double.NaN,
         -1,
-        "buffer \""
-            + buffer
-            + "\" is not finite after the outputs of step "
-            + step
-            + ": an image or a feature is too large");
+        ("buffer \"%s\" is not finite after the outputs of step %s: an image or a"
+                + " feature is too large")
+            .formatted(buffer, step));
   }
 
   /**

@@ -148,15 +148,10 @@ public final class GradientCheck {
               step,
               value,
               -1,
-              "the gradient of what learns against the student in term \""
-                  + term
-                  + "\" reaches "
-                  + value
-                  + " at step "
-                  + step
-                  + ", first in \""
-                  + parameter.getKey()
-                  + "\": lower the rate of its optimizer, or check its objective");
+              ("the gradient of what learns against the student in term \"%s\""
+                      + " reaches %s at step %s, first in \"%s\": lower the rate of its"
+                      + " optimizer, or check its objective")
+                  .formatted(term, value, step, parameter.getKey()));
         }
       }
     }
@@ -167,20 +162,10 @@ public final class GradientCheck {
     String where = " at step " + step + ", first in \"" + parameter + "\"";
     String lower = "lower its weight " + term.weight();
     return Double.isFinite(value)
-        ? gradient
-            + " reaches "
-            + value
-            + where
-            + ": optimizers square it, and that square is infinite; "
-            + lower
-        : gradient
-            + " is "
-            + value
-            + where
-            + ", although its value is "
-            + term.value()
-            + ": a root, logarithm or division at 0 is differentiated, or it overflows; check the"
-            + " term, or "
-            + lower;
+        ? "%s reaches %s%s: optimizers square it, and that square is infinite; %s"
+            .formatted(gradient, value, where, lower)
+        : ("%s is %s%s, although its value is %s: a root, logarithm or division at 0"
+                + " is differentiated, or it overflows; check the term, or %s")
+            .formatted(gradient, value, where, term.value(), lower);
   }
 }

@@ -179,11 +179,8 @@ public record Objective(List<WeightedTerm> terms) {
     }
     if (allZero) {
       throw new IllegalArgumentException(
-          "all weights are 0 at step "
-              + step
-              + " ("
-              + String.join(", ", namesOf(terms))
-              + "): there is nothing to differentiate");
+          "all weights are 0 at step %s (%s): there is nothing to differentiate"
+              .formatted(step, String.join(", ", namesOf(terms))));
     }
     return weights;
   }
@@ -214,11 +211,9 @@ public record Objective(List<WeightedTerm> terms) {
           inputs.step(),
           total,
           -1,
-          "the weighted sum of the terms is "
-              + total
-              + " at step "
-              + inputs.step()
-              + ", although each is finite: lower their weights");
+          ("the weighted sum of the terms is %s at step %s, although each is finite:"
+                  + " lower their weights")
+              .formatted(total, inputs.step()));
     }
     return sum;
   }
@@ -230,15 +225,13 @@ public record Objective(List<WeightedTerm> terms) {
         inputs.step(),
         value,
         image,
-        "term \""
-            + term.name()
-            + "\" is "
-            + value
-            + " at step "
-            + inputs.step()
-            + (image < 0 ? "" : ", first for image " + image + " of the batch")
-            + ": "
-            + inputs.firstNonFinite());
+        "term \"%s\" is %s at step %s%s: %s"
+            .formatted(
+                term.name(),
+                value,
+                inputs.step(),
+                image < 0 ? "" : ", first for image " + image + " of the batch",
+                inputs.firstNonFinite()));
   }
 
   private static LossValue compute(WeightedTerm term, StepInputs inputs, boolean differentiable) {

@@ -35,13 +35,8 @@ public final class SilentTerms {
       zeros.put(term.name(), inARow);
       if (inARow == STEPS && told.add(term.name())) {
         sentences.add(
-            "term \""
-                + term.name()
-                + "\" was 0 for "
-                + STEPS
-                + " steps in a row, up to step "
-                + loss.step()
-                + reason(term));
+            "term \"%s\" was 0 for %s steps in a row, up to step %s%s"
+                .formatted(term.name(), STEPS, loss.step(), reason(term)));
       }
     }
     return sentences;

@@ -53,14 +53,9 @@ public record Term(
   public Term {
     if (loss == null || studentTaps == null || teacherTaps == null || ignoreIndex == null) {
       throw new IllegalArgumentException(
-          "a term needs a loss and taps, given: loss "
-              + loss
-              + ", student's taps "
-              + studentTaps
-              + ", teacher's taps "
-              + teacherTaps
-              + ", ignoreIndex "
-              + ignoreIndex);
+          ("a term needs a loss and taps, given: loss %s, student's taps %s,"
+                  + " teacher's taps %s, ignoreIndex %s")
+              .formatted(loss, studentTaps, teacherTaps, ignoreIndex));
     }
     studentTaps = wired(loss, "student", loss.needs().student(), studentTaps);
     teacherTaps = wired(loss, "teacher", loss.needs().teacher(), teacherTaps);
@@ -88,14 +83,8 @@ public record Term(
         (role, tap) -> {
           if (role == null || tap == null) {
             throw new IllegalArgumentException(
-                nameOf(loss)
-                    + ": role "
-                    + role
-                    + " of the "
-                    + network
-                    + " is wired to tap "
-                    + tap
-                    + ", expected two names");
+                "%s: role %s of the %s is wired to tap %s, expected two names"
+                    .formatted(nameOf(loss), role, network, tap));
           }
           if (!isUnknown(loss) && roles.stream().noneMatch(known -> plays(known, role))) {
             throw unknownRole(loss, network, role, roles);
@@ -107,14 +96,9 @@ public record Term(
         all.putIfAbsent(role.name(), role.name());
       } else if (!all.containsKey(role.name() + ".0")) {
         throw new IllegalArgumentException(
-            nameOf(loss)
-                + " reads a list of layers in the role \""
-                + role.name()
-                + "\" of the "
-                + network
-                + ": wire \""
-                + role.name()
-                + ".0\" and so on to taps");
+            ("%s reads a list of layers in the role \"%s\" of the %s: wire \"%s.0\""
+                    + " and so on to taps")
+                .formatted(nameOf(loss), role.name(), network, role.name()));
       }
     }
     return Collections.unmodifiableMap(all);
@@ -130,13 +114,8 @@ public record Term(
       Loss loss, String network, String role, List<Needs.Role> roles) {
     Set<String> known = roles.stream().map(Needs.Role::name).collect(Collectors.toSet());
     return new IllegalArgumentException(
-        nameOf(loss)
-            + " has no role \""
-            + role
-            + "\" of the "
-            + network
-            + ", it has: "
-            + Words.listNearest(role, known));
+        "%s has no role \"%s\" of the %s, it has: %s"
+            .formatted(nameOf(loss), role, network, Words.listNearest(role, known)));
   }
 
   private static boolean isUnknown(Loss loss) {
@@ -166,12 +145,8 @@ public record Term(
   public static Term of(Loss loss, String studentTap, String teacherTap) {
     if (loss == null || studentTap == null || teacherTap == null) {
       throw new IllegalArgumentException(
-          "a term needs a loss and two taps, given: loss "
-              + loss
-              + ", student's tap "
-              + studentTap
-              + ", teacher's tap "
-              + teacherTap);
+          "a term needs a loss and two taps, given: loss %s, student's tap %s, teacher's tap %s"
+              .formatted(loss, studentTap, teacherTap));
     }
     if (isUnknown(loss)) {
       throw new IllegalArgumentException(
@@ -255,13 +230,8 @@ public record Term(
         (role, tap) -> {
           if (!available.contains(tap)) {
             throw new IllegalArgumentException(
-                network
-                    + " has no tap \""
-                    + tap
-                    + "\" for the role \""
-                    + role
-                    + "\", it has: "
-                    + Words.listNearest(tap, available));
+                "%s has no tap \"%s\" for the role \"%s\", it has: %s"
+                    .formatted(network, tap, role, Words.listNearest(tap, available)));
           }
         });
   }
@@ -320,12 +290,8 @@ public record Term(
   private static void requireNamed(String kind, String name, Map<String, Tensor> known) {
     if (!known.containsKey(name)) {
       throw new IllegalArgumentException(
-          "the batch has no "
-              + kind
-              + " \""
-              + name
-              + "\", which the loss reads, it has: "
-              + Words.listNearest(name, known.keySet()));
+          "the batch has no %s \"%s\", which the loss reads, it has: %s"
+              .formatted(kind, name, Words.listNearest(name, known.keySet())));
     }
   }
 

@@ -21,4 +21,21 @@ public interface WeightSchedule {
   static WeightSchedule constant(double weight) {
     return new ConstantWeight(weight);
   }
+
+  /**
+   * A weight that grows evenly over the first steps and stays: weight min(1, (step + 1) / steps),
+   * as the warm-up of a learning rate.
+   *
+   * @param weight the full weight, of step {@code steps} - 1 and all later ones
+   * @param steps at least 1
+   * @throws IllegalArgumentException if the weight is as above, or there is no step
+   */
+  static WeightSchedule warmup(double weight, long steps) {
+    if (steps < 1) {
+      throw new IllegalArgumentException(
+          "warm-up of a weight: steps is " + steps + ", expected at least 1");
+    }
+    WeightSchedule full = constant(weight);
+    return step -> Math.min(1, (step + 1) / (double) steps) * full.at(step);
+  }
 }

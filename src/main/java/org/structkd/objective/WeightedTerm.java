@@ -68,13 +68,9 @@ public record WeightedTerm(String name, WeightSchedule weight, Term term) {
     double value = weight.at(step);
     if (!(value >= 0 && value <= Float.MAX_VALUE)) { // also refuses NaN
       throw new IllegalArgumentException(
-          "term \""
-              + name
-              + "\": its schedule gives weight "
-              + value
-              + " at step "
-              + step
-              + ", expected a finite number of at least 0, in the range of f32");
+          ("term \"%s\": its schedule gives weight %s at step %s, expected a finite"
+                  + " number of at least 0, in the range of f32")
+              .formatted(name, value, step));
     }
     return value < Float.MIN_NORMAL ? 0 : value;
   }

@@ -33,10 +33,7 @@ public record Adam(
     implements Optimizer {
   /** Checks the numbers. */
   public Adam {
-    Require.common(rate, weightDecay);
-    Require.share("beta1", beta1);
-    Require.share("beta2", beta2);
-    Require.eps(eps);
+    Require.adam(rate, beta1, beta2, eps, weightDecay);
   }
 
   /** Adam with betas 0.9 and 0.999, eps 1e-8, no weight decay. */

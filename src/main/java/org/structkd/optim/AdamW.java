@@ -29,10 +29,7 @@ public record AdamW(
     implements Optimizer {
   /** Checks the numbers. */
   public AdamW {
-    Require.common(rate, weightDecay);
-    Require.share("beta1", beta1);
-    Require.share("beta2", beta2);
-    Require.eps(eps);
+    Require.adam(rate, beta1, beta2, eps, weightDecay);
   }
 
   /** AdamW with PyTorch's defaults: betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 of all. */

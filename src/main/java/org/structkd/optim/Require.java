@@ -32,8 +32,11 @@ final class Require {
     require(value >= 0 && value < 1, name, "at least 0 and less than 1", value);
   }
 
-  /** Checks what keeps a division from 0. */
-  static void eps(double eps) {
+  /** Checks what Adam and AdamW have. */
+  static void adam(double rate, double beta1, double beta2, double eps, double weightDecay) {
+    common(rate, weightDecay);
+    share("beta1", beta1);
+    share("beta2", beta2);
     require(eps > 0 && eps <= Float.MAX_VALUE, "eps", "greater than 0 and finite", eps);
   }
 }

@@ -110,10 +110,8 @@ public final class RunningOptimizer implements AutoCloseable {
     }
     if (slots.keySet().stream().noneMatch(name -> name.startsWith(beginning))) {
       throw new IllegalArgumentException(
-          "rate factor of \""
-              + beginning
-              + "\": no parameter's name begins so, they are: "
-              + String.join(", ", slots.keySet()));
+          "rate factor of \"%s\": no parameter's name begins so, they are: %s"
+              .formatted(beginning, String.join(", ", slots.keySet())));
     }
   }
 

@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.TappedNetwork;
@@ -10,16 +11,18 @@ import org.structkd.model.TensorFile;
  * {@code {kind: bundled}}: a teacher that comes with this library, see {@link BundledTeacher}.
  *
  * @param network which: {@code fashion} or {@code ratings}
+ * @param inputs the batch's name for each input where it differs
  */
-record BundledSettings(String network) implements TeacherSettings {
-  /** Checks that there is one of this name. */
+record BundledSettings(String network, Map<String, String> inputs) implements TeacherSettings {
+  /** Checks that there is one of this name, and copies the map. */
   BundledSettings {
+    inputs = Recipe.copied(inputs);
     BundledTeacher.requireName(network);
   }
 
   /** The one for scenes of clothes. */
   public BundledSettings() {
-    this(BundledTeacher.FASHION);
+    this(BundledTeacher.FASHION, Map.of());
   }
 
   @Override

@@ -117,8 +117,9 @@ public final class Experiment implements AutoCloseable {
     Batch sample = sample();
     for (Map.Entry<String, TeacherSettings> teacher : settings.entrySet()) {
       TappedNetwork network = teacher.getValue().load(sample);
-      teachers.put(teacher.getKey(), network);
+      teachers.put(teacher.getKey(), network); // closed with this, whatever fails
       network.to(device);
+      teachers.put(teacher.getKey(), network.withInputs(teacher.getValue().inputs()));
     }
   }
 

@@ -16,8 +16,14 @@ import org.structkd.train.Distiller;
  * {@code {kind: file}}: a network that a run of this library has trained.
  *
  * @param file its safetensors file
+ * @param inputs the batch's name for each input where it differs
  */
-record FileSettings(Path file) implements TeacherSettings {
+record FileSettings(Path file, Map<String, String> inputs) implements TeacherSettings {
+  /** Copies the map. */
+  FileSettings {
+    inputs = Recipe.copied(inputs);
+  }
+
   private interface Reader {
     TappedNetwork of(TensorFile file) throws IOException;
   }

@@ -101,11 +101,9 @@ public record Recipe(
   private static void requireName(String what, String name) {
     if (!name.matches(NAME)) {
       throw new IllegalArgumentException(
-          "a "
-              + what
-              + " is called "
-              + RecipeTree.shown(TextNode.valueOf(name))
-              + ", expected 1 to 64 letters, digits, _ and -, the first a letter or digit");
+          ("a %s is called %s, expected 1 to 64 letters, digits, _ and -, the first"
+                  + " a letter or digit")
+              .formatted(what, RecipeTree.shown(TextNode.valueOf(name))));
     }
   }
 
@@ -139,7 +137,8 @@ public record Recipe(
     return factors;
   }
 
-  private static <T> Map<String, T> copied(Map<String, T> map) {
+  /** A copy that keeps the order, as recipes are printed in it. */
+  static <T> Map<String, T> copied(Map<String, T> map) {
     return Collections.unmodifiableMap(new LinkedHashMap<>(map));
   }
 

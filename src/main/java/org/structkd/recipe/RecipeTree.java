@@ -229,6 +229,11 @@ final class RecipeTree {
     return node;
   }
 
+  /** Whether the value at a path was written, not taken from elsewhere. */
+  boolean isWritten(List<String> path) {
+    return places.containsKey(path);
+  }
+
   /** Where the value at a path was written, or the nearest around it. */
   String place(List<String> path) {
     for (int depth = path.size(); depth > 0; depth--) {

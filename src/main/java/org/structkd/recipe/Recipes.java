@@ -103,11 +103,34 @@ public final class Recipes {
   }
 
   private static Recipe bound(String nameOrFile, List<String> sets, List<String> losses) {
+    return RecipeBinding.bind(completed(nameOrFile, sets, losses), Recipe.class);
+  }
+
+  private static RecipeTree completed(String nameOrFile, List<String> sets, List<String> losses) {
     RecipeTree tree = tree(nameOrFile);
     losses.forEach(loss -> add(tree, loss));
     sets.forEach(tree::set);
     complete(tree.root());
-    return RecipeBinding.bind(tree, Recipe.class);
+    return tree;
+  }
+
+  /**
+   * {@return an error of {@link Experiment#of} with the line or option that gave the value, where
+   * it tells what it is about}
+   *
+   * @param e the error
+   * @param training name of the training that failed
+   * @param nameOrFile as it was given to {@link #load(String, List, List)}
+   * @param sets as given there
+   * @param losses as given there
+   */
+  public static RecipeException placed(
+      RecipeException e,
+      String training,
+      String nameOrFile,
+      List<String> sets,
+      List<String> losses) {
+    return TrialError.placed(completed(nameOrFile, sets, losses), training, e);
   }
 
   private static RecipeTree tree(String nameOrFile) {

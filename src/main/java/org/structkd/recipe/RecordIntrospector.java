@@ -11,10 +11,10 @@ import com.fasterxml.jackson.databind.jsontype.NamedType;
 import java.lang.reflect.RecordComponent;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Words;
 
 /**
  * Tells Jackson what it would else be told by annotations, which the records of other packages do
@@ -41,11 +41,7 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
 
   /** The constants of an enum as recipes spell them. */
   static List<String> constants(Class<?> type) {
-    return Stream.of(type.getEnumConstants()).map(RecordIntrospector::constant).toList();
-  }
-
-  private static String constant(Object constant) {
-    return ((Enum<?>) constant).name().toLowerCase(Locale.ROOT);
+    return Stream.of(type.getEnumConstants()).map(one -> Words.of((Enum<?>) one)).toList();
   }
 
   @Override
@@ -77,7 +73,7 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
   public String[] findEnumValues(
       MapperConfig<?> config, AnnotatedClass type, Enum<?>[] values, String[] names) {
     for (int i = 0; i < values.length; i++) {
-      names[i] = constant(values[i]);
+      names[i] = Words.of(values[i]);
     }
     return names;
   }

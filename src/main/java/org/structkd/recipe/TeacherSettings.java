@@ -1,17 +1,21 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
 
 /** The choice {@code teacher}: a trained network that a student learns from. */
 public sealed interface TeacherSettings permits BundledSettings, FileSettings, TorchscriptSettings {
   /**
-   * {@return the network on the CPU, in evaluation mode}
+   * {@return the network on the CPU, in evaluation mode, with inputs by its own names}
    *
    * @param sample of what it will read, on the CPU
    * @throws IOException if its file is missing or is not what it should be
    * @throws IllegalArgumentException if it cannot read the sample
    */
   TappedNetwork load(Batch sample) throws IOException;
+
+  /** {@return the batch's name for each input of the network where it differs} */
+  Map<String, String> inputs();
 }

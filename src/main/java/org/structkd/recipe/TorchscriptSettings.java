@@ -2,8 +2,6 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.model.ScriptedNetwork;
@@ -15,16 +13,20 @@ import org.structkd.model.TappedNetwork;
  * @param file the file
  * @param taps the module's output by the name of the tap that it becomes, such as {@code {logits:
  *     "0"}}; empty: all outputs by the names that the module gives them
+ * @param inputs the batch's name for each input where it differs: {@code {images: sar}}
  */
-record TorchscriptSettings(Path file, Map<String, String> taps) implements TeacherSettings {
-  /** Copies the map, in its order. */
+record TorchscriptSettings(Path file, Map<String, String> taps, Map<String, String> inputs)
+    implements TeacherSettings {
+  /** Copies the maps, in their order. */
   public TorchscriptSettings {
-    taps = Collections.unmodifiableMap(new LinkedHashMap<>(taps));
+    taps = Recipe.copied(taps);
+    inputs = Recipe.copied(inputs);
   }
 
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
-    ScriptedNetwork network = ScriptedNetwork.load(file, sample.input(Batch.IMAGES));
+    ScriptedNetwork network =
+        ScriptedNetwork.load(file, sample.input(inputs.getOrDefault(Batch.IMAGES, Batch.IMAGES)));
     return taps.isEmpty() ? network : new RenamedTaps(network, taps);
   }
 }

@@ -86,6 +86,24 @@ public sealed interface WeightSettings {
     }
   }
 
+  /**
+   * {@code {kind: warmup}}: evenly from near 0 to the full weight, which stays.
+   *
+   * @param weight after the warm-up
+   * @param steps of the warm-up
+   */
+  record Warmup(double weight, long steps) implements WeightSettings {
+    /** Checks both numbers. */
+    public Warmup {
+      WeightSchedule.warmup(weight, steps);
+    }
+
+    @Override
+    public WeightSchedule schedule(long steps) {
+      return WeightSchedule.warmup(weight, this.steps);
+    }
+  }
+
   private static AdaptiveLossWeighting adaptive(long stages, long steps) {
     if (stages < 1) {
       throw new IllegalArgumentException("stages is " + stages + ", expected at least 1");

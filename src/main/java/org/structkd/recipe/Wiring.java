@@ -42,11 +42,8 @@ final class Wiring {
       taps.put(role, played.asText());
     } else {
       throw new IllegalArgumentException(
-          "role "
-              + role
-              + " is "
-              + RecipeTree.shown(played)
-              + ", expected a tap or a list of them");
+          "role %s is %s, expected a tap or a list of them"
+              .formatted(role, RecipeTree.shown(played)));
     }
   }
 

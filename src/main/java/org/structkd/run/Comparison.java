@@ -63,7 +63,7 @@ public final class Comparison implements RunWork {
    * @param alone those that were there before, by what they learn: two recipes may have the same
    */
   private void enter(RecipeSource source, Map<String, Contestant> alone) throws IOException {
-    LoadedRecipe recipe = LoadedRecipe.of(source.load(), context.device());
+    LoadedRecipe recipe = LoadedRecipe.of(source, context.device());
     loaded.add(recipe);
     String name = recipe.recipe().name();
     requireSameMetric(loaded.get(0), recipe);
@@ -116,11 +116,9 @@ public final class Comparison implements RunWork {
     for (String path : settings.search().keySet()) {
       if (found.stream().noneMatch(value -> value.startsWith(path))) {
         throw RunException.refused(
-            "--search: none of the recipes "
-                + String.join(", ", settings.recipes())
-                + " has the value "
-                + path
-                + "; recipes show NAME lists what a recipe has");
+            ("--search: none of the recipes %s has the value %s; recipes show NAME"
+                    + " lists what a recipe has")
+                .formatted(String.join(", ", settings.recipes()), path));
       }
     }
   }

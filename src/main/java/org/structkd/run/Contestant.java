@@ -41,7 +41,7 @@ final class Contestant {
     this.grid = grid;
     this.source = source;
     this.alone = alone;
-    grid.forEach(source::with); // every value must make a recipe
+    grid.forEach(values -> source.with(values).load()); // every value must make a recipe
   }
 
   /** A recipe as it is. */

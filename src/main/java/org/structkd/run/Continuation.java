@@ -48,11 +48,8 @@ public final class Continuation {
     long steps = after.train().steps();
     if (steps < before.train().steps()) {
       throw RunException.refused(
-          "train.steps is "
-              + steps
-              + " but the run has "
-              + before.train().steps()
-              + ": it may only become longer");
+          "train.steps is %s but the run has %s: it may only become longer"
+              .formatted(steps, before.train().steps()));
     }
     if (steps > before.train().steps() && !changed) {
       after

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
-import org.structkd.recipe.Recipe;
 
 /**
  * Students of one recipe, alone and distilled: from the same initial weights, on the same examples,
@@ -19,8 +18,9 @@ public final class Distillation implements RunWork {
   private final RunContext context;
 
   /** Loads what the run needs, and writes nothing. */
-  public Distillation(Recipe recipe, RunSettings settings, RunContext context) throws IOException {
-    this.recipe = LoadedRecipe.of(recipe, context.device());
+  public Distillation(RecipeSource source, RunSettings settings, RunContext context)
+      throws IOException {
+    this.recipe = LoadedRecipe.of(source, context.device());
     this.settings = settings;
     this.context = context;
   }

@@ -21,11 +21,12 @@ import org.structkd.recipe.Recipe;
  * @param experiments one for each of its trainings, in their order
  */
 record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements AutoCloseable {
-  static LoadedRecipe of(Recipe recipe, Device device) throws IOException {
+  static LoadedRecipe of(RecipeSource source, Device device) throws IOException {
+    Recipe recipe = source.load();
     LoadedRecipe loaded = new LoadedRecipe(recipe, new ArrayList<>());
     try {
       for (Recipe training : recipe.trainings()) {
-        loaded.experiments.add(Experiment.of(training, device));
+        loaded.experiments.add(source.open(training, device));
       }
       return loaded;
     } catch (IOException | RuntimeException e) {

@@ -107,7 +107,8 @@ record Checkpoint(
                     progress.stepsDone + " steps done");
               }
             },
-            players);
+            players,
+            resume == Resume.CHANGED);
     if (start.stepsDone < steps) {
       tryToSave(path, training.properties(), players, start);
     }
@@ -131,13 +132,9 @@ record Checkpoint(
       players.requireFinite();
     } catch (IllegalStateException e) {
       throw new IOException(
-          file
-              + " is not written: after step "
-              + stepsDone
-              + " "
-              + e.getMessage()
-              + ". The checkpoint before stays; see that all inputs are finite, or lower the"
-              + " learning rate",
+          ("%s is not written: after step %s %s. The checkpoint before stays; see"
+                  + " that all inputs are finite, or lower the learning rate")
+              .formatted(file, stepsDone, e.getMessage()),
           e);
     }
   }
@@ -147,11 +144,13 @@ record Checkpoint(
    * differ, because the last bits will.
    *
    * @param check is asked before anything changes
+   * @param partsMayBeNew whether losses may train what the checkpoint does not have
    * @return where it stood, or step 0
    * @throws DataFileException if the file is damaged or of another training or network; nothing has
    *     changed then
    */
-  static Checkpoint restore(Path path, Check check, Players players) throws IOException {
+  static Checkpoint restore(Path path, Check check, Players players, boolean partsMayBeNew)
+      throws IOException {
     if (!Files.exists(path)) {
       return NONE;
     }
@@ -166,7 +165,10 @@ record Checkpoint(
               decimal(file, "best"),
               (int) file.number("sinceBest"));
       check.require(progress, file.properties());
-      players.restore(file);
+      for (String term : players.restore(file, partsMayBeNew)) {
+        LOG.warn(
+            "{} has nothing of what term {} trains: that begins as its seed makes it", path, term);
+      }
       warnIfElsewhere(path, file.properties());
       return progress;
     }

@@ -1,30 +1,24 @@
 package org.structkd.train;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
-import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
-import org.structkd.loss.TrainedPart;
 import org.structkd.metric.Evaluation;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.Taps;
 import org.structkd.optim.Optimizer;
 
 /**
@@ -63,20 +57,20 @@ import org.structkd.optim.Optimizer;
  * </ul>
  */
 public final class Distiller {
-  private final TrainingConfig config;
-  private final Objective objective;
-  private final BatchSource batches;
-  private final List<TrainingListener> listeners = new ArrayList<>();
-  private final Teachers teachers = new Teachers();
-  private final Map<String, Optimizer> optimizers = new LinkedHashMap<>();
-  private final Map<String, Double> rateFactors = new LinkedHashMap<>();
-  private @Nullable Path checkpoint;
-  private @Nullable Evaluation evaluation;
-  private @Nullable Device device;
-  private String description = "";
-  private long seed;
-  private StopSignal stop = new StopSignal();
-  private Resume resume = Resume.SAME;
+  final TrainingConfig config;
+  final Objective objective;
+  final BatchSource batches;
+  final List<TrainingListener> listeners = new ArrayList<>();
+  final Teachers teachers = new Teachers();
+  final Map<String, Optimizer> optimizers = new LinkedHashMap<>();
+  final Map<String, Double> rateFactors = new LinkedHashMap<>();
+  @Nullable Path checkpoint;
+  @Nullable Evaluation evaluation;
+  @Nullable Device device;
+  String description = "";
+  long seed;
+  StopSignal stop = new StopSignal();
+  Resume resume = Resume.SAME;
 
   /**
    * A training without teacher, checkpoint, listeners and evaluation, on the CPU.
@@ -285,80 +279,10 @@ public final class Distiller {
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
     Objects.requireNonNull(student, "student");
     try {
-      return trained(student);
+      return new PreparedTraining(this, student).train();
     } catch (RuntimeException e) {
       throw NativeCall.translate(e); // LibTorch's texts, wherever in the training they come from
     }
-  }
-
-  private TrainingOutcome trained(TrainableNetwork student) throws IOException {
-    requireUninterrupted();
-    requireSettings(student);
-    try (PointerScope training = new PointerScope();
-        FileClaim claim = checkpoint == null ? null : FileClaim.of(checkpoint, Duration.ZERO)) {
-      TrainingIdentity identity =
-          checkpoint == null
-              ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
-              : identity();
-      try (Players players = players(student, identity)) {
-        return trained(players, claim, identity);
-      }
-    } finally {
-      student.module().eval();
-    }
-  }
-
-  private TrainingOutcome trained(
-      Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
-      throws IOException {
-    TrainingStep update = new TrainingStep(players, teachers, objective, config);
-    Checkpoint start =
-        checkpoint == null
-            ? Checkpoint.NONE
-            : Checkpoint.continued(checkpoint, identity, resume, config.steps(), players);
-    if (start.stepsDone() > 0 && resume != Resume.CHANGED) {
-      update.hasMovedBefore();
-    }
-    long each = config.accumulate();
-    try (Prefetcher prefetcher =
-        new Prefetcher(batches, start.stepsDone() * each, config.steps() * each, stop)) {
-      return new TrainingLoop(
-              config,
-              players,
-              update,
-              prefetcher,
-              where(),
-              stop,
-              evaluation,
-              new Listeners(listeners),
-              claim,
-              identity,
-              start)
-          .run();
-    }
-  }
-
-  private TrainingIdentity identity() {
-    TrainingIdentity identity = new TrainingIdentity(config, objective, teachers, description);
-    optimizers.forEach((term, own) -> identity.add("optimizer of " + term, own.toString()));
-    rateFactors.forEach(
-        (beginning, factor) -> identity.add("rate factor of " + beginning, factor.toString()));
-    identity.add("seed", Long.toString(seed));
-    return identity;
-  }
-
-  private Device where() {
-    return device == null ? new Device("cpu") : device;
-  }
-
-  private static void requireUninterrupted() {
-    if (Thread.currentThread().isInterrupted()) {
-      throw interruptedBefore();
-    }
-  }
-
-  private static TrainingInterruptedException interruptedBefore() {
-    return new TrainingInterruptedException("before its first step; no file has changed");
   }
 
   /**
@@ -371,67 +295,10 @@ public final class Distiller {
    * @throws IOException if this thread is interrupted
    */
   public void requireFit(TrainableNetwork student) throws IOException {
-    requireUninterrupted();
-    try (PointerScope temporaries = new PointerScope()) {
-      requireNetworks(student);
-      players(student, null).close();
+    try {
+      new PreparedTraining(this, student).requireFit();
     } catch (RuntimeException e) {
       throw NativeCall.translate(e);
-    }
-  }
-
-  private void requireSettings(TrainableNetwork student) throws IOException {
-    requireNetworks(student);
-    requireCheckpoint();
-  }
-
-  private void requireNetworks(TrainableNetwork student) {
-    objective.requireTaps(new Taps(student.taps(), teachers.taps()));
-    objective.requireWeights(0, config.steps());
-    if (config.evaluateEvery() > 0 != (evaluation != null)) {
-      throw new IllegalArgumentException(
-          "evaluateEvery is "
-              + config.evaluateEvery()
-              + (evaluation == null
-                  ? " but there is no evaluation: call withEvaluation, or set it to 0"
-                  : " but there is an evaluation, which would never run: set it to 1 or more"));
-    }
-    if (evaluation != null) {
-      try (PointerScope temporaries = new PointerScope()) {
-        evaluation.requireFit(student, where());
-      }
-    }
-  }
-
-  private void requireCheckpoint() throws IOException {
-    if (config.checkpointEvery() > 0 && checkpoint == null) {
-      throw new IllegalArgumentException(
-          "checkpointEvery is "
-              + config.checkpointEvery()
-              + " but there is no checkpoint file: call withCheckpoint, or set it to 0");
-    }
-    if (checkpoint != null && Files.isDirectory(checkpoint)) {
-      throw new DataFileException(checkpoint.toString(), "a file for checkpoints", "a folder");
-    }
-  }
-
-  /** Tries the first batch; the student alone if the training shall stop before there is one. */
-  private Players players(TrainableNetwork student, @Nullable TrainingIdentity identity) {
-    try (PointerScope temporaries = new PointerScope();
-        Prefetcher first = new Prefetcher(batches, 0, 1, stop)) {
-      Batch batch = first.take(0);
-      if (batch == null) {
-        return new Players(student, Map.of(), config, Map.of(), Map.of());
-      }
-      if (identity != null) {
-        identity.add(batch);
-      }
-      Map<String, TrainedPart> parts =
-          DryRun.of(student, teachers, objective, batch.to(where()), seed);
-      return new Players(student, parts, config, optimizers, rateFactors);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw interruptedBefore();
     }
   }
 }

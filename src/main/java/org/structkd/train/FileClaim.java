@@ -69,10 +69,8 @@ final class FileClaim implements AutoCloseable {
       throw new IOException(file + " cannot be written: " + AtomicFile.reason(e), e);
     }
     throw new IOException(
-        file
-            + " is being written by "
-            + holderOf(lockFile)
-            + ": end that first, or name another file");
+        "%s is being written by %s: end that first, or name another file"
+            .formatted(file, holderOf(lockFile)));
   }
 
   /** Sleeps under an interrupted thread, too, whose flag stays set. */

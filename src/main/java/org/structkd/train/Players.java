@@ -222,9 +222,23 @@ final class Players implements AutoCloseable {
     modules().values().forEach(StateDict::requireFinite);
   }
 
-  /** Takes everything out of a checkpoint; nothing has changed if it does not fit. */
-  void restore(TensorFile file) throws IOException {
-    for (Map.Entry<String, Module> entry : modules().entrySet()) {
+  /**
+   * Takes everything out of a checkpoint; nothing has changed if it does not fit.
+   *
+   * @param partsMayBeNew whether a part that the checkpoint does not have stays as it was made
+   * @return the terms of these
+   */
+  List<String> restore(TensorFile file, boolean partsMayBeNew) throws IOException {
+    List<String> newParts = new ArrayList<>();
+    Map<String, Module> stored = modules();
+    for (String term : parts.keySet()) {
+      String prefix = PART + term + ".";
+      if (partsMayBeNew && file.names().stream().noneMatch(name -> name.startsWith(prefix))) {
+        stored.remove(prefix);
+        newParts.add(term);
+      }
+    }
+    for (Map.Entry<String, Module> entry : stored.entrySet()) {
       StateDict.requireFit(entry.getValue(), prefix(entry.getKey()), file);
     }
     optimizer.requireFit(OPTIMIZER, file);
@@ -237,7 +251,7 @@ final class Players implements AutoCloseable {
     if (masks != null) {
       masks.requireFit(MASK, file);
     }
-    for (Map.Entry<String, Module> entry : modules().entrySet()) {
+    for (Map.Entry<String, Module> entry : stored.entrySet()) {
       StateDict.restore(entry.getValue(), prefix(entry.getKey()), file);
     }
     optimizer.restore(OPTIMIZER, file);
@@ -250,6 +264,7 @@ final class Players implements AutoCloseable {
     if (masks != null) {
       masks.restore(MASK, file);
     }
+    return newParts;
   }
 
   @Override

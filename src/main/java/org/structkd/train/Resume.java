@@ -19,7 +19,8 @@ public enum Resume {
   /**
    * Weights, losses, teachers, batches, optimizer, steps and description may differ: the training
    * goes on with the new ones, and a warning names what changed. The steps before were those of the
-   * old ones; if all steps were done before, nothing is left to do.
+   * old ones; if all steps were done before, nothing is left to do. What a new loss trains begins
+   * as its seed makes it, which a warning tells, too; what a loss trained that is gone is dropped.
    */
   CHANGED
 }

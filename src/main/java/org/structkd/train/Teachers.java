@@ -19,17 +19,17 @@ final class Teachers {
    * One teacher.
    *
    * @param name empty for none
-   * @param inputs input of the batch by input of the network, where the names differ
    */
-  private record Teacher(String name, TappedNetwork network, Map<String, String> inputs) {
+  private record Teacher(String name, TappedNetwork network) {
     String tap(String own) {
       return name.isEmpty() ? own : name + "." + own;
     }
 
+    /** Not those of others: a network may take all that it is given for its inputs. */
     Map<String, Tensor> read(Map<String, Tensor> batch) {
       Map<String, Tensor> read = new HashMap<>();
-      for (String own : network.inputs()) {
-        read.put(own, Named.in(batch, "the batch", "input", inputs.getOrDefault(own, own)));
+      for (String input : network.inputs()) {
+        read.put(input, Named.in(batch, "the batch", "input", input));
       }
       return read;
     }
@@ -38,13 +38,9 @@ final class Teachers {
   private final List<Teacher> all = new ArrayList<>();
 
   void add(String name, TappedNetwork network, Map<String, String> inputs) {
-    for (String own : inputs.keySet()) {
-      if (!network.inputs().contains(own)) {
-        throw Named.missing("the teacher", "input", own, network.inputs());
-      }
-    }
+    TappedNetwork reading = network.withInputs(inputs);
     all.removeIf(other -> other.name.equals(name));
-    all.add(new Teacher(name, network, Map.copyOf(inputs)));
+    all.add(new Teacher(name, reading));
   }
 
   /** {@return the names of all teachers' outputs} */
@@ -77,10 +73,8 @@ final class Teachers {
   String describe() {
     List<String> described = new ArrayList<>();
     for (Teacher teacher : all) {
-      described.add(
-          (teacher.name.isEmpty() ? "" : teacher.name + " ")
-              + teacher.network.fingerprint()
-              + (teacher.inputs.isEmpty() ? "" : " of " + teacher.inputs));
+      String name = teacher.name.isEmpty() ? "" : teacher.name + " ";
+      described.add(name + teacher.network.fingerprint());
     }
     return described.isEmpty() ? "none" : String.join(", ", described);
   }

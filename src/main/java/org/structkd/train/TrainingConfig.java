@@ -3,6 +3,7 @@ package org.structkd.train;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.structkd.compress.Pruning;
+import org.structkd.internal.Settings;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
@@ -49,11 +50,8 @@ public record TrainingConfig(
     }
     if (accumulate < 1 || accumulate > Long.MAX_VALUE / steps) {
       throw new IllegalArgumentException(
-          "accumulate is "
-              + accumulate
-              + ", expected 1 or more batches, and with "
-              + steps
-              + " steps less than 2^63 in all");
+          "accumulate is %s, expected 1 or more batches, and with %s steps less than 2^63 in all"
+              .formatted(accumulate, steps));
     }
     if (!(ema >= 0 && ema < 1)) {
       throw new IllegalArgumentException(
@@ -63,10 +61,8 @@ public record TrainingConfig(
     requireInterval("checkpointEvery", checkpointEvery);
     if (pruning instanceof Pruning.Magnitude gradual && gradual.end() > steps) {
       throw new IllegalArgumentException(
-          "pruning ends after "
-              + gradual.end()
-              + " steps, expected at most those of the training, "
-              + steps);
+          "pruning ends after %s steps, expected at most those of the training, %s"
+              .formatted(gradual.end(), steps));
     }
   }
 
@@ -110,82 +106,42 @@ public record TrainingConfig(
 
   /** {@return the same with another optimizer} */
   public TrainingConfig withOptimizer(Optimizer other) {
-    return new TrainingConfig(
-        steps, other, schedule, clipNorm, accumulate, ema, evaluateEvery, checkpointEvery, pruning);
+    return Settings.with(this, "optimizer", other);
   }
 
   /** {@return the same with another schedule} */
   public TrainingConfig withSchedule(Schedule other) {
-    return new TrainingConfig(
-        steps,
-        optimizer,
-        other,
-        clipNorm,
-        accumulate,
-        ema,
-        evaluateEvery,
-        checkpointEvery,
-        pruning);
+    return Settings.with(this, "schedule", other);
   }
 
   /** {@return the same with gradients clipped at a norm} */
   public TrainingConfig withClipNorm(double norm) {
-    return new TrainingConfig(
-        steps, optimizer, schedule, norm, accumulate, ema, evaluateEvery, checkpointEvery, pruning);
+    return Settings.with(this, "clipNorm", norm);
   }
 
   /** {@return the same with several batches for each step} */
   public TrainingConfig withAccumulate(int batches) {
-    return new TrainingConfig(
-        steps,
-        optimizer,
-        schedule,
-        clipNorm,
-        batches,
-        ema,
-        evaluateEvery,
-        checkpointEvery,
-        pruning);
+    return Settings.with(this, "accumulate", batches);
   }
 
   /** {@return the same with an average of the weights} */
   public TrainingConfig withEma(double share) {
-    return new TrainingConfig(
-        steps,
-        optimizer,
-        schedule,
-        clipNorm,
-        accumulate,
-        share,
-        evaluateEvery,
-        checkpointEvery,
-        pruning);
+    return Settings.with(this, "ema", share);
   }
 
   /** {@return the same with an evaluation after every so many steps} */
   public TrainingConfig withEvaluateEvery(long interval) {
-    return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, accumulate, ema, interval, checkpointEvery, pruning);
+    return Settings.with(this, "evaluateEvery", interval);
   }
 
   /** {@return the same with a checkpoint after every so many steps} */
   public TrainingConfig withCheckpointEvery(long interval) {
-    return new TrainingConfig(
-        steps, optimizer, schedule, clipNorm, accumulate, ema, evaluateEvery, interval, pruning);
+    return Settings.with(this, "checkpointEvery", interval);
   }
 
   /** {@return the same with pruning} */
   public TrainingConfig withPruning(Pruning other) {
-    return new TrainingConfig(
-        steps,
-        optimizer,
-        schedule,
-        clipNorm,
-        accumulate,
-        ema,
-        evaluateEvery,
-        checkpointEvery,
-        other);
+    return Settings.with(this, "pruning", other);
   }
 
   /** The rate of the student's optimizer at a step. */

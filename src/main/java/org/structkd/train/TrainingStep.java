@@ -247,12 +247,8 @@ final class TrainingStep {
       for (Map.Entry<String, Tensor> input : new TreeMap<>(batch.inputs()).entrySet()) {
         for (long example = 0; example < input.getValue().size(0); example++) {
           if (!isFinite(input.getValue().select(0, example))) {
-            return state
-                + "; example "
-                + example
-                + " of the batch's \""
-                + input.getKey()
-                + "\" is not finite itself";
+            return "%s; example %s of the batch's \"%s\" is not finite itself"
+                .formatted(state, example, input.getKey());
           }
         }
       }

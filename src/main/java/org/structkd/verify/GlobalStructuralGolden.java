@@ -111,10 +111,8 @@ final class GlobalStructuralGolden {
           .get("params")
           .get(name)
           .bad(
-              "has shape "
-                  + Arrays.toString(labels.shape())
-                  + ", expected "
-                  + Arrays.toString(expected));
+              "has shape %s, expected %s"
+                  .formatted(Arrays.toString(labels.shape()), Arrays.toString(expected)));
     }
   }
 

@@ -1,14 +1,10 @@
 package org.structkd.verify;
 
-import com.google.gson.JsonElement;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
-import com.google.gson.Strictness;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.MalformedJsonException;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -18,6 +14,9 @@ import java.util.List;
 
 /** Reads a file of golden numbers. Its schema is described beside src/test/resources/golden. */
 public final class GoldenFile {
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
   private GoldenFile() {}
 
   /**
@@ -42,45 +41,25 @@ public final class GoldenFile {
     return json.has("name") && json.get("name").isText() ? json.get("name").text() : json.key();
   }
 
-  private static JsonElement parse(Path file) {
+  private static JsonNode parse(Path file) {
     if (Files.isDirectory(file)) {
       throw new BadGoldenFileException(file + ": is a folder, expected a file of golden numbers");
     }
-    try (Reader text = Files.newBufferedReader(file)) {
-      JsonReader reader = new JsonReader(text);
-      reader.setStrictness(Strictness.STRICT);
-      JsonElement root = JsonParser.parseReader(reader);
-      if (reader.peek() != JsonToken.END_DOCUMENT) {
-        throw new JsonParseException("there is text behind the end");
-      }
-      return root;
+    try {
+      return JSON.readTree(Files.readString(file));
     } catch (NoSuchFileException e) {
       throw new BadGoldenFileException(file + ": there is no such file");
     } catch (CharacterCodingException e) {
       throw new BadGoldenFileException(file + ": is not JSON: it is not UTF-8 text");
-    } catch (JsonParseException | MalformedJsonException e) {
-      throw new BadGoldenFileException(file + ": is not JSON: " + reason(e));
+    } catch (JsonProcessingException e) {
+      throw new BadGoldenFileException(
+          "%s: is not JSON: line %d: %s"
+              .formatted(
+                  file,
+                  e.getLocation().getLineNr(),
+                  e.getOriginalMessage().lines().findFirst().orElse("")));
     } catch (IOException e) {
-      throw new BadGoldenFileException(file + ": cannot be read: " + reason(e));
+      throw new BadGoldenFileException(file + ": cannot be read: " + e.getMessage());
     }
-  }
-
-  /**
-   * Gson explains itself in the innermost cause; its first line is about the file, but for advice
-   * to whoever programs with Gson.
-   */
-  private static String reason(Throwable error) {
-    Throwable innermost = error;
-    while (innermost.getCause() != null) {
-      innermost = innermost.getCause();
-    }
-    String message = innermost.getMessage();
-    return message == null
-        ? innermost.getClass().getSimpleName()
-        : message
-            .lines()
-            .findFirst()
-            .orElse("")
-            .replaceFirst("^Use JsonReader\\.setStrictness.* to accept malformed", "malformed");
   }
 }

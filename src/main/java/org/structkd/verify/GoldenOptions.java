@@ -64,9 +64,7 @@ final class GoldenOptions {
       return choice(
           key,
           Stream.of(type.getEnumConstants())
-              .collect(
-                  Collectors.toMap(
-                      one -> ((Enum<?>) one).name().toLowerCase(Locale.ROOT), one -> one)),
+              .collect(Collectors.toMap(one -> Words.of((Enum<?>) one), one -> one)),
           (T) otherwise);
     }
     read.add(key);
@@ -82,8 +80,7 @@ final class GoldenOptions {
           case "int" -> Integer.parseInt(whole(key, json));
           case "long" -> Long.parseLong(whole(key, json));
           case "boolean" ->
-              Boolean.valueOf(
-                  checked(key, json.matches("true|false"), "true or false").json().getAsBoolean());
+              checked(key, value.json().isBoolean(), "true or false").json().booleanValue();
           default -> throw notUnderstood(key, "none: golden files cannot hold a " + type);
         };
   }

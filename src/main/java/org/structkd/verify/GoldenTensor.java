@@ -49,10 +49,8 @@ record GoldenTensor(long[] shape, double[] values) {
     for (GoldenTensor part : parts) {
       if (!Arrays.equals(part.shape, inner)) {
         throw json.bad(
-            "is ragged: it has parts of shape "
-                + Arrays.toString(inner)
-                + " and "
-                + Arrays.toString(part.shape));
+            "is ragged: it has parts of shape %s and %s"
+                .formatted(Arrays.toString(inner), Arrays.toString(part.shape)));
       }
     }
     long[] shape = new long[inner.length + 1];

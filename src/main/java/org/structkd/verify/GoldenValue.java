@@ -1,8 +1,8 @@
 package org.structkd.verify;
 
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -14,7 +14,7 @@ import java.util.Set;
  * @param key path below the case, such as {@code inputs.S.shape}; empty for the case itself
  * @param json the value
  */
-public record GoldenValue(String where, String key, JsonElement json) {
+public record GoldenValue(String where, String key, JsonNode json) {
 
   BadGoldenFileException bad(String sentence) {
     return new BadGoldenFileException(
@@ -22,56 +22,58 @@ public record GoldenValue(String where, String key, JsonElement json) {
   }
 
   boolean isNull() {
-    return json.isJsonNull();
+    return json.isNull();
   }
 
   boolean isNumber() {
-    return json.isJsonPrimitive() && json.getAsJsonPrimitive().isNumber();
+    return json.isNumber();
   }
 
   boolean isText() {
-    return json.isJsonPrimitive() && json.getAsJsonPrimitive().isString();
+    return json.isTextual();
   }
 
   boolean isList() {
-    return json.isJsonArray();
+    return json.isArray();
   }
 
   boolean isObject() {
-    return json.isJsonObject();
+    return json.isObject();
   }
 
   boolean has(String member) {
-    return isObject() && json.getAsJsonObject().has(member);
+    return json.has(member);
   }
 
   /** The member of an object; absent is an error of the file. */
   GoldenValue get(String member) {
-    JsonObject object = object();
-    GoldenValue value = at(member, object.get(member));
-    if (!object.has(member)) {
-      throw new BadGoldenFileException(where + ": key " + value.key + " is missing");
+    String path = key.isEmpty() ? member : key + "." + member;
+    JsonNode value = object().get(member);
+    if (value == null) {
+      throw new BadGoldenFileException(where + ": key " + path + " is missing");
     }
-    return value;
+    return new GoldenValue(where, path, value);
   }
 
   Set<String> members() {
-    return object().keySet();
+    Set<String> names = new LinkedHashSet<>();
+    object().fieldNames().forEachRemaining(names::add);
+    return names;
   }
 
   String text() {
     if (!isText()) {
       throw bad("is " + shortened() + ", expected a text");
     }
-    return json.getAsString();
+    return json.textValue();
   }
 
   /** A finite number. */
   double number() {
-    if (!isNumber() || !Double.isFinite(json.getAsDouble())) {
+    if (!isNumber() || !Double.isFinite(json.doubleValue())) {
       throw bad("is " + shortened() + ", expected a finite number");
     }
-    return json.getAsDouble();
+    return json.doubleValue();
   }
 
   List<GoldenValue> list() {
@@ -79,7 +81,7 @@ public record GoldenValue(String where, String key, JsonElement json) {
       throw bad("is " + shortened() + ", expected a list");
     }
     List<GoldenValue> values = new ArrayList<>();
-    for (JsonElement element : json.getAsJsonArray()) {
+    for (JsonNode element : json) {
       values.add(new GoldenValue(where, key + "[" + values.size() + "]", element));
     }
     return values;
@@ -95,14 +97,10 @@ public record GoldenValue(String where, String key, JsonElement json) {
     return text.length() <= 40 ? text : text.substring(0, 40) + "...";
   }
 
-  private JsonObject object() {
+  private JsonNode object() {
     if (!isObject()) {
       throw bad("is " + shortened() + ", expected an object");
     }
-    return json.getAsJsonObject();
-  }
-
-  private GoldenValue at(String member, JsonElement value) {
-    return new GoldenValue(where, key.isEmpty() ? member : key + "." + member, value);
+    return json;
   }
 }

@@ -1,6 +1,5 @@
 package org.structkd.verify;
 
-import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Collection;
 import java.util.List;
@@ -9,6 +8,7 @@ import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.structkd.internal.Settings;
 import org.structkd.internal.Words;
 import org.structkd.loss.Loss;
 import org.structkd.loss.Losses;
@@ -59,24 +59,17 @@ final class LossBinding {
   private static List<Object> constants(Loss loss) {
     return Stream.of(loss.getClass().getRecordComponents())
         .filter(component -> component.getType().isEnum())
-        .map(component -> read(component, loss))
+        .map(component -> Settings.value((Record) loss, component))
         .toList();
   }
 
-  /** The record with what the options say. */
-  @SuppressWarnings("unchecked") // a record's own class makes it
-  private static <R> R changed(R record, GoldenOptions options) {
-    RecordComponent[] components = record.getClass().getRecordComponents();
-    Class<?>[] types = Stream.of(components).map(RecordComponent::getType).toArray(Class[]::new);
-    Object[] values =
-        Stream.of(components).map(one -> changed(one, read(one, record), options)).toArray();
-    try {
-      return (R) record.getClass().getConstructor(types).newInstance(values);
-    } catch (InvocationTargetException e) {
-      throw (RuntimeException) e.getCause(); // what a record throws as it checks itself
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(record + " cannot be changed", e);
-    }
+  /** The loss with what the options say; losses are records. */
+  private static Loss changed(Loss loss, GoldenOptions options) {
+    return (Loss) changed((Record) loss, options);
+  }
+
+  private static Record changed(Record record, GoldenOptions options) {
+    return Settings.changed(record, (one, value) -> changed(one, value, options));
   }
 
   private static @Nullable Object changed(
@@ -88,8 +81,8 @@ final class LossBinding {
     if (value == null && !options.has(key)) {
       return null;
     }
-    return value instanceof Record
-        ? changed(value, options)
+    return value instanceof Record record
+        ? changed(record, options)
         : options.value(key, component.getType(), value);
   }
 
@@ -99,13 +92,5 @@ final class LossBinding {
     Pooling pooling = options.has("scale") ? Pooling.maxOfMapFraction(scale) : otherwise;
     boolean none = options.choice("pool", Map.of("none", true, "max", false), false);
     return none ? Pooling.none() : pooling;
-  }
-
-  private static @Nullable Object read(RecordComponent component, Object record) {
-    try {
-      return component.getAccessor().invoke(record);
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(component + " cannot be read", e);
-    }
   }
 }

@@ -8,57 +8,22 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.structkd.recipe.Recipes;
-import org.structkd.run.RunFolder;
-import org.structkd.run.RunSettings;
 import org.structkd.train.MetricsCsv;
 
 /** What distill leaves, says and refuses. Signals are in {@link KillTest}. */
 class DistillTest {
   @TempDir private Path temp;
 
-  /** The smallest run that does everything, with some options set otherwise or added. */
-  private static Cli distill(Path folder, Object... more) {
-    List<Object> arguments = new ArrayList<>(List.of("distill", "--recipe", "kd"));
-    arguments.addAll(List.of("--steps", 20, "--seeds", 1, "--threads", 1, "--out", folder));
-    for (String value : List.of("data.batch=2", "data.test=20", "student.width=2")) {
-      arguments.addAll(List.of("--set", value));
-    }
-    for (int i = 0; i < more.length; i += 2) {
-      int given = arguments.indexOf(more[i]);
-      if (given > 0 && !more[i].equals("--set")) {
-        arguments.set(given + 1, more[i + 1]);
-      } else {
-        arguments.addAll(List.of(more[i], more[i + 1]));
-      }
-    }
-    return Cli.run(arguments.toArray());
-  }
-
-  private void refused(Cli cli, String... parts) {
-    assertEquals(2, cli.status(), cli.out() + cli.err());
-    for (String part : parts) {
-      assertTrue(cli.err().contains(part), cli.err());
-    }
-    assertFalse(cli.err().contains("\tat "), cli.err());
-    String last = cli.err().strip().substring(cli.err().strip().lastIndexOf('\n') + 1);
-    assertTrue(last.startsWith("structkd: "), "the sentence stands last: " + cli.err());
-  }
-
   @Test
   void aRunEndsWithATableAndLeavesItsFolder() throws IOException {
     Path folder = temp.resolve("run");
-    Cli cli = distill(folder, "--seeds", 2);
+    Cli cli = Cli.distill(folder, "--seeds", 2);
     assertEquals(0, cli.status(), cli.err());
     for (String row : new String[] {"teacher", "student alone", "student, kd"}) {
       assertTrue(cli.out().matches("(?s).*\n" + row + " +[0-9,]+ +0\\.[0-9]{4}.*"), cli.out());
@@ -100,19 +65,9 @@ class DistillTest {
   void bothStudentsStartFromTheSameWeights() throws IOException {
     // Without weight the terms teach nothing: what is left is the student alone.
     Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder, "--set", "losses.pixelwise.weight=0").status());
+    assertEquals(0, Cli.distill(folder, "--set", "losses.pixelwise.weight=0").status());
     byte[] alone = Files.readAllBytes(folder.resolve("alone-1.safetensors"));
     assertArrayEquals(alone, Files.readAllBytes(folder.resolve("distilled-1.safetensors")));
-  }
-
-  @Test
-  void aFinishedRunResumesToTheSameTable() {
-    Path folder = temp.resolve("run");
-    Cli first = distill(folder);
-    Cli again = Cli.run("distill", "--resume", folder);
-    assertEquals(0, again.status(), again.err());
-    String table = first.out().substring(first.out().indexOf("parameters"));
-    assertTrue(again.out().endsWith(table), again.out());
   }
 
   private static Path weights(Path folder, String name) {
@@ -126,11 +81,11 @@ class DistillTest {
   @Test
   void aTeacherOfOnesOwnCanBeTrainedAndUsed() {
     Path folder = temp.resolve("teacher");
-    Cli trained = distill(folder, "--recipe", "fashion_teacher", "--steps", 10);
+    Cli trained = Cli.distill(folder, "--recipe", "fashion_teacher", "--steps", 10);
     assertEquals(0, trained.status(), trained.err());
     assertTrue(trained.out().contains("student alone"), trained.out());
     assertFalse(trained.out().contains("gain"), trained.out());
-    Cli cli = distill(temp.resolve("run"), "--set", teacher(weights(folder, "alone-1")));
+    Cli cli = Cli.distill(temp.resolve("run"), "--set", teacher(weights(folder, "alone-1")));
     assertEquals(0, cli.status(), cli.err());
   }
 
@@ -161,7 +116,7 @@ class DistillTest {
   })
   void impossibleOptionsAreNamed(String option, String value, String sentence) {
     Path folder = temp.resolve("run");
-    refused(distill(folder, option, value), sentence);
+    Cli.distill(folder, option, value).refused(sentence);
     assertFalse(Files.exists(folder), "nothing is written for a command that makes no sense");
   }
 
@@ -177,19 +132,29 @@ class DistillTest {
   void optionsOfEarlierVersionsAreRefusedWithTheNewSpelling(
       String option, String value, String spelling) {
     Cli cli = value == null ? Cli.run("distill", option) : Cli.run("distill", option, value);
-    refused(cli, option.split("=")[0] + " is spelled otherwise now: " + spelling);
+    cli.refused(option.split("=")[0] + " is spelled otherwise now: " + spelling);
   }
 
   @ParameterizedTest
   @CsvSource({"train-teacher, distill --recipe fashion_teacher", "results, compare RECIPE..."})
   void commandsOfEarlierVersionsAreRefusedWithTheNewSpelling(String command, String spelling) {
-    refused(Cli.run(command, "--steps", 5), command + " is spelled otherwise now: " + spelling);
+    Cli.run(command, "--steps", 5).refused(command + " is spelled otherwise now: " + spelling);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "distill, kd, distill --recipe kd",
+    "evaluate, kd, evaluate --recipe kd",
+    "recipes, foo, recipes show foo"
+  })
+  void aRecipesNameAloneIsRefusedWithWhatToWrite(String command, String name, String meant) {
+    refused(Cli.run(command, name), meant);
   }
 
   @Test
   void aLossCanBeAddedOnTheCommandLine() throws IOException {
     Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder, "--loss", "pairwise:cirkd=0.5").status());
+    assertEquals(0, Cli.distill(folder, "--loss", "pairwise:cirkd=0.5").status());
     String header = Files.readAllLines(folder.resolve("metrics.csv")).get(0);
     assertTrue(header.contains(",pairwise,pixelwise,supervised,"), header);
     assertEquals(0, Cli.run("distill", "--resume", folder).status());
@@ -198,85 +163,34 @@ class DistillTest {
   @Test
   void aFolderWithSomethingElseIsNotTouched() throws IOException {
     Files.writeString(temp.resolve("thesis.tex"), "precious");
-    refused(distill(temp), temp + " is not empty");
+    Cli.distill(temp).refused(temp + " is not empty");
     assertEquals("precious", Files.readString(temp.resolve("thesis.tex")));
   }
 
   @Test
   void aCheckpointInPlaceOfWeightsIsToldForWhatItIs() {
     Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder).status());
+    assertEquals(0, Cli.distill(folder).status());
     Path checkpoint = folder.resolve("alone-1.checkpoint");
-    refused(
-        Cli.run("evaluate", "--weights", checkpoint),
-        checkpoint + ": expected weights of a network, found the checkpoint of a training");
-    refused(
-        distill(temp.resolve("other"), "--set", teacher(checkpoint)),
-        "the checkpoint of a training");
+    Cli.run("evaluate", "--weights", checkpoint)
+        .refused(
+            checkpoint + ": expected weights of a network, found the checkpoint of a training");
+    Cli.distill(temp.resolve("other"), "--set", teacher(checkpoint))
+        .refused("the checkpoint of a training");
   }
 
   @Test
   void anEarlierRunIsNotOverwritten() {
     Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder).status());
-    refused(distill(folder), "holds a run already: --resume continues it");
+    assertEquals(0, Cli.distill(folder).status());
+    Cli.distill(folder).refused("holds a run already: --resume continues it");
   }
 
   @Test
   void aFolderThatCannotBeWrittenIsNamed() throws IOException {
     Path file = Files.createFile(temp.resolve("file"));
-    refused(distill(file.resolve("run")), file.resolve("run").toString(), "cannot be made");
-    refused(distill(file), file + " cannot be made", "there is a file of this name");
-  }
-
-  @Test
-  void aRunInUseIsLeftAlone() throws IOException {
-    Path folder = temp.resolve("run");
-    RunSettings settings = new RunSettings("distill", List.of("kd"), 1, 1, 1, Map.of());
-    try (RunFolder other = RunFolder.create(folder, settings, List.of(Recipes.load("kd")))) {
-      refused(Cli.run("distill", "--resume", folder), folder + " is in use");
-    }
-  }
-
-  @Test
-  void resumeTakesTheSettingsOfTheRun() {
-    Path folder = temp.resolve("run");
-    refused(Cli.run("distill", "--resume", folder), folder + " holds no run");
-    refused(distill(folder, "--resume", folder), "cannot be given with --resume");
-  }
-
-  @ParameterizedTest
-  @CsvSource({"'', ''", "{, ''", "{}, missing", "'steps: 5', missing", "[1], ''"})
-  void damagedSettingsAreNamed(String text, String reason) throws IOException {
-    Files.writeString(temp.resolve("run.yaml"), text);
-    refused(
-        Cli.run("distill", "--resume", temp),
-        temp.resolve("run.yaml") + " holds no settings of a run",
-        reason);
-  }
-
-  @Test
-  void aDamagedCheckpointStopsTheRunWithItsName() throws IOException {
-    Path folder = temp.resolve("run");
-    distill(folder);
-    Path checkpoint = folder.resolve("alone-1.checkpoint");
-    byte[] whole = Files.readAllBytes(checkpoint);
-    Files.write(checkpoint, Arrays.copyOf(whole, whole.length / 2));
-    refused(Cli.run("distill", "--resume", folder), checkpoint.toString(), "truncated");
-  }
-
-  @Test
-  void aCheckpointOfAnotherStudentStopsTheRun() throws IOException {
-    Path folder = temp.resolve("run");
-    distill(folder);
-    Files.copy(
-        folder.resolve("distilled-1.checkpoint"),
-        folder.resolve("alone-1.checkpoint"),
-        StandardCopyOption.REPLACE_EXISTING);
-    refused(
-        Cli.run("distill", "--resume", folder),
-        folder.resolve("alone-1.checkpoint").toString(),
-        "supervised, pixelwise");
+    Cli.distill(file.resolve("run")).refused(file.resolve("run").toString(), "cannot be made");
+    Cli.distill(file).refused(file + " cannot be made", "there is a file of this name");
   }
 
   @ParameterizedTest
@@ -297,7 +211,8 @@ class DistillTest {
         Files.writeString(data.resolve(name), "these are not the images you are looking for");
       }
     }
-    refused(distill(temp.resolve("run"), "--set", "data.directory=" + data), data.toString(), part);
+    Cli.distill(temp.resolve("run"), "--set", "data.directory=" + data)
+        .refused(data.toString(), part);
     assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
   }
 
@@ -308,94 +223,20 @@ class DistillTest {
     if (kind.equals("text")) {
       Files.writeString(file, "not weights at all");
     }
-    refused(distill(temp.resolve("run"), "--set", teacher(file)), file.toString(), part);
+    Cli.distill(temp.resolve("run"), "--set", teacher(file)).refused(file.toString(), part);
     assertFalse(Files.exists(temp.resolve("run")), "so that the corrected command can have it");
-  }
-
-  @ParameterizedTest
-  @CsvSource({"--steps, 30", "--set, train.steps=30"})
-  void aRunCanBecomeLonger(String option, String value) throws IOException {
-    Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder).status());
-    refused(Cli.run("distill", "--resume", folder, "--steps", 10), "steps is 10", "has 20");
-    Cli longer = Cli.run("distill", "--resume", folder, option, value);
-    assertEquals(0, longer.status(), longer.err());
-    List<MetricsCsv.Row> rows = MetricsCsv.read(folder.resolve("metrics.csv"));
-    assertEquals(2 * (3 + 3), rows.size());
-    assertEquals(30, rows.get(rows.size() - 1).step());
-    Cli again = Cli.run("distill", "--resume", folder);
-    assertEquals(0, again.status(), again.err());
-    assertTrue(Files.readString(folder.resolve("recipe.yaml")).contains("steps: 30\n"));
-  }
-
-  @Test
-  void weightsThatDependOnTheLengthKeepARunFromBecomingLonger() throws IOException {
-    Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder, "--recipe", "icsd").status());
-    String recipe = Files.readString(folder.resolve("recipe.yaml"));
-    refused(
-        Cli.run("distill", "--resume", folder, "--steps", 30), "depends on the number of steps");
-    assertEquals(recipe, Files.readString(folder.resolve("recipe.yaml")));
-  }
-
-  @Test
-  void aChangedRunGoesOnOnlyWhenItIsAskedTo() throws IOException {
-    Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder).status());
-    List<Object> resume = List.of("distill", "--resume", folder);
-    refused(
-        run(resume, "--set", "losses.pixelwise.weight=2"),
-        "--set cannot be given with --resume: the run goes on with what it has; add"
-            + " --resume-changed to change it");
-    List<Object> change = List.of("distill", "--resume", folder, "--resume-changed");
-    Cli changed =
-        run(change, "--set", "losses.pixelwise.weight=2", "--set", "data.batch=3", "--steps", 30);
-    assertEquals(0, changed.status(), changed.err());
-    String recipe = Files.readString(folder.resolve("recipe.yaml"));
-    assertTrue(recipe.contains("batch: 3,"), recipe);
-    assertTrue(recipe.matches("(?s).*weight: 2(\\.0)?\\n.*"), recipe);
-    refused(run(change, "--set", "student.width=3"), "student: ", "cannot change in a run");
-    refused(run(change, "--set", "losses.pixelwise=null"), "columns of the log");
-    refused(run(change, "--recipe", "skd"), "--recipe cannot be given with");
-    refused(run(change, "--set", "data.batch=100000"), "batch");
-    assertEquals(recipe, Files.readString(folder.resolve("recipe.yaml")));
-  }
-
-  private static Cli run(List<Object> arguments, Object... more) {
-    List<Object> all = new ArrayList<>(arguments);
-    all.addAll(List.of(more));
-    return Cli.run(all.toArray());
-  }
-
-  @Test
-  void anotherCommandLeavesARunAsItIs() throws IOException {
-    Path folder = temp.resolve("run");
-    assertEquals(0, distill(folder).status());
-    String settings = Files.readString(folder.resolve("run.yaml"));
-    refused(Cli.run("compare", "--resume", folder), "holds a run of the command distill");
-    assertEquals(settings, Files.readString(folder.resolve("run.yaml")));
-  }
-
-  @Test
-  void aChangedRunIsNamed() {
-    refused(
-        Cli.run("distill", "--resume-changed", "--out", temp.resolve("run")),
-        "--resume-changed goes with");
-    assertFalse(Files.exists(temp.resolve("run")));
   }
 
   @Test
   void aRateThatMovesNothingIsToldInASentence() {
-    refused(
-        distill(temp.resolve("run"), "--set", "train.optimizer.rate=1e-30"),
-        "alone-1: step 0 moved no weight",
-        "1.0E-30");
+    Cli.distill(temp.resolve("run"), "--set", "train.optimizer.rate=1e-30")
+        .refused("alone-1: step 0 moved no weight", "1.0E-30");
   }
 
   @Test
   void aRunThatDivergesNamesTermStepAndScene() {
     Path folder = temp.resolve("run");
-    Cli cli = distill(folder, "--set", "train.optimizer.rate=1e30");
+    Cli cli = Cli.distill(folder, "--set", "train.optimizer.rate=1e30");
     assertEquals(1, cli.status(), cli.out());
     assertTrue(
         cli.err().matches("(?s).*alone-1: term \"supervised\" is (NaN|Infinity) at step \\d+.*"),

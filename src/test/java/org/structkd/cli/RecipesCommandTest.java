@@ -49,5 +49,43 @@ class RecipesCommandTest {
     Cli tap = Cli.run("recipes", "check", good, "--set", "losses.pixelwise.on=logit");
     assertEquals(2, tap.status(), tap.out());
     assertTrue(tap.err().contains("logits"), tap.err());
+    assertTrue(
+        tap.err().contains("--set losses.pixelwise.on=logit: term \"pixelwise\""), tap.err());
+  }
+
+  /** What only the networks and the data tell has a line, too; of stages that of the one. */
+  @Test
+  void whatTheTrialFindsHasItsLine() throws IOException {
+    String stages =
+        """
+        data: {kind: fashion_scenes, batch: 4, validation: 2}
+        student: {kind: segmentation_net, width: 2}
+        teacher: {kind: bundled, inputs: {images: %s}}
+        losses:
+          supervised: {loss: cross_entropy, on: upsampled, weight: 1}
+        train: {steps: 10, optimizer: {kind: adam, rate: 0.01}}
+        metric: {kind: segmentation, on: %s}
+        stages:
+          - name: first
+          - name: second
+            losses:
+              kd:
+                loss: pixelwise
+                preset: kd
+                on: %s
+                weight: 1
+        """;
+    for (String[] one :
+        new String[][] {
+          {"images", "upsampled", "logit", ":15: term \"kd\": student has no tap \"logit\""},
+          {"images", "logits", "logits", ":7: segmentation metric: tap \"logits\""},
+          {"sar", "upsampled", "logits", ":3: the batch has no input \"sar\", it has: images"}
+        }) {
+      Path file =
+          Files.writeString(temp.resolve("stages.yaml"), stages.formatted(one[0], one[1], one[2]));
+      Cli cli = Cli.run("recipes", "check", file);
+      assertEquals(2, cli.status(), cli.out());
+      assertTrue(cli.err().contains(file + one[3]), cli.err());
+    }
   }
 }

@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -26,23 +25,22 @@ import org.structkd.model.StateDict;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.InScope;
 import org.structkd.train.Distiller;
 import org.structkd.train.TrainingConfig;
 
+@InScope
 class PruningTest {
-  private PointerScope scope;
   private SegmentationNet net;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     net = new SegmentationNet(new SegmentationNet.Config(1, 3, FashionScenes.CLASSES), 1);
   }
 
   @AfterEach
   void close() {
     net.close();
-    scope.close();
   }
 
   /** Numbers of polynomial decay from 0.5 to 0.9 in 4 steps after 10, by hand. */

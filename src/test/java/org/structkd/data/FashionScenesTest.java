@@ -2,8 +2,8 @@ package org.structkd.data;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -197,51 +197,44 @@ class FashionScenesTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 65_537})
   void refusesImpossibleBatchSizes(int count) {
-    assertRefused(
-        () -> SCENES.batch(Split.TRAIN, 0, count),
-        "number of scenes must be 1 to 65536 but is " + count);
+    refused(
+        "number of scenes must be 1 to 65536 but is " + count,
+        () -> SCENES.batch(Split.TRAIN, 0, count));
   }
 
   @Test
   void refusesIndicesOutOfRange() {
-    assertRefused(
-        () -> SCENES.batch(Split.TRAIN, -1, 1), "firstIndex must be 0 or greater but is -1");
-    assertRefused(
-        () -> SCENES.batch(Split.TRAIN, new long[] {0, -7}),
-        "indices[1] must be 0 or greater but is -7");
-    assertRefused(
-        () -> SCENES.batch(Split.TRAIN, new long[0]),
-        "number of scenes must be 1 to 65536 but is 0");
-    assertRefused(
-        () -> SCENES.batch(Split.TRAIN, Long.MAX_VALUE, 1),
-        "firstIndex + count must be less than 2^63 but firstIndex is 9223372036854775807");
+    refused("firstIndex must be 0 or greater but is -1", () -> SCENES.batch(Split.TRAIN, -1, 1));
+    refused(
+        "indices[1] must be 0 or greater but is -7",
+        () -> SCENES.batch(Split.TRAIN, new long[] {0, -7}));
+    refused(
+        "number of scenes must be 1 to 65536 but is 0",
+        () -> SCENES.batch(Split.TRAIN, new long[0]));
+    refused(
+        "firstIndex + count must be less than 2^63 but firstIndex is 9223372036854775807",
+        () -> SCENES.batch(Split.TRAIN, Long.MAX_VALUE, 1));
   }
 
   @Test
   void refusesImpossibleSettings() {
-    assertRefused(() -> DEFAULTS.withGarments(0, 4), "minGarments must be 1 to 64 but is 0");
-    assertRefused(
-        () -> DEFAULTS.withGarments(3, 2), "maxGarments must be minGarments (3) to 64 but is 2");
-    assertRefused(
-        () -> DEFAULTS.withGarments(3, 65), "maxGarments must be minGarments (3) to 64 but is 65");
-    assertRefused(() -> DEFAULTS.withNoise(-0.1f), "noise must be 0 to 1 but is -0.1");
-    assertRefused(() -> DEFAULTS.withNoise(Float.NaN), "noise must be 0 to 1 but is NaN");
+    refused("minGarments must be 1 to 64 but is 0", () -> DEFAULTS.withGarments(0, 4));
+    refused(
+        "maxGarments must be minGarments (3) to 64 but is 2", () -> DEFAULTS.withGarments(3, 2));
+    refused(
+        "maxGarments must be minGarments (3) to 64 but is 65", () -> DEFAULTS.withGarments(3, 65));
+    refused("noise must be 0 to 1 but is -0.1", () -> DEFAULTS.withNoise(-0.1f));
+    refused("noise must be 0 to 1 but is NaN", () -> DEFAULTS.withNoise(Float.NaN));
   }
 
   @Test
   void refusesABatchWhoseArraysDoNotFit() {
-    assertRefused(
-        () -> new SceneBatch(2, new float[PIXELS], new byte[2 * PIXELS]),
-        "images must have 4608 elements (2 scenes of 48x48) but has 2304");
-    assertRefused(
-        () -> new SceneBatch(1, new float[PIXELS], new byte[1]),
-        "labels must have 2304 elements (1 scenes of 48x48) but has 1");
-    assertRefused(
-        () -> new SceneBatch(0, new float[0], new byte[0]), "size must be 1 to 65536 but is 0");
-  }
-
-  private static void assertRefused(Runnable call, String message) {
-    IllegalArgumentException e = assertThrows(IllegalArgumentException.class, call::run);
-    assertEquals(message, e.getMessage());
+    refused(
+        "images must have 4608 elements (2 scenes of 48x48) but has 2304",
+        () -> new SceneBatch(2, new float[PIXELS], new byte[2 * PIXELS]));
+    refused(
+        "labels must have 2304 elements (1 scenes of 48x48) but has 1",
+        () -> new SceneBatch(1, new float[PIXELS], new byte[1]));
+    refused("size must be 1 to 65536 but is 0", () -> new SceneBatch(0, new float[0], new byte[0]));
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -55,8 +56,10 @@ class IdxFileTest {
 
   @Test
   void refusesADirectory() {
-    DataFileException e = assertThrows(DataFileException.class, () -> IdxFile.read(directory, 3));
-    assertEquals(directory + ": expected an IDX file, found no regular file", e.getMessage());
+    refused(
+        DataFileException.class,
+        directory + ": expected an IDX file, found no regular file",
+        () -> IdxFile.read(directory, 3));
   }
 
   @Test
@@ -174,9 +177,7 @@ class IdxFileTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 5})
   void refusesAnImpossibleRank(int rank) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> parse(IMAGES, rank));
-    assertEquals("rank must be 1 to 4 but is " + rank, e.getMessage());
+    refused("rank must be 1 to 4 but is " + rank, () -> parse(IMAGES, rank));
   }
 
   private static IdxFile parse(byte[] bytes, int rank) throws IOException {
@@ -184,7 +185,6 @@ class IdxFileTest {
   }
 
   private static void assertRefused(byte[] bytes, int rank, String message) {
-    DataFileException e = assertThrows(DataFileException.class, () -> parse(bytes, rank));
-    assertEquals(message, e.getMessage());
+    refused(DataFileException.class, message, () -> parse(bytes, rank));
   }
 }

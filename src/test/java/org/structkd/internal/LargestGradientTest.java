@@ -3,30 +3,17 @@ package org.structkd.internal;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
+@InScope
 class LargestGradientTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
   private static Tensor withGradient(Tensor gradient) {
     Tensor parameter = torch.zeros(gradient.shape()).to(gradient.scalar_type());
     parameter.set_requires_grad(true);

@@ -102,12 +102,10 @@ class NativeLoaderTest {
   void anotherLibTorchIsRefused() throws Exception {
     String classPath = withVersion("pytorch", OLD);
     assertRefused(
-        "LibTorch is "
-            + OLD
-            + " (jar:file:"
-            + temporary.resolve("pytorch.jar")
-            + "!/), but structkd was built with 2.10.0-1.5.13: depend on"
-            + " org.bytedeco:pytorch:2.10.0-1.5.13 and on its classifier linux-x86_64",
+        ("LibTorch is %s (jar:file:%s!/), but structkd was built with 2.10.0-1.5.13:"
+                + " depend on org.bytedeco:pytorch:2.10.0-1.5.13 and on its classifier"
+                + " linux-x86_64")
+            .formatted(OLD, temporary.resolve("pytorch.jar")),
         call(classPath));
   }
 
@@ -119,13 +117,10 @@ class NativeLoaderTest {
     String classPath =
         ChildJvm.classPath(entry -> isNatives(entry, "pytorch") ? temporary.toString() : entry);
     assertRefused(
-        "LibTorch is "
-            + OLD
-            + " ("
-            + "file:"
-            + temporary
-            + "/), but structkd was built with 2.10.0-1.5.13: depend on"
-            + " org.bytedeco:pytorch:2.10.0-1.5.13 and on its classifier linux-x86_64",
+        ("LibTorch is %s (file:%s/), but structkd was built with 2.10.0-1.5.13:"
+                + " depend on org.bytedeco:pytorch:2.10.0-1.5.13 and on its classifier"
+                + " linux-x86_64")
+            .formatted(OLD, temporary),
         call(classPath));
   }
 

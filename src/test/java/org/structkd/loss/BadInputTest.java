@@ -3,43 +3,27 @@ package org.structkd.loss;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Operator;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** What losses say about arguments beside the maps, and operators without Java's checks. */
+@InScope
 @Tag("emulated")
 class BadInputTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
   private static Tensor good() {
     return Tensors.gaussian(1, 2, 4, 3, 5).to(ScalarType.Float);
-  }
-
-  private static String sentence(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
   }
 
   /** Whatever comes beside the maps: each is named, with both devices. */
@@ -51,22 +35,22 @@ class BadInputTest {
     GlobalStructuralLoss global = GlobalStructuralLoss.standard();
     assertEquals(
         "pair-wise loss: weights is on meta and nodes on cpu, expected one device",
-        sentence(() -> PairwiseLoss.skdCvpr19().forward(good(), good(), plane)));
+        refusal(() -> PairwiseLoss.skdCvpr19().forward(good(), good(), plane)));
     assertEquals(
         "pixel-wise loss: mask is on meta and student on cpu, expected one device",
-        sentence(() -> PixelwiseLoss.kd().forward(good(), good(), mask)));
+        refusal(() -> PixelwiseLoss.kd().forward(good(), good(), mask)));
     assertEquals(
         "inter-class similarity loss: mask is on meta and student on cpu, expected one device",
-        sentence(() -> InterClassSimilarityLoss.paper().forward(good(), good(), mask)));
+        refusal(() -> InterClassSimilarityLoss.paper().forward(good(), good(), mask)));
     assertEquals(
         "global structural loss: indices is on meta and student on cpu, expected one device",
-        sentence(
+        refusal(
             () ->
                 global.forwardAt(
                     good(), good(), new GlobalStructuralSamples(table, table), null, 1)));
     assertEquals(
         "global structural loss: labels is on meta and teacher on cpu, expected one device",
-        sentence(() -> global.forward(good(), good(), good(), mask.to(ScalarType.Long), 1)));
+        refusal(() -> global.forward(good(), good(), good(), mask.to(ScalarType.Long), 1)));
   }
 
   /** The kernel asks LibTorch's floor for scratch, and what that throws must come through. */

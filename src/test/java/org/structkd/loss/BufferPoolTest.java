@@ -15,9 +15,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.internal.NativeOps;
+import org.structkd.testing.InScope;
 
 /** The pool of buffers holds no more than it promises and than it says, whatever maps come. */
 @SuppressWarnings("try") // scopes are opened, not read
+@InScope
 class BufferPoolTest {
   private static final long MIB = 1 << 20;
 
@@ -25,12 +27,10 @@ class BufferPoolTest {
   private static final long SLACK = 64 * MIB;
 
   private final PixelwiseLoss loss = PixelwiseLoss.kd();
-  private PointerScope scope;
   private Tensor map;
 
   @BeforeEach
   void openScope() {
-    scope = new PointerScope();
     map = torch.zeros(1, 2, 1, 6 << 20).to(ScalarType.Float); // 48 MiB
     withGradient(1).releaseReference(); // loads the library
     NativeOps.releasePool();
@@ -40,7 +40,6 @@ class BufferPoolTest {
   @AfterEach
   void closeScope() {
     NativeOps.releasePool();
-    scope.close();
   }
 
   @Test

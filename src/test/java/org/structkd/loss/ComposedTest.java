@@ -2,24 +2,22 @@ package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Operator;
+import org.structkd.testing.InScope;
 import org.structkd.testing.LossUnderTest;
 import org.structkd.testing.MadeInputs;
 import org.structkd.testing.Tensors;
@@ -29,23 +27,12 @@ import org.structkd.testing.Variants;
  * Each loss composed of LibTorch's operators is the loss of the reference, in all its options: so
  * every constant of an enum that crosses is known to native code, too.
  */
+@InScope
 class ComposedTest {
   private static final MadeInputs.Sizes SIZES = new MadeInputs.Sizes(2, 5, 4, 6);
 
   /** A class of which some positions are; what is left out is them. */
   private static final OptionalLong LEFT_OUT = OptionalLong.of(3);
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /**
    * A loss in one variant.
@@ -122,15 +109,12 @@ class ComposedTest {
   @Test
   void anUnknownNameIsRefusedWithThoseThatAreKnown() {
     Tensor map = Tensors.gaussian(1, 2, 5, 4, 6);
-    StructkdException error =
-        assertThrows(
-            StructkdException.class,
-            () ->
-                NativeCall.of(
-                    () -> Operator.call("pixelwise", map, map, null, "kl", "pixels", 1.0, true)));
-    assertEquals(
+    refused(
+        StructkdException.class,
         "pixel-wise loss: divergence is \"kl\", expected one of: cross_entropy, kl_teacher_student,"
             + " kl_student_teacher",
-        error.getMessage());
+        () ->
+            NativeCall.of(
+                () -> Operator.call("pixelwise", map, map, null, "kl", "pixels", 1.0, true)));
   }
 }

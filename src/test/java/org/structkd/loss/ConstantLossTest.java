@@ -3,13 +3,10 @@ package org.structkd.loss;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.GlobalStructuralLoss.Comparison;
@@ -17,25 +14,15 @@ import org.structkd.loss.InterClassSimilarityLoss.Mode;
 import org.structkd.loss.PairwiseLoss.NormGradient;
 import org.structkd.loss.PairwiseLoss.Pairs;
 import org.structkd.loss.Sampling.Strategy;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** A setting that makes a loss constant is refused, and no other one. */
+@InScope
 @Tag("emulated")
 class ConstantLossTest {
   private static final InterClassSimilarityLoss PAPER = InterClassSimilarityLoss.paper();
   private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /** A loss with everything but the maps bound. */
   private interface Call {

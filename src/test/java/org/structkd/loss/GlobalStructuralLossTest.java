@@ -14,17 +14,17 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.loss.GlobalStructuralLoss.Shuffle;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.InScope;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
+@InScope
 @Tag("emulated")
 class GlobalStructuralLossTest {
   private static final GlobalStructuralLoss STANDARD = GlobalStructuralLoss.standard();
@@ -37,18 +37,6 @@ class GlobalStructuralLossTest {
           .withGroupWidth(4)
           .withTemperature(0.5)
           .withEps(1e-6);
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static Tensor similarities(Tensor map) {
     long[] n = map.shape();

@@ -1,42 +1,25 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
 import java.util.Map;
 import java.util.OptionalLong;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Hints: the connector, sizes, and what does not fit. */
+@InScope
 class HintLossTest {
   private static final HintLoss CONNECTED = HintLoss.cirkd();
   private static final HintLoss LOSS = HintLoss.withoutConnector();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   private static LossInputs inputs(Tensor student, Tensor teacher, TrainedPart part) {
     return new LossInputs(
@@ -99,21 +82,21 @@ class HintLossTest {
   void whatDoesNotFitIsRefused() {
     Tensor map = Tensors.gaussian(1, 2, 3, 4, 4);
     assertTrue(
-        refused(() -> LOSS.forward(map, Tensors.gaussian(2, 2, 5, 4, 4)))
+        refusal(() -> LOSS.forward(map, Tensors.gaussian(2, 2, 5, 4, 4)))
             .contains("differ in number of channels"));
     assertTrue(
-        refused(() -> LOSS.forward(Tensors.gaussian(1, 2, 6, 3), Tensors.gaussian(1, 2, 7, 3)))
+        refusal(() -> LOSS.forward(Tensors.gaussian(1, 2, 6, 3), Tensors.gaussian(1, 2, 7, 3)))
             .contains("differ in number of positions"));
     assertEquals(
         "hint loss: it has no connector: make one by trainedPart(), or set connector to false",
-        refused(() -> CONNECTED.forward(inputs(map, map, null))));
+        refusal(() -> CONNECTED.forward(inputs(map, map, null))));
     try (TrainedPart part = CONNECTED.trainedPart(inputs(map, map, null), 7).orElseThrow()) {
       Tensor wider = Tensors.gaussian(2, 2, 5, 4, 4);
       assertTrue(
-          refused(() -> CONNECTED.forward(inputs(wider, map, part)))
+          refusal(() -> CONNECTED.forward(inputs(wider, map, part)))
               .contains("student [2, 5, 4, 4] has 5 channels, but the connector was made for 3"));
       assertTrue(
-          refused(() -> CONNECTED.forward(inputs(map, wider, part)))
+          refusal(() -> CONNECTED.forward(inputs(map, wider, part)))
               .contains("differ in number of channels"));
     }
   }

@@ -1,40 +1,23 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
 import java.util.Map;
 import java.util.OptionalLong;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Correlations of channels: what they depend on, divisors, and the connector. */
+@InScope
 class InterChannelCorrelationLossTest {
   private static final InterChannelCorrelationLoss LOSS = InterChannelCorrelationLoss.standard();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   @Test
   void whereChannelsAreActiveDoesNotMatterButWhichTogether() {
@@ -72,12 +55,12 @@ class InterChannelCorrelationLossTest {
   }
 
   @Test
-  void aSilentChannelHasAFiniteGradient() {
+  void aSilentChannelHasABoundedGradient() {
     Tensor map = Tensors.gaussian(1, 2, 3, 4, 4);
     map.select(1, 1).fill_(new Scalar(0));
     Tensor student = Tensors.leaf(map, ScalarType.Float);
-    LOSS.forward(student, torch.zeros(2, 3, 4, 4)).backward();
-    assertTrue(student.grad().isfinite().all().item_bool());
+    LOSS.forward(student, torch.ones(2, 3, 4, 4)).backward();
+    assertTrue(student.grad().abs().max().item_double() < 1); // F.normalize would give 1e12
   }
 
   private static LossInputs inputs(Tensor student, Tensor teacher, TrainedPart part) {
@@ -109,16 +92,13 @@ class InterChannelCorrelationLossTest {
     Tensor student = Tensors.gaussian(1, 2, 3, 4, 4);
     Tensor teacher = Tensors.gaussian(2, 2, 6, 4, 4);
     assertTrue(
-        refused(() -> LOSS.forward(student, teacher)).contains("differ in number of channels"));
+        refusal(() -> LOSS.forward(student, teacher)).contains("differ in number of channels"));
     assertTrue(
-        refused(
+        refusal(
                 () ->
                     InterChannelCorrelationLoss.released().forward(inputs(student, teacher, null)))
             .contains("it has no connector"));
     Tensor one = Tensors.gaussian(1, 2, 1, 4, 4);
-    assertTrue(refused(() -> LOSS.forward(one, one)).contains("has one channel"));
-    assertTrue(
-        refused(() -> new InterChannelCorrelationLoss(true, null, false))
-            .contains("divisor is null"));
+    assertTrue(refusal(() -> LOSS.forward(one, one)).contains("has one channel"));
   }
 }

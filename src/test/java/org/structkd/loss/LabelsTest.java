@@ -4,37 +4,24 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.javacpp.indexer.IntIndexer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.OnBackend;
 import org.structkd.testing.Tensors;
 
 /** Labels with pixels of no class: of samples, nodes, tokens and vectors. */
+@InScope
 @Tag("emulated")
 class LabelsTest {
   private static final int VOID = 255;
   private static final ScalarType[] TYPES = {
     ScalarType.Byte, ScalarType.Short, ScalarType.Int, ScalarType.Long, ScalarType.UInt16
   };
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /** Classes 0 to 2 and, at a quarter of the pixels, void. */
   private static int[] draw(int height, int width) {

@@ -2,13 +2,11 @@ package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -16,13 +14,10 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GradMode;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
-import org.bytedeco.pytorch.TensorOptions;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.testing.AccuracyRule;
@@ -39,20 +34,21 @@ enum LossPromise {
   TAKES_THE_TEACHER_AS_CONSTANT(LossPromise::takesTheTeacherAsConstant),
   DIFFERENTIATES_TWICE_OR_SAYS_WHY_NOT(LossPromise::differentiatesTwiceOrSaysWhyNot),
   HAS_THE_DERIVATIVE_AS_ITS_GRADIENT(LossPromise::hasTheDerivativeAsItsGradient),
-  TAKES_EVERY_FLOATING_TYPE(LossPromise::takesEveryFloatingType),
+  TAKES_EVERY_FLOATING_TYPE(TakenInputs::takesEveryFloatingType),
   MEETS_THE_ACCURACY_RULE(LossPromise::meetsTheAccuracyRule),
   KEEPS_SMALL_GRADIENTS_FOR_A_LOSS_SCALE(LossPromise::keepsSmallGradientsForALossScale),
-  READS_EVERY_LAYOUT(LossPromise::readsEveryLayout),
-  TAKES_TOKENS_FOR_MAPS(LossPromise::takesTokensForMaps),
-  TAKES_ODD_SIZES_AND_SINGLE_IMAGES(LossPromise::takesOddSizesAndSingleImages),
-  LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL(LossPromise::leavesOutPositionsWithoutALabel),
+  READS_EVERY_LAYOUT(TakenInputs::readsEveryLayout),
+  TAKES_TOKENS_FOR_MAPS(TakenInputs::takesTokensForMaps),
+  TAKES_ODD_SIZES_AND_SINGLE_IMAGES(TakenInputs::takesOddSizesAndSingleImages),
+  LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL(TakenInputs::leavesOutPositionsWithoutALabel),
   REPEATS_BIT_FOR_BIT(LossPromise::repeatsBitForBit),
   LEAVES_LIBTORCH_AS_IT_WAS(LossPromise::leavesLibTorchAsItWas),
   LEAVES_NO_NATIVE_OBJECT(LossPromise::leavesNoNativeObject),
   GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE(LossPromise::givesItsValueToTheCallersScope),
   SHOWS_NAN(LossPromise::showsNan),
   TRAINS_BY_ITSELF(TrainedAlone::check),
-  REFUSES_BAD_INPUT_BY_A_SENTENCE(RefusedInputs::check);
+  REFUSES_BAD_INPUT_BY_A_SENTENCE(RefusedInputs::check),
+  REFUSES_IMPOSSIBLE_SETTINGS_BY_A_SENTENCE(RefusedSettings::check);
 
   /** Presets whose gradient is none of their value: they take as constant what is not. */
   private static final Set<String> DETACHED =
@@ -68,8 +64,7 @@ enum LossPromise {
   private static final boolean EMULATED =
       System.getProperty("structkd.cuda", "").equals("emulated");
 
-  private static final int VOID = 255;
-  private static final ScalarType[] TYPES = {
+  static final ScalarType[] TYPES = {
     ScalarType.Double, ScalarType.Float, ScalarType.Half, ScalarType.BFloat16
   };
 
@@ -202,35 +197,6 @@ enum LossPromise {
     return Tensors.gaussian(77, like.shape()).mul(new Scalar(length));
   }
 
-  private static void takesEveryFloatingType(LossUnderTest loss) {
-    for (ScalarType student : TYPES) {
-      for (ScalarType teacher : TYPES) {
-        LossInputs in =
-            MadeInputs.changed(loss.inputs(), MadeInputs.to(student), MadeInputs.to(teacher));
-        double scale = 1024; // f16 rounds gradients below 6e-5 more coarsely
-        Outcome outcome = loss.outcome(in, s -> s, scale);
-        boolean isDouble =
-            student == ScalarType.Double
-                || (teacher == ScalarType.Double && !in.teacher().isEmpty());
-        String what = "student " + student + ", teacher " + teacher;
-        assertEquals(
-            isDouble ? ScalarType.Double : ScalarType.Float,
-            outcome.value().scalar_type().intern(),
-            "value, " + what);
-        for (Tensor gradient : outcome.gradients().values()) {
-          assertEquals(student, gradient.scalar_type().intern(), "gradient, " + what);
-        }
-        Outcome truth =
-            loss.outcome(
-                MadeInputs.changed(
-                    in, MadeInputs.to(ScalarType.Double), MadeInputs.to(ScalarType.Double)),
-                s -> s,
-                scale);
-        assertClose(outcome.errorAgainst(truth), 1e-2, what); // a bf16 rounds to 4e-3
-      }
-    }
-  }
-
   /** Of the roles that both networks have; what else there is stays as it is. */
   private static void meetsTheAccuracyRule(LossUnderTest loss) {
     LossInputs in = loss.inputs(new MadeInputs.Sizes(2, 8, 9, 11));
@@ -277,103 +243,6 @@ enum LossPromise {
               (role, gradient) ->
                   assertClose(
                       Tensors.relativeError(gradient, truth.gradients().get(role)), 1e-3, role));
-    }
-  }
-
-  /**
-   * Strides, offsets, repeats, negated memory and no memory at all: what the numbers are counts.
-   */
-  private static void readsEveryLayout(LossUnderTest loss) {
-    List<UnaryOperator<Tensor>> layouts =
-        List.of(
-            map -> map.transpose(0, -1).contiguous().transpose(0, -1),
-            map -> torch.cat(new TensorVector(map, map), -1).narrow(-1, 0, map.size(-1)),
-            map -> torch.cat(new TensorVector(map, map), 0).narrow(0, map.size(0), map.size(0)),
-            map -> map.transpose(1, -1).contiguous().transpose(1, -1), // classes or channels last
-            MadeInputs::negativeView);
-    Outcome dense = loss.outcome(loss.inputs());
-    for (int i = 0; i < layouts.size(); i++) {
-      UnaryOperator<Tensor> layout = layouts.get(i);
-      LossInputs in = MadeInputs.changed(loss.inputs(), student -> student, layout);
-      // A kernel may add in another order where another axis is contiguous.
-      assertClose(loss.outcome(in, layout, 1).errorAgainst(dense), 1e-12, "layout " + i);
-    }
-    UnaryOperator<Tensor> repeated = map -> map.narrow(0, 0, 1).expand(map.shape());
-    LossInputs equal = MadeInputs.changed(loss.inputs(), s -> s, t -> repeated.apply(t).clone());
-    LossInputs expanded = MadeInputs.changed(loss.inputs(), s -> s, repeated);
-    assertClose(loss.outcome(expanded).errorAgainst(loss.outcome(equal)), 1e-12, "expanded");
-    LossInputs zeros = MadeInputs.changed(loss.inputs(), s -> s, MadeInputs.filledWith(0));
-    LossInputs noMemory =
-        MadeInputs.changed(
-            loss.inputs(),
-            s -> s,
-            t -> torch.torch__efficientzerotensor(t.shape(), new TensorOptions(t.dtype())));
-    assertClose(loss.outcome(noMemory).errorAgainst(loss.outcome(zeros)), 1e-12, "zeros");
-  }
-
-  private static void takesTokensForMaps(LossUnderTest loss) {
-    MadeInputs.Sizes column = new MadeInputs.Sizes(2, 6, 15, 1);
-    LossInputs maps = loss.inputs(column);
-    Outcome expected = loss.outcome(maps);
-    LossInputs tokens = MadeInputs.changed(maps, student -> student, MadeInputs::tokens);
-    Tensor labels = maps.targets().get(LossInputs.LABELS);
-    if (labels != null) {
-      tokens = MadeInputs.labelled(tokens, labels.squeeze(2));
-    }
-    Outcome found = loss.outcome(tokens, MadeInputs::tokens, 1);
-    assertClose(found.errorAgainst(expected), 1e-12, "tokens");
-  }
-
-  private static void takesOddSizesAndSingleImages(LossUnderTest loss) {
-    MadeInputs.Sizes usual = loss.sizes();
-    long height = usual.height() + 1;
-    long width = usual.width() + 3;
-    for (MadeInputs.Sizes sizes :
-        List.of(
-            new MadeInputs.Sizes(usual.batch() + 1, 5, height, width),
-            new MadeInputs.Sizes(1, 7, height, width))) {
-      try {
-        Outcome outcome = loss.outcome(loss.inputs(sizes));
-        assertTrue(Double.isFinite(outcome.value().item_double()), sizes.toString());
-        assertTrue(outcome.largestGradient() > 0, sizes.toString());
-      } catch (IllegalArgumentException refusal) {
-        assertEquals(1, sizes.batch(), refusal.getMessage());
-        RefusedInputs.requireName(loss, refusal.getMessage());
-      }
-    }
-  }
-
-  private static void leavesOutPositionsWithoutALabel(LossUnderTest loss) {
-    LossInputs in = MadeInputs.with(loss.inputs(), OptionalLong.of(VOID), null);
-    Tensor labels = in.target(LossInputs.LABELS).clone();
-    labels.select(0, 1).fill_(new Scalar(VOID)); // a whole image: pooling does not mix it in
-    Outcome expected = loss.outcome(MadeInputs.labelled(in, labels));
-    for (ScalarType type :
-        new ScalarType[] {ScalarType.Byte, ScalarType.Short, ScalarType.Int, ScalarType.UInt16}) {
-      LossInputs given = MadeInputs.labelled(in, labels.to(type));
-      assertTrue(loss.outcome(given).sameBits(expected), "labels of " + type);
-    }
-    if (labels.dim() == 3) {
-      Tensor large = labels.repeat_interleave(2, new LongOptional(1), new LongOptional());
-      LossInputs given = MadeInputs.labelled(in, large);
-      assertTrue(loss.outcome(given).sameBits(expected), "labels of twice the height");
-    }
-    LossInputs other =
-        MadeInputs.changed(
-            in,
-            student -> {
-              Tensor changed = student.clone();
-              changed.select(0, 1).mul_(new Scalar(3));
-              return changed;
-            },
-            t -> t);
-    Outcome found = loss.outcome(MadeInputs.labelled(other, labels));
-    assertTrue(found.sameBits(expected), "an image without labels takes part");
-    for (long nothing : new long[] {VOID, -1}) {
-      LossInputs none = MadeInputs.labelled(in, torch.full_like(labels, new Scalar(nothing)));
-      Outcome silent = loss.outcome(none);
-      assertEquals(0, silent.value().item_double());
-      assertEquals(0, silent.largestGradient());
     }
   }
 
@@ -453,12 +322,7 @@ enum LossPromise {
     loss.outcome(MadeInputs.changed(loss.inputs(), infinite, teacher -> teacher));
   }
 
-  private static void assertClose(double error, double tolerance, String what) {
+  static void assertClose(double error, double tolerance, String what) {
     assertTrue(error <= tolerance, what + ": error " + error); // also refuses NaN
-  }
-
-  /** For checks of refusals: the sentence of a call that must not succeed. */
-  static String sentence(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
   }
 }

@@ -55,7 +55,7 @@ class LossPromisesTest {
 
   private static LossUnderTest planted(Fault fault) {
     return new LossUnderTest(
-        "planted", fault.toString(), new PlantedLoss(fault), true, Optional.empty());
+        "planted", fault.toString(), new PlantedLoss(fault, 1), true, Optional.empty());
   }
 
   @ParameterizedTest

@@ -1,17 +1,14 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,25 +16,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.loss.PixelwiseLoss.Divergence;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.InScope;
 import org.structkd.testing.OnBackend;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
+@InScope
 @Tag("emulated")
 class PixelwiseLossTest {
   private static final PixelwiseLoss KD = PixelwiseLoss.kd();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static PixelwiseLoss of(Divergence divergence, double temperature) {
     return PixelwiseLoss.kd().withTemperature(temperature).withDivergence(divergence);
@@ -136,18 +123,7 @@ class PixelwiseLossTest {
     }
   }
 
-  @Test
-  void equalLogitsGiveZero() {
-    Tensor map = Tensors.gaussian(1, 1, 4, 3, 6);
-    assertEquals(0.0, KD.forward(map, map).item_double());
-  }
-
   // Bad input: what the sentence must say.
-
-  private static void refused(String sentence, Runnable call) {
-    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call::run);
-    assertEquals(sentence, error.getMessage());
-  }
 
   @Test
   void rejectsDifferentShapesNamingBoth() {
@@ -183,17 +159,28 @@ class PixelwiseLossTest {
         () -> KD.forward(map, map, torch.ones(1, 5, 5), 255));
   }
 
+  /** Any offset and any scale of a pixel's logits; what takes no part may be anything. */
   @Test
-  void rejectsImpossibleConfigs() {
-    for (double temperature : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      refused(
-          "pixel-wise loss: temperature is "
-              + temperature
-              + ", expected a finite number greater than 0",
-          () -> PixelwiseLoss.kd().withTemperature(temperature));
-    }
-    refused(
-        "pixel-wise loss: no part may be null: divergence null, divisor pixels",
-        () -> PixelwiseLoss.kd().withDivergence(null));
+  void standardizedLogitsHaveNoScale() {
+    PixelwiseLoss loss = PixelwiseLoss.standardized();
+    Tensor student = Tensors.gaussian(1, 2, 6, 3, 4);
+    Tensor teacher = Tensors.gaussian(2, 2, 6, 3, 4);
+    double expected = loss.forward(student, teacher).item_double();
+    Tensor other = student.mul(new Scalar(7)).add(new Scalar(3));
+    assertEquals(expected, loss.forward(other, teacher).item_double(), 1e-5 * expected); // its 1e-7
+    Tensor mask = torch.ones(2, 3, 4).to(ScalarType.Bool);
+    mask.select(0, 1).fill_(new Scalar(0));
+    student.select(0, 1).fill_(new Scalar(Double.NaN));
+    Tensor leaf = Tensors.leaf(student, ScalarType.Double);
+    Tensor found = loss.forward(leaf, teacher, mask);
+    assertEquals(
+        loss.forward(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1)).item_double(),
+        found.item_double(),
+        1e-14);
+    found.backward();
+    assertEquals(0, leaf.grad().select(0, 1).abs().max().item_double());
+    Tensor equal = Tensors.leaf(torch.ones(2, 6, 3, 4), ScalarType.Float);
+    loss.forward(equal, teacher.to(ScalarType.Float)).backward();
+    assertTrue(equal.grad().isfinite().all().item_bool());
   }
 }

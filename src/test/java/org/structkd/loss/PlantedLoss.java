@@ -15,13 +15,15 @@ import org.structkd.internal.MapView;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * The mean square of student - teacher over the labelled positions, wrong in one way.
  *
  * @param fault what is wrong
+ * @param factor of the mean, greater than 0
  */
-record PlantedLoss(Fault fault) implements MapLoss {
+public record PlantedLoss(Fault fault, double factor) implements MapLoss {
   private static final String NAME = "planted loss";
 
   /** Tensors that nobody closes. */
@@ -30,7 +32,7 @@ record PlantedLoss(Fault fault) implements MapLoss {
   private static long calls;
 
   /** What can be wrong with a loss. */
-  enum Fault {
+  public enum Fault {
     NONE(null),
     VALUE_OF_EACH_IMAGE(LossPromise.IS_A_SCALAR_WITH_A_GRADIENT),
     OTHER_VALUE_WITHOUT_GRAD_MODE(LossPromise.IS_A_SCALAR_WITH_A_GRADIENT),
@@ -57,7 +59,8 @@ record PlantedLoss(Fault fault) implements MapLoss {
     HIDES_NAN(LossPromise.SHOWS_NAN),
     IS_NEARLY_FLAT(LossPromise.TRAINS_BY_ITSELF),
     CHECKS_NOTHING(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE),
-    NAMES_ANOTHER_LOSS(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE);
+    NAMES_ANOTHER_LOSS(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE),
+    TAKES_ANY_SETTINGS(LossPromise.REFUSES_IMPOSSIBLE_SETTINGS_BY_A_SENTENCE);
 
     private final @Nullable LossPromise breaks;
 
@@ -70,6 +73,14 @@ record PlantedLoss(Fault fault) implements MapLoss {
         throw new IllegalStateException(this + " breaks nothing");
       }
       return breaks;
+    }
+  }
+
+  /** Checks the settings. */
+  public PlantedLoss {
+    Settings.requireGiven(NAME, "fault", fault);
+    if (fault != Fault.TAKES_ANY_SETTINGS) {
+      Settings.requirePositive(NAME, "factor", factor);
     }
   }
 
@@ -120,7 +131,8 @@ record PlantedLoss(Fault fault) implements MapLoss {
       Tensor count = valid.sum().mul(new Scalar(s.size(1))).clamp_min(new Scalar(1));
       return torch.where(valid, squares, new Scalar(0)).sum().div(count);
     }
-    Tensor mean = is(Fault.VALUE_OF_EACH_IMAGE) ? squares.mean(1, 2, 3) : squares.mean();
+    Tensor scaled = squares.mul(new Scalar(factor));
+    Tensor mean = is(Fault.VALUE_OF_EACH_IMAGE) ? scaled.mean(1, 2, 3) : scaled.mean();
     return changed(mean, student, s.sub(t).detach());
   }
 

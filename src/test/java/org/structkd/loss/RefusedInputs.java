@@ -2,6 +2,7 @@ package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
 import java.util.HashMap;
 import java.util.Locale;
@@ -99,7 +100,7 @@ final class RefusedInputs {
     void refused(String what, UnaryOperator<Tensor> worsen, String... words) {
       Map<String, Tensor> tensors = new HashMap<>(side.of(good));
       tensors.put(role, worsen.apply(tensors.get(role)));
-      String said = LossPromise.sentence(() -> loss.forward(side.with(good, tensors)));
+      String said = refusal(() -> loss.forward(side.with(good, tensors)));
       String context = side + " " + role + ", " + what + ": " + said;
       requireName(loss, said);
       String lower = said.toLowerCase(Locale.ROOT);

@@ -2,40 +2,27 @@ package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.PairwiseLoss.Pairs;
 import org.structkd.loss.Sampling.Strategy;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Tokens [B, N, C] and vectors [B, C] beside maps, and maps that pooling makes equal. */
+@InScope
 @Tag("emulated")
 class ShapesTest {
   private static final PixelwiseLoss KD = PixelwiseLoss.kd().withTemperature(4);
   private static final PairwiseLoss PAIRWISE = PairwiseLoss.skdCvpr19();
   private static final PairwiseLoss BATCH = PairwiseLoss.skdCvpr19().withPairs(Pairs.WHOLE_BATCH);
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /** [2, 15, 4]. */
   private static Tensor tokens(long seed) {
@@ -167,11 +154,6 @@ class ShapesTest {
     assertArrayEquals(
         new long[] {1, 6, 1, 1},
         projector.forward(torch.ones(1, 4, 1, 1).to(ScalarType.Double)).shape());
-  }
-
-  private static void refused(String sentence, Runnable call) {
-    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call::run);
-    assertEquals(sentence, error.getMessage());
   }
 
   @Test

@@ -1,39 +1,22 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Similarities of images: what they depend on. */
+@InScope
 class SimilarityPreservingLossTest {
   private static final SimilarityPreservingLoss LOSS = SimilarityPreservingLoss.standard();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   @Test
   void turningAndScalingALayerChangesNothing() {
@@ -55,17 +38,17 @@ class SimilarityPreservingLossTest {
   }
 
   @Test
-  void anImageOfZerosHasAFiniteGradient() {
+  void anImageOfZerosHasABoundedGradient() {
     Tensor rows = torch.cat(new TensorVector(torch.zeros(1, 4), torch.ones(2, 4)), 0);
     Tensor student = Tensors.leaf(rows, ScalarType.Float);
     LOSS.forward(student, Tensors.gaussian(1, 3, 4).to(ScalarType.Float)).backward();
-    assertTrue(student.grad().isfinite().all().item_bool());
+    assertTrue(student.grad().abs().max().item_double() < 1); // F.normalize would give 1e12
   }
 
   @Test
   void oneImageIsRefused() {
     Tensor one = Tensors.gaussian(1, 1, 3, 4, 4);
-    String said = refused(() -> LOSS.forward(one, one));
+    String said = refusal(() -> LOSS.forward(one, one));
     assertTrue(said.contains("student [1, 3, 4, 4] has one image"), said);
   }
 }

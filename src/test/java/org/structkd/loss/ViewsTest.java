@@ -6,15 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Storage;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,25 +19,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Operator;
+import org.structkd.testing.InScope;
 import org.structkd.testing.LossUnderTest;
 import org.structkd.testing.MadeInputs;
 import org.structkd.testing.Tensors;
 
 /** Tensors whose memory is not their value: each is resolved, or refused with a sentence. */
+@InScope
 @Tag("emulated")
 class ViewsTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
   private static Tensor map(long seed) {
     return Tensors.gaussian(seed, 2, 4, 3, 5).to(ScalarType.Float);
   }

@@ -1,7 +1,7 @@
 package org.structkd.metric;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.structkd.testing.Refusals.refused;
 
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -97,12 +97,12 @@ class SegmentationScoreTest {
   @Test
   void refusesToMergeAnotherKindOfScore() {
     SegmentationScore score = new SegmentationScore(3);
-    assertRefused(
-        () -> score.merge(new SegmentationScore(4)),
-        "other must have 3 classes and ignore index null but has 4 and null");
-    assertRefused(
-        () -> score.merge(new SegmentationScore(3, 255L)),
-        "other must have 3 classes and ignore index null but has 3 and 255");
+    refused(
+        "other must have 3 classes and ignore index null but has 4 and null",
+        () -> score.merge(new SegmentationScore(4)));
+    refused(
+        "other must have 3 classes and ignore index null but has 3 and 255",
+        () -> score.merge(new SegmentationScore(3, 255L)));
   }
 
   @Test
@@ -110,38 +110,36 @@ class SegmentationScoreTest {
     SegmentationScore score = new SegmentationScore(3, 255L);
     score.add(new long[] {255}, new long[] {0});
     for (var read : new Runnable[] {score::meanIou, score::pixelAccuracy}) {
-      IllegalStateException e = assertThrows(IllegalStateException.class, read::run);
-      assertEquals("no pixel was counted, so there is no score", e.getMessage());
+      refused(IllegalStateException.class, "no pixel was counted, so there is no score", read::run);
     }
   }
 
   @Test
   void refusesClassesOutOfRangeAndCountsNothing() {
     SegmentationScore score = new SegmentationScore(3);
-    assertRefused(
-        () -> score.add(new long[] {0, 3}, new long[] {0, 0}),
-        "labels must be classes 0 to 2 but pixel 1 is 3");
-    assertRefused(
-        () -> score.add(new long[] {0, 0}, new long[] {0, -1}),
-        "predictions must be classes 0 to 2 but pixel 1 is -1");
-    assertRefused(
-        () -> new SegmentationScore(3, 255L).add(new long[] {254}, new long[] {0}),
-        "labels must be classes 0 to 2 (ignore index 255) but pixel 0 is 254");
+    refused(
+        "labels must be classes 0 to 2 but pixel 1 is 3",
+        () -> score.add(new long[] {0, 3}, new long[] {0, 0}));
+    refused(
+        "predictions must be classes 0 to 2 but pixel 1 is -1",
+        () -> score.add(new long[] {0, 0}, new long[] {0, -1}));
+    refused(
+        "labels must be classes 0 to 2 (ignore index 255) but pixel 0 is 254",
+        () -> new SegmentationScore(3, 255L).add(new long[] {254}, new long[] {0}));
     assertEquals(0, score.pixels());
   }
 
   @Test
   void refusesArraysOfDifferentLength() {
-    assertRefused(
-        () -> new SegmentationScore(3).add(new long[2], new long[3]),
-        "labels and predictions must have one length but have 2 and 3");
+    refused(
+        "labels and predictions must have one length but have 2 and 3",
+        () -> new SegmentationScore(3).add(new long[2], new long[3]));
   }
 
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 4097})
   void refusesAnImpossibleNumberOfClasses(int classes) {
-    assertRefused(
-        () -> new SegmentationScore(classes), "classes must be 1 to 4096 but is " + classes);
+    refused("classes must be 1 to 4096 but is " + classes, () -> new SegmentationScore(classes));
   }
 
   @Test
@@ -161,20 +159,15 @@ class SegmentationScoreTest {
     try (PointerScope scope = new PointerScope()) {
       SegmentationScore score = new SegmentationScore(3);
       Tensor labels = Tensor.create(new long[6], 1, 2, 3);
-      assertRefused(
-          () -> score.add(labels, Tensor.create(new long[6], 1, 3, 2)),
-          "labels and predictions must have one shape but have [1, 2, 3] and [1, 3, 2]");
-      assertRefused(
-          () -> score.add(labels, Tensor.create(new float[6], 1, 2, 3)),
-          "predictions must be i64 (Long) but is Float");
-      assertRefused(
-          () -> score.add(Tensor.create(new int[6], 1, 2, 3), labels),
-          "labels must be i64 (Long) but is Int");
+      refused(
+          "labels and predictions must have one shape but have [1, 2, 3] and [1, 3, 2]",
+          () -> score.add(labels, Tensor.create(new long[6], 1, 3, 2)));
+      refused(
+          "predictions must be i64 (Long) but is Float",
+          () -> score.add(labels, Tensor.create(new float[6], 1, 2, 3)));
+      refused(
+          "labels must be i64 (Long) but is Int",
+          () -> score.add(Tensor.create(new int[6], 1, 2, 3), labels));
     }
-  }
-
-  private static void assertRefused(Runnable call, String message) {
-    IllegalArgumentException e = assertThrows(IllegalArgumentException.class, call::run);
-    assertEquals(message, e.getMessage());
   }
 }

@@ -10,35 +10,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.data.DataFileException;
+import org.structkd.testing.InScope;
 
 /** Weights of other programs: other names, other element types. */
+@InScope
 class NameMapTest {
   private static final NameMap NAMES =
       NameMap.SAME.with("module.classifier.", "head.").with("module.", "");
 
-  private PointerScope scope;
   private SegmentationNet trained;
   private SegmentationNet fresh;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     trained = new SegmentationNet(new SegmentationNet.Config(1, 2, 3), 1);
     fresh = new SegmentationNet(new SegmentationNet.Config(1, 2, 3), 2);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   private static TensorFile file(Map<String, Tensor> tensors) throws IOException {

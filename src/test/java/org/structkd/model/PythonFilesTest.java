@@ -13,24 +13,22 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.testing.InScope;
 
 /**
  * Files that go to Python's safetensors package and come from it. The interpreter is that of the
  * variable PYTHON, else python3.
  */
+@InScope
 class PythonFilesTest {
   private static final String PYTHON = System.getenv().getOrDefault("PYTHON", "python3");
 
   @TempDir private Path folder;
-  private PointerScope scope;
 
   @BeforeAll
   static void requirePackages() throws InterruptedException {
@@ -48,16 +46,6 @@ class PythonFilesTest {
     } catch (IOException e) {
       return false; // there is no such program
     }
-  }
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   /** The lines that the script prints. */

@@ -4,39 +4,33 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
+import org.structkd.testing.InScope;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
 
+@InScope
 class ScriptedNetworkTest {
   @TempDir private Path folder;
-  private PointerScope scope;
   private Tensor images;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     images = Tensors.gaussian(1, 2, 1, 8, 8).to(ScalarType.Float);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   private Path script(String returns, String expression) throws IOException {
@@ -69,12 +63,10 @@ class ScriptedNetworkTest {
     Path twice =
         script(
             "Dict[str, Dict[str, Tensor]]", "{\"a.b\": {\"c\": images}, \"a\": {\"b.c\": images}}");
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> ScriptedNetwork.load(twice, images));
-    assertEquals(
+    refused(
         "scripted network: two outputs have the name a.b.c, the module returns a.b.c Float"
             + " [2, 1, 8, 8], a.b.c Float [2, 1, 8, 8]",
-        e.getMessage());
+        () -> ScriptedNetwork.load(twice, images));
     Path fractions = script("Dict[float, Tensor]", "{0.5: images}");
     assertTrue(
         assertThrows(IllegalArgumentException.class, () -> ScriptedNetwork.load(fractions, images))
@@ -109,9 +101,9 @@ class ScriptedNetworkTest {
         e.getMessage().matches("LibTorch has no \\w*softmax\\w* for elements of the type Byte: .*"),
         e.getMessage());
     images.close();
-    assertEquals(
+    refused(
         "scripted network: images has been closed, or its PointerScope has ended",
-        assertThrows(IllegalArgumentException.class, () -> network.infer(images)).getMessage());
+        () -> network.infer(images));
   }
 
   private String refusal(Path file) {

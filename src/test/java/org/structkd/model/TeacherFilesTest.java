@@ -12,37 +12,30 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.DataFileException;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Files as PyTorch writes them, made by make_teachers.py beside them. */
+@InScope
 class TeacherFilesTest {
   private static final Path FILES = Path.of("src/test/resources/teachers");
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Tensor images;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     images = Tensors.gaussian(1, 2, 1, 4, 4).to(ScalarType.Float);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   /** In all of them the features are x and 2 x, the logits x, 2 x and 3 x. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.util.List;
 import java.util.Map;
@@ -16,8 +17,6 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,24 +26,14 @@ import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.PairwiseLoss;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
+@InScope
 @Tag("emulated")
 class ObjectiveTest {
   private static final Loss MEAN_SQUARE = // of a student's tap alone: easy to foretell
       inputs -> inputs.student("features").square().mean();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static StepInputs step(long step, Tensor features, Tensor logits, Tensor labels) {
     return new StepInputs(
@@ -251,11 +240,6 @@ class ObjectiveTest {
 
   // Bad input: what the sentence must say.
 
-  private static void refused(String sentence, Runnable action) {
-    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, action::run);
-    assertEquals(sentence, error.getMessage());
-  }
-
   @Test
   void rejectsImpossibleObjectives() {
     WeightedTerm term = new WeightedTerm("square", 1.0, MEAN_SQUARE);
@@ -327,14 +311,11 @@ class ObjectiveTest {
           gone.close();
           return gone.sum();
         };
-    StructkdException e =
-        assertThrows(
-            StructkdException.class,
-            () -> Objective.of(new WeightedTerm("late", 1.0, closed)).compute(anyStep(0)));
-    assertEquals(
+    refused(
+        StructkdException.class,
         "term \"late\": a tensor, module or other native object has been closed, or its PointerScope"
             + " has ended",
-        e.getMessage());
+        () -> Objective.of(new WeightedTerm("late", 1.0, closed)).compute(anyStep(0)));
     IllegalStateException own = new IllegalStateException("mine");
     Loss failing =
         i -> {

@@ -8,15 +8,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.CrossEntropyLoss;
@@ -24,24 +21,14 @@ import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.MapLoss;
 import org.structkd.loss.Sampling;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** What terms read, what they count, and what is told about their gradients. */
+@InScope
 @Tag("emulated")
 class TermLossTest {
   private static final MapLoss SQUARED_GAP = (s, t) -> s.sub(t).square().mean();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static TermValue value(Term term, StepInputs inputs) {
     return Objective.of(new WeightedTerm("term", 1, term)).compute(inputs).term("term");

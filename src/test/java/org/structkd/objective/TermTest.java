@@ -4,21 +4,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
 
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
@@ -30,13 +28,14 @@ import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.TrainedPart;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** What {@link Term#of} offers without a lambda. */
+@InScope
 class TermTest {
   private static final PixelwiseLoss KD = PixelwiseLoss.kd().withTemperature(2);
 
-  private PointerScope scope;
   private Tensor student;
   private Tensor teacher;
   private Tensor other;
@@ -45,7 +44,6 @@ class TermTest {
 
   @BeforeEach
   void openScope() {
-    scope = new PointerScope();
     student = Tensors.leaf(Tensors.gaussian(1, 2, 3, 4, 6), ScalarType.Float);
     teacher = Tensors.gaussian(2, 2, 3, 8, 12).to(ScalarType.Float);
     other = Tensors.gaussian(4, 2, 3, 8, 12).to(ScalarType.Float);
@@ -58,11 +56,6 @@ class TermTest {
             Map.of("logits", teacher, "features", teacher, "other", other),
             labels,
             5);
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
   }
 
   private static Tensor compute(Term term, StepInputs inputs) {
@@ -169,10 +162,6 @@ class TermTest {
           Set.of("x"),
           false);
     }
-  }
-
-  private static void refused(String sentence, Executable action) {
-    assertEquals(sentence, assertThrows(IllegalArgumentException.class, action).getMessage());
   }
 
   @Test

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Map;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AdamOptions;
 import org.bytedeco.pytorch.AdamWOptions;
 import org.bytedeco.pytorch.Module;
@@ -15,8 +14,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,24 +21,13 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
+@InScope(threads = 1)
 class RunningOptimizerTest {
   private static final int STEPS = 5;
   private static final double RATE = 0.03;
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
 
   /** Makes LibTorch's own optimizer. */
   private interface Theirs {

@@ -172,6 +172,8 @@ class ExperimentTest {
           metric.on=logits           | segmentation metric: tap "logits" is [1, 11, 12, 12], expected [1, 11, 48, 48]
           teacher=null               | losses.pixelwise reads a teacher, but there is none: add a teacher, such as {kind: bundled}
           losses.pixelwise.on={student: upsampled, teacher: logits} | term "pixelwise": pixel-wise loss: student [4, 11, 48, 48] and teacher [4, 11, 12, 12] differ in height and width
+          teacher.inputs={images: sar} | the batch has no input "sar", it has: images
+          teacher.inputs={image: images} | the teacher has no input "image", it has: images; did you mean "images"?
           rate_factors={hed.: 10}    | rate factor of "hed.": no parameter's name begins so
           """)
   void whatDoesNotFitIsOneSentence(String set, String sentence) {

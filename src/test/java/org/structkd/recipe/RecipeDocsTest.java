@@ -35,7 +35,8 @@ class RecipeDocsTest {
 
   /** Any values of keys that shorter constructors need. */
   private static final String NEEDED =
-      "{rate: 1, momentum: 0.5, weight: 1, every: 1, factor: 0.5, at: [1], target: 0.5, begin: 0, end: 1}";
+      "{rate: 1, momentum: 0.5, weight: 1, steps: 1, every: 1, factor: 0.5, at: [1],"
+          + " target: 0.5, begin: 0, end: 1}";
 
   static List<String> lines() throws IOException {
     return Files.readAllLines(Path.of("docs/recipes.md"));

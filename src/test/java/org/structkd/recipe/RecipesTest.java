@@ -173,6 +173,21 @@ class RecipesTest {
   }
 
   @Test
+  void aWeightCanWarmUp() {
+    Recipe kd =
+        Recipes.load(
+            "kd",
+            List.of("losses.pixelwise.weight={kind: warmup, weight: 2, steps: 4}"),
+            List.of());
+    WeightSettings weight = kd.losses().get("pixelwise").weight();
+    double[] expected = {0.5, 1, 1.5, 2, 2};
+    for (int step = 0; step < expected.length; step++) {
+      assertEquals(expected[step], weight.schedule(1000).at(step), 1e-15);
+    }
+    assertTrue(kd.toYaml().contains("{kind: warmup, weight: 2, steps: 4}"), kd.toYaml());
+  }
+
+  @Test
   void tapsAreWiredByRole() throws IOException {
     String term = "losses.more={loss: global_structural, preset: standard, weight: 1, on: ";
     TermSettings one = read(SMALLEST, term + "wide}").losses().get("more");
@@ -207,7 +222,8 @@ class RecipesTest {
   void pathsBecomeAbsolute() throws IOException {
     Recipe recipe = read(SMALLEST, "teacher={kind: torchscript, file: t.pt, taps: {logits: 0}}");
     assertEquals(
-        new TorchscriptSettings(Path.of("t.pt").toAbsolutePath(), java.util.Map.of("logits", "0")),
+        new TorchscriptSettings(
+            Path.of("t.pt").toAbsolutePath(), java.util.Map.of("logits", "0"), java.util.Map.of()),
         recipe.teacher());
     assertEquals(recipe, read(recipe.toYaml()));
   }
@@ -300,8 +316,9 @@ class RecipesTest {
           losses.pairwise.loss=interclass      | losses.pairwise.loss: the loss "interclass" is called inter_class_similarity now
           losses.pairwise.loss=squared_error   | losses.pairwise.loss: the loss "squared_error" is called regression now
           losses.pairwise.on={featurs: x}      | losses.pairwise.on: PairwiseLoss has no role "featurs" of the student, it has: features; did you mean "features"?
-          losses.pairwise.weight=much          | losses.pairwise.weight is "much", expected a number or a map with the kind constant, rising, falling
+          losses.pairwise.weight=much          | losses.pairwise.weight is "much", expected a number or a map with the kind constant, rising, falling, warmup
           losses.pairwise.weight=-1            | losses.pairwise.weight: weight is -1.0, expected a finite number of at least 0
+          losses.pairwise.weight={kind: warmup, weight: 1, steps: 0} | losses.pairwise.weight.steps: warm-up of a weight: steps is 0, expected at least 1
           losses.pairwise.resize_teacher=maybe | losses.pairwise.resize_teacher is "maybe", expected true or false
           train.steps=                         | train.steps is missing, expected a whole number
           train.checkpoint_every=-1            | train.checkpoint_every: checkpointEvery is -1, expected 0 or more steps

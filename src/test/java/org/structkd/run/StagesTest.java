@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -18,13 +19,10 @@ import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.structkd.objective.StepLoss;
 import org.structkd.recipe.Recipe;
-import org.structkd.recipe.Recipes;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
 import org.structkd.train.StopSignal;
-import org.structkd.train.TrainingListener;
 
 /** A recipe of two trainings of one student: first from labels, then from the teacher. */
 class StagesTest {
@@ -49,6 +47,7 @@ class StagesTest {
       """;
 
   @TempDir private Path temp;
+  private RecipeSource source;
   private Recipe recipe;
   private final RunSettings settings =
       new RunSettings("distill", List.of("staged"), 1, 1, 1, Map.of());
@@ -56,7 +55,8 @@ class StagesTest {
   @BeforeEach
   void read() throws IOException {
     Path file = Files.writeString(temp.resolve("staged.yaml"), STAGED);
-    recipe = Recipes.load(file.toString());
+    source = new RecipeSource(file.toString(), List.of(), List.of());
+    recipe = source.load();
   }
 
   /** Runs in a folder until a step of a training, or to its end. */
@@ -69,15 +69,13 @@ class StagesTest {
             new Device("cpu"),
             Resume.LONGER,
             name ->
-                new TrainingListener() {
-                  @Override
-                  public void onStep(StepLoss loss, double learningRate) {
-                    if (name.equals(training) && loss.step() == step) {
-                      stop.request();
-                    }
-                  }
-                });
-    try (Distillation work = new Distillation(recipe, settings, context)) {
+                onStep(
+                    loss -> {
+                      if (name.equals(training) && loss.step() == step) {
+                        stop.request();
+                      }
+                    }));
+    try (Distillation work = new Distillation(source, settings, context)) {
       work.run(folder);
     }
   }

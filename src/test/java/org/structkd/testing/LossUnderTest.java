@@ -134,7 +134,7 @@ public record LossUnderTest(
 
   /** {@return inputs in f64 of other sizes} */
   public LossInputs inputs(MadeInputs.Sizes sizes) {
-    return MadeInputs.of(loss.needs(), sizes, 1);
+    return MadeInputs.of(loss.needs(), sizes.takenBy(id), 1);
   }
 
   /** {@return inputs in a type} */

@@ -37,6 +37,15 @@ public final class MadeInputs {
     /** Sides of maps where a loss, by its id, needs others than 8. */
     private static final Map<String, Long> SIDES = Map.of("holistic", 32L);
 
+    /** Numbers that the sides of maps are multiples of where a loss, by its id, asks for that. */
+    private static final Map<String, Long> MULTIPLES = Map.of("channel_memory", 4L);
+
+    /** {@return these sizes, with sides that a loss takes} */
+    public Sizes takenBy(String id) {
+      long multiple = MULTIPLES.getOrDefault(id, 1L);
+      return new Sizes(batch, channels, height / multiple * multiple, width / multiple * multiple);
+    }
+
     /** {@return small sizes that a loss takes} */
     public static Sizes of(String id, Needs needs) {
       boolean vectors =

@@ -3,16 +3,13 @@ package org.structkd.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,15 +18,16 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
-import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Objectives;
 
 /** What can be known before the first step is said before it, and leaves nothing behind. */
+@InScope(threads = 1)
 class BeforeTheFirstStepTest {
   private static final int STEPS = 6;
   private static final FashionScenes SCENES = FashionScenes.bundled();
@@ -39,22 +37,6 @@ class BeforeTheFirstStepTest {
       };
 
   @TempDir private Path folder;
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net() {
-    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
-  }
 
   private static Distiller distiller(long evaluateEvery, long checkpointEvery) {
     return distiller(evaluateEvery, checkpointEvery, Objectives.supervised());
@@ -79,7 +61,7 @@ class BeforeTheFirstStepTest {
 
   private void refused(Distiller distiller, Class<? extends Exception> kind, String... parts)
       throws IOException {
-    Exception error = assertThrows(kind, () -> distiller.train(net()));
+    Exception error = assertThrows(kind, () -> distiller.train(net(2, 1)));
     for (String part : parts) {
       assertTrue(error.getMessage().contains(part), error.getMessage());
     }
@@ -103,7 +85,8 @@ class BeforeTheFirstStepTest {
     Path other = Files.createTempDirectory("structkd");
     try {
       IOException error =
-          assertThrows(IOException.class, () -> distiller(0, 0).withCheckpoint(other).train(net()));
+          assertThrows(
+              IOException.class, () -> distiller(0, 0).withCheckpoint(other).train(net(2, 1)));
       assertTrue(error.getMessage().contains(other.toString()), error.getMessage());
     } finally {
       Files.delete(other);
@@ -162,7 +145,7 @@ class BeforeTheFirstStepTest {
         new Distiller(TrainingConfig.of(Long.MAX_VALUE, 0.01), Objectives.supervised(), NONE)
             .withCheckpoint(folder.resolve("student.checkpoint"))
             .withStop(stop)
-            .train(net());
+            .train(net(2, 1));
     assertEquals(0, outcome.stepsDone());
   }
 
@@ -190,7 +173,7 @@ class BeforeTheFirstStepTest {
     new Distiller(TrainingConfig.of(2, 0.01), Objectives.supervised(), SceneBatches.of(SCENES, 2))
         .withCheckpoint(file)
         .withDescription(text)
-        .train(net());
+        .train(net(2, 1));
     IOException error =
         assertThrows(
             IOException.class,
@@ -201,7 +184,7 @@ class BeforeTheFirstStepTest {
                         SceneBatches.of(SCENES, 2))
                     .withCheckpoint(file)
                     .withDescription(text + "y")
-                    .train(net()));
+                    .train(net(2, 1)));
     assertTrue(error.getMessage().contains("(70001 characters, hash"), error.getMessage());
     assertTrue(error.getMessage().contains("(70000 characters, hash"), error.getMessage());
     assertTrue(error.getMessage().length() < 2000, "too long to read");

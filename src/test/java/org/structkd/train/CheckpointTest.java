@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.bytes;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,7 +18,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,25 +26,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.DataFileException;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
+@InScope
 class CheckpointTest {
   private static final Map<String, String> SETTINGS = Map.of("training seed", "1");
   private static final Checkpoint.Check ANY = (progress, stored) -> {};
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path path;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     path = folder.resolve("c");
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
   }
 
   private static SegmentationNet net(int width, long seed) {
@@ -69,10 +64,6 @@ class CheckpointTest {
     }
   }
 
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
-  }
-
   @Test
   void stateComesBackAndGoesOnWithTheSameBits() throws IOException {
     SegmentationNet net = net(2, 1);
@@ -83,7 +74,8 @@ class CheckpointTest {
     SegmentationNet other = net(2, 9);
     Players itsPlayers = players(other);
     step(itsPlayers); // what it had is replaced
-    assertEquals(new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers));
+    assertEquals(
+        new Checkpoint(2, 1, 7, true, 0.5, 2), Checkpoint.restore(path, ANY, itsPlayers, false));
     assertArrayEquals(bytes(net), bytes(other));
     step(players);
     step(itsPlayers);
@@ -108,7 +100,7 @@ class CheckpointTest {
     }
     SegmentationNet other = net(2, 9);
     Players itsPlayers = players(other);
-    Checkpoint.restore(path, ANY, itsPlayers);
+    Checkpoint.restore(path, ANY, itsPlayers, false);
     assertArrayEquals(bytes(net), bytes(other));
   }
 
@@ -144,7 +136,7 @@ class CheckpointTest {
           assertEquals("1", stored.get("training seed"));
           throw new DataFileException("file", "another", "this one");
         };
-    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players));
+    assertThrows(DataFileException.class, () -> Checkpoint.restore(path, refusing, players, false));
     assertArrayEquals(before, bytes(other));
   }
 
@@ -161,7 +153,7 @@ class CheckpointTest {
         save(path, players, 1);
         SegmentationNet other = net(128, 2);
         Players itsPlayers = players(other);
-        Checkpoint.restore(path, ANY, itsPlayers);
+        Checkpoint.restore(path, ANY, itsPlayers, false);
         Tensor weight = net.module().named_parameters().get("head.weight");
         boolean equal = weight.equal(other.module().named_parameters().get("head.weight"));
         System.out.println("restored " + Files.size(path) / 1_000_000 + " MB: " + equal);

@@ -2,6 +2,7 @@ package org.structkd.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,10 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -22,6 +20,8 @@ import org.structkd.compress.Pruning;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.loss.ChannelMemoryLoss;
+import org.structkd.loss.ClassMemoryLoss;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.metric.Score;
 import org.structkd.model.SegmentationNet;
@@ -35,12 +35,14 @@ import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
 import org.structkd.optim.Sgd;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.InScope;
 import org.structkd.testing.SmallLosses;
 
 /**
  * A training that continues from a checkpoint ends as one that went through, bit for bit, whatever
  * moves its weights and whoever learns in it.
  */
+@InScope(threads = 1)
 class ContinuationTest {
   private static final int STEPS = 6;
   private static final int KILLED_AFTER = 4;
@@ -50,19 +52,11 @@ class ContinuationTest {
       new Pruning.Magnitude(
           0.5, 1, 5, 0.1, 2, 3, Pruning.Magnitude.Range.NETWORK, List.of("head."));
 
+  /** So small that its queues have gone round when the training is killed. */
+  private static final ClassMemoryLoss CLASS_MEMORY =
+      new ClassMemoryLoss(FashionScenes.CLASSES, 9, 5, 3, 40, 20, 0.1, 1, 1, 1);
+
   @TempDir private Path folder;
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
 
   /** A way to change a training. */
   private record Option(String name, UnaryOperator<TrainingConfig> change) {
@@ -115,7 +109,10 @@ class ContinuationTest {
         new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
         new WeightedTerm("connector", 0.1, Term.of(new SmallLosses.Connector(), "features")),
         new WeightedTerm("adversarial", 0.1, Term.of(new SmallLosses.Adversarial(STEPS), "logits")),
-        new WeightedTerm("bank", 0.1, Term.of(new SmallLosses.Bank(), "features")));
+        new WeightedTerm("bank", 0.1, Term.of(new SmallLosses.Bank(), "features")),
+        new WeightedTerm("classes", 0.1, Term.of(CLASS_MEMORY, "features").withIgnoreIndex(255)),
+        new WeightedTerm(
+            "channels", 0.1, Term.of(new ChannelMemoryLoss(20, 5, 7, 0.1), "features")));
   }
 
   @ParameterizedTest
@@ -132,9 +129,9 @@ class ContinuationTest {
     Path whole = folder.resolve("whole");
     Path killed = folder.resolve("killed");
     List<String> scores = new ArrayList<>();
-    train(config, whole, net(1), scores, killed);
+    train(config, whole, net(2, 1), scores, killed);
     List<String> scoresAfter = new ArrayList<>();
-    SegmentationNet other = net(2); // whose weights do not matter
+    SegmentationNet other = net(2, 2); // whose weights do not matter
     train(config, killed, other, scoresAfter, null);
     assertEquals(scores.subList(1, scores.size()), scoresAfter);
     try (TensorFile one = TensorFile.open(whole);
@@ -146,6 +143,8 @@ class ContinuationTest {
       assertEquals(one.property("best"), two.property("best"));
       assertEquals(one.property("sinceBest"), two.property("sinceBest"));
       assertTrue(one.names().contains("part.bank.bank"));
+      assertTrue(one.names().contains("part.classes.pixels"));
+      assertTrue(one.names().contains("part.channels.channels_next"));
       assertTrue(one.names().contains("part.connector.norm.running_mean"));
       assertTrue(one.names().contains("optimizer.part.connector.lift.weight.step"));
       assertTrue(one.names().contains("optimizer.part.adversarial.judge.weight.exp_avg"));
@@ -155,10 +154,6 @@ class ContinuationTest {
       assertTrue(
           torch.equal(one.tensor(expected), other.module().named_parameters().get("head.weight")));
     }
-  }
-
-  private static SegmentationNet net(long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), seed);
   }
 
   /**

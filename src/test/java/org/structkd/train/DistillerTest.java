@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.structkd.testing.Refusals.refused;
+import static org.structkd.testing.SmallTrainings.bytes;
+import static org.structkd.testing.SmallTrainings.net;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,12 +19,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,31 +44,22 @@ import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.Schedule;
 import org.structkd.testing.Evaluations;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Objectives;
 
+@InScope
 class DistillerTest {
   private static final int STEPS = 12;
   private static final int BATCH = 3;
   private static final FashionScenes SCENES = FashionScenes.bundled();
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path checkpoint;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     torch.set_num_threads(1);
     checkpoint = folder.resolve("student.checkpoint");
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net(int width, long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
   }
 
   static TrainingConfig config(long checkpointEvery) {
@@ -84,20 +77,14 @@ class DistillerTest {
     return Objectives.skd();
   }
 
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
-  }
-
   /** Stops a training after some steps. */
   private static TrainingListener stopAfter(long steps, StopSignal stop) {
-    return new TrainingListener() {
-      @Override
-      public void onStep(StepLoss loss, double learningRate) {
-        if (loss.step() + 1 == steps) {
-          stop.request();
-        }
-      }
-    };
+    return onStep(
+        loss -> {
+          if (loss.step() + 1 == steps) {
+            stop.request();
+          }
+        });
   }
 
   @Test
@@ -107,13 +94,7 @@ class DistillerTest {
     List<StepLoss> losses = new ArrayList<>();
     TrainingOutcome outcome =
         distiller(Objectives.skd(), 0)
-            .withListener(
-                new TrainingListener() {
-                  @Override
-                  public void onStep(StepLoss loss, double learningRate) {
-                    losses.add(loss);
-                  }
-                })
+            .withListener(onStep(loss -> losses.add(loss)))
             .train(student);
     assertTrue(outcome.complete());
     assertEquals(STEPS, outcome.stepsDone());
@@ -128,13 +109,7 @@ class DistillerTest {
     SegmentationNet student = net(4, 1);
     List<Double> losses = new ArrayList<>();
     new Distiller(TrainingConfig.of(60, 0.01), Objectives.supervised(), SceneBatches.of(SCENES, 8))
-        .withListener(
-            new TrainingListener() {
-              @Override
-              public void onStep(StepLoss loss, double learningRate) {
-                losses.add(loss.value());
-              }
-            })
+        .withListener(onStep(loss -> losses.add(loss.value())))
         .train(student);
     assertTrue(losses.get(59) < 0.6 * losses.get(0), losses.toString());
   }
@@ -348,14 +323,10 @@ class DistillerTest {
   @Test
   void aDeviceThatIsNotThereIsRefusedBeforeAnything() {
     assumeFalse(torch.cuda_is_available());
-    IllegalArgumentException e =
-        assertThrows(
-            IllegalArgumentException.class,
-            () -> distiller(skd(), 0).withDevice(new Device("cuda")));
-    assertEquals(
+    refused(
         "device cuda: LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build of"
             + " the presets (docs/gpu.md)",
-        e.getMessage());
+        () -> distiller(skd(), 0).withDevice(new Device("cuda")));
     assertThrows(
         IllegalArgumentException.class, () -> distiller(skd(), 0).withDevice(new Device("meta")));
   }
@@ -376,10 +347,10 @@ class DistillerTest {
   void aStudentThatWasClosedIsToldInASentence() {
     SegmentationNet closed = net(4, 1);
     closed.module().close();
-    assertEquals(
+    refused(
+        StructkdException.class,
         "a tensor, module or other native object has been closed, or its PointerScope has ended",
-        assertThrows(StructkdException.class, () -> distiller(skd(), 0).train(closed))
-            .getMessage());
+        () -> distiller(skd(), 0).train(closed));
   }
 
   @Test
@@ -413,13 +384,7 @@ class DistillerTest {
     List<Long> objects = new ArrayList<>();
     SegmentationNet student = net(4, 1);
     distiller(skd(), 0)
-        .withListener(
-            new TrainingListener() {
-              @Override
-              public void onStep(StepLoss loss, double learningRate) {
-                objects.add(Pointer.totalCount());
-              }
-            })
+        .withListener(onStep(loss -> objects.add(Pointer.totalCount())))
         .train(student);
     // The first step may make what stays. Java's collector may free some of others meanwhile.
     long grown = objects.get(STEPS - 1) - objects.get(1);

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.atStep;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,7 +22,6 @@ import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepLoss;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.Objectives;
 
@@ -60,14 +61,11 @@ class MetricsCsvTest {
     byte[] whole = Files.readAllBytes(folder.resolve("whole.csv"));
     assertEquals(3 + 2, MetricsCsv.read(folder.resolve("whole.csv")).size());
     TrainingListener failing =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == 21) {
+        atStep(
+            21,
+            () -> {
               throw new AssertionError("this step is saved, and its row, too");
-            }
-          }
-        };
+            });
     assertThrows(AssertionError.class, () -> train("failed", failing));
     Path csv = folder.resolve("failed.csv");
     // As a process leaves it that was killed after its last checkpoint.
@@ -83,14 +81,12 @@ class MetricsCsvTest {
   void anInterruptOfTheThreadCostsNoRow() throws IOException {
     train("whole");
     TrainingListener interrupting =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() % 7 == 3) {
-              Thread.currentThread().interrupt();
-            }
-          }
-        };
+        onStep(
+            loss -> {
+              if (loss.step() % 7 == 3) {
+                Thread.currentThread().interrupt();
+              }
+            });
     int interrupts = 0;
     boolean complete = false;
     while (!complete) {

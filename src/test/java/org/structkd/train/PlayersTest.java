@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.atStep;
+import static org.structkd.testing.SmallTrainings.bytes;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,14 +19,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AdamOptions;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.Batch;
@@ -47,9 +47,11 @@ import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Schedule;
 import org.structkd.testing.ForwardingNetwork;
+import org.structkd.testing.InScope;
 import org.structkd.testing.SmallLosses;
 
 /** Who learns in a training beside the student, and who teaches. */
+@InScope(threads = 1)
 class PlayersTest {
   private static final int STEPS = 5;
   private static final FashionScenes SCENES = FashionScenes.bundled();
@@ -58,22 +60,6 @@ class PlayersTest {
       new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled"));
 
   @TempDir private Path folder;
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net(int width, long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
-  }
 
   private static WeightedTerm connector() {
     return new WeightedTerm("connector", 0.1, Term.of(new SmallLosses.Connector(), "features"));
@@ -91,17 +77,6 @@ class PlayersTest {
   private static Distiller distiller(WeightedTerm... terms) {
     return new Distiller(TrainingConfig.of(STEPS, 0.01), Objective.of(terms), BATCHES)
         .withTeacher(net(3, 7));
-  }
-
-  private static TrainingListener atStep(long step, Runnable action) {
-    return new TrainingListener() {
-      @Override
-      public void onStep(StepLoss loss, double learningRate) {
-        if (loss.step() == step) {
-          action.run();
-        }
-      }
-    };
   }
 
   /** A loss, and the part that it made. */
@@ -250,10 +225,6 @@ class PlayersTest {
         OptionalLong.empty(),
         step,
         part);
-  }
-
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
   }
 
   @Test

@@ -5,15 +5,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.atStep;
+import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,37 +26,30 @@ import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightSchedule;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.optim.Schedule;
+import org.structkd.testing.InScope;
+import org.structkd.testing.SmallLosses;
 
 /** What a checkpoint knows of its training, and what happens to one of another. */
+@InScope
 class ResumeTest {
   private static final int STEPS = 8;
   private static final FashionScenes SCENES = FashionScenes.bundled();
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path checkpoint;
 
   @BeforeEach
   void open() throws IOException {
-    scope = new PointerScope();
     torch.set_num_threads(1);
     checkpoint = folder.resolve("student.checkpoint");
     new Setting().distiller().train(net(2, 1));
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net(int width, long seed) {
-    return new SegmentationNet(new SegmentationNet.Config(1, width, FashionScenes.CLASSES), seed);
   }
 
   /** A training whose parts can be replaced one by one. */
@@ -69,15 +63,18 @@ class ResumeTest {
     private long dataSeed = 1;
     private String description = "mine";
     private Resume resume = Resume.SAME;
+    private List<WeightedTerm> more = List.of();
 
     Distiller distiller() {
-      Objective objective =
-          Objective.of(
-              new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")),
-              new WeightedTerm(
-                  "pixelwise",
-                  weight,
-                  Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
+      List<WeightedTerm> terms = new ArrayList<>();
+      terms.add(new WeightedTerm("supervised", 1, Term.of(new CrossEntropyLoss(-1), "upsampled")));
+      terms.add(
+          new WeightedTerm(
+              "pixelwise",
+              weight,
+              Term.of(PixelwiseLoss.kd().withTemperature(temperature), "logits")));
+      terms.addAll(more);
+      Objective objective = new Objective(terms);
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
               TrainingConfig.of(steps, rate), objective, SceneBatches.of(scenes, batch))
@@ -221,6 +218,38 @@ class ResumeTest {
     assertTrue(setting.distiller().train(net(2, 5)).complete());
   }
 
+  /** Both kinds of part: one learns with the student, one against it. */
+  @Test
+  void aLossWithATrainedPartCanBeAdded() throws IOException {
+    Setting setting = new Setting();
+    setting.steps = STEPS + 4;
+    setting.more =
+        List.of(
+            new WeightedTerm("lifted", 1, Term.of(new SmallLosses.Connector(), "features")),
+            new WeightedTerm(
+                "judged", 1, Term.of(new SmallLosses.Adversarial(Long.MAX_VALUE), "logits")));
+    refused(setting, "loss of lifted", "no loss of lifted");
+    byte[] before = Files.readAllBytes(checkpoint);
+    setting.resume = Resume.CHANGED;
+    assertEquals(STEPS + 4, setting.distiller().train(net(2, 5)).stepsDone());
+    byte[] first = Files.readAllBytes(checkpoint);
+    try (TensorFile file = TensorFile.open(checkpoint)) {
+      for (String term : List.of("part.lifted.", "part.judged.", "optimizer.part.judged.")) {
+        assertTrue(file.names().stream().anyMatch(name -> name.startsWith(term)), term);
+      }
+    }
+    Files.write(checkpoint, before);
+    setting.distiller().train(net(2, 6));
+    try (TensorFile file = TensorFile.open(checkpoint);
+        TensorFile same = TensorFile.open(Files.write(folder.resolve("first"), first))) {
+      for (String name : file.names()) {
+        assertTrue(torch.equal(file.tensor(name), same.tensor(name)), name);
+      }
+    }
+    setting.resume = Resume.SAME; // it is what the checkpoint knows now
+    assertTrue(setting.distiller().train(net(2, 5)).complete());
+  }
+
   @Test
   void aLambdaIsTheSameInAnotherProcess() {
     // Only this process knows the address that it prints; the rest is where it was written.
@@ -240,15 +269,7 @@ class ResumeTest {
   void aRateThatHasDecayedToNothingEndsNoTrainingThatContinues() throws IOException {
     Path file = folder.resolve("decayed");
     StopSignal stop = new StopSignal();
-    TrainingListener stopping =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == STEPS - 2) {
-              stop.request();
-            }
-          }
-        };
+    TrainingListener stopping = atStep(STEPS - 2, () -> stop.request());
     SegmentationNet rest = net(2, 1);
     decayed(file).withListener(stopping).withStop(stop).train(net(2, 1));
     assertTrue(decayed(file).train(rest).complete());

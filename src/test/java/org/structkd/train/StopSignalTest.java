@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.atStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,7 +20,6 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepLoss;
 import org.structkd.testing.Objectives;
 
 class StopSignalTest {
@@ -41,17 +41,14 @@ class StopSignalTest {
         SegmentationNet student =
             new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
         TrainingListener pause =
-            new TrainingListener() {
-              @Override
-              public void onStep(StepLoss loss, double learningRate) {
-                if (loss.step() == waitAt) {
+            atStep(
+                waitAt,
+                () -> {
                   System.out.println("ready");
                   while (!stop.isRequested()) {
                     Thread.onSpinWait();
                   }
-                }
-              }
-            };
+                });
         TrainingOutcome outcome =
             new Distiller(
                     TrainingConfig.of(STEPS, 0.01),

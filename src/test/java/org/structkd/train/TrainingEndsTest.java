@@ -6,6 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refused;
+import static org.structkd.testing.SmallTrainings.atStep;
+import static org.structkd.testing.SmallTrainings.bytes;
+import static org.structkd.testing.SmallTrainings.net;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,10 +25,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,9 +43,11 @@ import org.structkd.objective.StepLoss;
 import org.structkd.objective.WeightedTerm;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.ForwardingNetwork;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Objectives;
 
 /** Whatever ends a training: its cause is told, and what is whole is saved. */
+@InScope
 class TrainingEndsTest {
   private static final int STEPS = 10;
 
@@ -53,25 +58,14 @@ class TrainingEndsTest {
   private static final BatchSource BATCHES = SceneBatches.of(SCENES, 2);
 
   @TempDir private Path folder;
-  private PointerScope scope;
   private Path checkpoint;
   private Path csv;
 
   @BeforeEach
   void open() {
-    scope = new PointerScope();
     torch.set_num_threads(1);
     checkpoint = folder.resolve("student.checkpoint");
     csv = folder.resolve("metrics.csv");
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net() {
-    return new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
   }
 
   private static TrainingConfig config(long evaluateEvery) {
@@ -88,10 +82,6 @@ class TrainingEndsTest {
 
   private Distiller distiller(BatchSource batches) {
     return distiller(Objectives.supervised(), batches);
-  }
-
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
   }
 
   /** What a listener may be told of an end. */
@@ -123,9 +113,9 @@ class TrainingEndsTest {
 
   /** The rest of the training ends with the bits of one that nothing disturbed. */
   private void requireRestIsExact(int stepsDone) throws IOException {
-    SegmentationNet whole = net();
+    SegmentationNet whole = net(2, 1);
     new Distiller(config(0), Objectives.supervised(), BATCHES).train(whole);
-    SegmentationNet rest = net();
+    SegmentationNet rest = net(2, 1);
     Ends ends = new Ends();
     distiller(BATCHES).withListener(ends).train(rest);
     assertEquals(List.of("start " + stepsDone, "checkpoint " + STEPS, "end " + STEPS), ends.events);
@@ -145,7 +135,8 @@ class TrainingEndsTest {
     Ends ends = new Ends();
     IllegalStateException told =
         assertThrows(
-            IllegalStateException.class, () -> distiller(failing).withListener(ends).train(net()));
+            IllegalStateException.class,
+            () -> distiller(failing).withListener(ends).train(net(2, 1)));
     assertSame(error, told.getCause());
     assertSame(told, ends.cause);
     assertTrue(told.getMessage().contains("no batch for step 5"), told.getMessage());
@@ -158,22 +149,13 @@ class TrainingEndsTest {
   void anErrorInAListenerIsToldToTheOthersAndTheStepIsSaved() throws IOException {
     Error error = new AssertionError("full");
     TrainingListener failing =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == AT) {
+        atStep(
+            AT,
+            () -> {
               throw error;
-            }
-          }
-        };
+            });
     List<Long> steps = new ArrayList<>();
-    TrainingListener after =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            steps.add(loss.step());
-          }
-        };
+    TrainingListener after = onStep(loss -> steps.add(loss.step()));
     Ends ends = new Ends();
     Error told =
         assertThrows(
@@ -183,7 +165,7 @@ class TrainingEndsTest {
                     .withListener(failing)
                     .withListener(after)
                     .withListener(ends)
-                    .train(net()));
+                    .train(net(2, 1)));
     assertSame(error, told);
     assertEquals(List.of(0L, 1L, 2L, 3L, 4L, 5L), steps);
     assertEquals(List.of("start 0", "checkpoint 6", "failure 6"), ends.events);
@@ -212,7 +194,7 @@ class TrainingEndsTest {
     IllegalStateException told =
         assertThrows(
             IllegalStateException.class,
-            () -> distiller(BATCHES).withListener(failing).train(net()));
+            () -> distiller(BATCHES).withListener(failing).train(net(2, 1)));
     assertEquals("step", told.getMessage());
     assertEquals("checkpoint", told.getSuppressed()[0].getMessage());
     assertEquals("failure", told.getSuppressed()[1].getMessage());
@@ -236,7 +218,7 @@ class TrainingEndsTest {
         };
     Error told =
         assertThrows(
-            AssertionError.class, () -> distiller(BATCHES).withListener(failing).train(net()));
+            AssertionError.class, () -> distiller(BATCHES).withListener(failing).train(net(2, 1)));
     assertSame(error, told);
   }
 
@@ -247,7 +229,7 @@ class TrainingEndsTest {
     Distiller distiller =
         distiller(BATCHES)
             .withTeacher(
-                new ForwardingNetwork(net()) {
+                new ForwardingNetwork(net(2, 1)) {
                   @Override
                   public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
                     calls[0]++;
@@ -260,7 +242,7 @@ class TrainingEndsTest {
     Ends ends = new Ends();
     assertSame(
         error,
-        assertThrows(OutOfMemoryError.class, () -> distiller.withListener(ends).train(net())));
+        assertThrows(OutOfMemoryError.class, () -> distiller.withListener(ends).train(net(2, 1))));
     assertEquals(List.of("start 0", "checkpoint 5", "failure 5"), ends.events);
   }
 
@@ -289,23 +271,22 @@ class TrainingEndsTest {
     new Distiller(config(2), Objectives.supervised(), BATCHES)
         .withEvaluation(evaluation())
         .withListener(evaluations(wanted))
-        .train(net());
-    OutOfMemoryError told =
-        assertThrows(
-            OutOfMemoryError.class,
-            () ->
-                new Distiller(config(2), Objectives.supervised(), BATCHES)
-                    .withEvaluation(evaluation())
-                    .withCheckpoint(checkpoint)
-                    .withListener(evaluations(evaluated))
-                    .train(new Forgetful(net())));
-    assertEquals("evaluation", told.getMessage());
+        .train(net(2, 1));
+    refused(
+        OutOfMemoryError.class,
+        "evaluation",
+        () ->
+            new Distiller(config(2), Objectives.supervised(), BATCHES)
+                .withEvaluation(evaluation())
+                .withCheckpoint(checkpoint)
+                .withListener(evaluations(evaluated))
+                .train(new Forgetful(net(2, 1))));
     assertEquals(List.of(2L), evaluated);
     new Distiller(config(2), Objectives.supervised(), BATCHES)
         .withEvaluation(evaluation())
         .withCheckpoint(checkpoint)
         .withListener(evaluations(evaluated))
-        .train(net());
+        .train(net(2, 1));
     assertEquals(wanted, evaluated);
   }
 
@@ -334,7 +315,7 @@ class TrainingEndsTest {
 
   @Test
   void anErrorInTheOptimizerIsToldAndTheLastWholeStateStays() throws IOException {
-    SegmentationNet student = net();
+    SegmentationNet student = net(2, 1);
     Tensor table = student.module().register_parameter("table", torch.ones(3, 2));
     Ends ends = new Ends();
     RuntimeException told =
@@ -359,17 +340,14 @@ class TrainingEndsTest {
     AtomicReference<Throwable> told = new AtomicReference<>();
     AtomicReference<Boolean> flag = new AtomicReference<>();
     TrainingListener waiting =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == AT) {
+        atStep(
+            AT,
+            () -> {
               reached.countDown();
               while (!Thread.currentThread().isInterrupted()) {
                 Thread.onSpinWait();
               }
-            }
-          }
-        };
+            });
     ExecutorService pool = Executors.newSingleThreadExecutor();
     try {
       MetricsCsv metrics = MetricsCsv.open(csv, "miou", Objectives.supervised());
@@ -381,7 +359,7 @@ class TrainingEndsTest {
                   distiller(BATCHES)
                       .withListener(waiting)
                       .withListener(metrics.listener("student"))
-                      .train(net());
+                      .train(net(2, 1));
                 } catch (Throwable e) {
                   told.set(e);
                   flag.set(Thread.currentThread().isInterrupted());
@@ -415,7 +393,8 @@ class TrainingEndsTest {
           return BATCHES.prepare(step);
         };
     TrainingInterruptedException told =
-        assertThrows(TrainingInterruptedException.class, () -> distiller(blocking).train(net()));
+        assertThrows(
+            TrainingInterruptedException.class, () -> distiller(blocking).train(net(2, 1)));
     assertTrue(Thread.interrupted(), "the flag stays set");
     assertTrue(told.getMessage().contains("after "), told.getMessage());
     assertTrue(Files.exists(checkpoint));
@@ -425,7 +404,7 @@ class TrainingEndsTest {
   void interruptedBeforeItBeginsItWritesNothing() {
     Thread.currentThread().interrupt();
     TrainingInterruptedException told =
-        assertThrows(TrainingInterruptedException.class, () -> distiller(BATCHES).train(net()));
+        assertThrows(TrainingInterruptedException.class, () -> distiller(BATCHES).train(net(2, 1)));
     assertTrue(Thread.interrupted(), "the flag stays set");
     assertTrue(told.getMessage().contains("before its first step"), told.getMessage());
     assertFalse(Files.exists(checkpoint));
@@ -433,19 +412,11 @@ class TrainingEndsTest {
 
   @Test
   void interruptedInItsLastStepItIsCompleteAndSaved() throws IOException {
-    TrainingListener last =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == STEPS - 1) {
-              Thread.currentThread().interrupt();
-            }
-          }
-        };
-    TrainingOutcome outcome = distiller(BATCHES).withListener(last).train(net());
+    TrainingListener last = atStep(STEPS - 1, () -> Thread.currentThread().interrupt());
+    TrainingOutcome outcome = distiller(BATCHES).withListener(last).train(net(2, 1));
     assertTrue(Thread.interrupted(), "the flag stays set");
     assertTrue(outcome.complete());
-    assertTrue(distiller(BATCHES).train(net()).complete());
+    assertTrue(distiller(BATCHES).train(net(2, 1)).complete());
   }
 
   @Test
@@ -460,10 +431,9 @@ class TrainingEndsTest {
           return BATCHES.prepare(step);
         };
     TrainingListener stopping =
-        new TrainingListener() {
-          @Override
-          public void onStep(StepLoss loss, double learningRate) {
-            if (loss.step() == AT - 1) {
+        atStep(
+            AT - 1,
+            () -> {
               new Thread(
                       () -> {
                         try {
@@ -474,11 +444,9 @@ class TrainingEndsTest {
                         stop.request();
                       })
                   .start();
-            }
-          }
-        };
+            });
     TrainingOutcome outcome =
-        distiller(blocking).withStop(stop).withListener(stopping).train(net());
+        distiller(blocking).withStop(stop).withListener(stopping).train(net(2, 1));
     assertFalse(outcome.complete());
     assertEquals(AT, outcome.stepsDone());
     requireRestIsExact(AT);

@@ -5,18 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.SmallTrainings.bytes;
+import static org.structkd.testing.SmallTrainings.net;
+import static org.structkd.testing.SmallTrainings.onStep;
 
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
@@ -29,11 +28,12 @@ import org.structkd.loss.LossValue;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
-import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.testing.InScope;
 
 /** A step reaches the student whole or not at all. */
+@InScope(threads = 1)
 class WholeStepTest {
   private static final int STEPS = 25;
   private static final int BATCH = 2;
@@ -41,27 +41,6 @@ class WholeStepTest {
   private static final WeightedTerm SUPERVISED =
       new WeightedTerm(
           "supervised", 1, Term.of(new CrossEntropyLoss(-1), SegmentationNet.UPSAMPLED));
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void open() {
-    scope = new PointerScope();
-    torch.set_num_threads(1);
-  }
-
-  @AfterEach
-  void close() {
-    scope.close();
-  }
-
-  private static SegmentationNet net() {
-    return new SegmentationNet(new SegmentationNet.Config(1, 4, FashionScenes.CLASSES), 1);
-  }
-
-  private static byte[] bytes(SegmentationNet net) {
-    return net.toFile(Map.of()).toBytes();
-  }
 
   private static Distiller distiller(double rate, BatchSource batches, WeightedTerm... terms) {
     TrainingConfig config = TrainingConfig.of(STEPS, rate);
@@ -86,19 +65,17 @@ class WholeStepTest {
 
   /** What the student is after as many steps without the failing one. */
   private static byte[] after(int steps, WeightedTerm... terms) throws IOException {
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     StopSignal stop = new StopSignal();
     distiller(terms)
         .withStop(stop)
         .withListener(
-            new TrainingListener() {
-              @Override
-              public void onStep(StepLoss loss, double learningRate) {
-                if (loss.step() + 1 == steps) {
-                  stop.request();
-                }
-              }
-            })
+            onStep(
+                loss -> {
+                  if (loss.step() + 1 == steps) {
+                    stop.request();
+                  }
+                }))
         .train(student);
     return bytes(student);
   }
@@ -106,7 +83,7 @@ class WholeStepTest {
   @Test
   void aFiniteLossWithoutAFiniteGradientChangesNothingAndNamesItsTerm() throws IOException {
     WeightedTerm broken = fromStep(3, WholeStepTest::finiteWithGradientNan);
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     DivergedException error =
         assertThrows(DivergedException.class, () -> distiller(SUPERVISED, broken).train(student));
     assertEquals("broken", error.term());
@@ -135,7 +112,7 @@ class WholeStepTest {
 
   @Test
   void aHugeImageLeavesNoInfinityInTheBuffers() throws IOException {
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     DivergedException error =
         assertThrows(
             DivergedException.class,
@@ -150,7 +127,7 @@ class WholeStepTest {
   @Test
   void anImageThatIsNotANumberLeavesNoTraceInTheBuffers() throws IOException {
     BatchSource broken = withImage(2, Double.NaN);
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     DivergedException error =
         assertThrows(
             DivergedException.class, () -> distiller(0.01, broken, SUPERVISED).train(student));
@@ -170,7 +147,7 @@ class WholeStepTest {
             in -> {
               throw new IllegalArgumentException("no");
             });
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     byte[] before = bytes(student);
     assertThrows(IllegalArgumentException.class, () -> distiller(refusing).train(student));
     assertArrayEquals(before, bytes(student));
@@ -178,7 +155,7 @@ class WholeStepTest {
 
   @Test
   void weightsThatWereNotFiniteBeforeAreTold() {
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     Tensor head = student.module().named_parameters().get("head.weight");
     try (var noGrad = new org.bytedeco.pytorch.NoGradGuard()) {
       head.fill_(new Scalar(Double.NaN));
@@ -193,7 +170,7 @@ class WholeStepTest {
   void aWeightWhoseSquaredGradientOverflowsIsRefused() {
     WeightedTerm huge = fromStep(STEPS, WholeStepTest::finiteWithGradientNan);
     WeightedTerm weighted = new WeightedTerm("huge", 1e37, huge.term());
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     byte[] before = bytes(student);
     DivergedException error =
         assertThrows(DivergedException.class, () -> distiller(SUPERVISED, weighted).train(student));
@@ -207,7 +184,7 @@ class WholeStepTest {
     for (double weight : new double[] {1e-20, 1e-30, 2e-38}) {
       WeightedTerm tiny = new WeightedTerm("tiny", weight, SUPERVISED.term());
       String said =
-          assertThrows(IllegalArgumentException.class, () -> distiller(tiny).train(net()))
+          assertThrows(IllegalArgumentException.class, () -> distiller(tiny).train(net(4, 1)))
               .getMessage();
       assertTrue(said.startsWith("step 0 moved no weight of the student that is not 0: "), said);
       assertTrue(said.contains("tiny " + weight), said);
@@ -215,14 +192,14 @@ class WholeStepTest {
     String said =
         assertThrows(
                 IllegalArgumentException.class,
-                () -> distiller(1e-30, SceneBatches.of(SCENES, BATCH), SUPERVISED).train(net()))
+                () -> distiller(1e-30, SceneBatches.of(SCENES, BATCH), SUPERVISED).train(net(4, 1)))
             .getMessage();
     assertTrue(said.contains("learning rate is 1.0E-30"), said);
   }
 
   @Test
   void aStudentThatIsFrozenAsAWholeIsRefused() {
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     freeze(student.module());
     String said =
         assertThrows(IllegalArgumentException.class, () -> distiller(SUPERVISED).train(student))
@@ -239,7 +216,7 @@ class WholeStepTest {
 
   @Test
   void whatTheUserFrozeStaysFrozen() throws IOException {
-    SegmentationNet student = net();
+    SegmentationNet student = net(4, 1);
     Module frozen = student.module().named_modules("", false).get("quarter_norm");
     frozen.eval();
     freeze(frozen);
@@ -250,13 +227,11 @@ class WholeStepTest {
     List<Boolean> modes = new ArrayList<>();
     distiller(SUPERVISED)
         .withListener(
-            new TrainingListener() {
-              @Override
-              public void onStep(StepLoss loss, double learningRate) {
-                modes.add(frozen.is_training());
-                modes.add(!merelyEvaluating.is_training());
-              }
-            })
+            onStep(
+                loss -> {
+                  modes.add(frozen.is_training());
+                  modes.add(!merelyEvaluating.is_training());
+                }))
         .train(student);
     assertFalse(modes.contains(true));
     assertTrue(torch.equal(mean, frozen.named_buffers().get("running_mean")));
@@ -294,7 +269,7 @@ class WholeStepTest {
                 told.add(sentence);
               }
             })
-        .train(net());
+        .train(net(4, 1));
     assertEquals(2, told.size(), told.toString());
     assertTrue(
         told.get(0).startsWith("term \"silent\" was 0 for 20 steps in a row, up to step 19"),

@@ -3,19 +3,12 @@ package org.structkd.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.lang.reflect.ParameterizedType;
-import java.lang.reflect.RecordComponent;
-import java.lang.reflect.Type;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -32,43 +25,12 @@ import org.structkd.loss.Losses;
 
 /** bench/cases.json is well formed, and the only list of sizes. */
 class CasesTest {
-  private static final Path FILE = Path.of("cases.json");
   private static final Pattern SIZE = Pattern.compile("\\d+x\\d+x\\d+x\\d+");
   private static final Pattern NAME =
       Pattern.compile(SIZE + "(-channels-last)?(-teacher\\d+)?(-samples\\d+)?(-aligned)?(-whole)?");
   private static final Pattern MAPS = Pattern.compile(SIZE + "(-aligned)?(-whole)?");
 
   private static final Map<String, ListedLoss> LOSSES = ListedLoss.all();
-
-  @Test
-  void keysAreThoseThatBenchesRead() throws IOException {
-    JsonObject file = JsonParser.parseString(Files.readString(FILE)).getAsJsonObject();
-    assertEquals(LOSSES.keySet(), file.keySet());
-    file.entrySet().forEach(loss -> requireKnownKeys(loss.getValue(), ListedLoss.class));
-  }
-
-  private static void requireKnownKeys(JsonElement json, Type type) {
-    if (type instanceof ParameterizedType list) {
-      json.getAsJsonArray()
-          .forEach(each -> requireKnownKeys(each, list.getActualTypeArguments()[0]));
-    } else if (type instanceof Class<?> record && record.isRecord()) {
-      JsonObject object = json.getAsJsonObject();
-      Set<String> unknown = new HashSet<>(object.keySet());
-      for (RecordComponent component : record.getRecordComponents()) {
-        String key = keyOf(component.getName());
-        unknown.remove(key);
-        if (object.has(key)) {
-          requireKnownKeys(object.get(key), component.getGenericType());
-        }
-      }
-      assertEquals(Set.of(), unknown, json.toString());
-    }
-  }
-
-  /** "no_target" of "noTarget", "h100_ms" of "h100Ms". */
-  private static String keyOf(String component) {
-    return component.replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
-  }
 
   @Test
   void lossesAreThoseOfTheLibrary() throws IOException {

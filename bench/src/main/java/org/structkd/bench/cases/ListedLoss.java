@@ -1,13 +1,11 @@
 package org.structkd.bench.cases;
 
-import com.google.gson.FieldNamingPolicy;
-import com.google.gson.GsonBuilder;
-import com.google.gson.reflect.TypeToken;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.Reader;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,15 +26,13 @@ public record ListedLoss(
   /**
    * {@return all losses by their ids, in the order of the file}
    *
-   * @throws UncheckedIOException if the file cannot be read
+   * @throws UncheckedIOException if the file cannot be read, or has a key that no bench reads
    */
   public static Map<String, ListedLoss> all() {
-    try (Reader reader =
-        new InputStreamReader(ListedLoss.class.getResourceAsStream(FILE), StandardCharsets.UTF_8)) {
-      return new GsonBuilder()
-          .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
-          .create()
-          .fromJson(reader, new TypeToken<LinkedHashMap<String, ListedLoss>>() {});
+    try (InputStream file = ListedLoss.class.getResourceAsStream(FILE)) {
+      return new ObjectMapper()
+          .setPropertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+          .readValue(file, new TypeReference<LinkedHashMap<String, ListedLoss>>() {});
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + FILE, e);
     }

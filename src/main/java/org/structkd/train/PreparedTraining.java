@@ -1,0 +1,159 @@
+package org.structkd.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
+import org.structkd.data.DataFileException;
+import org.structkd.loss.TrainedPart;
+import org.structkd.model.TrainableNetwork;
+import org.structkd.objective.Taps;
+
+/**
+ * One training that a {@link Distiller} was asked for, from its checks to its loop: nothing is
+ * trained or written before all that can be known is checked.
+ *
+ * @param asked settings, which stay as they are while it trains
+ * @param student to train
+ */
+record PreparedTraining(Distiller asked, TrainableNetwork student) {
+  /** Trains, as {@link Distiller#train} says. */
+  TrainingOutcome train() throws IOException {
+    requireUninterrupted();
+    requireNetworks();
+    requireCheckpoint();
+    try (PointerScope training = new PointerScope();
+        FileClaim claim =
+            asked.checkpoint == null ? null : FileClaim.of(asked.checkpoint, Duration.ZERO)) {
+      TrainingIdentity identity =
+          asked.checkpoint == null
+              ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
+              : identity();
+      try (Players players = players(identity)) {
+        return trained(players, claim, identity);
+      }
+    } finally {
+      student.module().eval();
+    }
+  }
+
+  private TrainingOutcome trained(
+      Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
+      throws IOException {
+    TrainingStep update = new TrainingStep(players, asked.teachers, asked.objective, asked.config);
+    Checkpoint start =
+        asked.checkpoint == null
+            ? Checkpoint.NONE
+            : Checkpoint.continued(
+                asked.checkpoint, identity, asked.resume, asked.config.steps(), players);
+    if (start.stepsDone() > 0 && asked.resume != Resume.CHANGED) {
+      update.hasMovedBefore();
+    }
+    long each = asked.config.accumulate();
+    try (Prefetcher prefetcher =
+        new Prefetcher(
+            asked.batches, start.stepsDone() * each, asked.config.steps() * each, asked.stop)) {
+      return new TrainingLoop(
+              asked.config,
+              players,
+              update,
+              prefetcher,
+              where(),
+              asked.stop,
+              asked.evaluation,
+              new Listeners(asked.listeners),
+              claim,
+              identity,
+              start)
+          .run();
+    }
+  }
+
+  private TrainingIdentity identity() {
+    TrainingIdentity identity =
+        new TrainingIdentity(asked.config, asked.objective, asked.teachers, asked.description);
+    asked.optimizers.forEach((term, own) -> identity.add("optimizer of " + term, own.toString()));
+    asked.rateFactors.forEach(
+        (beginning, factor) -> identity.add("rate factor of " + beginning, factor.toString()));
+    identity.add("seed", Long.toString(asked.seed));
+    return identity;
+  }
+
+  private Device where() {
+    return asked.device == null ? new Device("cpu") : asked.device;
+  }
+
+  /** Checks as {@link Distiller#requireFit} says. */
+  void requireFit() throws IOException {
+    requireUninterrupted();
+    try (PointerScope temporaries = new PointerScope()) {
+      requireNetworks();
+      players(null).close();
+    }
+  }
+
+  private static void requireUninterrupted() {
+    if (Thread.currentThread().isInterrupted()) {
+      throw interruptedBefore();
+    }
+  }
+
+  private static TrainingInterruptedException interruptedBefore() {
+    return new TrainingInterruptedException("before its first step; no file has changed");
+  }
+
+  private void requireNetworks() {
+    asked.objective.requireTaps(new Taps(student.taps(), asked.teachers.taps()));
+    asked.objective.requireWeights(0, asked.config.steps());
+    if (asked.config.evaluateEvery() > 0 != (asked.evaluation != null)) {
+      throw new IllegalArgumentException(
+          "evaluateEvery is "
+              + asked.config.evaluateEvery()
+              + (asked.evaluation == null
+                  ? " but there is no evaluation: call withEvaluation, or set it to 0"
+                  : " but there is an evaluation, which would never run: set it to 1 or more"));
+    }
+    if (asked.evaluation != null) {
+      try (PointerScope temporaries = new PointerScope()) {
+        asked.evaluation.requireFit(student, where());
+      }
+    }
+  }
+
+  private void requireCheckpoint() throws IOException {
+    if (asked.config.checkpointEvery() > 0 && asked.checkpoint == null) {
+      throw new IllegalArgumentException(
+          "checkpointEvery is "
+              + asked.config.checkpointEvery()
+              + " but there is no checkpoint file: call withCheckpoint, or set it to 0");
+    }
+    if (asked.checkpoint != null && Files.isDirectory(asked.checkpoint)) {
+      throw new DataFileException(
+          asked.checkpoint.toString(), "a file for checkpoints", "a folder");
+    }
+  }
+
+  /** Tries the first batch; the student alone if the training shall stop before there is one. */
+  private Players players(@Nullable TrainingIdentity identity) {
+    try (PointerScope temporaries = new PointerScope();
+        Prefetcher first = new Prefetcher(asked.batches, 0, 1, asked.stop)) {
+      Batch batch = first.take(0);
+      if (batch == null) {
+        return new Players(student, Map.of(), asked.config, Map.of(), Map.of());
+      }
+      if (identity != null) {
+        identity.add(batch);
+      }
+      Map<String, TrainedPart> parts =
+          DryRun.of(student, asked.teachers, asked.objective, batch.to(where()), asked.seed);
+      return new Players(student, parts, asked.config, asked.optimizers, asked.rateFactors);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw interruptedBefore();
+    }
+  }
+}
