@@ -23,110 +23,111 @@ public final class Losses {
   }
 
   private static final List<Entry> ALL =
-      List.of(new Entry(
+      List.of(
+          new Entry(
               "cross_entropy", CrossEntropyLoss.class, COMPOSITION, "none: learning from labels"),
-new Entry(
+          new Entry(
               "regression",
               RegressionLoss.class,
               COMPOSITION,
               "none: learning from numbers; Eigen et al., NIPS 2014; Laina et al., 3DV 2016"),
-new Entry(
+          new Entry(
               "teacher_bounded", TeacherBoundedLoss.class, COMPOSITION, "Chen et al., NIPS 2017"),
-new Entry(
+          new Entry(
               "pixelwise",
               PixelwiseLoss.class,
               KERNEL,
               "Hinton et al. 2015; Liu et al., CVPR 2019"),
-new Entry("channelwise", ChannelwiseLoss.class, KERNEL, "Shu et al., ICCV 2021"),
-new Entry("pairwise", PairwiseLoss.class, KERNEL, "Liu et al., CVPR 2019"),
-new Entry(
+          new Entry("channelwise", ChannelwiseLoss.class, KERNEL, "Shu et al., ICCV 2021"),
+          new Entry("pairwise", PairwiseLoss.class, KERNEL, "Liu et al., CVPR 2019"),
+          new Entry(
               "inter_class_similarity",
               InterClassSimilarityLoss.class,
               KERNEL,
               "Mansourian et al. 2023"),
-new Entry(
+          new Entry(
               "global_structural",
               GlobalStructuralLoss.class,
               KERNEL,
               "Ahn et al., IEEE Access 2025"),
-new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
-new Entry(
+          new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
+          new Entry(
               "activation_boundary",
               ActivationBoundaryLoss.class,
               COMPOSITION,
               "Heo et al., AAAI 2019"),
-new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"),
-new Entry(
+          new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"),
+          new Entry(
               "attention_transfer",
               AttentionTransferLoss.class,
               COMPOSITION,
               "Zagoruyko and Komodakis, ICLR 2017"),
-new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"),
-new Entry(
+          new Entry("hint", HintLoss.class, COMPOSITION, "Romero et al., ICLR 2015"),
+          new Entry(
               "similarity_preserving",
               SimilarityPreservingLoss.class,
               COMPOSITION,
               "Tung and Mori, ICCV 2019"),
-new Entry(
+          new Entry(
               "inter_channel_correlation",
               InterChannelCorrelationLoss.class,
               COMPOSITION,
               "Liu et al., ICCV 2021"),
-new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
-new Entry(
+          new Entry("dist", DistLoss.class, COMPOSITION, "Huang et al., NeurIPS 2022"),
+          new Entry(
               "attention_feature", AttentionFeatureLoss.class, COMPOSITION, "Ji et al., AAAI 2021"),
-new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
-new Entry(
+          new Entry("decoupled", DecoupledLoss.class, COMPOSITION, "Zhao et al., CVPR 2022"),
+          new Entry(
               "class_similarity",
               ClassSimilarityLoss.class,
               COMPOSITION,
               "Feng et al., IEEE TIP 2021"),
-new Entry(
+          new Entry(
               "pixel_similarity",
               PixelSimilarityLoss.class,
               COMPOSITION,
               "Feng et al., IEEE TIP 2021"),
-new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"),
-new Entry(
+          new Entry("pearson", PearsonLoss.class, COMPOSITION, "Cao et al., NeurIPS 2022"),
+          new Entry(
               "masked_generative",
               MaskedGenerativeLoss.class,
               COMPOSITION,
               "Yang et al., ECCV 2022"),
-new Entry("class_memory", ClassMemoryLoss.class, COMPOSITION, "Yang et al., CVPR 2022"),
-new Entry("channel_memory", ChannelMemoryLoss.class, COMPOSITION, "Yang et al., CIRKDV2"),
-new Entry("ensemble", EnsembleLoss.class, COMPOSITION, "Hinton et al. 2015"),
-new Entry("photometric", PhotometricLoss.class, COMPOSITION, "Godard et al., ICCV 2019"),
-new Entry(
+          new Entry("class_memory", ClassMemoryLoss.class, COMPOSITION, "Yang et al., CVPR 2022"),
+          new Entry("channel_memory", ChannelMemoryLoss.class, COMPOSITION, "Yang et al., CIRKDV2"),
+          new Entry("ensemble", EnsembleLoss.class, COMPOSITION, "Hinton et al. 2015"),
+          new Entry("photometric", PhotometricLoss.class, COMPOSITION, "Godard et al., ICCV 2019"),
+          new Entry(
               "edge_aware_smoothness",
               EdgeAwareSmoothnessLoss.class,
               COMPOSITION,
               "Godard et al., CVPR 2017, ICCV 2019"),
-new Entry(
+          new Entry(
               "ranking_distillation",
               RankingDistillationLoss.class,
               COMPOSITION,
               "Tang and Wang, KDD 2018"),
-new Entry(
+          new Entry(
               "relaxed_ranking_distillation",
               RelaxedRankingDistillationLoss.class,
               COMPOSITION,
               "Kang et al., CIKM 2020"),
-new Entry(
+          new Entry(
               "collaborative_distillation",
               CollaborativeDistillationLoss.class,
               COMPOSITION,
               "Lee et al., ICDM 2019"),
-new Entry(
+          new Entry(
               "bidirectional_distillation",
               BidirectionalDistillationLoss.class,
               COMPOSITION,
               "Kweon et al., WWW 2021"),
-new Entry(
+          new Entry(
               "distillation_experts",
               DistillationExpertsLoss.class,
               COMPOSITION,
               "Kang et al., CIKM 2020"),
-new Entry(
+          new Entry(
               "hierarchical_topology",
               HierarchicalTopologyLoss.class,
               COMPOSITION,
@@ -138,7 +139,6 @@ new Entry(
           "interclass", "inter_class_similarity",
           "structural", "global_structural",
           "squared_error", "regression");
-
 
   private Losses() {}
 

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -70,10 +71,8 @@ public record RegressionLoss(String toward, Distance distance, Valid valid) impl
       throw new IllegalArgumentException(
           NAME + ": toward is " + toward + ", expected the name of a target, or " + TEACHER);
     }
-    if (distance == null || valid == null) {
-      throw new IllegalArgumentException(
-          NAME + ": distance is " + distance + " and valid is " + valid);
-    }
+    Settings.requireGiven(NAME, "distance", distance);
+    Settings.requireGiven(NAME, "valid", valid);
   }
 
   /** {@return the mean squared error to what the teacher predicts} */

@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -46,10 +47,7 @@ public record TeacherBoundedLoss(String toward, double margin) implements Loss {
       throw new IllegalArgumentException(
           NAME + ": toward is " + toward + ", expected the name of a target");
     }
-    if (!(margin >= 0 && margin < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": margin is " + margin + ", expected a finite number of at least 0");
-    }
+    Settings.requireAtLeast(NAME, "margin", margin, 0);
   }
 
   /**

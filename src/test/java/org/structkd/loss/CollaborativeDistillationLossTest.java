@@ -8,25 +8,13 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Which items are drawn, and how often. */
+@InScope
 class CollaborativeDistillationLossTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
   @Test
   void whatIsDrawnIsAFunctionOfSeedAndStep() {
     Tensor student = Tensors.gaussian(1, 4, 60);
@@ -74,11 +62,9 @@ class CollaborativeDistillationLossTest {
   @Test
   void impossibleInputIsRefused() {
     assertThrows(
-        IllegalArgumentException.class,
-        () -> new CollaborativeDistillationLoss(0, 1, 1, true, 0));
+        IllegalArgumentException.class, () -> new CollaborativeDistillationLoss(0, 1, 1, true, 0));
     assertThrows(
-        IllegalArgumentException.class,
-        () -> new CollaborativeDistillationLoss(1, 0, 1, true, 0));
+        IllegalArgumentException.class, () -> new CollaborativeDistillationLoss(1, 0, 1, true, 0));
     assertThrows(
         IllegalArgumentException.class,
         () -> new CollaborativeDistillationLoss(1, 1, Double.NaN, true, 0));

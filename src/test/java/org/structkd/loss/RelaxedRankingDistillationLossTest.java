@@ -3,27 +3,14 @@ package org.structkd.loss;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Order at the top, above others, worked out by hand. */
+@InScope
 class RelaxedRankingDistillationLossTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
   @Test
   void theTopIsOrderedAboveTheOthers() {
     RelaxedRankingDistillationLoss loss = new RelaxedRankingDistillationLoss(2, 9, false, 0);

@@ -36,7 +36,9 @@ final class ScoreInputs {
     return loss.forward(of(student, teacher, null, 0)).item_double();
   }
 
-  /** Checks that rated items get no gradient, and that a user of rated items alone costs nothing. */
+  /**
+   * Checks that rated items get no gradient, and that a user of rated items alone costs nothing.
+   */
   static void requireRatedLeftOut(Loss loss) {
     Tensor rated = Tensor.create(new long[] {0, 1, 0, 0, 1}, 1, 5);
     Tensor student = row(0, 0.5, 0.3, -0.2, 1);

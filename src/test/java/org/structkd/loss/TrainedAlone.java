@@ -26,8 +26,9 @@ final class TrainedAlone {
   private static final double REMAINDER = 0.1;
 
   /**
-   * The same of losses, by their ids, that cannot fall so far: noise is not made of a quarter of it,
-   * views that noise made do not explain each other, and what is drawn depends on what was learned.
+   * The same of losses, by their ids, that cannot fall so far: noise is not made of a quarter of
+   * it, views that noise made do not explain each other, and what is drawn depends on what was
+   * learned.
    */
   private static final Map<String, Double> REMAINDERS =
       Map.of("masked_generative", 0.75, "photometric", 0.95, "bidirectional_distillation", 0.95);
