@@ -4,6 +4,8 @@
 #ifndef STRUCTKD_CORE_DIVERGENCE_H
 #define STRUCTKD_CORE_DIVERGENCE_H
 
+#include <math.h>
+
 #include "core/host_device.h"
 
 namespace structkd {
@@ -67,6 +69,18 @@ STRUCTKD_HOST_DEVICE inline Difference<N> exact_difference(N a, N b) {
 // A NaN stays.
 STRUCTKD_HOST_DEVICE inline double at_least_0(double divergence) {
   return divergence < 0.0 ? 0.0 : divergence;
+}
+
+// KL(q, p) of two distributions that are given by sums over their terms: q's terms e_q add up to Q,
+// p's terms e_p to P; d = log(e_q / e_p); W = sum of e_q d, F = sum of e_q phi(d) = P - Q + W.
+STRUCTKD_HOST_DEVICE inline double divergence_of_sums(double P, double Q, double W, double F) {
+  // Below it the logarithm of a ratio that is nearly 1 loses more bits than that of 1 + x. Where
+  // the ratio is far from 1, as of terms that are shifted against each other, it is the other way
+  // round.
+  constexpr double kSmall = 0.125, kNear = 1.0;
+  const double gap = W / Q, plain = gap + log(P / Q);
+  const bool is_small = plain < kSmall && gap < kNear && gap > -kNear;
+  return at_least_0(is_small ? gap + log1p((F - W) / Q) : plain);
 }
 
 }  // namespace

@@ -21,6 +21,20 @@ inline Real phi(Real x) {
   return sum;
 }
 
+// What an entry adds to KL(q, p): q (log q - log p) - q + p. Both sum to 1, so that this changes
+// nothing but the sign of the terms: none is below 0.
+inline Real divergence_term(Real log_q, Real log_p) {
+  const Real gap = log_q - log_p, q = std::exp(log_q);
+  if (std::fabs(gap) < 1) return q * phi(gap);
+  return (q == 0 ? 0 : q * gap) - q + std::exp(log_p);
+}
+
+// p - q.
+inline Real difference(Real log_p, Real log_q) {
+  const Real gap = log_p - log_q, q = std::exp(log_q);
+  return std::fabs(gap) < 1 ? q * std::expm1(gap) : std::exp(log_p) - q;
+}
+
 }  // namespace structkd::reference
 
 #endif  // STRUCTKD_REFERENCE_DIVERGENCE_H

@@ -4,19 +4,12 @@
 #ifndef STRUCTKD_CPU_PAIRWISE_NODES_H
 #define STRUCTKD_CPU_PAIRWISE_NODES_H
 
-#include <math.h>
-
 #include "core/pairwise_args.h"
 #include "core/pairwise_forms.h"
-#include "cpu/common/access.h"
-#include "cpu/common/gemm.h"
+#include "cpu/common/unit_nodes.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
-
-// Nodes per step of the streaming passes: a row of f64 is 2 KB, so a few rows stay in the first
-// cache.
-constexpr int64_t kStrip = 256;
 
 // The nodes that are compared with each other: one image, or the whole batch.
 struct NodeGroup {
@@ -30,6 +23,7 @@ struct NodeGroup {
   double* student_scale;  // sqrt(weight) / length; 0 for a zero node and for one of weight 0
   double* teacher_scale;
   double* along;  // 1 / (|f| sqrt(weight)) of the student, for the gradient through the length
+  double* root;   // sqrt(weight)
 
   double* strip_weight;  // partial sums per strip, added in strip order
   double* strip_gap;
@@ -38,12 +32,10 @@ struct NodeGroup {
   double gap;  // sum over nodes of weight * |s - t|^2, unit vectors; 0 where Cs != Ct
 };
 
-inline int64_t strips_per_image(int64_t N) { return divide_up(N, kStrip); }
-
 // scale and 1/|f| of one node, from the sum of its squares. Neither a NaN nor a length beyond f64
 // is a zero node: both make the scale NaN, so that they show.
 inline void node_scale(const PairwiseArgs& args, double squares, double* scale, double* inverse) {
-  const double norm = sqrt(squares) + (squares - squares);  // inf - inf is NaN
+  const double norm = node_length(squares);
   const bool zero = norm <= args.eps;
   *scale = zero ? 0.0 : 1.0 / (args.eps_mode == STRUCTKD_EPS_ADD ? norm + args.eps : norm);
   *inverse = zero ? 0.0 : 1.0 / norm;
@@ -80,6 +72,7 @@ inline void measure_strip(NodeGroup& group, int64_t strip) {
     node_scale(args, ss[i], &rs, &inverse);
     node_scale(args, tt[i], &rt, &unused);
     const double root = sqrt(weight);
+    group.root[node] = root;
     group.student_scale[node] = root * rs;
     group.teacher_scale[node] = root * rt;
     group.along[node] = weight == 0.0 ? 0.0 : inverse / root;
@@ -106,21 +99,6 @@ inline void measure_nodes(NodeGroup& group) {
 
 inline bool is_aligned(const NodeGroup& group) {
   return group.args.student.C == group.args.teacher.C && are_close(group.gap, group.total_weight);
-}
-
-// row[i] = map[b, c, n0 + i] * scale[i] for i < count, computed in f64 and rounded once. A scale of
-// 0 gives 0 of whatever the map holds: nodes without weight may hold NaN.
-template <class T>
-inline void load_scaled(const Map& map,
-                        const double* __restrict scale,
-                        int64_t b,
-                        int64_t c,
-                        int64_t n0,
-                        int64_t count,
-                        T* __restrict row) {
-  for_each_element(map, b, c, n0, count, [=](int64_t i, auto x) {
-    row[i] = scale[i] == 0.0 ? T(0) : T(double(x) * scale[i]);
-  });
 }
 
 // Channel c of the scaled vectors from node n0 of an image of the group on.
@@ -152,13 +130,6 @@ inline void load_difference(const NodeGroup& group,
   for (int64_t i = 0; i < count; ++i) row[i] = T(s[i] - t[i]);
 }
 
-// Panels of kColumns nodes, one after the other, `stride` apart; each [channels, kColumns].
-template <class T>
-struct NodePanels {
-  const T* data;
-  int64_t stride;
-};
-
 // Writes the feature gradient of `count` nodes from n0 on, at most kStrip.
 //   s  scaled student vectors   h  sum_j w_j gap_ij s_j, times sqrt(w_i)
 //   g = factor * (h - s <s, h>) / length, the second term only if the norm is differentiable
@@ -170,37 +141,10 @@ inline void write_grad_nodes(const NodeGroup& group,
                              NodePanels<T> s,
                              NodePanels<T> h,
                              double factor) {
-  const PairwiseArgs& args = group.args;
-  constexpr int64_t P = kColumns<T>;
-  const int64_t panels = divide_up(count, P);
-  double stretch[kStrip] = {}, scale[kStrip] = {};  // zero past the last node
-  memcpy(scale, group.student_scale + image * group.N + n0, size_t(count) * sizeof(double));
-  if (args.norm == STRUCTKD_NORM_DIFFERENTIABLE) {
-    for (int64_t p = 0; p < panels; ++p) {
-      double sums[P] = {};
-      for (int64_t c = 0; c < args.student.C; ++c) {
-        const T *vectors = s.data + p * s.stride + c * P, *sum = h.data + p * h.stride + c * P;
-        for (int64_t i = 0; i < P; ++i) sums[i] += double(vectors[i]) * double(sum[i]);
-      }
-      memcpy(stretch + p * P, sums, sizeof(sums));
-    }
-    const double* along = group.along + image * group.N + n0;
-    for (int64_t i = 0; i < count; ++i) stretch[i] *= along[i];
-  }
-  // A channel at a time: pieces of a row that are too short cost more than their bytes.
-  for (int64_t c = 0; c < args.student.C; ++c) {
-    double row[kStrip];
-    for (int64_t p = 0; p < panels; ++p) {
-      const T *vectors = s.data + p * s.stride + c * P, *sum = h.data + p * h.stride + c * P;
-      const double *r = scale + p * P, *q = stretch + p * P;
-      double* out = row + p * P;
-      for (int64_t i = 0; i < P; ++i) {
-        const double g = factor * (r[i] * double(sum[i]) - q[i] * double(vectors[i]));
-        out[i] = r[i] == 0.0 ? 0.0 : g;  // also where the sum is NaN
-      }
-    }
-    store_row(args.grad, group.first_image + image, c, n0, count, row);
-  }
+  const bool differentiable = group.args.norm == STRUCTKD_NORM_DIFFERENTIABLE;
+  const int64_t node = image * group.N + n0;
+  write_unit_grad(group.args.grad, group.first_image + image, n0, count, group.student_scale + node,
+                  differentiable ? group.along + node : nullptr, s, h, factor);
 }
 
 }  // namespace

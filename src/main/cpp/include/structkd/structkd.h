@@ -4,9 +4,11 @@
 
 #include "structkd/channelwise.h"
 #include "structkd/core.h"
+#include "structkd/cross_image_relation.h"
 #include "structkd/global_structural.h"
 #include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"
 #include "structkd/pixelwise.h"
+#include "structkd/relational.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */

@@ -73,7 +73,7 @@ public record ChannelwiseLoss(double temperature) implements MapLoss {
 
   @Override
   public Needs needs() {
-    return Needs.pair(Needs.Role.of("map", 3, 4), true);
+    return Needs.pair(Needs.Role.of("features", 3, 4), true);
   }
 
   /**

@@ -3,10 +3,13 @@ package org.structkd.loss;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.structkd.internal.MapPair;
+import org.structkd.internal.MapView;
+import org.structkd.internal.TensorArguments;
 
 /**
- * How a feature map becomes the nodes of the pair-wise loss. Windows do not overlap (stride =
- * kernel) and the last ones are clipped (ceil mode). Immutable.
+ * How a feature map becomes the nodes of a loss that compares them. Windows do not overlap (stride
+ * = kernel) and the last ones are clipped (ceil mode). Immutable.
  *
  * <p>A maximum sends its gradient to the first maximum in row-major order; an average of a clipped
  * window divides by the elements that the window has.
@@ -102,6 +105,27 @@ public record Pooling(Kind kind, Size size, double height, double width) {
           case NODES -> (positions + (long) value - 1) / (long) value;
         };
     return Math.min(kernel, positions);
+  }
+
+  /**
+   * The nodes of both maps, which must be as many, in the same order.
+   *
+   * @throws IllegalArgumentException if they are not, or tokens are to be pooled
+   */
+  MapPair applyTo(MapPair maps) {
+    if (kind == Kind.NONE) {
+      return maps.requireSameSize();
+    }
+    MapView student = maps.student();
+    if (student.isTokens()) {
+      throw new IllegalArgumentException(
+          student.loss()
+              + ": "
+              + TensorArguments.describe("student", student.given())
+              + " are tokens, which have no height and width to pool: reshape them to a map [batch,"
+              + " channels, height, width], or use Pooling.none()");
+    }
+    return maps.each(this::apply);
   }
 
   /** The nodes of a map [B, C, H, W]; the map itself if there is nothing to pool. */

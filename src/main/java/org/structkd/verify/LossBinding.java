@@ -22,7 +22,8 @@ final class LossBinding {
    * The loss with the options of a case. The preset is what {@code preset} names, or {@code kind}
    * where no component is called so. A case that names none gets {@code standard}; else the one
    * loss that remains of all presets, the options applied: of those that have the constants that
-   * the options name, and of those that need no trained part but one that the case has.
+   * the options name, of those that need no trained part but one that the case has, and of those
+   * that pool nothing.
    *
    * @param lacksPart whether a loss needs a trained part that the case does not have
    * @throws BadGoldenFileException if several losses remain
@@ -44,6 +45,7 @@ final class LossBinding {
             .distinct()
             .toList();
     losses = those(losses, lacksPart.negate());
+    losses = those(losses, LossBinding::poolsNothing);
     if (losses.size() > 1 && !lacksPart.test(losses.get(0))) {
       throw options.missing(key);
     }
@@ -54,6 +56,12 @@ final class LossBinding {
   private static List<Loss> those(Collection<Loss> losses, Predicate<Loss> condition) {
     List<Loss> some = losses.stream().filter(condition).toList();
     return some.isEmpty() ? List.copyOf(losses) : some;
+  }
+
+  private static boolean poolsNothing(Loss loss) {
+    return Stream.of(loss.getClass().getRecordComponents())
+        .filter(component -> component.getType() == Pooling.class)
+        .allMatch(component -> Pooling.none().equals(read(component, loss)));
   }
 
   private static List<Object> constants(Loss loss) {
