@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
@@ -19,6 +21,9 @@ import org.structkd.testing.Tensors;
 
 /** What a text says that parameters hold, and parameters that do not fit. */
 class GoldenParametersTest {
+  private static final JsonMapper QUOTED =
+      JsonMapper.builder().enable(JsonReadFeature.ALLOW_SINGLE_QUOTES).build();
+
   private static final String SINE = "0.3*sin(0.5*i+0.07*k); BN weight=2 bias=-1; gamma=0.25";
 
   @Test
@@ -59,14 +64,15 @@ class GoldenParametersTest {
   }
 
   private static GoldenParameters parameters(String order) {
-    return GoldenParameters.of(
-        GoldenCase.of(
-            new GoldenValue(
-                "file: case made",
-                "",
-                JsonParser.parseString(
-                    "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
-                        .formatted(order, SINE)))));
+    String json =
+        "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
+            .formatted(order, SINE);
+    try {
+      return GoldenParameters.of(
+          GoldenCase.of(new GoldenValue("file: case made", "", QUOTED.readTree(json))));
+    } catch (JsonProcessingException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static String refused(String order) {
