@@ -102,4 +102,12 @@ public final class Settings {
               .formatted(owner, part, value, least));
     }
   }
+
+  /** Refuses a whole number that is less than another; the parameters as above. */
+  public static void requireCount(String owner, String part, long value, long least) {
+    if (value < least) {
+      throw new IllegalArgumentException(
+          "%s: %s is %d, expected %d or more".formatted(owner, part, value, least));
+    }
+  }
 }

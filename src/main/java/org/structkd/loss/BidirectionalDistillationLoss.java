@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Bidirectional distillation (BD): student and teacher learn from each other, each most about items
@@ -89,11 +90,9 @@ public record BidirectionalDistillationLoss(
 
   /** Checks the settings. */
   public BidirectionalDistillationLoss {
-    if (learner == null || order == null) {
-      throw new IllegalArgumentException(
-          NAME + ": learner is " + learner + " and order is " + order);
-    }
-    Settings.requireAtLeast(NAME, "draws", draws, 1);
+    Settings.requireGiven(NAME, "learner", learner);
+    Settings.requireGiven(NAME, "order", order);
+    Settings.requireCount(NAME, "draws", draws, 1);
     Settings.requirePositive(NAME, "temperature", temperature);
     Settings.requirePositive(NAME, "studentSlope", studentSlope);
     Settings.requirePositive(NAME, "teacherSlope", teacherSlope);

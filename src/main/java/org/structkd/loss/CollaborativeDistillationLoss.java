@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Draws;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Collaborative distillation (CD): the teacher says how likely users like items that they have not
@@ -37,7 +38,7 @@ public record CollaborativeDistillationLoss(
 
   /** Checks the numbers. */
   public CollaborativeDistillationLoss {
-    Settings.requireAtLeast(NAME, "draws", draws, 1);
+    Settings.requireCount(NAME, "draws", draws, 1);
     Settings.requirePositive(NAME, "temperature", temperature);
     Settings.requirePositive(NAME, "sharpness", sharpness);
   }

@@ -11,6 +11,7 @@ import org.structkd.internal.Draws;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Distillation experts (DE): small networks learn to guess the teacher's embeddings from the
@@ -49,10 +50,10 @@ public record DistillationExpertsLoss(int experts, double begin, double end, lon
 
   /** Checks the numbers. */
   public DistillationExpertsLoss {
-    Settings.requireAtLeast(NAME, "experts", experts, 1);
+    Settings.requireCount(NAME, "experts", experts, 1);
     Settings.requirePositive(NAME, "begin", begin);
     Settings.requirePositive(NAME, "end", end);
-    Settings.requireAtLeast(NAME, "annealing", annealing, 1);
+    Settings.requireCount(NAME, "annealing", annealing, 1);
   }
 
   /** {@return 30 experts, from 1 to 1e-10 as published; over 10,000 steps} */

@@ -16,6 +16,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -68,7 +69,7 @@ public record HierarchicalTopologyLoss(
 
   /** Checks the numbers. */
   public HierarchicalTopologyLoss {
-    Settings.requireAtLeast(NAME, "groups", groups, 1);
+    Settings.requireCount(NAME, "groups", groups, 1);
     Settings.requirePositive(NAME, "temperature", temperature);
     if (!(balance >= 0 && balance <= 1)) { // also refuses NaN
       throw new IllegalArgumentException(NAME + ": balance is " + balance + ", expected 0 to 1");

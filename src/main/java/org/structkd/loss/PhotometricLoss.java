@@ -16,6 +16,7 @@ import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -81,9 +82,7 @@ public record PhotometricLoss(
 
   /** Checks the numbers. */
   public PhotometricLoss {
-    if (sources < 1) {
-      throw new IllegalArgumentException(NAME + ": sources is " + sources + ", expected 1 or more");
-    }
+    Settings.requireCount(NAME, "sources", sources, 1);
     if (!(share >= 0 && share <= 1)) { // also refuses NaN
       throw new IllegalArgumentException(NAME + ": share is " + share + ", expected 0 to 1");
     }

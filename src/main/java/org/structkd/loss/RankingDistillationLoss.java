@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.Draws;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Ranking distillation (RD): the items that the teacher ranks highest shall have high scores, those
@@ -45,11 +46,11 @@ public record RankingDistillationLoss(
 
   /** Checks the numbers. */
   public RankingDistillationLoss {
-    Settings.requireAtLeast(NAME, "top", top, 1);
+    Settings.requireCount(NAME, "top", top, 1);
     Settings.requirePositive(NAME, "sharpness", sharpness);
     Settings.requirePositive(NAME, "slope", slope);
-    Settings.requireAtLeast(NAME, "samples", samples, 0);
-    Settings.requireAtLeast(NAME, "start", start, 0);
+    Settings.requireCount(NAME, "samples", samples, 0);
+    Settings.requireCount(NAME, "start", start, 0);
   }
 
   /** {@return both weights over unrated items; the second counts from step 1000 on} */

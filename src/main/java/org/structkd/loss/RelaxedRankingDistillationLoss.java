@@ -9,6 +9,7 @@ import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Relaxed ranking distillation (RRD): the student shall order the teacher's best items as the
@@ -41,8 +42,8 @@ public record RelaxedRankingDistillationLoss(long top, long others, boolean rate
 
   /** Checks the numbers. */
   public RelaxedRankingDistillationLoss {
-    Settings.requireAtLeast(NAME, "top", top, 1);
-    Settings.requireAtLeast(NAME, "others", others, 0);
+    Settings.requireCount(NAME, "top", top, 1);
+    Settings.requireCount(NAME, "others", others, 0);
   }
 
   /** {@return 40 items in order above 40 others, all of them unrated} */

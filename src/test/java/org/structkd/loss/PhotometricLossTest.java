@@ -8,17 +8,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalLong;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** A plane seen by two cameras: the right depth explains the other view, a still camera nothing. */
+@InScope
 class PhotometricLossTest {
   private static final int SIZE = 16;
   private static final double FOCAL = 10;
@@ -28,18 +27,6 @@ class PhotometricLossTest {
   private static final double SHIFT = FOCAL * BASELINE;
 
   private static final PhotometricLoss UNMASKED = new PhotometricLoss(1, false, 0.85, 0.1, 100, 0);
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /** Stripes, begun elsewhere. */
   private static Tensor view(double shift) {

@@ -20,10 +20,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.loss.CrossEntropyLoss;
+import org.structkd.loss.Distance;
 import org.structkd.loss.Losses;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.PixelwiseLoss;
 import org.structkd.loss.Pooling;
+import org.structkd.loss.RegressionLoss;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Schedule;
 import org.structkd.train.TrainingConfig;
@@ -126,6 +128,23 @@ class RecipesTest {
     assertEquals(2000, recipe.train().steps());
     assertEquals(200, recipe.train().evaluateEvery());
     assertEquals(new Adam(0.1), recipe.train().optimizer());
+  }
+
+  @Test
+  void aChoiceWithinALossCanBeSet() {
+    List<String> set =
+        List.of(
+            "losses.ratings.distance={kind: berhu, share: 0.5}",
+            "losses.supervised.distance={kind: smooth}",
+            "losses.supervised.valid={kind: except, value: -1}");
+    Recipe recipe = Recipes.load("ratings", set, List.of());
+    assertEquals(
+        new RegressionLoss("teacher", new Distance.Berhu(0.5), new RegressionLoss.Valid.All()),
+        recipe.losses().get("ratings").term().loss());
+    assertEquals(
+        new RegressionLoss("ratings", new Distance.Smooth(), new RegressionLoss.Valid.Except(-1)),
+        recipe.losses().get("supervised").term().loss());
+    assertEquals(recipe.losses(), read(recipe.toYaml()).losses());
   }
 
   @Test
