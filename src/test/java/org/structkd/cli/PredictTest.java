@@ -75,8 +75,7 @@ class PredictTest {
     Path mask = temp.resolve("none/mask.png");
     Cli.run("predict", SCENE, "--out", mask)
         .refused("--out: " + mask + " cannot be written: its folder is not writable");
-    Cli.run("predict", SCENE, "--out", temp)
-        .refused(temp + " cannot be written: it is a folder");
+    Cli.run("predict", SCENE, "--out", temp).refused(temp + " cannot be written: it is a folder");
   }
 
   @ParameterizedTest
