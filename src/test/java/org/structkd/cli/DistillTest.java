@@ -148,7 +148,7 @@ class DistillTest {
     "recipes, foo, recipes show foo"
   })
   void aRecipesNameAloneIsRefusedWithWhatToWrite(String command, String name, String meant) {
-    refused(Cli.run(command, name), meant);
+    Cli.run(command, name).refused(meant);
   }
 
   @Test

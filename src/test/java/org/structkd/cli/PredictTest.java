@@ -73,10 +73,9 @@ class PredictTest {
   @Test
   void aPlaceThatCannotBeWrittenIsNamed() {
     Path mask = temp.resolve("none/mask.png");
-    refused(
-        Cli.run("predict", SCENE, "--out", mask),
-        "--out: " + mask + " cannot be written: its folder is not writable");
-    refused(Cli.run("predict", SCENE, "--out", temp), temp + " cannot be written: it is a folder");
+    Cli.run("predict", SCENE, "--out", mask)
+        .refused("--out: " + mask + " cannot be written: its folder is not writable");
+    Cli.run("predict", SCENE, "--out", temp).refused(temp + " cannot be written: it is a folder");
   }
 
   @ParameterizedTest

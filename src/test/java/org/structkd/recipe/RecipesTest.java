@@ -131,7 +131,7 @@ class RecipesTest {
   }
 
   @Test
-  void aChoiceWithinALossCanBeSet() {
+  void aChoiceWithinALossCanBeSet() throws IOException {
     List<String> set =
         List.of(
             "losses.ratings.distance={kind: berhu, share: 0.5}",
