@@ -23,9 +23,7 @@ structkd_relational_params params_of(const Case& c, const Arrays&) {
 
 Loss relational() {
   Loss loss = loss_with(structkd_relational_workspace, structkd_relational, params_of);
-  loss.bytes = [](const Case& c) {
-    return c.student_bytes() + c.teacher_bytes() + c.grad_bytes();
-  };
+  loss.bytes = [](const Case& c) { return c.student_bytes() + c.teacher_bytes() + c.grad_bytes(); };
   loss.flops = [](const Case& c) {  // distances of both networks and the way back; triples
     const double N = double(c.B * c.pixels());
     const double triples = c.mode == "angle" ? 40 : c.mode == "area" ? 30 : 0;

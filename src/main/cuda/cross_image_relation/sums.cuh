@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
 // mapping   one block
 constexpr int kLossThreads = 256;
 
-inline __global__ void __launch_bounds__(kLossThreads) relation_loss_kernel(
+__global__ void __launch_bounds__(kLossThreads) relation_loss_kernel(
     const double* divergence, int64_t count, double scale, structkd_dtype dtype, void* loss) {
   double sum = 0.0;
   for (int64_t i = threadIdx.x; i < count; i += kLossThreads) sum += divergence[i];

@@ -14,7 +14,7 @@ void expect_channelwise(const Maps& maps,
   const double elements = double(maps.student.elements());
   const double channels = double(maps.student.view()->sizes[1]), units = channels * parts;
   const double sums = 20 * units, excess = close ? 8 * units : 0, values = 8 * channels;
-  structkd_channelwise_params params = channelwise_params(4.0);
+  structkd_channelwise_params params = channelwise_params(close ? 4.0 : 0.1);
   if (mask != nullptr) params.mask = mask->view();
   compute(kEmulated, maps.student, maps.teacher, params, like(maps.student));
   const double valid = mask != nullptr ? elements / channels : 0, image = mask != nullptr ? 8 : 0;

@@ -28,15 +28,4 @@ public final class Generators {
       before.close();
     }
   }
-
-  /**
-   * The same at a seed that a seed and a step determine: a training that continues draws the same.
-   *
-   * @param seed of what draws
-   * @param step of the training
-   */
-  public static <T> T atStep(long seed, long step, Supplier<T> drawing) {
-    // The odd constant of Knuth's multiplicative hash, by which seeds lie far apart.
-    return seeded(seed * 0x9E3779B97F4A7C15L + step, drawing);
-  }
 }

@@ -218,13 +218,8 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
       if (!made.equals(given)) {
         boolean student = asking == (queryFrom == Query.STUDENT);
         throw new IllegalArgumentException(
-            NAME
-                + ": the "
-                + (student ? "student" : "teacher")
-                + "'s layers have the channels "
-                + given
-                + ", but the attention was made for "
-                + made);
+            "%s: the %s's layers have the channels %s, but the attention was made for %s"
+                .formatted(NAME, student ? "student" : "teacher", given, made));
       }
     }
   }

@@ -9,6 +9,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Channel-wise loss: pulls the place on the map at which each of the student's channels is active
@@ -44,10 +45,7 @@ public record ChannelwiseLoss(double temperature) implements MapLoss {
 
   /** Checks the temperature. */
   public ChannelwiseLoss {
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /**

@@ -8,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Class similarity loss (CSD of DSD): where the teacher sees two classes at the same places, the
@@ -40,13 +41,8 @@ public record ClassSimilarityLoss(Pooling pooling, double temperature) implement
 
   /** Checks the settings. */
   public ClassSimilarityLoss {
-    if (pooling == null) {
-      throw new IllegalArgumentException(NAME + ": pooling is null");
-    }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
+    Settings.requireGiven(NAME, "pooling", pooling);
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /** {@return CIRKD's form: means over windows of 2 x 2, temperature 4} */

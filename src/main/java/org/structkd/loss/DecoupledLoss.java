@@ -12,6 +12,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Decoupled loss (DKD): distillation of how sure the teacher is of the true class, and of how it
@@ -56,23 +57,13 @@ public record DecoupledLoss(double alpha, double beta, double temperature, boole
 
   /** Checks the numbers. */
   public DecoupledLoss {
-    requireWeight("alpha", alpha);
-    requireWeight("beta", beta);
+    Settings.requireAtLeast(NAME, "alpha", alpha, 0);
+    Settings.requireAtLeast(NAME, "beta", beta, 0);
     if (alpha == 0 && beta == 0) {
       throw new IllegalArgumentException(
           NAME + ": alpha and beta are 0, expected one of them to be greater");
     }
-    if (!(temperature > 0 && temperature < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": temperature is " + temperature + ", expected a finite number greater than 0");
-    }
-  }
-
-  private static void requireWeight(String name, double value) {
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": " + name + " is " + value + ", expected a finite number of at least 0");
-    }
+    Settings.requirePositive(NAME, "temperature", temperature);
   }
 
   /** {@return mdistiller's settings for CIFAR-100: alpha 1, beta 8, temperature 4} */

@@ -90,12 +90,8 @@ public final class Discriminator implements TrainedPart {
   public Discriminator(int channels, int blocks, long seed) {
     if (channels < 1 || blocks < LEAST_BLOCKS || blocks > MOST_BLOCKS) {
       throw new IllegalArgumentException(
-          NAME
-              + ": channels is "
-              + channels
-              + " and blocks is "
-              + blocks
-              + ", expected at least 1 channel and 3 or 4 blocks");
+          "%s: channels is %s and blocks is %s, expected at least 1 channel and 3 or 4 blocks"
+              .formatted(NAME, channels, blocks));
     }
     net = Owned.make(NAME, () -> Generators.seeded(seed, () -> new Net(channels, blocks)));
   }

@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.Draws;
+import org.structkd.internal.Generators;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
@@ -212,9 +212,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
           });
     }
 
-    /** One draw for each image. */
+    /** One draw for each image, by seed and step: a training that continues draws the same. */
     private Tensor alphas(Tensor maps, long step) {
-      return new Draws(seed, step).uniform(0, maps.device(), maps.size(0), 1, 1, 1).to(type());
+      long key =
+          seed * 0x9E3779B97F4A7C15L + step; // the odd constant of Knuth's multiplicative hash
+      Tensor drawn = Generators.seeded(key, () -> torch.rand(maps.size(0), 1, 1, 1));
+      return drawn.to(maps.device(), type());
     }
 
     @Override

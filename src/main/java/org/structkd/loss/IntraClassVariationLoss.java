@@ -28,8 +28,8 @@ import org.structkd.internal.Scopes;
  *
  * <ul>
  *   <li><b>Value:</b> no unit; 0 when the similarities agree, at most 4.
- *   <li><b>Gradient:</b> to the student only, through features and centres. A position that takes
- *       no part, and one whose features or centre are all 0, has gradient 0.
+ *   <li><b>Gradient:</b> to the student only, through features and centres; 0 at a position of no
+ *       class. Features or centres that are all 0 have similarity 0 without a slope.
  *   <li><b>Channels:</b> may differ; height and width may not.
  *   <li><b>Memory:</b> numClasses numbers per position and none per class and channel.
  *   <li><b>Threads:</b> immutable, may be shared.
@@ -141,8 +141,8 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
             + ", and its similarity to the centre of its class never changes; expected 2 or more");
     // Without an ignore index a label of -1 is no class, as any other outside of them.
     Labels classes = Labels.of(maps.student(), labels, ignoreIndex.orElse(-1));
-    Tensor valid = classes.valid().flatten(1);
-    Tensor index = classes.classesOr(-1).flatten(1);
+    Tensor valid = classes.valid().flatten(1, 2);
+    Tensor index = classes.classesOr(-1).flatten(1, 2);
     Tensor hasClass =
         index.ge(new Scalar(0)).logical_and(index.lt(new Scalar(numClasses))).logical_and(valid);
     // An extra class holds positions of none, and is cut off.

@@ -50,13 +50,28 @@ public final class Losses {
               GlobalStructuralLoss.class,
               KERNEL,
               "Ahn et al., IEEE Access 2025"),
+          new Entry(
+              "cross_image_relation",
+              CrossImageRelationLoss.class,
+              KERNEL,
+              "Yang et al., CVPR 2022"),
           new Entry("relational", RelationalLoss.class, KERNEL, "Park et al., CVPR 2019"),
+          new Entry(
+              "intra_class_variation",
+              IntraClassVariationLoss.class,
+              COMPOSITION,
+              "Wang et al., ECCV 2020"),
           new Entry(
               "activation_boundary",
               ActivationBoundaryLoss.class,
               COMPOSITION,
               "Heo et al., AAAI 2019"),
           new Entry("holistic", HolisticLoss.class, COMPOSITION, "Liu et al., CVPR 2019"),
+          new Entry(
+              "adversarial_feature",
+              AdversarialFeatureLoss.class,
+              COMPOSITION,
+              "ours, of adversarial distillation 2021"),
           new Entry(
               "attention_transfer",
               AttentionTransferLoss.class,
@@ -131,17 +146,7 @@ public final class Losses {
               "hierarchical_topology",
               HierarchicalTopologyLoss.class,
               COMPOSITION,
-              "Kang et al., KDD 2021"),
-new Entry(
-              "intra_class_variation",
-              IntraClassVariationLoss.class,
-              COMPOSITION,
-              "Wang et al., ECCV 2020"),
-new Entry(
-              "cross_image_relation",
-              CrossImageRelationLoss.class,
-              KERNEL,
-              "Yang et al., CVPR 2022"));
+              "Kang et al., KDD 2021"));
 
   /** Ids of earlier versions, and what they are now. */
   private static final Map<String, String> RENAMED =

@@ -1,15 +1,14 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import java.util.Optional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
-import org.structkd.internal.Generators;
+import org.structkd.internal.Draws;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Masked generative loss (MGD): of a part of the student's map the whole of the teacher's shall be
@@ -50,13 +49,7 @@ public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements
     /** All channels of a position. */
     POSITIONS,
     /** All positions of a channel. */
-    CHANNELS;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    CHANNELS
   }
 
   /** Checks the settings. */
@@ -65,9 +58,7 @@ public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements
       throw new IllegalArgumentException(
           NAME + ": maskRatio is " + maskRatio + ", expected a number from 0 to below 1");
     }
-    if (masking == null) {
-      throw new IllegalArgumentException(NAME + ": masking is null");
-    }
+    Settings.requireGiven(NAME, "masking", masking);
   }
 
   /** {@return the code for segmentation: three of four positions are masked; weight 2e-5 there} */
@@ -131,7 +122,7 @@ public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements
         masking == Masking.POSITIONS
             ? new long[] {map.size(0), 1, map.size(2), map.size(3)}
             : new long[] {map.size(0), map.size(1), 1, 1};
-    Tensor drawn = Generators.atStep(generator.seed(), step, () -> torch.rand(shape));
-    return map.mul(drawn.ge(new Scalar(maskRatio)).to(map.device(), map.scalar_type()));
+    Tensor drawn = new Draws(generator.seed(), step).uniform(0, map.device(), shape);
+    return map.mul(drawn.ge(new Scalar(maskRatio)).to(map.scalar_type()));
   }
 }

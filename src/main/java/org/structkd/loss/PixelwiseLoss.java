@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
@@ -237,7 +236,7 @@ public record PixelwiseLoss(
         "pixelwise",
         maps.student().map(),
         maps.teacher().map(),
-        mask == null ? new TensorOptional() : new TensorOptional(mask),
+        mask,
         divergence,
         divisor,
         temperature,

@@ -1,5 +1,6 @@
 package org.structkd.loss;
 
+import java.util.Map;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 
@@ -19,10 +20,29 @@ public interface TrainedPart extends AutoCloseable {
   @Override
   void close();
 
-  /** A part that learns against the student: a discriminator. */
+  /**
+   * A part that learns against the student: a discriminator. It may have layers that learn with the
+   * student beside it, such as a connector whose results it judges.
+   */
   interface Opponent extends TrainedPart {
     /**
-     * Computes what this part minimises in a step.
+     * {@return what learns against the student, by what the names of its parameters begin with in
+     * {@link #module}; all of it unless a part says otherwise}
+     */
+    default Map<String, Module> against() {
+      return Map.of("", module());
+    }
+
+    /**
+     * {@return what learns with the student by the student's optimizer, by what the names of its
+     * parameters begin with in {@link #module}; nothing unless a part says otherwise}
+     */
+    default Map<String, Module> alongside() {
+      return Map.of();
+    }
+
+    /**
+     * Computes what this part minimises in a step. Its gradient reaches {@link #against} alone.
      *
      * @param inputs those of the student's loss, out of the student's graph
      * @return a scalar with a grad_fn, in the caller's PointerScope

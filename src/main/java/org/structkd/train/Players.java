@@ -61,13 +61,12 @@ final class Players implements AutoCloseable {
     together.put("", student.module());
     parts.forEach(
         (term, part) -> {
-          if (part instanceof TrainedPart.Opponent) {
-            Map<String, Module> alone = Map.of(PART + term + ".", part.module());
+          if (part instanceof TrainedPart.Opponent opponent) {
+            Map<String, Module> alone = ofTerm(term, opponent.against());
             Optimizer settings = own.getOrDefault(term, config.optimizer());
             opponents.put(term, new RunningOptimizer(settings, alone, Map.of()));
-          } else {
-            together.put(PART + term + ".", part.module());
           }
+          together.putAll(ofTerm(term, alongside(part)));
         });
     for (String term : own.keySet()) {
       if (!opponents.containsKey(term)) {
@@ -102,12 +101,23 @@ final class Players implements AutoCloseable {
     return opponents;
   }
 
+  /** What of a part learns with the student, by what the names of its parameters begin with. */
+  private static Map<String, Module> alongside(TrainedPart part) {
+    return part instanceof TrainedPart.Opponent opponent
+        ? opponent.alongside()
+        : Map.of("", part.module());
+  }
+
+  private static Map<String, Module> ofTerm(String term, Map<String, Module> modules) {
+    Map<String, Module> named = new LinkedHashMap<>();
+    modules.forEach((prefix, module) -> named.put(PART + term + "." + prefix, module));
+    return named;
+  }
+
   /** The student's module, and those of the parts that learn with it. */
   Module[] learningTogether() {
     List<Module> modules = new ArrayList<>(List.of(student.module()));
-    parts.values().stream()
-        .filter(part -> !(part instanceof TrainedPart.Opponent))
-        .forEach(part -> modules.add(part.module()));
+    parts.values().forEach(part -> modules.addAll(alongside(part).values()));
     return modules.toArray(new Module[0]);
   }
 

@@ -114,10 +114,8 @@ record GoldenParameters(GoldenCase golden, List<Entry> entries, GoldenFill fill)
         Tensor tensor = all.get(entry.name);
         if (tensor == null) {
           throw new CaseFailureException(
-              "the loss has no parameter \""
-                  + entry.given
-                  + "\", it has: "
-                  + Words.listNearest(entry.name, all.keySet()));
+              "the loss has no parameter \"%s\", it has: %s"
+                  .formatted(entry.given, Words.listNearest(entry.name, all.keySet())));
         }
         if (!Arrays.equals(tensor.shape(), entry.shape)) {
           throw new CaseFailureException(

@@ -61,7 +61,7 @@ final class LossBinding {
   private static boolean poolsNothing(Loss loss) {
     return Stream.of(loss.getClass().getRecordComponents())
         .filter(component -> component.getType() == Pooling.class)
-        .allMatch(component -> Pooling.none().equals(read(component, loss)));
+        .allMatch(component -> Pooling.none().equals(Settings.value((Record) loss, component)));
   }
 
   private static List<Object> constants(Loss loss) {

@@ -8,32 +8,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Map;
 import java.util.OptionalLong;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** What the memory keeps, in which order, and when it moves; golden files have the values. */
+@InScope
 class ClassMemoryLossTest {
   private static final long IGNORED = 255;
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   private static ClassMemoryLoss small(int pixels, int regions, int pixelsPerImage) {
     return new ClassMemoryLoss(2, pixels, regions, pixelsPerImage, 2, 2, 0.1, 1, 1, 1);

@@ -1,38 +1,21 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Similarities of classes over the map. */
+@InScope
 class ClassSimilarityLossTest {
   private static final ClassSimilarityLoss LOSS = ClassSimilarityLoss.cirkd();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   @Test
   void anOffsetOfAClassAndTheOrderOfPositionsDoNotMatter() {
@@ -64,17 +47,11 @@ class ClassSimilarityLossTest {
   @Test
   void whatHasNoMeaningIsRefused() {
     Tensor window = Tensors.gaussian(1, 2, 3, 2, 2);
-    assertTrue(refused(() -> LOSS.forward(window, window)).contains("one position after pooling"));
+    assertTrue(refusal(() -> LOSS.forward(window, window)).contains("one position after pooling"));
     assertTrue(
-        refused(
+        refusal(
                 () ->
                     LOSS.forward(Tensors.gaussian(1, 2, 4, 4, 4), Tensors.gaussian(1, 2, 3, 4, 4)))
             .contains("differ in number of channels"));
-    assertTrue(refused(() -> new ClassSimilarityLoss(null, 4)).contains("pooling is null"));
-    for (double value : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertTrue(
-          refused(() -> new ClassSimilarityLoss(Pooling.none(), value))
-              .contains("temperature is " + value));
-    }
   }
 }

@@ -29,7 +29,7 @@ import org.structkd.testing.Variants;
  */
 @InScope
 class ComposedTest {
-  private static final MadeInputs.Sizes SIZES = new MadeInputs.Sizes(2, 5, 4, 6);
+  private static final MadeInputs.Sizes SIZES = new MadeInputs.Sizes(2, 5, 5, 7);
 
   /** A class of which some positions are; what is left out is them. */
   private static final OptionalLong LEFT_OUT = OptionalLong.of(3);

@@ -1,39 +1,22 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** The two parts of a distillation: what each sees, and numbers that would cancel. */
+@InScope
 class DecoupledLossTest {
   private static final DecoupledLoss TRUE = new DecoupledLoss(1, 0, 1, false);
   private static final DecoupledLoss OTHERS = new DecoupledLoss(0, 1, 1, false);
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   private static double value(DecoupledLoss loss, Tensor student, Tensor teacher, Tensor labels) {
     return loss.forward(student, teacher, labels, 255).item_double();
@@ -122,21 +105,14 @@ class DecoupledLossTest {
   void whatHasNoMeaningIsRefused() {
     Tensor two = Tensors.gaussian(1, 3, 2);
     Tensor labels = Tensor.create(new long[] {0, 1, 1});
-    assertTrue(refused(() -> value(OTHERS, two, two, labels)).contains("has two classes"));
+    assertTrue(refusal(() -> value(OTHERS, two, two, labels)).contains("has two classes"));
     assertTrue(value(TRUE, two, two.neg(), labels) > 0);
     Tensor one = Tensors.gaussian(1, 3, 1);
-    assertTrue(refused(() -> value(TRUE, one, one, labels)).contains("has one channel"));
+    assertTrue(refusal(() -> value(TRUE, one, one, labels)).contains("has one channel"));
     Tensor none = Tensor.create(new long[] {0, 1, 2});
     assertTrue(
-        refused(() -> value(TRUE, two, two, none))
+        refusal(() -> value(TRUE, two, two, none))
             .contains("labels has the value 2, expected 0 to 1"));
-    assertTrue(refused(() -> new DecoupledLoss(0, 0, 1, false)).contains("expected one of them"));
-    for (double value : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertTrue(
-          refused(() -> new DecoupledLoss(value, 1, 1, false)).contains("alpha is " + value));
-      assertTrue(refused(() -> new DecoupledLoss(1, value, 1, false)).contains("beta is " + value));
-      assertTrue(
-          refused(() -> new DecoupledLoss(1, 1, value, false)).contains("temperature is " + value));
-    }
+    assertTrue(refusal(() -> new DecoupledLoss(0, 0, 1, false)).contains("expected one of them"));
   }
 }

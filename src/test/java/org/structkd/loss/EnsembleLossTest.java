@@ -8,31 +8,18 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.structkd.loss.EnsembleLoss.Form;
 import org.structkd.objective.StepInputs;
 import org.structkd.objective.Term;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** The mean of teachers by hand, and what does not fit together. */
+@InScope
 class EnsembleLossTest {
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
   private static LossInputs inputs(Tensor student, Tensor... teachers) {
     Map<String, Tensor> named = new HashMap<>();
     for (int i = 0; i < teachers.length; i++) {

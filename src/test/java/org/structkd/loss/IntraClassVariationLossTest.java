@@ -113,13 +113,14 @@ class IntraClassVariationLossTest {
   }
 
   @Test
-  void zeroFeaturesHaveSimilarityAndGradientZero() {
+  void zeroFeaturesCountInTheirCentreAlone() {
     Tensor map = Tensors.gaussian(1, 1, 6, 4, 5);
     map.select(2, 1).fill_(new Scalar(0));
     Tensor student = Tensors.leaf(map, ScalarType.Float);
     LOSS.forward(student, Tensors.gaussian(2, 1, 6, 4, 5), labels(1, 4, 5)).backward();
-    assertTrue(student.grad().isfinite().all().item_bool());
-    assertEquals(0, student.grad().select(2, 1).abs().max().item_double());
+    double atZero = student.grad().select(2, 1).abs().max().item_double();
+    double elsewhere = student.grad().abs().max().item_double();
+    assertTrue(atZero > 0 && atZero <= elsewhere && elsewhere < 1, atZero + " " + elsewhere);
   }
 
   @Test

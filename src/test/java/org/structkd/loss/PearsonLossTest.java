@@ -1,38 +1,21 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** Correlations of channels with the teacher's. */
+@InScope
 class PearsonLossTest {
   private static final PearsonLoss LOSS = PearsonLoss.mmrazor();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   /** 1 - r, but for the deviation of M - 1 and the eps. */
   @Test
@@ -71,12 +54,12 @@ class PearsonLossTest {
   @Test
   void whatDoesNotFitIsRefused() {
     Tensor two = Tensors.gaussian(1, 2, 4);
-    assertTrue(refused(() -> LOSS.forward(two, two)).contains("fewer than 3 values"));
+    assertTrue(refusal(() -> LOSS.forward(two, two)).contains("fewer than 3 values"));
     assertTrue(
-        refused(() -> LOSS.forward(Tensors.gaussian(1, 5, 4), Tensors.gaussian(2, 5, 6)))
+        refusal(() -> LOSS.forward(Tensors.gaussian(1, 5, 4), Tensors.gaussian(2, 5, 6)))
             .contains("differ in number of channels"));
     assertTrue(
-        refused(() -> LOSS.forward(Tensors.gaussian(1, 2, 6, 3), Tensors.gaussian(1, 2, 7, 3)))
+        refusal(() -> LOSS.forward(Tensors.gaussian(1, 2, 6, 3), Tensors.gaussian(1, 2, 7, 3)))
             .contains("differ in number of positions"));
   }
 }

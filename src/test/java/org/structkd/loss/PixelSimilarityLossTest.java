@@ -1,39 +1,22 @@
 package org.structkd.loss;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.structkd.testing.Refusals.refusal;
 
 import java.util.List;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
 /** How attention moves between layers. */
+@InScope
 class PixelSimilarityLossTest {
   private static final PixelSimilarityLoss LOSS = PixelSimilarityLoss.cirkd();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
-
-  private static String refused(Runnable call) {
-    return assertThrows(IllegalArgumentException.class, call::run).getMessage();
-  }
 
   private static double value(List<Tensor> student, List<Tensor> teacher) {
     return LOSS.forward(student, teacher).item_double();
@@ -88,19 +71,19 @@ class PixelSimilarityLossTest {
     assertEquals(
         "pixel similarity loss: the student has 1 layer, expected 2 or more, between which attention"
             + " moves",
-        refused(() -> value(List.of(map), List.of(map))));
+        refusal(() -> value(List.of(map), List.of(map))));
     assertEquals(
         "pixel similarity loss: the student has 2 layers in the role \"features\" and the teacher 3,"
             + " expected as many",
-        refused(() -> value(List.of(map, map), List.of(map, map, map))));
+        refusal(() -> value(List.of(map, map), List.of(map, map, map))));
     Tensor small = Tensors.gaussian(1, 2, 3, 2, 2);
     assertEquals(
         "pixel similarity loss: layers 0 and 1 of the student have [2, 16] and [2, 4] images and"
             + " positions, expected layers of one size",
-        refused(() -> value(List.of(map, small), List.of(map, small))));
+        refusal(() -> value(List.of(map, small), List.of(map, small))));
     Tensor pixel = torch.ones(2, 3, 1, 1);
     assertTrue(
-        refused(() -> value(List.of(pixel, pixel), List.of(pixel, pixel)))
+        refusal(() -> value(List.of(pixel, pixel), List.of(pixel, pixel)))
             .contains("has one position"));
   }
 }

@@ -20,6 +20,7 @@ import org.structkd.compress.Pruning;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
+import org.structkd.loss.AdversarialFeatureLoss;
 import org.structkd.loss.ChannelMemoryLoss;
 import org.structkd.loss.ClassMemoryLoss;
 import org.structkd.loss.CrossEntropyLoss;
@@ -112,7 +113,8 @@ class ContinuationTest {
         new WeightedTerm("bank", 0.1, Term.of(new SmallLosses.Bank(), "features")),
         new WeightedTerm("classes", 0.1, Term.of(CLASS_MEMORY, "features").withIgnoreIndex(255)),
         new WeightedTerm(
-            "channels", 0.1, Term.of(new ChannelMemoryLoss(20, 5, 7, 0.1), "features")));
+            "channels", 0.1, Term.of(new ChannelMemoryLoss(20, 5, 7, 0.1), "features")),
+        new WeightedTerm("game", 0.1, Term.of(AdversarialFeatureLoss.standard(), "features")));
   }
 
   @ParameterizedTest
@@ -144,6 +146,10 @@ class ContinuationTest {
       assertEquals(one.property("sinceBest"), two.property("sinceBest"));
       assertTrue(one.names().contains("part.bank.bank"));
       assertTrue(one.names().contains("part.classes.pixels"));
+      String game = "optimizer.part.game.";
+      assertTrue(one.names().contains(game + "connectors.scale0.weight.step"));
+      assertTrue(
+          one.names().stream().anyMatch(name -> name.startsWith(game + "discriminators.scale0_")));
       assertTrue(one.names().contains("part.channels.channels_next"));
       assertTrue(one.names().contains("part.connector.norm.running_mean"));
       assertTrue(one.names().contains("optimizer.part.connector.lift.weight.step"));

@@ -6,9 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.json.JsonReadFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
@@ -64,15 +61,10 @@ class GoldenParametersTest {
   }
 
   private static GoldenParameters parameters(String order) {
-    String json =
-        "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
-            .formatted(order, SINE);
-    try {
-      return GoldenParameters.of(
-          GoldenCase.of(new GoldenValue("file: case made", "", QUOTED.readTree(json))));
-    } catch (JsonProcessingException e) {
-      throw new AssertionError(e);
-    }
+    return GoldenParameters.of(
+        MadeCases.golden(
+            "{'name': 'made', 'op': 'made', 'params': {'param_order': %s, 'param_fill': '%s'}}"
+                .formatted(order, SINE)));
   }
 
   private static String refused(String order) {

@@ -3,8 +3,6 @@ package org.structkd.verify;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.Optional;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -73,16 +71,9 @@ class LossBindingTest {
   }
 
   private static GoldenCase golden(String options) {
-    String json =
+    return MadeCases.golden(
         "{'name': 'made', 'op': 'made', 'options': {%s}, 'inputs': {'S': [[1, 2]], 'T': [[1, 0]]}}"
-            .formatted(options)
-            .replace('\'', '"');
-    try {
-      return GoldenCase.of(
-          new GoldenValue("file: case made", "", new ObjectMapper().readTree(json)));
-    } catch (JsonProcessingException e) {
-      throw new AssertionError(json, e);
-    }
+            .formatted(options));
   }
 
   private static Loss bound(Class<? extends Loss> type, String options) {

@@ -115,15 +115,11 @@ final class PairwiseFormulas implements LossFormulas {
   }
 
   /**
-   * One N x N matrix: A = S'S - T'T, value |A|^2, d/dS = 4 S A, then through the length. Of absolute
-   * values the signs of A, and 2.
+   * One N x N matrix: A = S'S - T'T, value |A|^2, d/dS = 4 S A, then through the length. Of
+   * absolute values the signs of A, and 2.
    */
   private static Computation.Result best(
-      Tensor student,
-      Tensor teacher,
-      boolean absolute,
-      boolean wholeBatch,
-      boolean wantGradient) {
+      Tensor student, Tensor teacher, boolean absolute, boolean wholeBatch, boolean wantGradient) {
     Tensor rows = rows(student, wholeBatch);
     Tensor length = length(rows).clamp_min_(new Scalar(1e-12));
     Tensor unit = rows.div(length);

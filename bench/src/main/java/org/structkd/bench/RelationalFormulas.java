@@ -11,7 +11,9 @@ import org.structkd.loss.Needs;
 import org.structkd.loss.RelationalLoss;
 import org.structkd.loss.RelationalLoss.Kind;
 
-/** Relational loss of embeddings [N, C], which cases write as N x C x 1 x 1; its mode is the kind. */
+/**
+ * Relational loss of embeddings [N, C], which cases write as N x C x 1 x 1; its mode is the kind.
+ */
 final class RelationalFormulas implements LossFormulas {
   /** Embeddings of an image in a training step, along each side of its features. */
   private static final long GRID = 4;
@@ -72,8 +74,8 @@ final class RelationalFormulas implements LossFormulas {
   }
 
   /**
-   * Squared distances of both networks and the way back, 2 N^2 C each in f64; triples all N^3, those
-   * of areas half.
+   * Squared distances of both networks and the way back, 2 N^2 C each in f64; triples all N^3,
+   * those of areas half.
    */
   @Override
   public Work work(CaseShape shape, Pass pass, String plan) {
@@ -106,8 +108,6 @@ final class RelationalFormulas implements LossFormulas {
     boolean pairs = loss(shape).kind() == Kind.DISTANCE;
     double products = pairs ? 0 : 12 * samples * samples * shape.elements();
     return new Effort(
-        products,
-        20 * apart + (pairs ? 0 : 30 * triples),
-        6 * apart + (pairs ? 0 : 10 * triples));
+        products, 20 * apart + (pairs ? 0 : 30 * triples), 6 * apart + (pairs ? 0 : 10 * triples));
   }
 }
