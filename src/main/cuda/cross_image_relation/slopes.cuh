@@ -35,7 +35,7 @@ __device__ __forceinline__ double rounded_product(double a, double b) { return _
 //           after the other; then the next such tile of the gradient
 // traffic   a block reads all nodes of the batch, kM of their channels once more, and its own nodes
 //           for each tile of the others; writes and reads a slope per pair, in the second-level
-//           cache, and reads four shares for it
+//           cache, by halves of sectors, and reads four shares for it
 // shared    as pairwise_streamed_tile_per_block_kernel
 template <class Real, class Math>
 __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)

@@ -5,6 +5,8 @@
 namespace structkd::test {
 namespace {
 
+// Slopes are stored as products leave them, two of a row per lane: half of each sector at a time.
+//
 // Per node, of both nets: scales of 16 bytes, shares of 4; 1 / |f| of the student.
 constexpr double kScales = 32, kShares = 8, kAlong = 8;
 
@@ -18,7 +20,8 @@ TEST_F(MemoryCount, CrossImageRelation) {
       {"relation_sums_tile_per_block_kernel", features + kScales * N, kShares * N + 8 * tiles},
       {"relation_loss_kernel", 8 * tiles, 4, kNoStream},
       {"relation_slopes_tile_per_block_kernel",
-       features + (kScales + kAlong + kShares) * N + 16 * strips + slopes, 4 * N * C + slopes},
+       features + (kScales + kAlong + kShares) * N + 16 * strips + slopes, 4 * N * C + slopes,
+       kNoStream},
   });
 }
 
@@ -34,7 +37,7 @@ TEST_F(MemoryCount, CrossImageRelationManyChannels) {
       {"relation_loss_kernel", 8 * tiles, 4, kNoStream},
       {"relation_slopes_tile_per_block_kernel",
        features + (kScales + kShares) * N + 16 * strips + slopes,
-       4 * N * Cs + 8 * N * parts + slopes},
+       4 * N * Cs + 8 * N * parts + slopes, kNoStream},
       {"pairwise_grad_finish_kernel",
        4 * 2 * Cs * N + (kScales + kAlong + 8 * parts) * N + 16 * strips, 4 * N * Cs},
   });

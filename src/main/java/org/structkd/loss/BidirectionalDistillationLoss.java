@@ -1,7 +1,6 @@
 package org.structkd.loss;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -65,13 +64,7 @@ public record BidirectionalDistillationLoss(
     /** The teacher, from the student: it is the network that trains, the student the fixed one. */
     TEACHER,
     /** Both, as one network that puts out the scores of either. */
-    BOTH;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    BOTH
   }
 
   /** Which item has rank 1. */
@@ -79,13 +72,7 @@ public record BidirectionalDistillationLoss(
     /** The best, as in the publication. */
     BEST_FIRST,
     /** The worst, as in the released notebook, which turns the sign of every gap. */
-    WORST_FIRST;
-
-    /** {@return its name as options spell it: lower case} */
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    WORST_FIRST
   }
 
   /** Checks the settings. */

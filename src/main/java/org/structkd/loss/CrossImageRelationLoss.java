@@ -1,6 +1,5 @@
 package org.structkd.loss;
 
-import java.util.Locale;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.StructkdException;
@@ -9,6 +8,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Cross-image relation loss (CIRKD, mini-batch): each node's likeness to all nodes of every image
@@ -61,12 +61,7 @@ public record CrossImageRelationLoss(Nodes nodes, Pooling pooling, double temper
     /** Positions, by their vectors of channels. */
     POSITIONS,
     /** Channels, by their vectors of positions: student and teacher must have as many. */
-    CHANNELS;
-
-    @Override
-    public String toString() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    CHANNELS
   }
 
   /** Checks that the variant is complete and possible. */
@@ -82,10 +77,7 @@ public record CrossImageRelationLoss(Nodes nodes, Pooling pooling, double temper
               + temperature
               + ", expected a finite number of at least 1/256");
     }
-    if (!(eps > 0 && eps < Double.POSITIVE_INFINITY)) { // also refuses NaN
-      throw new IllegalArgumentException(
-          NAME + ": eps is " + eps + ", expected a finite number greater than 0");
-    }
+    Settings.requirePositive(NAME, "eps", eps);
   }
 
   /**

@@ -19,7 +19,7 @@ import org.structkd.loss.Needs;
  * A loss on small maps in f32, against the same on the reference backend in f64.
  *
  * @param name of the loss
- * @param loss that takes maps, and classes as labels
+ * @param loss that takes maps or vectors, and classes as labels
  */
 public record SelfCheck(String name, Loss loss) {
   /** The tolerance of golden numbers in f32. */
@@ -70,9 +70,9 @@ public record SelfCheck(String name, Loss loss) {
   }
 
   private GoldenResult valueAndGradient(ScalarType dtype) {
-    Tensor student = map(2.0, 0.7, 0.3).to(dtype).detach();
+    Tensor student = output(2.0, 0.7, 0.3).to(dtype).detach();
     student.set_requires_grad(true);
-    Tensor teacher = map(3.0, 1.3, 1.1).to(dtype);
+    Tensor teacher = output(3.0, 1.3, 1.1).to(dtype);
     Map<String, Tensor> labels =
         loss.needs().targets().isEmpty()
             ? Map.of()
@@ -94,13 +94,17 @@ public record SelfCheck(String name, Loss loss) {
     return roles.stream().collect(Collectors.toMap(Needs.Role::name, role -> map));
   }
 
-  /** A map that f32 holds exactly. */
-  private static Tensor map(double a, double b, double c) {
+  /** A map that f32 holds exactly, as rows where the loss takes vectors alone. */
+  private Tensor output(double a, double b, double c) {
     double[] values = new double[(int) GoldenTensor.elements(SHAPE)];
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) (a * Math.sin(b * i + c));
     }
-    return Tensor.create(values, SHAPE);
+    Tensor map = Tensor.create(values, SHAPE);
+    boolean takesMaps =
+        loss.needs().student().stream()
+            .allMatch(role -> role.ranks().isEmpty() || role.ranks().contains(SHAPE.length));
+    return takesMaps ? map : map.reshape(SHAPE[0] * SHAPE[2], SHAPE[1] * SHAPE[3]);
   }
 
   /** L2 norm of the difference over that of the truth. */

@@ -4,40 +4,27 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.testing.AccuracyRule;
+import org.structkd.testing.InScope;
 import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 /** Likeness between positions and channels of all images: the published numbers, and by hand. */
+@InScope
 @Tag("emulated")
 class CrossImageRelationLossTest {
   private static final CrossImageRelationLoss LOSS = CrossImageRelationLoss.cirkd();
   private static final CrossImageRelationLoss CHANNELS = CrossImageRelationLoss.cirkdv2Channel();
-
-  private PointerScope scope;
-
-  @BeforeEach
-  void openScope() {
-    scope = new PointerScope();
-  }
-
-  @AfterEach
-  void closeScope() {
-    scope.close();
-  }
 
   /** Value and sums of the gradient that the released code gave. */
   @Test
