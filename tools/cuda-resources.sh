@@ -15,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # slow, and on a T4, which also has less shared memory.
 list_launches() {
   local build=target/emulated device
+  mkdir -p target
   cmake -S src/main/cpp -B $build -G Ninja -DSTRUCTKD_CUDA_EMULATED=ON >$build.log &&
     cmake --build $build --target structkd_launch_list >>$build.log || { cat $build.log >&2; return 1; }
   echo "device;loss;case;kernel;grid;threads;dynamic_shared"
