@@ -66,10 +66,8 @@ public record CrossImageRelationLoss(Nodes nodes, Pooling pooling, double temper
 
   /** Checks that the variant is complete and possible. */
   public CrossImageRelationLoss {
-    if (nodes == null || pooling == null) {
-      throw new IllegalArgumentException(
-          NAME + ": no part may be null: nodes " + nodes + ", pooling " + pooling);
-    }
+    Settings.requireGiven(NAME, "nodes", nodes);
+    Settings.requireGiven(NAME, "pooling", pooling);
     if (!(temperature >= LEAST_TEMPERATURE && temperature < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException(
           NAME

@@ -88,12 +88,8 @@ public record PhotometricLoss(
     }
     if (!(nearest > 0 && farthest > nearest && farthest < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException(
-          NAME
-              + ": depths are from "
-              + nearest
-              + " to "
-              + farthest
-              + ", expected two finite numbers above 0, the nearest first");
+          "%s: nearest is %s and farthest is %s, expected finite numbers above 0, nearest first"
+              .formatted(NAME, nearest, farthest));
     }
   }
 
