@@ -18,9 +18,6 @@ import org.structkd.testing.Tensors;
 
 /** What a text says that parameters hold, and parameters that do not fit. */
 class GoldenParametersTest {
-  private static final JsonMapper QUOTED =
-      JsonMapper.builder().enable(JsonReadFeature.ALLOW_SINGLE_QUOTES).build();
-
   private static final String SINE = "0.3*sin(0.5*i+0.07*k); BN weight=2 bias=-1; gamma=0.25";
 
   @Test
