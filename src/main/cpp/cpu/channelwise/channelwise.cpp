@@ -21,18 +21,18 @@ Map turned(const Map& map) {
 
 // The loss as a pixel-wise one whose mask tells which images have a valid position.
 PixelwiseArgs pixelwise_args(const ChannelwiseArgs& args, uint8_t* valid_images) {
-  PixelwiseArgs pixelwise{};
-  pixelwise.student = turned(args.student);
-  pixelwise.teacher = turned(args.teacher);
-  pixelwise.loss = args.loss;
-  pixelwise.grad = turned(args.grad);
-  pixelwise.want_grad = args.want_grad;
-  if (args.mask.data != nullptr) pixelwise.mask = {valid_images, STRUCTKD_U8, 1, 0, 0};
-  pixelwise.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
-  pixelwise.divisor = STRUCTKD_DIVISOR_PIXELS;
-  pixelwise.temperature = args.temperature;
-  pixelwise.temperature_squared = true;
-  return pixelwise;
+  PixelwiseArgs turned_args{};
+  turned_args.student = turned(args.student);
+  turned_args.teacher = turned(args.teacher);
+  turned_args.loss = args.loss;
+  turned_args.grad = turned(args.grad);
+  turned_args.want_grad = args.want_grad;
+  if (args.mask.data != nullptr) turned_args.mask = {valid_images, STRUCTKD_U8, 1, 0, 0};
+  turned_args.divergence = STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT;
+  turned_args.divisor = STRUCTKD_DIVISOR_PIXELS;
+  turned_args.temperature = args.temperature;
+  turned_args.temperature_squared = true;
+  return turned_args;
 }
 
 void find_valid_images(const ChannelwiseArgs& args, uint8_t* valid_images) {
@@ -49,13 +49,13 @@ void find_valid_images(const ChannelwiseArgs& args, uint8_t* valid_images) {
 template <class T, class Use>
 void with_cut_of(const Launch& launch,
                  const ChannelwiseArgs& args,
-                 const PixelwiseArgs& pixelwise,
+                 const PixelwiseArgs& turned_args,
                  Workspace& workspace,
                  Use&& use) {
   const NetRows rows = {Rows::of_channels(args.student, args.mask),
                         Rows::of_channels(args.teacher, args.mask),
                         Rows::of_channels(args.grad, args.mask)};
-  with_row_cut<T>(launch, pixelwise, rows, workspace, use);
+  with_row_cut<T>(launch, turned_args, rows, workspace, use);
 }
 
 template <class Use>
@@ -63,12 +63,12 @@ void with_cut(const Launch& launch, const ChannelwiseArgs& args, void* memory, U
   Workspace workspace(memory);
   uint8_t* valid_images = workspace.take<uint8_t>(args.mask.data ? args.student.B : 0);
   if (memory != nullptr && args.mask.data != nullptr) find_valid_images(args, valid_images);
-  const PixelwiseArgs pixelwise = pixelwise_args(args, valid_images);
-  const auto used = [&](const auto& cut, const Workspace& all) { use(cut, all, pixelwise); };
+  const PixelwiseArgs turned_args = pixelwise_args(args, valid_images);
+  const auto used = [&](const auto& cut, const Workspace& all) { use(cut, all, turned_args); };
   if (args.student.dtype == STRUCTKD_F64) {
-    with_cut_of<double>(launch, args, pixelwise, workspace, used);
+    with_cut_of<double>(launch, args, turned_args, workspace, used);
   } else {
-    with_cut_of<float>(launch, args, pixelwise, workspace, used);
+    with_cut_of<float>(launch, args, turned_args, workspace, used);
   }
 }
 
@@ -83,8 +83,9 @@ size_t channelwise_workspace(const Launch& launch, const ChannelwiseArgs& args) 
 
 void channelwise(const Launch& launch, const ChannelwiseArgs& args, void* workspace) {
   with_cut(launch, args, workspace,
-           [&](const auto& cut, const Workspace&, const PixelwiseArgs& pixelwise) {
-             run_cut<STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT>("channelwise", launch, pixelwise, cut);
+           [&](const auto& cut, const Workspace&, const PixelwiseArgs& turned_args) {
+             run_cut<STRUCTKD_DIVERGENCE_KL_TEACHER_STUDENT>("channelwise", launch, turned_args,
+                                                             cut);
            });
 }
 

@@ -103,6 +103,12 @@ class ContributingTest {
         Pattern.compile(
             "^(?!\\s*(\\*|//)).*\\b" + loss.type().getSimpleName() + "\\b", Pattern.MULTILINE);
     Set<Path> expected = new TreeSet<>(Set.of(LOSSES));
+    expanded(
+            "src/main/java/org/structkd/verify/<Loss>Golden.java",
+            loss) // what cases store beside it
+        .map(Path::of)
+        .filter(Files::exists)
+        .forEach(expected::add);
     for (String path : listed("How to add a loss", 1)) {
       expanded(path, loss)
           .map(Path::of)

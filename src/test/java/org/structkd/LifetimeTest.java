@@ -42,9 +42,9 @@ import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Discriminator;
+import org.structkd.loss.Game;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.GlobalStructuralSamples;
-import org.structkd.loss.HolisticLoss;
 import org.structkd.loss.Loss;
 import org.structkd.loss.LossInputs;
 import org.structkd.loss.LossValue;
@@ -175,8 +175,8 @@ class LifetimeTest {
             () -> new Discriminator(4, 3, 5),
             net -> new double[] {net.module().parameters().size()}),
         owner(
-            HolisticLoss.Game.class,
-            () -> HolisticLoss.Game.HINGE,
+            Game.class,
+            () -> Game.HINGE,
             game -> Tensors.values(game.lossOf(torch.ones(2), torch.zeros(2)))),
         result(
             Discriminator.Judgement.class,

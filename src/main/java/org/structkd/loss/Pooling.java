@@ -3,6 +3,7 @@ package org.structkd.loss;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.TensorArguments;
@@ -135,8 +136,11 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     }
     long[] window = {kernel(map.size(2), height), kernel(map.size(3), width)};
     long[] noPadding = {0, 0};
-    return kind == Kind.MAX
-        ? torch.max_pool2d(map, window, window, noPadding, new long[] {1, 1}, true)
-        : torch.avg_pool2d(map, window, window, noPadding, true, false, new LongOptional());
+    if (kind == Kind.MAX) {
+      return torch.max_pool2d(map, window, window, noPadding, new long[] {1, 1}, true);
+    }
+    // A mean of 16-bit numbers, rounded to 16 bits, would be off by more than close maps differ.
+    Tensor numbers = map.element_size() < Float.BYTES ? map.to(ScalarType.Float) : map;
+    return torch.avg_pool2d(numbers, window, window, noPadding, true, false, new LongOptional());
   }
 }

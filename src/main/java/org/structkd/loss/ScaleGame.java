@@ -134,8 +134,7 @@ final class ScaleGame implements TrainedPart.Opponent {
           for (int scale = 0; scale < scales.size(); scale++) {
             Tensor real = scales.get(scale).teacher().map().detach().to(type());
             Tensor fake = connected(scale, scales.get(scale)).detach();
-            Tensor ofScale =
-                HolisticLoss.Game.HINGE.lossOf(judgement(scale, real), judgement(scale, fake));
+            Tensor ofScale = Game.HINGE.lossOf(judgement(scale, real), judgement(scale, fake));
             loss = loss == null ? ofScale : loss.add(ofScale);
           }
           return loss;

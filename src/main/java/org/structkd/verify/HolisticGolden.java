@@ -5,9 +5,10 @@ import java.util.TreeMap;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.internal.Words;
 import org.structkd.loss.Discriminator;
 import org.structkd.loss.Discriminator.Judgement;
-import org.structkd.loss.HolisticLoss.Game;
+import org.structkd.loss.Game;
 
 /**
  * Cases of the holistic loss: one discriminator judges the teacher's maps, then the student's, and
@@ -72,7 +73,8 @@ final class HolisticGolden {
     outputs.put("D_S", GoldenResult.valuesOf(fake.values()));
     for (Game game : Game.values()) {
       outputs.put(
-          "d_loss_" + game, GoldenResult.valuesOf(game.lossOf(real.values(), fake.values())));
+          "d_loss_" + Words.of(game),
+          GoldenResult.valuesOf(game.lossOf(real.values(), fake.values())));
     }
     outputs.put("gp_times_10", GoldenResult.valuesOf(penalty.mul(new Scalar(PENALTY))));
     outputs.put("out_shape", new double[] {fake.values().numel()});
@@ -84,6 +86,6 @@ final class HolisticGolden {
             Math.abs(real.values().mean().item_double()),
             Math.abs(fake.values().mean().item_double()));
     return new GoldenResult(
-        outputs, ofLoss.gradients(), true, Map.of("d_loss_" + Game.WGAN, larger));
+        outputs, ofLoss.gradients(), true, Map.of("d_loss_" + Words.of(Game.WGAN), larger));
   }
 }

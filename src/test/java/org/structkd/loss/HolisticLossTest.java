@@ -16,7 +16,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.structkd.loss.HolisticLoss.Game;
 import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 

@@ -82,6 +82,7 @@ enum LossPromise {
       case KEEPS_SMALL_GRADIENTS_FOR_A_LOSS_SCALE -> loss.kernel();
       case HAS_THE_DERIVATIVE_AS_ITS_GRADIENT ->
           !DETACHED.contains(loss.id() + " " + loss.preset());
+      case REPEATS_BIT_FOR_BIT -> loss.backend().isEmpty(); // the reference has one thread
       case TRAINS_BY_ITSELF -> loss.backend().isEmpty() && !EMULATED && !loss.hasOpponent();
       case TAKES_TOKENS_FOR_MAPS ->
           needs.student().stream().allMatch(role -> role.ranks().containsAll(Set.of(3, 4)));
@@ -123,7 +124,9 @@ enum LossPromise {
         .forEach(
             (role, thrice) -> {
               Tensor expected = once.gradients().get(role).mul(new Scalar(3));
-              assertClose(Tensors.relativeError(thrice, expected), 1e-6, role);
+              // Autograd multiplies on the way, and rounds at each layer.
+              double most = loss.kernel() ? 1e-6 : 1e-5;
+              assertClose(Tensors.relativeError(thrice, expected), most, role);
             });
     for (double upstream : new double[] {1, 3}) { // the saved gradient as it is, and scaled
       LossInputs leaves = LossUnderTest.leaves(in);

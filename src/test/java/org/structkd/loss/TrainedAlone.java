@@ -27,11 +27,16 @@ final class TrainedAlone {
 
   /**
    * The same of losses, by their ids, that cannot fall so far: noise is not made of a quarter of
-   * it, views that noise made do not explain each other, and what is drawn depends on what was
-   * learned.
+   * it, views that noise made do not explain each other, what is drawn or kept depends on what was
+   * learned, and a cross entropy keeps the entropy of its target.
    */
   private static final Map<String, Double> REMAINDERS =
-      Map.of("masked_generative", 0.75, "photometric", 0.95, "bidirectional_distillation", 0.95);
+      Map.of(
+          "masked_generative", 0.75,
+          "photometric", 0.95,
+          "bidirectional_distillation", 0.95,
+          "class_memory", 0.4,
+          "ensemble", 0.8);
 
   private TrainedAlone() {}
 

@@ -64,7 +64,12 @@ class ComingFromTest {
         Losses.all().stream().map(Losses.Entry::id).collect(Collectors.toCollection(TreeSet::new));
     all.removeAll(named);
     assertEquals(
-        Set.of("adversarial_feature", "collaborative_distillation", "cross_entropy", "ensemble", "teacher_bounded"),
+        Set.of(
+            "adversarial_feature",
+            "collaborative_distillation",
+            "cross_entropy",
+            "ensemble",
+            "teacher_bounded"),
         all);
   }
 
