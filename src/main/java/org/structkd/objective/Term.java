@@ -18,7 +18,7 @@ import org.structkd.loss.TrainedPart;
 
 /**
  * A loss wired to the outputs ("taps") of networks: which tap plays which role of the loss. A role
- * that is not wired is played by the tap of its own name. A loss that does not tell its needs, such
+ * that is not wired is played by the tap of its own name, a list of layers by that one alone. A loss that does not tell its needs, such
  * as a lambda, sees every tap by its own name beside the roles that are wired.
  *
  * <pre>{@code
@@ -48,7 +48,7 @@ public record Term(
    * Checks the wiring against the needs of the loss, and completes it.
    *
    * @throws IllegalArgumentException if something is null, a role is wired that the loss does not
-   *     have, a list of layers is wired to none, or the loss cannot do what is asked for
+   *     have, or the loss cannot do what is asked for
    */
   public Term {
     if (loss == null || studentTaps == null || teacherTaps == null || ignoreIndex == null) {
@@ -92,14 +92,7 @@ public record Term(
           all.put(role, tap);
         });
     for (Needs.Role role : roles) {
-      if (!role.several()) {
-        all.putIfAbsent(role.name(), role.name());
-      } else if (!all.containsKey(role.name() + ".0")) {
-        throw new IllegalArgumentException(
-            ("%s reads a list of layers in the role \"%s\" of the %s: wire \"%s.0\""
-                    + " and so on to taps")
-                .formatted(nameOf(loss), role.name(), network, role.name()));
-      }
+      all.putIfAbsent(firstOf(role), role.name());
     }
     return Collections.unmodifiableMap(all);
   }
@@ -167,8 +160,12 @@ public record Term(
     if (roles.isEmpty()) {
       return Map.of();
     }
-    Needs.Role role = roles.get(0);
-    return Map.of(role.several() ? role.name() + ".0" : role.name(), tap);
+    return Map.of(firstOf(roles.get(0)), tap);
+  }
+
+  /** What the only output that plays a role is called, or the first of several. */
+  private static String firstOf(Needs.Role role) {
+    return role.several() ? role.name() + ".0" : role.name();
   }
 
   /** The same with a role of the student played by another tap. */
@@ -307,7 +304,7 @@ public record Term(
     Map<String, Tensor> student = outputs(studentTaps, step.student());
     Map<String, Tensor> teacher = outputs(teacherTaps, step.teacher());
     if (resizesTeacher) {
-      Tensor first = student.get(loss.needs().student().get(0).name());
+      Tensor first = student.get(firstOf(loss.needs().student().get(0)));
       teacher.replaceAll((role, map) -> TeacherSize.of(map, student.getOrDefault(role, first)));
     }
     return new LossInputs(

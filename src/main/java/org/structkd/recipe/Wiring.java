@@ -30,6 +30,11 @@ final class Wiring {
     } else if (!on.isMissingNode() && !roles.isEmpty()) {
       put(taps, roles.get(0).name(), on);
     }
+    for (Needs.Role role : roles) { // a single tap is a list of one
+      if (role.several() && taps.containsKey(role.name())) {
+        taps.put(role.name() + ".0", taps.remove(role.name()));
+      }
+    }
     return taps;
   }
 

@@ -179,10 +179,7 @@ class TermTest {
             Map.of(),
             0);
     assertEquals(8, compute(term, step).item_double());
-    refused(
-        "Layers reads a list of layers in the role \"layers\" of the student: wire \"layers.0\" and so"
-            + " on to taps",
-        () -> Term.of(new Layers()));
+    assertEquals(Set.of("layers"), Term.of(new Layers()).taps().student(), "a list of one");
   }
 
   @Test

@@ -203,6 +203,24 @@ class RecipesTest {
     assertEquals("big.logits", each.term().teacherTaps().get("logits"));
   }
 
+  /** Losses of several layers take a single tap, too. */
+  @Test
+  void aTapIsAListOfOne() {
+    for (String on : List.of("logits", "[logits]", "{features: logits}", "{features: [logits]}")) {
+      String term = "losses.attention={loss: attention_transfer, weight: 1, on: %s}";
+      Recipe recipe = Recipes.load("kd", List.of(term.formatted(on)), List.of());
+      assertEquals(
+          Map.of("features.0", "logits"), recipe.losses().get("attention").term().studentTaps());
+    }
+    assertEquals(
+        Map.of("features.0", "features"),
+        Recipes.load("kd", List.of(), List.of("attention_transfer:standard=1"))
+            .losses()
+            .get("attention_transfer")
+            .term()
+            .studentTaps());
+  }
+
   @Test
   void ignoreIndexIsTheLosssOwnWhereItHasOne() throws IOException {
     Recipe recipe =
