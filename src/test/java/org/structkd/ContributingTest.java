@@ -103,19 +103,16 @@ class ContributingTest {
         Pattern.compile(
             "^(?!\\s*(\\*|//)).*\\b" + loss.type().getSimpleName() + "\\b", Pattern.MULTILINE);
     Set<Path> expected = new TreeSet<>(Set.of(LOSSES));
-    expanded(
-            "src/main/java/org/structkd/verify/<Loss>Golden.java",
-            loss) // what cases store beside it
-        .map(Path::of)
-        .filter(Files::exists)
-        .forEach(expected::add);
     for (String path : listed("How to add a loss", 1)) {
       expanded(path, loss)
           .map(Path::of)
           .filter(p -> p.startsWith("src/main"))
           .forEach(expected::add);
     }
-    assertEquals(expected, filesWith(name, Path.of("src/main")));
+    Set<Path> found = filesWith(name, Path.of("src/main"));
+    // What published cases store beside a value and its gradient may have a reader.
+    found.removeIf(file -> file.toString().endsWith("Golden.java"));
+    assertEquals(expected, found);
   }
 
   @ParameterizedTest

@@ -3,7 +3,6 @@ package org.structkd.loss;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.TensorArguments;
@@ -126,7 +125,8 @@ public record Pooling(Kind kind, Size size, double height, double width) {
               + " are tokens, which have no height and width to pool: reshape them to a map [batch,"
               + " channels, height, width], or use Pooling.none()");
     }
-    return maps.each(this::apply);
+    // Means that are rounded to a narrow type would be off by more than close maps differ.
+    return (kind == Kind.AVERAGE ? maps.inOneType() : maps).each(this::apply);
   }
 
   /** The nodes of a map [B, C, H, W]; the map itself if there is nothing to pool. */
@@ -139,8 +139,6 @@ public record Pooling(Kind kind, Size size, double height, double width) {
     if (kind == Kind.MAX) {
       return torch.max_pool2d(map, window, window, noPadding, new long[] {1, 1}, true);
     }
-    // A mean of 16-bit numbers, rounded to 16 bits, would be off by more than close maps differ.
-    Tensor numbers = map.element_size() < Float.BYTES ? map.to(ScalarType.Float) : map;
-    return torch.avg_pool2d(numbers, window, window, noPadding, true, false, new LongOptional());
+    return torch.avg_pool2d(map, window, window, noPadding, true, false, new LongOptional());
   }
 }

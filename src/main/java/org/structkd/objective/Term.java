@@ -18,8 +18,9 @@ import org.structkd.loss.TrainedPart;
 
 /**
  * A loss wired to the outputs ("taps") of networks: which tap plays which role of the loss. A role
- * that is not wired is played by the tap of its own name, a list of layers by that one alone. A loss that does not tell its needs, such
- * as a lambda, sees every tap by its own name beside the roles that are wired.
+ * that is not wired is played by the tap of its own name, a list of layers by that one alone. A
+ * loss that does not tell its needs, such as a lambda, sees every tap by its own name beside the
+ * roles that are wired.
  *
  * <pre>{@code
  * Term pairwise = Term.of(PairwiseLoss.skdReleased(), "features");
