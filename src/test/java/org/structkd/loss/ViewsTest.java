@@ -66,7 +66,10 @@ class ViewsTest {
             MadeInputs.changed(in, ViewsTest::gone, teacher -> teacher),
             MadeInputs.changed(in, student -> student, ViewsTest::gone))) {
       String said = assertThrows(StructkdException.class, () -> loss.forward(bad)).getMessage();
-      assertTrue(said.contains(" bytes of memory, but its storage has 16"), said);
+      // LibTorch itself refuses to view vectors as maps.
+      String refusal =
+          ".* bytes of memory, but its storage has 16.*|.* out of bounds for storage .*";
+      assertTrue(said.matches("(?s)" + refusal), said);
     }
   }
 

@@ -207,7 +207,8 @@ class RecipesTest {
   @Test
   void aTapIsAListOfOne() {
     for (String on : List.of("logits", "[logits]", "{features: logits}", "{features: [logits]}")) {
-      String term = "losses.attention={loss: attention_transfer, weight: 1, on: %s}";
+      String term =
+          "losses.attention={loss: attention_transfer, preset: standard, weight: 1, on: %s}";
       Recipe recipe = Recipes.load("kd", List.of(term.formatted(on)), List.of());
       assertEquals(
           Map.of("features.0", "logits"), recipe.losses().get("attention").term().studentTaps());
