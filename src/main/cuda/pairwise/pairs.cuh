@@ -30,11 +30,8 @@ struct GapsOfTile {
 
   // A gap, or an affinity, as it is summed.
   __device__ __forceinline__ double summand(int row, int column, double gap) const {
-    if constexpr (kSigns) {
-      return row_roots[row] * column_roots[column] * fabs(gap);
-    } else {
-      return gap * gap;
-    }
+    if constexpr (kSigns) return row_roots[row] * column_roots[column] * fabs(gap);
+    return gap * gap;
   }
 
   // The factor of s_j in the gradient of s_i. NaN stays.
@@ -44,9 +41,8 @@ struct GapsOfTile {
       const double x = to_double(gap), weight = row_roots[row] * column_roots[column];
       const double slope = x > 0.0 ? weight : x < 0.0 ? -weight : x;
       return from_double<Sum>(fabs(x) <= kTie * weight ? 0.0 : slope);
-    } else {
-      return gap;
     }
+    return gap;
   }
 };
 

@@ -52,10 +52,12 @@ public final class MadeInputs {
       return new Sizes(vectorsAlone(needs) ? 5 : 2, 6, side, side);
     }
 
-    /** {@return a batch larger by the sides of the maps, where a loss takes vectors alone} */
+    /**
+     * {@return a batch of as many vectors as maps have rows and columns, where a loss has no maps}
+     */
     Sizes fitting(Needs needs) {
       return vectorsAlone(needs)
-          ? new Sizes(batch + height + width, channels, height, width)
+          ? new Sizes(batch * (height + width), channels, height, width)
           : this;
     }
 
