@@ -9,17 +9,16 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * Size and kind of the inputs of a case, written as "8x512x64x64" (batch, channels, height, width)
- * and behind it "-aligned", "-whole" and "-MODE", each or none.
+ * and behind it "-aligned", "-whole" or both.
  *
  * @param sizes [B, C, H, W]
  * @param aligned the teacher is the student plus a tenth of noise, as after a projector or between
  *     two versions of one network; else both are drawn independently
  * @param wholeBatch pairs span all images of the batch
- * @param mode a setting of the loss, which knows its word; empty: its usual one
  */
-record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch, String mode) {
+record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
   private static final Pattern TEXT =
-      Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?(-whole)?(?:-([a-z]\\w*))?");
+      Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?(-whole)?");
   private static final long SEED = 42;
 
   /** The inputs of one loss. */
@@ -29,19 +28,11 @@ record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch, String mode)
     Matcher matcher = TEXT.matcher(text);
     if (!matcher.matches()) {
       throw new IllegalArgumentException(
-          "shape is "
-              + text
-              + ", expected batch x channels x height x width, -aligned, -whole, -MODE");
+          "shape is " + text + ", expected batch x channels x height x width, -aligned, -whole");
     }
     long[] sizes = new long[4];
     Arrays.setAll(sizes, i -> Long.parseLong(matcher.group(i + 1)));
-    String mode = matcher.group(7) == null ? "" : matcher.group(7);
-    return new CaseShape(sizes, matcher.group(5) != null, matcher.group(6) != null, mode);
-  }
-
-  /** {@return what a loss says of a mode that it does not know} */
-  IllegalArgumentException unknownMode() {
-    return new IllegalArgumentException("bench/cases.json: the loss has no mode \"" + mode + "\"");
+    return new CaseShape(sizes, matcher.group(5) != null, matcher.group(6) != null);
   }
 
   long batch() {
