@@ -97,9 +97,7 @@ class BadInputTest {
                                 "max",
                                 1e-12,
                                 "per_image",
-                                "exact",
-                                "squared",
-                                "mean")))
+                                "exact")))
             .getMessage();
     assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
   }

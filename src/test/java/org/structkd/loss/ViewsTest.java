@@ -105,9 +105,7 @@ class ViewsTest {
                               "max",
                               1e-12,
                               "per_image",
-                              "exact",
-                              "squared",
-                              "mean")));
+                              "exact")));
       assertTrue(error.getMessage().startsWith("pair-wise loss: student is "), error.getMessage());
       assertNull(error.getMessage().lines().skip(1).findFirst().orElse(null));
     }
