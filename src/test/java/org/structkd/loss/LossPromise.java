@@ -60,10 +60,6 @@ enum LossPromise {
           "hierarchical_topology second", // means of groups
           "hierarchical_topology second_as_given");
 
-  /** An emulated GPU is too slow for hundreds of steps. */
-  private static final boolean EMULATED =
-      System.getProperty("structkd.cuda", "").equals("emulated");
-
   static final ScalarType[] TYPES = {
     ScalarType.Double, ScalarType.Float, ScalarType.Half, ScalarType.BFloat16
   };
@@ -83,7 +79,7 @@ enum LossPromise {
       case HAS_THE_DERIVATIVE_AS_ITS_GRADIENT ->
           !DETACHED.contains(loss.id() + " " + loss.preset());
       case REPEATS_BIT_FOR_BIT -> loss.backend().isEmpty(); // the reference has one thread
-      case TRAINS_BY_ITSELF -> loss.backend().isEmpty() && !EMULATED && !loss.hasOpponent();
+      case TRAINS_BY_ITSELF -> loss.backend().isEmpty() && !loss.hasOpponent();
       case TAKES_TOKENS_FOR_MAPS ->
           needs.student().stream().allMatch(role -> role.ranks().containsAll(Set.of(3, 4)));
       case LEAVES_OUT_POSITIONS_WITHOUT_A_LABEL ->
