@@ -144,7 +144,7 @@ public final class PruningMasks implements AutoCloseable {
    * @param file to add to
    */
   public void save(String prefix, TensorFile.Builder file) {
-    masks.forEach((name, mask) -> file.tensor(prefix + name, mask));
+    StateDict.save(masks, prefix, file);
   }
 
   /**
@@ -155,9 +155,7 @@ public final class PruningMasks implements AutoCloseable {
    * @throws IOException if it has not; nothing has changed
    */
   public void requireFit(String prefix, TensorFile file) throws IOException {
-    for (Map.Entry<String, Tensor> mask : masks.entrySet()) {
-      file.requireFit(prefix + mask.getKey(), mask.getValue());
-    }
+    StateDict.requireFit(masks, prefix, file);
   }
 
   /**
@@ -168,9 +166,7 @@ public final class PruningMasks implements AutoCloseable {
    * @throws IOException if one is missing or does not fit, or the file cannot be read
    */
   public void restore(String prefix, TensorFile file) throws IOException {
-    for (Map.Entry<String, Tensor> mask : masks.entrySet()) {
-      file.copyTo(prefix + mask.getKey(), mask.getValue());
-    }
+    StateDict.restore(masks, prefix, file);
   }
 
   /** Releases the masks. May be called twice. */

@@ -7,7 +7,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -51,7 +50,7 @@ public record BidirectionalDistillationLoss(
     double teacherSlope,
     boolean rated,
     long seed)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "bidirectional distillation loss";
 
   /** The role of the teacher's scores where both networks learn: an output of the student. */
@@ -122,11 +121,6 @@ public record BidirectionalDistillationLoss(
             false,
             needs.forms())
         : needs;
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

@@ -17,7 +17,6 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -74,7 +73,7 @@ public record ClassMemoryLoss(
     double kdTemperature,
     double pixelWeight,
     double regionWeight)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "class memory loss";
 
   /** The role of its outputs. */
@@ -179,20 +178,14 @@ public record ClassMemoryLoss(
   }
 
   /**
-   * Computes the loss.
+   * {@inheritDoc} Labelled pixels are counted.
    *
    * @param inputs features [B, C, H, W] or tokens [B, N, C] of one size, labels of any size, and
    *     the memory as the part
-   * @return scalar, f64 if the memory is, else f32; in the caller's PointerScope
+   * @return loss (f64 if the memory is, else f32) and count; in the caller's PointerScope
    * @throws IllegalArgumentException if there is no memory or one of other channels, sizes differ,
    *     labels are no classes, or a batch could fill a queue more than once
    */
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
-  }
-
-  /** {@inheritDoc} Labelled pixels are counted. */
   @Override
   public LossValue measure(LossInputs inputs) {
     MapPair maps = maps(inputs);

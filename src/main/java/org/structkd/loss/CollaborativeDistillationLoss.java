@@ -4,7 +4,6 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Draws;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -33,7 +32,7 @@ import org.structkd.internal.Settings;
  * @param seed of the draws
  */
 public record CollaborativeDistillationLoss(
-    long draws, double temperature, double sharpness, boolean rated, long seed) implements Loss {
+    long draws, double temperature, double sharpness, boolean rated, long seed) implements CountingLoss {
   private static final String NAME = "collaborative distillation loss";
 
   /** Checks the numbers. */
@@ -56,11 +55,6 @@ public record CollaborativeDistillationLoss(
   @Override
   public Needs needs() {
     return ItemScores.needs(rated);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

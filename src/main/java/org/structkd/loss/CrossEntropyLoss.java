@@ -29,7 +29,7 @@ import org.structkd.internal.Scopes;
  *
  * @param ignoreIndex label whose pixels give no loss and no gradient, usually 255; so does -1
  */
-public record CrossEntropyLoss(long ignoreIndex) implements Loss {
+public record CrossEntropyLoss(long ignoreIndex) implements CountingLoss {
   private static final String NAME = "cross-entropy";
   private static final String LOGITS = "logits";
 
@@ -49,11 +49,6 @@ public record CrossEntropyLoss(long ignoreIndex) implements Loss {
         Set.of(LossInputs.LABELS),
         Set.of(),
         false);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Valid pixels are counted. */

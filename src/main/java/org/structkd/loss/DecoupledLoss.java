@@ -46,7 +46,7 @@ import org.structkd.internal.Settings;
  *     {@link PixelwiseLoss#standardize}
  */
 public record DecoupledLoss(double alpha, double beta, double temperature, boolean standardize)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "decoupled loss";
 
   /** The role of its outputs. */
@@ -88,11 +88,6 @@ public record DecoupledLoss(double alpha, double beta, double temperature, boole
   public Needs needs() {
     List<Needs.Role> logits = List.of(Needs.Role.of(LOGITS, 2, 3, 4));
     return new Needs(logits, logits, Set.of(LossInputs.LABELS), Set.of(), true);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Labelled pixels are counted. */

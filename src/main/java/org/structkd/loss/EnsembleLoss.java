@@ -13,7 +13,6 @@ import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -39,7 +38,7 @@ import org.structkd.internal.Settings;
  * @param temperature of all distributions, greater than 0
  * @param weights of the teachers in their order, at least 0, scaled to the sum 1; empty: equal ones
  */
-public record EnsembleLoss(Form form, double temperature, List<Double> weights) implements Loss {
+public record EnsembleLoss(Form form, double temperature, List<Double> weights) implements CountingLoss {
   private static final String NAME = "ensemble loss";
 
   /** The role of the student's output. */
@@ -98,20 +97,14 @@ public record EnsembleLoss(Form form, double temperature, List<Double> weights) 
   }
 
   /**
-   * Computes the loss.
+   * {@inheritDoc} Positions are counted, those with a label where an ignore index is given.
    *
    * @param inputs logits [B, K, H, W], tokens [B, N, K] or vectors [B, K] of the student and of
    *     each teacher
-   * @return scalar, f64 if any of them is, else f32; in the caller's PointerScope
+   * @return loss (f64 if any of them is, else f32) and count; in the caller's PointerScope
    * @throws IllegalArgumentException if logits differ in shape or device, have one class, or there
    *     are not as many weights as teachers
    */
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
-  }
-
-  /** {@inheritDoc} Positions are counted, those with a label where an ignore index is given. */
   @Override
   public LossValue measure(LossInputs inputs) {
     List<Tensor> teachers = inputs.teacherLayers(TEACHERS);

@@ -69,7 +69,7 @@ public record GlobalStructuralLoss(
     BatchRule batch,
     double eps,
     long seed)
-    implements Loss {
+    implements CountingLoss {
   static final String NAME = "global structural loss";
 
   /** What the rows of the student are multiplied with in {@link GlobalStructuralLoss}. */
@@ -259,11 +259,6 @@ public record GlobalStructuralLoss(
         needsLabels() ? Set.of(LossInputs.LABELS) : Set.of(),
         Set.of(),
         false);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Samples are counted. */

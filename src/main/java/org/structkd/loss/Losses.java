@@ -7,6 +7,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -163,6 +164,15 @@ public final class Losses {
   }
 
   /**
+   * {@return what a loss is called now; empty if it never had another name}
+   *
+   * @param id of an earlier version
+   */
+  public static Optional<String> renamed(String id) {
+    return Optional.ofNullable(RENAMED.get(id));
+  }
+
+  /**
    * {@return the loss of an id}
    *
    * @param id such as "pairwise"
@@ -174,10 +184,12 @@ public final class Losses {
         return entry;
       }
     }
-    if (RENAMED.containsKey(id)) {
-      throw new IllegalArgumentException(
-          "the loss \"" + id + "\" is called " + RENAMED.get(id) + " now");
-    }
+    renamed(id)
+        .ifPresent(
+            now -> {
+              throw new IllegalArgumentException(
+                  "the loss \"" + id + "\" is called " + now + " now");
+            });
     List<String> known = ALL.stream().map(Entry::id).toList();
     throw new IllegalArgumentException(
         "there is no loss \"" + id + "\", there are: " + Words.listNearest(id, known));

@@ -4,7 +4,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapView;
-import org.structkd.internal.Scopes;
 
 /**
  * A loss between one output of the student and one of the teacher, both in the same role.
@@ -14,7 +13,7 @@ import org.structkd.internal.Scopes;
  * }</pre>
  */
 @FunctionalInterface
-public interface MapLoss extends Loss {
+public interface MapLoss extends CountingLoss {
   /**
    * Computes the loss of one batch.
    *
@@ -47,11 +46,6 @@ public interface MapLoss extends Loss {
   @Override
   default Needs needs() {
     return Needs.pair(Needs.Role.of("map"), false);
-  }
-
-  @Override
-  default Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

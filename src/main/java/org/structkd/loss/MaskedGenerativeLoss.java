@@ -7,7 +7,6 @@ import org.structkd.internal.Draws;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -38,7 +37,7 @@ import org.structkd.internal.Settings;
  * @param maskRatio share that is masked, from 0 to below 1
  * @param masking what is masked
  */
-public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements Loss {
+public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements CountingLoss {
   private static final String NAME = "masked generative loss";
 
   /** The role of its outputs. */
@@ -84,11 +83,6 @@ public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements
   @Override
   public Optional<TrainedPart> trainedPart(LossInputs dryRun, long seed) {
     return Optional.of(new MaskedGenerator(maps(dryRun), seed));
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

@@ -15,7 +15,6 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
@@ -57,7 +56,7 @@ import org.structkd.internal.TensorArguments;
  */
 public record PhotometricLoss(
     int sources, boolean masked, double share, double nearest, double farthest, long seed)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "photometric loss";
 
   /** The role of its outputs: a list of disparities [B, 1, h, w] in 0 .. 1, a scale each. */
@@ -120,11 +119,6 @@ public record PhotometricLoss(
       needs = needs.with(POSES + source, Needs.Form.of(Needs.Values.MATRICES, 4, 4));
     }
     return needs;
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

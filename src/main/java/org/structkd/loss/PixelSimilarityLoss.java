@@ -11,7 +11,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 
 /**
  * Pixel-wise similarity loss (PSD of DSD): attention shall move between the student's layers as it
@@ -35,7 +34,7 @@ import org.structkd.internal.Scopes;
  * <p>Source: Y. Feng et al., "Double Similarity Distillation for Semantic Image Segmentation", IEEE
  * TIP 2021; code CIRKD dab64db, {@code losses/dsd.py}. Its other part is {@code class_similarity}.
  */
-public record PixelSimilarityLoss() implements Loss {
+public record PixelSimilarityLoss() implements CountingLoss {
   private static final String NAME = "pixel similarity loss";
 
   /** The role of its layers. */
@@ -52,11 +51,6 @@ public record PixelSimilarityLoss() implements Loss {
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.several(FEATURES, 3, 4), false);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Positions of one layer are counted. */

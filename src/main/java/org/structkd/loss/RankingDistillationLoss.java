@@ -5,7 +5,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.Draws;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -41,7 +40,7 @@ import org.structkd.internal.Settings;
  */
 public record RankingDistillationLoss(
     long top, double sharpness, double slope, long samples, long start, boolean rated, long seed)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "ranking distillation loss";
 
   /** Checks the numbers. */
@@ -66,11 +65,6 @@ public record RankingDistillationLoss(
   @Override
   public Needs needs() {
     return ItemScores.needs(rated);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

@@ -29,7 +29,7 @@ import org.structkd.internal.TensorArguments;
  * @param distance how far numbers are apart
  * @param valid which elements take part, by what they should be
  */
-public record RegressionLoss(String toward, Distance distance, Valid valid) implements Loss {
+public record RegressionLoss(String toward, Distance distance, Valid valid) implements CountingLoss {
   private static final String NAME = "regression";
 
   /** The role of its outputs. */
@@ -125,11 +125,6 @@ public record RegressionLoss(String toward, Distance distance, Valid valid) impl
     return distance.isOfLogarithms()
         ? needs.with(PREDICTION, positive).with(toward, positive)
         : needs;
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Valid elements are counted. */

@@ -8,7 +8,6 @@ import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Draws;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Rows;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
 
 /**
@@ -37,7 +36,7 @@ import org.structkd.internal.Settings;
  * @param seed of the draws
  */
 public record RelaxedRankingDistillationLoss(long top, long others, boolean rated, long seed)
-    implements Loss {
+    implements CountingLoss {
   private static final String NAME = "relaxed ranking distillation loss";
 
   /** Checks the numbers. */
@@ -59,11 +58,6 @@ public record RelaxedRankingDistillationLoss(long top, long others, boolean rate
   @Override
   public Needs needs() {
     return ItemScores.needs(rated);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /**

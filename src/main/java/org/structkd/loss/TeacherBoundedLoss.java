@@ -35,7 +35,7 @@ import org.structkd.internal.TensorArguments;
  * @param margin by which the student must beat the teacher, at least 0, in the square of the
  *     predictions' unit
  */
-public record TeacherBoundedLoss(String toward, double margin) implements Loss {
+public record TeacherBoundedLoss(String toward, double margin) implements CountingLoss {
   private static final String NAME = "teacher-bounded loss";
 
   /** The role of its outputs. */
@@ -61,11 +61,6 @@ public record TeacherBoundedLoss(String toward, double margin) implements Loss {
   public Needs needs() {
     List<Needs.Role> prediction = List.of(Needs.Role.of(PREDICTION));
     return new Needs(prediction, prediction, Set.of(toward), Set.of(), false);
-  }
-
-  @Override
-  public Tensor forward(LossInputs inputs) {
-    return Scopes.resultOf(() -> measure(inputs).loss());
   }
 
   /** {@inheritDoc} Examples whose error counts are counted. */

@@ -48,8 +48,19 @@ public final class StateDict {
    */
   public static void save(Module module, String prefix, TensorFile.Builder file) {
     try (PointerScope temporaries = new PointerScope()) {
-      tensorsOf(module).forEach((name, tensor) -> file.tensor(prefix + name, tensor));
+      save(tensorsOf(module), prefix, file);
     }
+  }
+
+  /**
+   * Adds tensors to a file.
+   *
+   * @param tensors by name
+   * @param prefix what their names in the file begin with
+   * @param file to add to
+   */
+  public static void save(Map<String, Tensor> tensors, String prefix, TensorFile.Builder file) {
+    tensors.forEach((name, tensor) -> file.tensor(prefix + name, tensor));
   }
 
   /**
@@ -77,9 +88,23 @@ public final class StateDict {
   public static void restore(Module module, String prefix, TensorFile file) throws IOException {
     requireFit(module, prefix, file);
     try (PointerScope temporaries = new PointerScope()) {
-      for (Map.Entry<String, Tensor> own : tensorsOf(module).entrySet()) {
-        file.copyTo(prefix + own.getKey(), own.getValue());
-      }
+      restore(tensorsOf(module), prefix, file);
+    }
+  }
+
+  /**
+   * Takes tensors out of a file, as they are there.
+   *
+   * @param tensors by name, to copy into
+   * @param prefix what their names in the file begin with
+   * @param file the file
+   * @throws IOException if one is missing or does not fit, or the file cannot be read; some have
+   *     changed then, see {@link #requireFit(Map, String, TensorFile)}
+   */
+  public static void restore(Map<String, Tensor> tensors, String prefix, TensorFile file)
+      throws IOException {
+    for (Map.Entry<String, Tensor> tensor : tensors.entrySet()) {
+      file.copyTo(prefix + tensor.getKey(), tensor.getValue());
     }
   }
 
@@ -186,14 +211,27 @@ public final class StateDict {
   public static void requireFit(Module module, String prefix, TensorFile file) throws IOException {
     try (PointerScope temporaries = new PointerScope()) {
       Map<String, Tensor> own = tensorsOf(module);
-      for (Map.Entry<String, Tensor> tensor : own.entrySet()) {
-        file.requireFit(prefix + tensor.getKey(), tensor.getValue());
-      }
+      requireFit(own, prefix, file);
       for (String name : own.keySet()) {
         try (PointerScope one = new PointerScope()) {
           requireFinite(file, prefix + name, file.tensor(prefix + name), "");
         }
       }
+    }
+  }
+
+  /**
+   * Checks that a file has tensors of the same types and shapes.
+   *
+   * @param tensors by name
+   * @param prefix what their names in the file begin with
+   * @param file the file
+   * @throws IOException if one is missing or differs; nothing has changed
+   */
+  public static void requireFit(Map<String, Tensor> tensors, String prefix, TensorFile file)
+      throws IOException {
+    for (Map.Entry<String, Tensor> tensor : tensors.entrySet()) {
+      file.requireFit(prefix + tensor.getKey(), tensor.getValue());
     }
   }
 

@@ -98,7 +98,7 @@ public final class WeightAverage implements AutoCloseable {
    * @param file to add to
    */
   public void save(String prefix, TensorFile.Builder file) {
-    averages.forEach((name, average) -> file.tensor(prefix + name, average));
+    StateDict.save(averages, prefix, file);
   }
 
   /**
@@ -109,9 +109,7 @@ public final class WeightAverage implements AutoCloseable {
    * @throws IOException if it has not; nothing has changed
    */
   public void requireFit(String prefix, TensorFile file) throws IOException {
-    for (Map.Entry<String, Tensor> average : averages.entrySet()) {
-      file.requireFit(prefix + average.getKey(), average.getValue());
-    }
+    StateDict.requireFit(averages, prefix, file);
   }
 
   /**
@@ -122,9 +120,7 @@ public final class WeightAverage implements AutoCloseable {
    * @throws IOException if one is missing or does not fit, or the file cannot be read
    */
   public void restore(String prefix, TensorFile file) throws IOException {
-    for (Map.Entry<String, Tensor> average : averages.entrySet()) {
-      file.copyTo(prefix + average.getKey(), average.getValue());
-    }
+    StateDict.restore(averages, prefix, file);
   }
 
   /** Releases the averages. May be called twice. */

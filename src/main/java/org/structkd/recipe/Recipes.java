@@ -11,9 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Map;
 import org.structkd.internal.ResourceFolder;
 import org.structkd.internal.Words;
+import org.structkd.loss.Losses;
 import org.structkd.train.TrainingConfig;
 
 /**
@@ -23,10 +25,6 @@ import org.structkd.train.TrainingConfig;
 public final class Recipes {
   private static final String FOLDER = "recipes/";
   private static final String SUFFIX = ".yaml";
-
-  /** What recipes and losses were called before they had one name everywhere. */
-  static final Map<String, String> RENAMED =
-      Map.of("interclass", "inter_class_similarity", "structural", "global_structural");
 
   /** Larger files are no recipes, and would be parsed for long. */
   private static final long MOST_BYTES = 1 << 20;
@@ -138,9 +136,9 @@ public final class Recipes {
       return new RecipeTree("recipe " + nameOrFile, resource(nameOrFile));
     }
     Path file = Path.of(nameOrFile);
-    if (RENAMED.containsKey(nameOrFile)) {
-      throw new RecipeException(
-          "recipe " + nameOrFile, "is called " + RENAMED.get(nameOrFile) + " now", null);
+    Optional<String> now = Losses.renamed(nameOrFile).filter(names()::contains);
+    if (now.isPresent()) {
+      throw new RecipeException("recipe " + nameOrFile, "is called " + now.get() + " now", null);
     }
     if (!Files.isRegularFile(file)) {
       throw new RecipeException(
