@@ -3,6 +3,7 @@ package org.structkd.bench;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
@@ -37,7 +38,7 @@ final class CallCommand implements Callable<Integer> {
     CostRun run = new CostRun("call", spec.commandLine().getOut());
     List<String> callees = new ArrayList<>(List.of(CallBenchmark.JNI, CallBenchmark.LIBTORCH));
     callees.addAll(new MeasuredLoss.Ids());
-    for (RunResult result : run.run(CallBenchmark.class, "callee", callees)) {
+    for (RunResult result : run.run(CallBenchmark.class, Map.of("callee", callees))) {
       String callee = result.getParams().getParam("callee");
       boolean graph = Boolean.parseBoolean(result.getParams().getParam("graph"));
       String provider = callee.equals(CallBenchmark.LIBTORCH) ? CallBenchmark.LIBTORCH : "structkd";

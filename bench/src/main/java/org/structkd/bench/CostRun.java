@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
@@ -41,11 +42,12 @@ final class CostRun {
     return new Runner(options(benchmark).build()).run();
   }
 
-  /** Runs the benchmark with each value of a parameter. */
-  Collection<RunResult> run(Class<?> benchmark, String parameter, List<String> values)
+  /** Runs the benchmark with each of the values that parameters take. */
+  Collection<RunResult> run(Class<?> benchmark, Map<String, List<String>> parameters)
       throws RunnerException {
-    String[] all = values.toArray(new String[0]);
-    return new Runner(options(benchmark).param(parameter, all).build()).run();
+    ChainedOptionsBuilder options = options(benchmark);
+    parameters.forEach((name, values) -> options.param(name, values.toArray(new String[0])));
+    return new Runner(options.build()).run();
   }
 
   private static ChainedOptionsBuilder options(Class<?> benchmark) {

@@ -1,15 +1,19 @@
 package org.structkd.bench;
 
 import java.io.IOException;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.RunnerException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Measures a training step. */
@@ -17,11 +21,16 @@ import picocli.CommandLine.Spec;
     name = "step",
     description = {
       "Measure a training step of a ResNet-18 PSPNet (forward, losses, backward), with labels alone"
-          + " and with all measured losses: about 4 minutes."
+          + " and with all measured losses: about 4 minutes for the default crop."
     },
     sortOptions = false)
 final class StepCommand implements Callable<Integer> {
   private static final String SUPERVISED = "supervised";
+  private static final List<String> ALL = List.of(SUPERVISED, "eager", "structkd");
+  private static final Pattern CROP = Pattern.compile("([1-9]\\d{1,3})x([1-9]\\d{1,3})");
+
+  /** Eight squares of labels a side, at the stride of the network's outputs. */
+  private static final long MULTIPLE = 64;
 
   @Spec private CommandSpec spec;
 
@@ -31,15 +40,39 @@ final class StepCommand implements Callable<Integer> {
       description = "Print this text.")
   private boolean help;
 
+  @Option(
+      names = "--crop",
+      paramLabel = "HxW",
+      defaultValue = "512x512",
+      description = {
+        "Height and width of the two images, multiples of 64: ${DEFAULT-VALUE}.",
+        "512x1024 is that of CIRKD's trainings on Cityscapes."
+      })
+  private String crop;
+
+  @Option(
+      names = "--providers",
+      paramLabel = "P,P",
+      split = ",",
+      defaultValue = SUPERVISED + ",eager,structkd",
+      description = {
+        "Losses of the step: ${DEFAULT-VALUE}.",
+        "The graph of eager takes memory by the square of the crop."
+      })
+  private List<String> providers;
+
   @Mixin private CsvOption csv;
 
   @Override
   public Integer call() throws IOException, RunnerException {
+    requireSensible();
     csv.requireWritable();
     CostRun run = new CostRun("training_step", spec.commandLine().getOut());
-    Map<String, Double> losses = new HashMap<>();
+    Map<String, Double> losses = new LinkedHashMap<>();
     double supervised = 0;
-    for (RunResult result : run.run(TrainingStepBenchmark.class)) {
+    for (RunResult result : run.run(
+            TrainingStepBenchmark.class,
+            Map.of("shape", List.of("2x3x" + crop), "provider", providers))) {
       String provider = result.getParams().getParam("provider");
       String shape = result.getParams().getParam("shape");
       double median = result.getPrimaryResult().getStatistics().getPercentile(50);
@@ -51,10 +84,26 @@ final class StepCommand implements Callable<Integer> {
         losses.put(provider, median);
       }
     }
-    for (String provider : new String[] {"eager", "structkd"}) {
+    for (String provider : losses.keySet()) {
       double share = 100 * losses.get(provider) / supervised;
-      run.add("step", provider, "losses-of-supervised-step", "overhead_percent", share);
+      run.add("step", provider, crop + "-losses-of-supervised-step", "overhead_percent", share);
     }
     return run.finish(csv);
+  }
+
+  private void requireSensible() {
+    Matcher sides = CROP.matcher(crop);
+    if (!sides.matches()
+        || Long.parseLong(sides.group(1)) % MULTIPLE != 0
+        || Long.parseLong(sides.group(2)) % MULTIPLE != 0) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--crop is " + crop + ", expected height x width in multiples of " + MULTIPLE);
+    }
+    if (!ALL.containsAll(providers) || !providers.contains(SUPERVISED)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--providers is %s, expected %s and some of %s".formatted(providers, SUPERVISED, ALL));
+    }
   }
 }

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -36,10 +37,11 @@ final class TrainingStep {
   private final PspNet student;
 
   /** A step with a new student on fixed inputs; no PointerScope may be open that ends before. */
-  TrainingStep(long batch, long side) {
+  TrainingStep(long batch, long height, long width) {
     torch.manual_seed(SEED);
-    long mapSide = side / STRIDE;
-    images = torch.randn(batch, 3, side, side);
+    long mapHeight = height / STRIDE;
+    long mapWidth = width / STRIDE;
+    images = torch.randn(batch, 3, height, width);
     // Squares of one class each, a diagonal pattern in which every class occurs.
     long squares = 8;
     Tensor square =
@@ -47,16 +49,16 @@ final class TrainingStep {
             .arange(new Scalar(batch * squares * squares))
             .remainder(new Scalar(CLASSES))
             .reshape(batch, squares, squares);
-    labels = enlargedNearest(square, side);
+    labels = enlargedNearest(square, height, width);
     // A teacher that is right about most of them.
     Tensor target =
         torch
-            .one_hot(enlargedNearest(square, mapSide), CLASSES)
+            .one_hot(enlargedNearest(square, mapHeight, mapWidth), CLASSES)
             .permute(0, 3, 1, 2)
             .to(ScalarType.Float);
     teacherLogits =
-        target.mul(new Scalar(4)).add(torch.randn(batch, CLASSES, mapSide, mapSide)).contiguous();
-    teacherFeatures = torch.randn(batch, CHANNELS, mapSide, mapSide);
+        target.mul(new Scalar(4)).add(torch.randn(batch, CLASSES, mapHeight, mapWidth)).contiguous();
+    teacherFeatures = torch.randn(batch, CHANNELS, mapHeight, mapWidth);
     student = new PspNet(CLASSES);
     PspNet.Outputs outputs = student.forward(images);
     features = outputs.features().detach().set_requires_grad(true);
@@ -124,12 +126,14 @@ final class TrainingStep {
   }
 
   /**
-   * Compares both providers. Permutations of the last loss differ, which moves it by less.
+   * Compares both providers, without graphs, which would keep all the compositions' pairs of pixels.
+   * Permutations of the global structural loss differ, which moves it by less.
    *
    * @throws IllegalStateException if they differ
    */
   void requireEqualProviders() {
-    try (PointerScope temporaries = new PointerScope()) {
+    try (PointerScope temporaries = new PointerScope();
+        NoGradGuard noGraphs = new NoGradGuard()) {
       List<Tensor> ours = distillation("structkd", features, logits);
       List<Tensor> eager = distillation("eager", features, logits);
       for (int i = 0; i < ours.size(); i++) {
@@ -143,11 +147,10 @@ final class TrainingStep {
     }
   }
 
-  private static Tensor enlargedNearest(Tensor squares, long side) {
-    long factor = side / squares.size(1);
+  private static Tensor enlargedNearest(Tensor squares, long height, long width) {
     return squares
-        .repeat_interleave(factor, new LongOptional(1), new LongOptional())
-        .repeat_interleave(factor, new LongOptional(2), new LongOptional())
+        .repeat_interleave(height / squares.size(1), new LongOptional(1), new LongOptional())
+        .repeat_interleave(width / squares.size(2), new LongOptional(2), new LongOptional())
         .contiguous();
   }
 }

@@ -42,7 +42,7 @@ public class TrainingStepBenchmark {
   @Setup(Level.Trial)
   public void setUp() {
     long[] sizes = CaseShape.parse(shape).sizes();
-    step = new TrainingStep(sizes[0], sizes[2]); // no scope: the network is to stay
+    step = new TrainingStep(sizes[0], sizes[2], sizes[3]); // no scope: the network is to stay
     step.requireEqualProviders();
   }
 

@@ -6,6 +6,6 @@ import org.junit.jupiter.api.Test;
 class TrainingStepTest {
   @Test
   void providersAgreeOnEveryMeasuredLoss() {
-    new TrainingStep(2, 64).requireEqualProviders();
+    new TrainingStep(2, 64, 128).requireEqualProviders();
   }
 }
