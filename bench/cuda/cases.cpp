@@ -52,6 +52,9 @@ void read_shape(Case& c) {
       c.Ct = take_number(text);
     } else if (take(text, "-samples")) {
       c.samples = take_number(text);
+    } else if (text[0] == '-' && text.find_first_of("-0123456789", 1) != 1) {
+      c.mode = text.substr(1);  // the loss knows it
+      text.clear();
     } else {
       throw std::invalid_argument("bench/cases.json: " + c.shape + " ends with " + text);
     }

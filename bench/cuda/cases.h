@@ -24,6 +24,7 @@ struct Case {
   bool fast = false;     // STRUCTKD_PRECISION_FAST, which only the pair-wise loss has
   bool channels_last = false;
   bool whole_batch = false;  // pairs across images
+  std::string mode;          // a setting of the loss; empty: its usual one
   bool quick = false;        // one of the few of --quick
 
   std::string name() const;  // the shape, and behind it the variant: "8x512x64x64-aligned fast"

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 #include "arrays.h"
@@ -32,6 +33,11 @@ constexpr uint64_t kSeed = 42;
 constexpr int kWantGrad = 1;
 
 void require(structkd_status status);
+
+// What a loss says of a mode that it does not know.
+inline std::invalid_argument unknown_mode(const Case& c) {
+  return std::invalid_argument("bench/cases.json: " + c.loss + " has no mode " + c.mode);
+}
 
 // Calls of a loss; `params_of` makes its parameters of a case. Its least work is to be set.
 template <class Workspace, class Call, class Params>

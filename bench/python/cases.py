@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import torch
 
@@ -60,8 +61,8 @@ def listed(group):
             continue
         of_group = of_loss.get(group, {"cases": []})
         for case in of_group["cases"]:
-            # Pairs across the batch: the formulas here compare nodes of an image.
-            if case.get("kernels_only") or "-whole" in case["name"]:
+            # The formulas here are those of the usual mode, and compare nodes of an image.
+            if case.get("kernels_only") or not re.fullmatch(r"[\dx]+(-aligned)?", case["name"]):
                 continue
             providers = of_group["providers"]
             if "-aligned" in case["name"]:

@@ -14,6 +14,11 @@ structkd_pairwise_params params_of(const Case& c, const Arrays&) {
   params.pairs = c.whole_batch ? STRUCTKD_PAIRS_WHOLE_BATCH : STRUCTKD_PAIRS_PER_IMAGE;
   params.precision = c.fast ? STRUCTKD_PRECISION_FAST : STRUCTKD_PRECISION_EXACT;
   params.eps = 1e-12;
+  if (c.mode == "l1") {
+    params.compare = STRUCTKD_COMPARE_L1;
+  } else if (!c.mode.empty()) {
+    throw unknown_mode(c);
+  }
   return params;
 }
 
@@ -28,7 +33,8 @@ Loss pairwise() {
     const double images = c.whole_batch ? 1.0 : double(c.B), N = double(c.nodes());
     const double Cs = double(c.C), Ct = double(c.Ct);
     const double gram = N * (Cs + Ct) * (Cs + Ct) + 2 * N * Cs * (Cs + Ct);
-    return images * std::min(gram, N * N * (3 * Cs + Ct));
+    const double pairs = N * N * (3 * Cs + Ct);
+    return images * (c.mode.empty() ? std::min(gram, pairs) : pairs);
   };
   return loss;
 }

@@ -24,9 +24,13 @@ def ours(
     eps=1e-12,
     whole=False,
     precision="exact",
+    compare="squared",
+    reduction="mean",
 ):
     pairs = "whole_batch" if whole else "per_image"
-    return ops.pairwise(student, teacher, weights, norm, eps_mode, eps, pairs, precision)
+    return ops.pairwise(
+        student, teacher, weights, norm, eps_mode, eps, pairs, precision, compare, reduction
+    )
 
 
 def fast(student, teacher):

@@ -25,12 +25,16 @@ PairwiseArgs checked(const Map& student,
   require_enum(kLoss, "params->eps_mode", params.eps_mode, 2);
   require_enum(kLoss, "params->pairs", params.pairs, 2);
   require_enum(kLoss, "params->precision", params.precision, 2);
+  require_enum(kLoss, "params->compare", params.compare, 2);
+  require_enum(kLoss, "params->reduction", params.reduction, 2);
   require_positive(kLoss, "params->eps", params.eps);
   PairwiseArgs args{};
   args.norm = params.norm;
   args.eps_mode = params.eps_mode;
   args.pairs = params.pairs;
   args.precision = params.precision;
+  args.compare = params.compare;
+  args.reduction = params.reduction;
   args.eps = params.eps;
   args.kappa = params.kappa;
   args.weights =

@@ -13,6 +13,8 @@ struct PairwiseArgs : LossArgs {
   structkd_eps_mode eps_mode;
   structkd_pairs pairs;
   structkd_precision precision;
+  structkd_compare compare;
+  structkd_reduction reduction;
   double eps;
   double* kappa;  // or nullptr
 };

@@ -1,21 +1,53 @@
-// core/pairwise_forms.h: when the pair-wise loss may be computed from the differences of features,
-// and when from norms of C x C matrices. The same answer on every backend; figures:
-// docs/methods/pairwise.md. Shared with CUDA sources.
+// core/pairwise_forms.h: what the pair-wise loss makes of a gap, and when it may be computed from the
+// differences of features, and when from norms of C x C matrices. The same answer on every backend;
+// figures: docs/methods/pairwise.md. Shared with CUDA sources.
 #ifndef STRUCTKD_CORE_PAIRWISE_FORMS_H
 #define STRUCTKD_CORE_PAIRWISE_FORMS_H
 
+#include <math.h>
+
 #include "core/host_device.h"
+#include "structkd/pairwise.h"
 
 namespace structkd {
 
 // Sums over the pairs of a group, or over a part of them.
 struct PairSums {
-  double gaps;     // w_i w_j (A_S - A_T)^2
-  double student;  // w_i w_j A_S^2
+  double gaps;     // w_i w_j (A_S - A_T)^2, or of absolute values
+  double student;  // the same of A_S alone
   double terms;    // difference form: what gaps were before a second term of either sign was added
 };
 
 namespace {  // internal linkage: per-ISA sources may not share inline copies
+
+// Largest gap that is a tie. Affinities of two floats, the least exact that decide on signs, are
+// rounded by some 2^-46, and sums of C of them, in any order, by sqrt(C) times as much: backends
+// agree on the sign of what is larger.
+constexpr double kTie = 0x1p-38;
+
+// From the sum over the pairs of one of `groups` groups of this weight to its share of the loss.
+// Where nothing weighs, value and gradient are 0.
+STRUCTKD_HOST_DEVICE inline double share_of_loss(structkd_reduction reduction,
+                                                 double weight,
+                                                 double groups) {
+  if (reduction == STRUCTKD_REDUCTION_SUM) return 1.0;
+  const double squared = weight * weight;
+  return squared == 0.0 ? 0.0 : 1.0 / (squared * groups);
+}
+
+// The derivative of the sum by s_i is this times sum_j w_i w_j gap_ij s_j, or the sign of the gap.
+// Node i is in the pairs (i,j) and (j,i), and a square brings another 2.
+STRUCTKD_HOST_DEVICE inline double derivative_factor(structkd_compare compare) {
+  return compare == STRUCTKD_COMPARE_L1 ? 2.0 : 4.0;
+}
+
+// The norm of A_S over that of the gaps, from their sums.
+STRUCTKD_HOST_DEVICE inline double condition_number(structkd_compare compare,
+                                                    const PairSums& sums) {
+  if (sums.student == 0.0) return 0.0;
+  const double ratio = sums.student / sums.gaps;
+  return compare == STRUCTKD_COMPARE_L1 ? ratio : sqrt(ratio);
+}
 
 // Student and teacher point the same way in the same channels, up to an angle whose chord is 1/2 on
 // average. Above it the differences are no smaller than the vectors, and the difference form gains

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/pairwise_args.h"
+#include "core/pairwise_forms.h"
 #include "reference/access.h"
 #include "reference/kernels.h"
 
@@ -43,12 +44,23 @@ void scale_to_unit(const Group& group, const Map& map, double* unit, double* nor
   }
 }
 
-// sum_ij w_i w_j (A_S[i,j] - A_T[i,j])^2, and its derivative by the unit columns into ds.
-// norm_ss collects sum_ij w_i w_j A_S[i,j]^2 for kappa.
-double sum_of_squared_gaps(
-    const Group& group, const double* s, const double* t, double* ds, double* norm_ss) {
+// A gap, or an affinity, as it is summed.
+double summand(structkd_compare compare, double gap) {
+  return compare == STRUCTKD_COMPARE_L1 ? std::abs(gap) : gap * gap;
+}
+
+// Half the derivative of the square, or the derivative of the absolute value. NaN stays.
+double slope(structkd_compare compare, double gap) {
+  if (compare == STRUCTKD_COMPARE_SQUARED) return gap;
+  if (std::abs(gap) <= kTie) return 0.0;
+  return gap > 0.0 ? 1.0 : gap < 0.0 ? -1.0 : gap;
+}
+
+// The sums over all pairs, and their derivative by the unit columns into ds.
+PairSums sum_of_gaps(const Group& group, const double* s, const double* t, double* ds) {
+  const structkd_compare compare = group.args.compare;
   const int64_t N = group.nodes, Cs = group.args.student.C, Ct = group.args.teacher.C;
-  double sum = 0.0;
+  PairSums sums = {};
   for (int64_t i = 0; i < N; ++i) {
     for (int64_t j = 0; j < N; ++j) {
       const double pair_weight = group.weight(i) * group.weight(j);
@@ -56,14 +68,14 @@ double sum_of_squared_gaps(
       for (int64_t c = 0; c < Cs; ++c) affinity_s += s[c * N + i] * s[c * N + j];
       for (int64_t c = 0; c < Ct; ++c) affinity_t += t[c * N + i] * t[c * N + j];
       const double gap = affinity_s - affinity_t;
-      sum += pair_weight * gap * gap;
-      *norm_ss += pair_weight * affinity_s * affinity_s;
+      sums.gaps += pair_weight * summand(compare, gap);
+      sums.student += pair_weight * summand(compare, affinity_s);
       if (ds == nullptr) continue;
-      // Factor 4, not 2: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
-      for (int64_t c = 0; c < Cs; ++c) ds[c * N + i] += 4.0 * pair_weight * gap * s[c * N + j];
+      const double factor = derivative_factor(compare) * pair_weight * slope(compare, gap);
+      for (int64_t c = 0; c < Cs; ++c) ds[c * N + i] += factor * s[c * N + j];
     }
   }
-  return sum;
+  return sums;
 }
 
 // Chain rule through the scaling to unit length; writes the gradient of the raw features.
@@ -116,18 +128,14 @@ void pairwise(const Launch&, const PairwiseArgs& args, void* workspace) {
     scale_to_unit(group, args.student, s, norm, length);
     scale_to_unit(group, args.teacher, t, teacher_norm, teacher_length);
     for (int64_t e = 0; e < args.student.C * N; ++e) ds[e] = 0.0;
-    double total_weight = 0.0, norm_ss = 0.0;
+    double total_weight = 0.0;
     for (int64_t i = 0; i < N; ++i) total_weight += group.weight(i);
-    const double sum = sum_of_squared_gaps(group, s, t, args.grad.data ? ds : nullptr, &norm_ss);
-    const double divisor = total_weight * total_weight * double(groups);
-    if (total_weight != 0.0) loss += sum / divisor;
-    if (args.grad.data) {
-      write_grad(group, s, ds, norm, length, total_weight != 0.0 ? 1.0 / divisor : 0.0);
-    }
-    const double image_kappa = sum > 0.0       ? std::sqrt(norm_ss / sum)
-                               : norm_ss > 0.0 ? std::numeric_limits<double>::infinity()
-                                               : 0.0;
-    if (image_kappa > kappa) kappa = image_kappa;
+    const PairSums sums = sum_of_gaps(group, s, t, args.grad.data ? ds : nullptr);
+    const double share = share_of_loss(args.reduction, total_weight, double(groups));
+    loss += share * sums.gaps;
+    if (args.grad.data) write_grad(group, s, ds, norm, length, share);
+    const double group_kappa = condition_number(args.compare, sums);
+    if (group_kappa > kappa) kappa = group_kappa;
   }
   set_loss(args.loss, args.student.dtype, loss);
   if (args.kappa) *args.kappa = kappa;

@@ -1,4 +1,4 @@
-// cuda/pairwise/grad.cuh: from h = sum_j w_j gap_ij s_j, one tile of channels x nodes at a time, to
+// cuda/pairwise/grad.cuh: from h = sum_j w_j gap_ij s_j, or signs for gaps, one tile of channels x nodes at a time, to
 // the gradient of the features.
 //
 //   g = factor (h - s <s, h>) / length      the second term only if the norm is differentiable
@@ -177,8 +177,7 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
     h[grad_tile_at(row, column)] = value_as<E>(x);
     h[grad_tile_at(row, column + 1)] = value_as<E>(y);
   });
-  // Factor 4: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
-  const double factor = 4.0 * mean_factor(nodes, group_sums<Tile::kThreads>(nodes, group));
+  const double factor = grad_factor(nodes, group_sums<Tile::kThreads>(nodes, group));
   describe_grad_nodes(nodes, out, group, i0, factor, own[0]);
   __syncthreads();
 
@@ -236,7 +235,7 @@ __global__ void __launch_bounds__(kFinishThreads)
   const int64_t tiles = divide_up(nodes.group_nodes(), kTileNodes);
   const int64_t group = blockIdx.x / tiles, i0 = blockIdx.x % tiles * kTileNodes;
   const int64_t c0 = int64_t(blockIdx.y) * kFinishChannels;
-  const double factor = 4.0 * mean_factor(nodes, group_sums<kFinishThreads>(nodes, group));
+  const double factor = grad_factor(nodes, group_sums<kFinishThreads>(nodes, group));
   describe_nodes(nodes, group, i0, tile[0]);
   describe_grad_nodes(nodes, out, group, i0, factor, own[0]);
   const int64_t valid = nodes.group_nodes() - i0;

@@ -61,10 +61,11 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
     }
     if (__syncthreads_or(cancels)) return;
   }
-  const double factor = mean_factor(nodes, group_sums<Threads>(nodes, group));
+  const double factor = loss_factor(nodes, group_sums<Threads>(nodes, group));
   if (threadIdx.x == 0) {
     if (gaps < 0.0) gaps = 0.0;  // rounding of the norms; a NaN stays
-    out.groups[group] = {factor * gaps, student == 0.0 ? 0.0 : sqrt(student / gaps), student};
+    out.groups[group] = {factor * gaps, condition_number(nodes.compare, {gaps, student, 0.0}),
+                         student};
   }
   // A single group waits for no other: the thread that wrote it goes on.
   const int64_t groups = nodes.groups;

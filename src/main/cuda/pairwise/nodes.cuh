@@ -68,6 +68,8 @@ struct Nodes {
   Features<Real> student, teacher;
   Plane weights;
   structkd_eps_mode eps_mode;
+  structkd_compare compare;
+  structkd_reduction reduction;
   double eps;
   int64_t N;       // nodes per image
   int64_t images;  // per group
@@ -85,6 +87,8 @@ struct Nodes {
         teacher(args.teacher),
         weights(args.weights),
         eps_mode(args.eps_mode),
+        compare(args.compare),
+        reduction(args.reduction),
         eps(args.eps),
         N(student.H * student.W),
         images(args.pairs == STRUCTKD_PAIRS_WHOLE_BATCH ? student.B : 1),
@@ -301,11 +305,16 @@ __device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, i
   return aligned == (when == When::kAligned);
 }
 
-// 1 / (W^2 groups): from the sum over pairs to the loss. Nothing weighs: value and gradient are 0.
+// From the sum over the pairs of a group to its share of the loss.
 template <class Real>
-__device__ __forceinline__ double mean_factor(const Nodes<Real>& nodes, const StripSums& group) {
-  const double squared = group.weight * group.weight;
-  return squared == 0.0 ? 0.0 : 1.0 / (squared * double(nodes.groups));
+__device__ __forceinline__ double loss_factor(const Nodes<Real>& nodes, const StripSums& group) {
+  return share_of_loss(nodes.reduction, group.weight, double(nodes.groups));
+}
+
+// From sum_j w_j gap_ij s_j, or of signs, to the derivative of the loss.
+template <class Real>
+__device__ __forceinline__ double grad_factor(const Nodes<Real>& nodes, const StripSums& group) {
+  return derivative_factor(nodes.compare) * loss_factor(nodes, group);
 }
 
 }  // namespace

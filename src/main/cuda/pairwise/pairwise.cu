@@ -4,6 +4,8 @@
 // There are two ways, which take the same number of multiply-adds where N = Cs + Ct:
 //   matrices   N (Cs + Ct) ((Cs + Ct) / 2 + Cs)    gram.cuh, where N is at least Cs + Ct
 //   pairs      N^2 ((Cs + Ct) / 2 + Cs)            pairs.cuh, below that
+// Absolute values have no matrices: pairs, streamed, take their place, f64 or two-float, since a sign
+// is not nearly right.
 // Each has kinds of arithmetic; f64 inputs are always computed in f64:
 //   f64 inputs, matrices         f64, then pairs, streamed, where the norms cancel
 //   f64 tensor cores             f64, at the rate of f32
@@ -48,8 +50,9 @@ template <class Real, class Math>
 using WideTile = typename WideTileOf<Real, Math>::type;
 
 int64_t grad_channels(const PairwiseArgs& args, const DeviceTraits& traits) {
+  // Streamed pairs, which f64 inputs and signs may take, have no other.
   const bool narrow = args.student.dtype == STRUCTKD_F64 || args.student.C <= NarrowTile::kM ||
-                      !traits.has_async_copy;
+                      args.compare == STRUCTKD_COMPARE_L1 || !traits.has_async_copy;
   return narrow ? NarrowTile::kM : 128;
 }
 
@@ -81,13 +84,19 @@ class PairwiseCall {
       make_pairs(workspace);
       return;
     }
+    if (signs()) {
+      make_streamed(workspace);
+      return;
+    }
     make_gram(workspace);
     if constexpr (sizeof(Real) == sizeof(double)) make_streamed(workspace);
   }
 
   void run(Workspace& workspace) const {
     measure();
-    if (by_matrices()) {
+    if (by_matrices() && signs()) {
+      run_signs(make_streamed(workspace));
+    } else if (by_matrices()) {
       run_matrices(make_gram(workspace), workspace);
     } else {
       run_pairs(make_pairs(workspace));
@@ -95,7 +104,10 @@ class PairwiseCall {
   }
 
  private:
+  static constexpr structkd_compare kSquared = STRUCTKD_COMPARE_SQUARED;
+
   bool tensor_f64() const { return traits_.fast_f64 && traits_.has_async_copy; }
+  bool signs() const { return args_.compare == STRUCTKD_COMPARE_L1; }
   bool wide() const { return sizeof(Real) == sizeof(double); }
 
   void measure() const {
@@ -118,10 +130,10 @@ class PairwiseCall {
       const StreamedPairs pairs = make_streamed(workspace);
       if (tensor_f64()) {
         matrices<F64Mma, false>(gram, When::kAlways);
-        streamed_pairs<F64Mma>(pairs);
+        streamed_pairs<F64Mma, kSquared>(pairs);
       } else {
         matrices<Fma<double>, false>(gram, When::kAlways);
-        streamed_pairs<Fma<double>>(pairs);
+        streamed_pairs<Fma<double>, kSquared>(pairs);
       }
     } else {
       const bool fast = args_.precision == STRUCTKD_PRECISION_FAST && traits_.has_async_copy;
@@ -189,12 +201,28 @@ class PairwiseCall {
         stream_, nodes_, gram, out_, when);
   }
 
-  template <class Math>
+  void run_signs(const StreamedPairs& pairs) const {
+    const char* form = "f64";
+    if (tensor_f64()) {
+      streamed_pairs<F64Mma, STRUCTKD_COMPARE_L1>(pairs);
+    } else if constexpr (sizeof(Real) == sizeof(double)) {
+      streamed_pairs<Fma<double>, STRUCTKD_COMPARE_L1>(pairs);
+    } else {
+      form = "two-float";
+      streamed_pairs<Fma<TwoFloat>, STRUCTKD_COMPARE_L1>(pairs);
+    }
+    finish_grad();
+    set_plan("pairwise: cuda, pairs, streamed, %s, %lld groups of %lld nodes", form,
+             static_cast<long long>(nodes_.groups), static_cast<long long>(nodes_.group_nodes()));
+  }
+
+  template <class Math, structkd_compare kCompare>
   void streamed_pairs(const StreamedPairs& pairs) const {
-    launch<pairwise_streamed_tile_per_block_kernel<Math>>(
+    using T = typename Math::Operand;
+    launch<pairwise_streamed_tile_per_block_kernel<Real, Math, kCompare>>(
         "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), StreamTile::kThreads,
-        grad_shared_bytes<Math, KInnermost<double, StreamTile::kM>,
-                          RowInnermost<double, kTileNodes>, StreamTile>(),
+        grad_shared_bytes<Math, KInnermost<T, StreamTile::kM>, RowInnermost<T, kTileNodes>,
+                          StreamTile>(),
         stream_, nodes_, pairs, loss_, out_, args_.grad.data != nullptr);
   }
 
@@ -208,9 +236,9 @@ class PairwiseCall {
       }
     } else if constexpr (sizeof(Real) == sizeof(float)) {
       // A single tile takes no time whatever its arithmetic.
-      const bool single = pairs.tiles == 1;
-      form = single ? "two-float" : "f32";
-      if (single) {
+      const bool two_float = pairs.tiles == 1 || signs();
+      form = two_float ? "two-float" : "f32";
+      if (two_float) {
         run_pairs_in<Fma<TwoFloat>>(pairs);
       } else {
         run_pairs_in<Fma<float>>(pairs);
@@ -223,17 +251,25 @@ class PairwiseCall {
 
   template <class Math>
   void run_pairs_in(const Pairs& pairs) const {
-    using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
-    launch<pairwise_pairs_tile_per_block_kernel<Real, Math>>(
-        "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
-        kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
-        args_.want_grad);
+    if constexpr (!__is_same(Math, Fma<float>)) {
+      if (signs()) pairs_tiles<Math, STRUCTKD_COMPARE_L1>(pairs);
+    }
+    if (!signs()) pairs_tiles<Math, kSquared>(pairs);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
       pairs_grad<Math, NarrowTile>(pairs);
     } else {
       pairs_grad<Math, WideTile<Real, Math>>(pairs);
     }
+  }
+
+  template <class Math, structkd_compare kCompare>
+  void pairs_tiles(const Pairs& pairs) const {
+    using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
+    launch<pairwise_pairs_tile_per_block_kernel<Real, Math, kCompare>>(
+        "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
+        kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
+        args_.want_grad);
   }
 
   template <class Math, class Tile>

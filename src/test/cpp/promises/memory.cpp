@@ -126,6 +126,7 @@ void scratch_is_bounded(const Loss& loss, const std::string& backend) {
                           {64, 32000, 1, 1},  {1, 150, 97, 97}};
   float unread = 0.0f;
   for (const Shape& n : shapes) {
+    if (n.B * n.H * n.W > loss.most_positions) continue;
     for (structkd_dtype dtype : kFloatingDtypes) {
       structkd_tensor map{
           &unread, dtype, 4, {n.B, n.C, n.H, n.W}, {n.C * n.H * n.W, n.H * n.W, n.W, 1}};

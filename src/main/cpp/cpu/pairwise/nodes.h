@@ -23,6 +23,7 @@ struct NodeGroup {
   double* student_scale;  // sqrt(weight) / length; 0 for a zero node and for one of weight 0
   double* teacher_scale;
   double* along;  // 1 / (|f| sqrt(weight)) of the student, for the gradient through the length
+  double* root;   // sqrt(weight)
 
   double* strip_weight;  // partial sums per strip, added in strip order
   double* strip_gap;
@@ -71,6 +72,7 @@ inline void measure_strip(NodeGroup& group, int64_t strip) {
     node_scale(args, ss[i], &rs, &inverse);
     node_scale(args, tt[i], &rt, &unused);
     const double root = sqrt(weight);
+    group.root[node] = root;
     group.student_scale[node] = root * rs;
     group.teacher_scale[node] = root * rt;
     group.along[node] = weight == 0.0 ? 0.0 : inverse / root;

@@ -5,7 +5,8 @@
 //   tile form  N^2 ((Cs + Ct) + 2 Cs)             the same unit, N^2 + O(N C) memory
 // f64 products count twice, because their rate is half of f32. At equal widths f32 inputs take the
 // Gram form from N = 4 C on, and from N = 2 C on if it is the difference form; f64 inputs take it
-// from N = 2 C on, and tiles after all where the norms of the plain form cancel.
+// from N = 2 C on, and tiles after all where the norms of the plain form cancel. Absolute values
+// have no Gram form.
 #include "core/error.h"
 #include "cpu/kernels.h"
 #include "cpu/pairwise/gram.h"
@@ -46,13 +47,21 @@ bool wants_f64(const PairwiseArgs& args, int64_t nodes) {
   return args.student.dtype == STRUCTKD_F64 || nodes <= kFewNodes || args.kappa != nullptr;
 }
 
+// Absolute values need tiles for any N. Gaps are kept where they are no more than the maps.
+bool takes_tiles_alone(const PairwiseArgs& args) { return args.compare == STRUCTKD_COMPARE_L1; }
+
+bool streams_signs(const PairwiseArgs& args, int64_t nodes) {
+  return double(nodes) > 2.0 * double(larger(args.student.C, args.teacher.C));
+}
+
 NodeGroup make_group(const PairwiseArgs& args, int threads, Workspace& workspace) {
   const bool whole_batch = args.pairs == STRUCTKD_PAIRS_WHOLE_BATCH;
   const int64_t images = whole_batch ? args.student.B : 1, N = args.student.H * args.student.W;
-  NodeGroup group{args, 0, images, N, threads, {}, {}, {}, {}, {}, 0.0, 0.0};
+  NodeGroup group{args, 0, images, N, threads, {}, {}, {}, {}, {}, {}, 0.0, 0.0};
   group.student_scale = workspace.take<double>(images * N);
   group.teacher_scale = workspace.take<double>(images * N);
   group.along = workspace.take<double>(images * N);
+  group.root = workspace.take<double>(images * N);
   group.strip_weight = workspace.take<double>(images * strips_per_image(N));
   group.strip_gap = workspace.take<double>(images * strips_per_image(N));
   return group;
@@ -69,8 +78,14 @@ Result by_tiles(
   const PairTiles<T> tiles(group.args, close, streamed, group.N, group.images, group.threads,
                            workspace);
   const bool f32_products = sizeof(T) == sizeof(float);
-  const char* form = f32_products ? (close ? "tile, difference, f32" : "tile, f32")
-                                  : (streamed ? "tile, streamed, f64" : "tile, f64");
+  const char* form = "";
+  if (!f32_products) {
+    form = streamed ? "tile, streamed, f64" : "tile, f64";
+  } else if (close) {
+    form = streamed ? "tile, streamed, difference, f32" : "tile, difference, f32";
+  } else {
+    form = streamed ? "tile, streamed, f32" : "tile, f32";
+  }
   return {pair_by_pair(group, tiles, factor), form};
 }
 
@@ -98,6 +113,11 @@ Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
   const PairwiseArgs& args = group.args;
   const int64_t nodes = group.images * group.N;
   const bool aligned = is_aligned(group), f32_tile = !wants_f64(args, nodes);
+  if (takes_tiles_alone(args)) {
+    const bool streamed = streams_signs(args, nodes);
+    return f32_tile ? by_tiles<float>(group, aligned, streamed, factor, workspace)
+                    : by_tiles<double>(group, /*close=*/false, streamed, factor, workspace);
+  }
   const bool f32_gram =
       args.student.dtype != STRUCTKD_F64 && (aligned || args.precision == STRUCTKD_PRECISION_FAST);
   if (takes_gram(args, nodes, f32_gram, f32_tile)) {
@@ -109,10 +129,6 @@ Result pair_up(const NodeGroup& group, double factor, Workspace workspace) {
                   : by_tiles<double>(group, /*close=*/false, false, factor, workspace);
 }
 
-double condition_number(const PairSums& sums) {
-  return sums.student == 0.0 ? 0.0 : sqrt(sums.student / sums.gaps);
-}
-
 }  // namespace
 
 size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
@@ -122,26 +138,27 @@ size_t pairwise_workspace(const Launch& launch, const PairwiseArgs& args) {
   // The form depends on the data: room for the largest that these shapes can take.
   size_t largest = 0;
   const bool f32_tile = !wants_f64(args, nodes);
+  const auto tiles = [&](bool f32, bool streamed) {
+    Workspace tile = shared;
+    if (f32) {
+      PairTiles<float>(args, false, streamed, group.N, group.images, launch.threads, tile);
+    } else {
+      PairTiles<double>(args, false, streamed, group.N, group.images, launch.threads, tile);
+    }
+    largest = larger(largest, tile.bytes());
+  };
+  if (takes_tiles_alone(args)) {
+    tiles(f32_tile, streams_signs(args, nodes));
+    return largest;
+  }
   if (takes_gram(args, nodes, /*f32_gram=*/true, f32_tile)) {
     Workspace narrow = shared, wide = shared;
     Gram<float>(args, group.N, launch.threads, narrow);
     Gram<double>(args, group.N, launch.threads, wide);
     largest = larger(narrow.bytes(), wide.bytes());
   }
-  if (args.student.dtype == STRUCTKD_F64) {
-    Workspace tile = shared;
-    PairTiles<double>(args, false, /*streamed=*/true, group.N, group.images, launch.threads, tile);
-    largest = larger(largest, tile.bytes());
-  }
-  if (!takes_gram(args, nodes, /*f32_gram=*/false, f32_tile)) {
-    Workspace tile = shared;
-    if (f32_tile) {
-      PairTiles<float>(args, false, false, group.N, group.images, launch.threads, tile);
-    } else {
-      PairTiles<double>(args, false, false, group.N, group.images, launch.threads, tile);
-    }
-    largest = larger(largest, tile.bytes());
-  }
+  if (args.student.dtype == STRUCTKD_F64) tiles(/*f32=*/false, /*streamed=*/true);
+  if (!takes_gram(args, nodes, /*f32_gram=*/false, f32_tile)) tiles(f32_tile, /*streamed=*/false);
   return largest;
 }
 
@@ -154,13 +171,10 @@ void pairwise(const Launch& launch, const PairwiseArgs& args, void* memory) {
   for (int64_t g = 0; g < groups; ++g) {
     group.first_image = g * group.images;
     measure_nodes(group);
-    const double squared_weight = group.total_weight * group.total_weight;
-    // Nothing weighs: value and gradient are 0.
-    const double scale = squared_weight == 0.0 ? 0.0 : 1.0 / (squared_weight * double(groups));
-    // Factor 4: node i is in the pairs (i,j) and (j,i), and the square brings another 2.
-    const Result result = pair_up(group, 4.0 * scale, workspace);
-    loss += scale * result.sums.gaps;
-    kappa = larger(kappa, condition_number(result.sums));
+    const double share = share_of_loss(args.reduction, group.total_weight, double(groups));
+    const Result result = pair_up(group, derivative_factor(args.compare) * share, workspace);
+    loss += share * result.sums.gaps;
+    kappa = larger(kappa, condition_number(args.compare, result.sums));
     form = result.form;
   }
   store_loss(args.loss, args.student.dtype, loss);

@@ -8,7 +8,8 @@
 // at sizes where N is below a few times C. Or a thread makes all gaps of a panel of nodes and uses
 // them at once: half as many products more, O(N C) memory at any size. Products in T, f32 for
 // inputs up to f32: no large norms cancel here, so it rounds like a composition in f32
-// (docs/methods/pairwise.md).
+// (docs/methods/pairwise.md). Where absolute values are compared, signs take the place of the gaps
+// in the gradient (gaps.h).
 #ifndef STRUCTKD_CPU_PAIRWISE_TILE_H
 #define STRUCTKD_CPU_PAIRWISE_TILE_H
 
@@ -17,7 +18,7 @@
 #include "core/workspace.h"
 #include "cpu/common/lane_sums.h"
 #include "cpu/common/panel_rows.h"
-#include "cpu/pairwise/nodes.h"
+#include "cpu/pairwise/gaps.h"
 
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
@@ -37,6 +38,7 @@ struct PairTiles {
   T* columns;                            // [node_panels, Ks + Kt, P]
   RowBlocks<T> channels;                 // of S, over nodes
   T* gaps;                               // [node_panels or threads, nodes, P]
+  SignScratch<T> signs;                  // for absolute values
   PairSums* sums;                        // per node panel, added in panel order
   T* products;                           // per thread [2, kPassRows, P]
   T* students;                           // per thread [Cs, P]
@@ -57,7 +59,8 @@ struct PairTiles {
         node_panels(images * image_panels),
         nodes(node_panels * P),
         Ks(round_up(Cs, kLanes<T>)),
-        Kt(round_up(Ct, kLanes<T>)) {
+        Kt(round_up(Ct, kLanes<T>)),
+        signs(args, nodes, threads, workspace) {
     const int64_t with_grad = args.want_grad ? 1 : 0;
     first_rows.count = second_rows.count = RowBlocks<T>::padded(nodes);
     first_rows.data = workspace.take<T>(RowBlocks<T>::elements(nodes, Cs));
@@ -93,8 +96,9 @@ inline const T* student_vectors(const PairTiles<T>& tiles, int64_t panel, T* buf
 template <class T>
 inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_t panel) {
   constexpr int64_t P = PairTiles<T>::P;
-  const int64_t image = panel / tiles.image_panels, n0 = panel % tiles.image_panels * P;
-  const int64_t count = smaller(P, group.N - n0);
+  const NodePanelsOf<T> panels{group, tiles.image_panels};
+  const int64_t image = panels.image(panel), n0 = panels.first(panel), count = panels.count(panel);
+  double squares[P] = {}, distances[P];
   T *first = tiles.first_columns(panel), *second = tiles.second_columns(panel);
   for (int64_t c = 0; c < larger(tiles.Ks, tiles.Kt); ++c) {
     double s[P] = {}, t[P] = {};
@@ -104,11 +108,16 @@ inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_
       for (int64_t i = 0; i < P; ++i) {
         first[c * P + i] = T(0.5 * (s[i] + t[i]));
         second[c * P + i] = T(s[i] - t[i]);
+        squares[i] += (s[i] - t[i]) * (s[i] - t[i]);
       }
       continue;
     }
     for (int64_t i = 0; c < tiles.Ks && i < P; ++i) first[c * P + i] = T(s[i]);
     for (int64_t i = 0; c < tiles.Kt && i < P; ++i) second[c * P + i] = T(t[i]);
+  }
+  if (group.args.compare == STRUCTKD_COMPARE_L1) {
+    for (int64_t i = 0; i < P; ++i) distances[i] = sqrt(squares[i]);
+    tiles.signs.set(panels, panel, tiles.close, distances);
   }
   const bool last = panel + 1 == tiles.node_panels;
   panel_to_rows(panel, last, tiles.Ks, first, tiles.first_rows);
@@ -120,9 +129,9 @@ inline void pack_nodes(const NodeGroup& group, const PairTiles<T>& tiles, int64_
 
 // The gaps of panel i to the nodes from its own on, and their sums; pairs of two panels count
 // twice. Streamed: those to all nodes, once.
-template <class T>
-inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
-  constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R, L = kLanes<T>;
+template <class T, class Gaps>
+inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep, Gaps made_of) {
+  constexpr int64_t P = PairTiles<T>::P, R = PairTiles<T>::R;
   const T *first = tiles.first_columns(i), *second = tiles.second_columns(i);
   const int64_t own = i * P, begin = tiles.streamed ? 0 : own;
   const int64_t others = tiles.streamed ? tiles.nodes : own + P;  // from here on they count twice
@@ -133,27 +142,34 @@ inline PairSums panel_gaps(const PairTiles<T>& tiles, int64_t i, bool keep) {
     multiply_pass(tiles.Cs, tiles.first_rows, row, rows, tiles.close ? second : first, 0, 1, a, 0);
     multiply_pass(tiles.Ct, tiles.second_rows, row, rows, tiles.close ? first : second, 0, 1, b, 0);
     // Summands have one sign, and a lane at most 2 kPassRows: no bits are lost. [0] counts once.
-    Vector<T> gap_sums[2] = {}, student_sums[2] = {};
+    LaneSums<T> lanes[2] = {};
     for (int64_t j = larger(row, begin); j < row + rows; ++j) {
       T gaps[P];
-      for (int64_t c = 0; c < P; c += L) {
-        const Vector<T> student = load(a + (j - row) * P + c), other = load(b + (j - row) * P + c);
-        const Vector<T> gap = tiles.close ? student + other : student - other;
-        gap_sums[j >= others] += gap * gap;
-        student_sums[j >= others] += student * student;
-        store(gaps + c, gap);
-      }
+      made_of.row(j, tiles.close, a + (j - row) * P, b + (j - row) * P, lanes[j >= others], gaps);
       if (!keep) continue;
       memcpy(tiles.panel_gaps(i) + j * P, gaps, sizeof(gaps));
       if (j < others) continue;
       T* mirrored = tiles.gaps + (j / P * tiles.nodes + own) * P + j % P;
       for (int64_t c = 0; c < P; ++c) mirrored[c * P] = gaps[c];
     }
-    sums.gaps += double(sum_of_lanes<T>(gap_sums[0])) + 2.0 * double(sum_of_lanes<T>(gap_sums[1]));
+    sums.gaps +=
+        double(sum_of_lanes<T>(lanes[0].gaps)) + 2.0 * double(sum_of_lanes<T>(lanes[1].gaps));
     sums.student +=
-        double(sum_of_lanes<T>(student_sums[0])) + 2.0 * double(sum_of_lanes<T>(student_sums[1]));
+        double(sum_of_lanes<T>(lanes[0].student)) + 2.0 * double(sum_of_lanes<T>(lanes[1].student));
   }
   return sums;
+}
+
+template <class T>
+inline PairSums panel_gaps(const NodeGroup& group,
+                           const PairTiles<T>& tiles,
+                           int64_t i,
+                           bool keep) {
+  if (group.args.compare == STRUCTKD_COMPARE_SQUARED) {
+    return panel_gaps(tiles, i, keep, SquaredGaps<T>{});
+  }
+  const NodePanelsOf<T> panels{group, tiles.image_panels};
+  return panel_gaps(tiles, i, keep, SignedGaps<T>(panels, tiles.signs, i, omp_get_thread_num()));
 }
 
 template <class T>
@@ -185,7 +201,7 @@ inline PairSums pair_by_pair(const NodeGroup& group, const PairTiles<T>& tiles, 
     // Dynamic: rows of the triangle differ in length. Every tile has one writer, whoever it is.
 #pragma omp for schedule(dynamic)
     for (int64_t panel = 0; panel < tiles.node_panels; ++panel) {
-      tiles.sums[panel] = panel_gaps(tiles, panel, want_grad);
+      tiles.sums[panel] = panel_gaps(group, tiles, panel, want_grad);
       if (want_grad && tiles.streamed) write_panel_grad(group, tiles, panel, factor);
     }
 #pragma omp for schedule(static)

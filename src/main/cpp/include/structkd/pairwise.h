@@ -26,12 +26,25 @@ typedef enum structkd_pairs {
   STRUCTKD_PAIRS_WHOLE_BATCH = 1 /**< every node of the batch with every other */
 } structkd_pairs;
 
+/** How the affinities of a pair are compared. */
+typedef enum structkd_compare {
+  STRUCTKD_COMPARE_SQUARED = 0, /**< (A_S - A_T)^2 */
+  STRUCTKD_COMPARE_L1 = 1       /**< |A_S - A_T|, whose derivative is the sign, 0 at ties */
+} structkd_compare;
+
+/** What the sum over pairs is divided by. */
+typedef enum structkd_reduction {
+  STRUCTKD_REDUCTION_MEAN = 0, /**< by the pairs of an image and by the images */
+  STRUCTKD_REDUCTION_SUM = 1   /**< by nothing */
+} structkd_reduction;
+
 /** How exact the loss is computed. */
 typedef enum structkd_precision {
   /** Relative error against f64 at most twice that of the composition of tensor operations in the
      same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. */
   STRUCTKD_PRECISION_EXACT = 0,
-  /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere. */
+  /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere, and
+     wherever signs are compared. */
   STRUCTKD_PRECISION_FAST = 1
 } structkd_precision;
 
@@ -41,20 +54,24 @@ typedef struct structkd_pairwise_params {
   structkd_eps_mode eps_mode;
   structkd_pairs pairs;
   structkd_precision precision;
+  structkd_compare compare;
+  structkd_reduction reduction;
   double eps; /**< > 0, in the unit of the features; a node with |f| <= eps counts as zero */
   /** F32 [B, H, W], finite and >= 0, or NULL: all 1. A mask is a weight of 0 or 1: a node of weight
    * 0 takes no part and has gradient 0, whatever it holds, NaN included. The values are not checked
    * here: negative or NaN weights give NaN. */
   const structkd_tensor* weights;
-  /** Out, optional, in the memory of the inputs: condition number kappa = |P_SS| / (N sqrt(loss)),
-   * largest over the images; +inf when student and teacher agree. */
+  /** Out, optional, in the memory of the inputs: condition number kappa, the norm of the student's
+   * affinities over that of the gaps A_S - A_T, largest over the images; Euclidean norms, or sums of
+   * absolute values with COMPARE_L1; +inf when student and teacher agree. */
   double* kappa;
 } structkd_pairwise_params;
 
 /**
  * Bytes of scratch for this very call: O((Cs + Ct)^2 + N) plus O(threads). The CPU backend takes
  * N^2 numbers where the pairs are fewer than those matrices' products: for N <= 2 max(Cs, Ct), and
- * up to 64 MB for N below about 4 max(Cs, Ct). CUDA takes N Cs floats more where grad is F16 or
+ * up to 64 MB for N below about 4 max(Cs, Ct). COMPARE_L1 takes O(N (Cs + Ct)) numbers instead of
+ * matrices, and N^2 on CUDA for N < Cs + Ct. CUDA takes N Cs floats more where grad is F16 or
  * BF16, Cs > 128 and the norm is differentiable. F64 inputs take O(N (Cs + Ct)) numbers more, which
  * are touched only where norms cancel (Numerics). Same checks and errors as structkd_pairwise().
  */
@@ -72,7 +89,10 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  *   A[i,j] = <f_i, f_j>,  f_i: feature vector of node i, scaled to unit length,  i, j < N = H*W
  *
  * Without weights the divisor is B N^2. PAIRS_WHOLE_BATCH is the same sum over one image of B*N
- * nodes.
+ * nodes. COMPARE_L1 has |A_S - A_T| in place of the square, REDUCTION_SUM no divisor.
+ *
+ * The sign of a gap is that of f64 affinities; a gap of at most 2^-38 is a tie, whose sign is 0:
+ * rounding alone is left of it, as where both networks have two nodes parallel.
  *
  * @param ctx       backend, stream, threads
  * @param student   [B, Cs, H, W] F32 | F64 | F16 | BF16, any strides, in the memory of the backend
@@ -80,7 +100,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @param params    the variant; NULL is refused, there is no hidden default
  * @param workspace structkd_pairwise_workspace() bytes of the same memory, 64-byte aligned; NULL
  *                  where these are 0, or where ctx->allocator is to give them
- * @param loss      out: one scalar there, F64 for F64 inputs, else F32; no unit, 0 <= loss <= 4
+ * @param loss      out: one scalar there, F64 for F64 inputs, else F32; no unit, >= 0; as a mean
+ *                  at most 4, or 2 with COMPARE_L1
  * @param grad      out: d loss / d student, its shape, its dtype or F32; overwritten; NULL = skip
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
@@ -93,7 +114,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * Order     fixed: equal inputs give equal bits, whatever the thread count.
  * CUDA      only enqueues on ctx's stream; no allocation, no synchronisation.
  * Source    Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019,
- *           section 3.2; variants and their origin: docs/methods/pairwise.md.
+ *           section 3.2; COMPARE_L1: He et al., "FAKD: Feature-Affinity Based Knowledge Distillation
+ *           for Efficient Image Super-Resolution", ICIP 2020; variants and their origin: docs/methods/pairwise.md.
  */
 STRUCTKD_API structkd_status structkd_pairwise(const structkd_ctx* ctx,
                                                const structkd_tensor* student,

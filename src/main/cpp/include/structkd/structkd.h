@@ -9,5 +9,6 @@
 #include "structkd/inter_class_similarity.h"
 #include "structkd/pairwise.h"
 #include "structkd/pixelwise.h"
+#include "structkd/relational.h"
 
 #endif /* STRUCTKD_STRUCTKD_H */

@@ -30,12 +30,22 @@ constexpr Named<structkd_precision> kPrecisions[] = {
     {"exact", STRUCTKD_PRECISION_EXACT},
     {"fast", STRUCTKD_PRECISION_FAST},
 };
+constexpr Named<structkd_compare> kCompares[] = {
+    {"squared", STRUCTKD_COMPARE_SQUARED},
+    {"l1", STRUCTKD_COMPARE_L1},
+};
+constexpr Named<structkd_reduction> kReductions[] = {
+    {"mean", STRUCTKD_REDUCTION_MEAN},
+    {"sum", STRUCTKD_REDUCTION_SUM},
+};
 
 structkd_pairwise_params params_of(std::string_view norm,
                                    std::string_view eps_mode,
                                    double eps,
                                    std::string_view pairs,
-                                   std::string_view precision) {
+                                   std::string_view precision,
+                                   std::string_view compare,
+                                   std::string_view reduction) {
   structkd_pairwise_params params{};
   params.struct_size = sizeof(params);
   params.norm = by_name(kLoss, "norm", kNorms, norm);
@@ -43,6 +53,8 @@ structkd_pairwise_params params_of(std::string_view norm,
   params.eps = eps;
   params.pairs = by_name(kLoss, "pairs", kPairs, pairs);
   params.precision = by_name(kLoss, "precision", kPrecisions, precision);
+  params.compare = by_name(kLoss, "compare", kCompares, compare);
+  params.reduction = by_name(kLoss, "reduction", kReductions, reduction);
   return params;
 }
 
@@ -73,8 +85,10 @@ at::Tensor pairwise(const at::Tensor& student,
                     std::string_view eps_mode,
                     double eps,
                     std::string_view pairs,
-                    std::string_view precision) {
-  const auto params = params_of(norm, eps_mode, eps, pairs, precision);
+                    std::string_view precision,
+                    std::string_view compare,
+                    std::string_view reduction) {
+  const auto params = params_of(norm, eps_mode, eps, pairs, precision, compare, reduction);
   return differentiable(kLoss, student, [&](bool want_grad) {
     const Call call(student, teacher, weights, params);
     return call_loss(structkd_pairwise, call.maps, call.params, want_grad);
@@ -88,8 +102,10 @@ at::Tensor pairwise_condition_number(const at::Tensor& student,
                                      std::string_view norm,
                                      std::string_view eps_mode,
                                      double eps,
-                                     std::string_view pairs) {
-  Call call(student, teacher, weights, params_of(norm, eps_mode, eps, pairs, "exact"));
+                                     std::string_view pairs,
+                                     std::string_view compare) {
+  Call call(student, teacher, weights,
+            params_of(norm, eps_mode, eps, pairs, "exact", compare, "mean"));
   const at::Tensor kappa = at::empty({}, call.maps.student.options().dtype(at::kDouble));
   call.params.kappa = kappa.data_ptr<double>();
   call_loss(structkd_pairwise, call.maps, call.params, /*want_grad=*/false);
@@ -119,21 +135,29 @@ at::Tensor pairwise_composed(const at::Tensor& student,
                              std::string_view eps_mode,
                              double eps,
                              std::string_view pairs,
-                             std::string_view precision) {
-  const Call call(student, teacher, weights, params_of(norm, eps_mode, eps, pairs, precision));
+                             std::string_view precision,
+                             std::string_view compare,
+                             std::string_view reduction) {
+  const Call call(student, teacher, weights,
+                  params_of(norm, eps_mode, eps, pairs, precision, compare, reduction));
   check_as_kernel(structkd_pairwise_workspace, call.maps, call.params);
   const ComposedMaps maps(call.maps, student);
   at::Tensor s = nodes_of(maps.student, call.params.pairs);
   at::Tensor t = nodes_of(maps.teacher, call.params.pairs);
+  const bool l1 = call.params.compare == STRUCTKD_COMPARE_L1;
+  const bool sum = call.params.reduction == STRUCTKD_REDUCTION_SUM;
   if (!weights.has_value()) {
-    return at::mse_loss(affinities(s, call.params), affinities(t, call.params));
+    return (l1 ? at::l1_loss : at::mse_loss)(affinities(s, call.params), affinities(t, call.params),
+                                             sum ? at::Reduction::Sum : at::Reduction::Mean);
   }
   const at::Tensor w =
       nodes_of(Call::in_f32(weights)->unsqueeze(1).to(s.scalar_type()), call.params.pairs);
   s = at::where(w == 0, 0, s);  // whatever such a node holds
   t = at::where(w == 0, 0, t);
   const at::Tensor gaps = affinities(s, call.params) - affinities(t, call.params);
-  const at::Tensor sums = at::bmm(at::bmm(w, gaps.square()), w.transpose(1, 2)).flatten();
+  const at::Tensor summands = l1 ? gaps.abs() : gaps.square();
+  const at::Tensor sums = at::bmm(at::bmm(w, summands), w.transpose(1, 2)).flatten();
+  if (sum) return sums.sum();
   const at::Tensor total = w.sum({1, 2}).square();
   return (sums / at::where(total == 0, kInfinity, total)).mean();
 }
@@ -142,11 +166,12 @@ at::Tensor pairwise_composed(const at::Tensor& student,
 
 TORCH_LIBRARY_FRAGMENT(structkd, library) {
   def_loss(library, kLoss, "pairwise",
-           "Tensor? weights, str norm, str eps_mode, float eps, str pairs, str precision",
+           "Tensor? weights, str norm, str eps_mode, float eps, str pairs, str precision, str "
+           "compare, str reduction",
            &pairwise, &pairwise_composed);
   library.def(
       "pairwise_condition_number(Tensor student, Tensor teacher, Tensor? weights, str norm, str "
-      "eps_mode, float eps, str pairs) -> Tensor",
+      "eps_mode, float eps, str pairs, str compare) -> Tensor",
       &pairwise_condition_number);
 }
 

@@ -30,7 +30,7 @@ class ArchitectureTest {
           "cpp/cpu", "cpu/.*|core/.*|structkd/.*|omp\\.h|immintrin\\.h|" + Cpp.STANDARD,
           "cuda", "cuda/.*|core/.*|structkd/.*|cuda[^/]*\\.h|simt/.*|" + Cpp.STANDARD,
           "cpp/torch",
-              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(backend|descriptor_groups|half|permutation)\\.h|"
+              "torch/.*|ATen/.*|c10/.*|structkd/.*|core/(backend|descriptor_groups|half|permutation|relational_terms)\\.h|"
                   + Cpp.STANDARD,
           "cpp/torch_cuda", "c10/.*|structkd/core\\.h|" + Cpp.STANDARD);
 

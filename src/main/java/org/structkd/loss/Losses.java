@@ -56,7 +56,7 @@ public final class Losses {
               CrossImageRelationLoss.class,
               KERNEL,
               "Yang et al., CVPR 2022"),
-          new Entry("relational", RelationalLoss.class, COMPOSITION, "Park et al., CVPR 2019"),
+          new Entry("relational", RelationalLoss.class, KERNEL, "Park et al., CVPR 2019"),
           new Entry(
               "intra_class_variation",
               IntraClassVariationLoss.class,

@@ -24,12 +24,16 @@ import org.structkd.internal.TensorArguments;
  * }</pre>
  *
  * <ul>
- *   <li><b>Value:</b> no unit; 0 when affinities agree, at most 4. A mean over images and pairs, so
- *       that neither batch nor map size changes its scale. With node weights w, each pair counts
- *       w_i w_j and N becomes the sum of the weights.
+ *   <li><b>Value:</b> no unit; 0 when affinities agree, at most 4, or 2 of absolute values. A mean
+ *       over images and pairs, so that neither batch nor map size changes its scale, or a sum
+ *       ({@link Reduction}). With node weights w, each pair counts w_i w_j and N becomes the sum of
+ *       the weights.
  *   <li><b>Gradient:</b> to the student only; the teacher is constant even if it requires grad. A
- *       node whose length is at most eps has affinity 0 and gradient 0.
- *   <li><b>Memory:</b> O((Cs + Ct)^2) beside the gradient; no N x N matrix at any map size.
+ *       node whose length is at most eps has affinity 0 and gradient 0. With {@link Compare#L1} it
+ *       is made of the signs of the gaps, as f64 affinities have them; a gap of at most 2^-38 is a
+ *       tie and gives none.
+ *   <li><b>Memory:</b> O((Cs + Ct)^2) beside the gradient, or O(N (Cs + Ct)) with {@link
+ *       Compare#L1}; no N x N matrix at any map size.
  *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
  *       of LibTorch threads.
  *   <li><b>NaN:</b> a NaN or an infinity among the features of nodes that have weight gives a NaN
@@ -38,7 +42,7 @@ import org.structkd.internal.TensorArguments;
  *
  * <p>Source: Y. Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR
  * 2019, arXiv 1903.04197, section 3.2. Where paper and codes differ, docs/methods/pairwise.md says
- * how and why.
+ * how and why. {@link Compare#L1}: Z. He et al., "FAKD", ICIP 2020.
  *
  * <p>Its variants differ in value, gradient and usual weight: start from a preset.
  *
@@ -48,6 +52,8 @@ import org.structkd.internal.TensorArguments;
  * @param eps in feature units, greater than 0
  * @param pairs which nodes are compared
  * @param precision how exact the kernel computes
+ * @param compare what is made of the gap between two affinities
+ * @param reduction what the sum over pairs is divided by
  */
 public record PairwiseLoss(
     Pooling pooling,
@@ -55,7 +61,9 @@ public record PairwiseLoss(
     EpsMode epsMode,
     double eps,
     Pairs pairs,
-    Precision precision)
+    Precision precision,
+    Compare compare,
+    Reduction reduction)
     implements MapLoss {
   private static final String NAME = "pair-wise loss";
 
@@ -93,6 +101,42 @@ public record PairwiseLoss(
     FAST
   }
 
+  /** What is made of the gap between the affinities of student and teacher. */
+  public enum Compare {
+    /** Its square, which needs no pairs: matrices of channels tell the sum. */
+    SQUARED,
+    /** Its absolute value, as in FAKD: pair by pair, O(N^2) work at any map size. */
+    L1
+  }
+
+  /** What the sum over pairs is divided by. */
+  public enum Reduction {
+    /** The pairs of an image, N^2, and the images. */
+    MEAN,
+    /** Nothing: the usual weight falls as the square of the nodes. */
+    SUM
+  }
+
+  /**
+   * A mean of squares.
+   *
+   * @param pooling how the map becomes nodes
+   * @param norm whether the gradient flows through the length of a node vector
+   * @param epsMode how eps guards the length
+   * @param eps in feature units, greater than 0
+   * @param pairs which nodes are compared
+   * @param precision how exact the kernel computes
+   */
+  public PairwiseLoss(
+      Pooling pooling,
+      NormGradient norm,
+      EpsMode epsMode,
+      double eps,
+      Pairs pairs,
+      Precision precision) {
+    this(pooling, norm, epsMode, eps, pairs, precision, Compare.SQUARED, Reduction.MEAN);
+  }
+
   /** Checks that the variant is complete. */
   public PairwiseLoss {
     Settings.requireGiven(NAME, "pooling", pooling);
@@ -100,6 +144,8 @@ public record PairwiseLoss(
     Settings.requireGiven(NAME, "epsMode", epsMode);
     Settings.requireGiven(NAME, "pairs", pairs);
     Settings.requireGiven(NAME, "precision", precision);
+    Settings.requireGiven(NAME, "compare", compare);
+    Settings.requireGiven(NAME, "reduction", reduction);
     Settings.requirePositive(NAME, "eps", eps);
   }
 
@@ -149,6 +195,33 @@ public record PairwiseLoss(
     return skdCvpr19();
   }
 
+  /**
+   * FAKD, code at revision 589d35f, for super-resolution: absolute gaps between all positions,
+   * gradient through the length plus 1e-8. Its loss weight there is 10, on three layers.
+   */
+  public static PairwiseLoss fakd() {
+    return new PairwiseLoss(
+        Pooling.none(),
+        NormGradient.DIFFERENTIABLE,
+        EpsMode.ADD,
+        1e-8,
+        Pairs.PER_IMAGE,
+        Precision.EXACT,
+        Compare.L1,
+        Reduction.MEAN);
+  }
+
+  /**
+   * Full topology distillation (FTD) of recommenders as the code of Topology_Distillation_KDD21 has
+   * it: the sum over all pairs of one set, users and items joined, without a divisor. The rows of
+   * [N, C] are the embeddings of the batch's users and items, each once. Nothing guards the length
+   * there and a zero row gives NaN; here it has affinity 0 and gradient 0. Its loss weight there is
+   * 1e-3, beside a summed BPR loss.
+   */
+  public static PairwiseLoss ftdReleased() {
+    return skdCvpr19().withPairs(Pairs.WHOLE_BATCH).withReduction(Reduction.SUM);
+  }
+
   /** The same loss with other nodes. */
   public PairwiseLoss withPooling(Pooling pooling) {
     return Settings.with(this, "pooling", pooling);
@@ -156,7 +229,7 @@ public record PairwiseLoss(
 
   /** The same loss with another guard of the length. */
   public PairwiseLoss withEps(EpsMode epsMode, double eps) {
-    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision);
+    return new PairwiseLoss(pooling, norm, epsMode, eps, pairs, precision, compare, reduction);
   }
 
   /** The same loss with or without gradient through the length. */
@@ -172,6 +245,16 @@ public record PairwiseLoss(
   /** The same loss, computed more or less exactly. */
   public PairwiseLoss withPrecision(Precision precision) {
     return Settings.with(this, "precision", precision);
+  }
+
+  /** The same loss of other gaps. */
+  public PairwiseLoss withCompare(Compare compare) {
+    return Settings.with(this, "compare", compare);
+  }
+
+  /** The same loss with another divisor. */
+  public PairwiseLoss withReduction(Reduction reduction) {
+    return Settings.with(this, "reduction", reduction);
   }
 
   /**
@@ -272,7 +355,8 @@ public record PairwiseLoss(
                   norm,
                   epsMode,
                   eps,
-                  pairs)
+                  pairs,
+                  compare)
               .item_double();
         });
   }
@@ -294,7 +378,9 @@ public record PairwiseLoss(
         epsMode,
         eps,
         pairs,
-        precision);
+        precision,
+        compare,
+        reduction);
   }
 
   private void refuseConstant(MapView nodes) {

@@ -97,7 +97,9 @@ class BadInputTest {
                                 "max",
                                 1e-12,
                                 "per_image",
-                                "exact")))
+                                "exact",
+                                "squared",
+                                "mean")))
             .getMessage();
     assertTrue(said.startsWith("pair-wise loss: teacher is on meta"), said);
   }

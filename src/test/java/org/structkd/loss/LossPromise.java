@@ -209,10 +209,7 @@ enum LossPromise {
                         MadeInputs.withTeacher(in, role, teacher), s -> student, t -> t)),
             kind,
             type,
-            2,
-            8,
-            9,
-            11);
+            in.student().get(role).shape());
       }
     }
   }

@@ -83,7 +83,9 @@ class LossesTest {
   void presetsAreTheStaticMethodsOfTheLoss() {
     Losses.Entry pairwise = Losses.of("pairwise");
     assertEquals(
-        Set.of("cirkd", "dinov3_gram_anchoring", "skd_cvpr19", "skd_released"), pairwise.presets());
+        Set.of(
+            "cirkd", "dinov3_gram_anchoring", "fakd", "ftd_released", "skd_cvpr19", "skd_released"),
+        pairwise.presets());
     assertEquals(PairwiseLoss.skdCvpr19(), pairwise.create("skd_cvpr19"));
     assertEquals(PixelwiseLoss.kd(), Losses.of("pixelwise").create("kd"));
   }
@@ -97,7 +99,7 @@ class LossesTest {
         () -> Losses.of("pairwize"));
     refused(
         "loss \"pairwise\" has no preset \"skdCvpr19\", it has: cirkd, dinov3_gram_anchoring,"
-            + " skd_cvpr19, skd_released; did you mean \"skd_cvpr19\"?",
+            + " fakd, ftd_released, skd_cvpr19, skd_released; did you mean \"skd_cvpr19\"?",
         () -> Losses.of("pairwise").create("skdCvpr19"));
   }
 

@@ -63,6 +63,40 @@ class PairwiseLossTest {
     assertEquals(expected, f32, 1e-5 * expected);
   }
 
+  /** On either side of 2 C nodes, where gaps are no longer kept, and of 64, where f64 ends. */
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void signsMeetTheAccuracyRuleAroundEveryFormBoundary(StudentTeacher.Kind kind) {
+    for (long width : new long[] {3, 64, 65, 79, 80, 81, 200}) {
+      AccuracyRule.check(PairwiseLoss.fakd()::forward, kind, ScalarType.Float, 1, 40, 1, width);
+    }
+  }
+
+  /** Half of a map of one color, as an image has it: ties, which rounding must not decide. */
+  @Test
+  void flatPartsHaveNoGradientOfTheirOwn() {
+    Tensor student = torch.ones(1, 6, 10, 10);
+    Tensor teacher = torch.full(new long[] {1, 6, 10, 10}, new Scalar(0.3));
+    Tensor flat = Tensors.leaf(student, ScalarType.Float);
+    PairwiseLoss.fakd().forward(flat, teacher.to(ScalarType.Float)).backward();
+    assertEquals(0, flat.grad().abs().max().item_double(), 1e-9); // what eps leaves
+  }
+
+  /** The whole set of users and items is one group, whose sum nothing divides. */
+  @Test
+  void theReleasedTopologyDistillationIsASum() {
+    Tensor student = Tensors.gaussian(1, 7, 3);
+    Tensor teacher = Tensors.gaussian(2, 7, 5);
+    PairwiseLoss mean = ALL_NODES.withPairs(PairwiseLoss.Pairs.WHOLE_BATCH);
+    double sum = PairwiseLoss.ftdReleased().forward(student, teacher).item_double();
+    assertEquals(49 * mean.forward(student, teacher).item_double(), sum, 1e-12 * sum);
+    student.narrow(0, 2, 1).zero_();
+    Tensor leaf = Tensors.leaf(student, ScalarType.Double);
+    Tensor value = PairwiseLoss.ftdReleased().forward(leaf, teacher); // NaN in the released code
+    value.backward();
+    assertTrue(Double.isFinite(value.item_double()) && leaf.grad().isfinite().all().item_bool());
+  }
+
   @Test
   void weightsOfOneChangeNothingAndAMaskDropsNodes() {
     Tensor student = Tensors.gaussian(1, 1, 4, 2, 6);

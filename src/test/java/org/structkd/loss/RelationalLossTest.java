@@ -5,16 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.loss.RelationalLoss.Kind;
 import org.structkd.testing.InScope;
 import org.structkd.testing.Tensors;
 
-/** Distances between embeddings: RKD's own numbers and what they do not depend on. */
+/** Distances, angles and areas: RKD's own numbers and what they do not depend on. */
 @InScope
 class RelationalLossTest {
   private static final RelationalLoss LOSS = RelationalLoss.standard();
@@ -32,14 +37,63 @@ class RelationalLossTest {
     assertArrayEquals(expected, Tensors.values(student.grad().select(0, 0)), 1e-14);
   }
 
-  @Test
-  void turningMovingAndScalingOneNetworkChangesNothing() {
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void turningMovingAndScalingOneNetworkChangesNothing(Kind kind) {
+    RelationalLoss loss = new RelationalLoss(kind, false);
     Tensor student = Tensors.gaussian(1, 8, 6);
     Tensor teacher = Tensors.gaussian(2, 8, 6);
-    double value = LOSS.forward(student, teacher).item_double();
+    double value = loss.forward(student, teacher).item_double();
     Tensor turned = student.flip(1).mul(new Scalar(7)).add(new Scalar(3));
-    assertEquals(value, LOSS.forward(turned, teacher).item_double(), 1e-12);
-    assertEquals(0, LOSS.forward(turned, student).item_double(), 1e-24);
+    assertTrue(value > 1e-3);
+    assertEquals(value, loss.forward(turned, teacher).item_double(), 1e-12);
+    assertEquals(0, loss.forward(turned, student).item_double(), 1e-24);
+  }
+
+  /** RKD's own code for angles, which keeps N x N x C differences, in LibTorch. */
+  @Test
+  void anglesAreThoseOfThePublishedFormula() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 9, 5), ScalarType.Double);
+    Tensor teacher = Tensors.gaussian(2, 9, 7);
+    Tensor expected = torch.smooth_l1_loss(publishedAngles(student), publishedAngles(teacher));
+    expected.backward();
+    double[] gradient = Tensors.values(student.grad());
+    student.mutable_grad().reset();
+    Tensor loss = RelationalLoss.angle().forward(student, teacher);
+    loss.backward();
+    assertEquals(expected.item_double(), loss.item_double(), 1e-12 * loss.item_double());
+    assertArrayEquals(gradient, Tensors.values(student.grad()), 1e-14);
+  }
+
+  private static Tensor publishedAngles(Tensor embeddings) {
+    Tensor apart = embeddings.unsqueeze(0).sub(embeddings.unsqueeze(1));
+    Tensor lengths = apart.square().sum(new long[] {2}, true, new ScalarTypeOptional());
+    Tensor units = apart.div(lengths.clamp_min(new Scalar(1e-24)).sqrt());
+    return torch.bmm(units, units.transpose(1, 2)).view(-1);
+  }
+
+  @Test
+  void areasOfOneTriangleAreTheirOwnMean() {
+    Tensor student = Tensors.leaf(Tensors.gaussian(1, 3, 4), ScalarType.Double);
+    Tensor value = RelationalLoss.area().forward(student, Tensors.gaussian(2, 3, 4));
+    assertEquals(0, value.item_double(), 1e-30);
+    Tensor four = Tensors.gaussian(3, 4, 4);
+    assertTrue(RelationalLoss.area().forward(four, Tensors.gaussian(2, 4, 4)).item_double() > 1e-3);
+  }
+
+  @Test
+  void oneChannelIsRefusedWhereItTeachesNothing() {
+    Tensor line = Tensors.gaussian(1, 5, 1);
+    Tensor teacher = Tensors.gaussian(2, 5, 3);
+    assertTrue(LOSS.forward(line, teacher).item_double() > 0);
+    for (RelationalLoss loss :
+        List.of(
+            RelationalLoss.angle(), RelationalLoss.area(), RelationalLoss.distanceOfDirections())) {
+      String said =
+          assertThrows(IllegalArgumentException.class, () -> loss.forward(line, teacher))
+              .getMessage();
+      assertTrue(said.contains("[5, 1]") && said.contains("expected 2 channels or more"), said);
+    }
   }
 
   @Test
@@ -84,9 +138,12 @@ class RelationalLossTest {
   @Test
   void twoEmbeddingsAreRefused() {
     Tensor two = Tensors.gaussian(1, 2, 4);
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> LOSS.forward(two, two));
-    assertTrue(e.getMessage().contains("fewer than 3 embeddings"), e.getMessage());
+    for (Kind kind : Kind.values()) {
+      RelationalLoss loss = new RelationalLoss(kind, false);
+      String said =
+          assertThrows(IllegalArgumentException.class, () -> loss.forward(two, two)).getMessage();
+      assertTrue(said.contains("[2, 4]") && said.contains("fewer than 3 embeddings"), said);
+    }
     Tensor map = Tensors.gaussian(1, 4, 4, 2, 2);
     IllegalArgumentException rank =
         assertThrows(IllegalArgumentException.class, () -> LOSS.forward(map, map));

@@ -105,7 +105,9 @@ class ViewsTest {
                               "max",
                               1e-12,
                               "per_image",
-                              "exact")));
+                              "exact",
+                              "squared",
+                              "mean")));
       assertTrue(error.getMessage().startsWith("pair-wise loss: student is "), error.getMessage());
       assertNull(error.getMessage().lines().skip(1).findFirst().orElse(null));
     }

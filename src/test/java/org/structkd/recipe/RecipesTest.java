@@ -328,10 +328,10 @@ class RecipesTest {
           train.steps=0                        | train.steps: steps must be 1 or more but is 0
           train.stepz=3                        | train.stepz is given, expected one of accumulate, checkpoint_every, clip_norm, ema, evaluate_every, optimizer, pruning, schedule, steps; did you mean "steps"?
           losses.pairwise.eps=-1               | losses.pairwise.eps: pair-wise loss: eps is -1.0, expected a finite number greater than 0
-          losses.pairwise.poling=1             | losses.pairwise.poling is given, expected one of eps, eps_mode, ignore_index, loss, norm, on, optimizer, pairs, pooling, precision, preset, resize_teacher, weight; did you mean "pooling"?
+          losses.pairwise.poling=1             | losses.pairwise.poling is given, expected one of compare, eps, eps_mode, ignore_index, loss, norm, on, optimizer, pairs, pooling, precision, preset, reduction, resize_teacher, weight; did you mean "pooling"?
           losses.pairwise.pooling.kind=max     | losses.pairwise.pooling.size is missing, expected one of fraction, kernel, nodes
           losses.pairwise.norm=detach          | losses.pairwise.norm is "detach", expected one of detached, differentiable; did you mean "detached"?
-          losses.pairwise.preset=ciirkd        | losses.pairwise.preset: loss "pairwise" has no preset "ciirkd", it has: cirkd, dinov3_gram_anchoring, skd_cvpr19, skd_released; did you mean "cirkd"?
+          losses.pairwise.preset=ciirkd        | losses.pairwise.preset: loss "pairwise" has no preset "ciirkd", it has: cirkd, dinov3_gram_anchoring, fakd, ftd_released, skd_cvpr19, skd_released; did you mean "cirkd"?
           losses.pairwise.loss=interclass      | losses.pairwise.loss: the loss "interclass" is called inter_class_similarity now
           losses.pairwise.loss=squared_error   | losses.pairwise.loss: the loss "squared_error" is called regression now
           losses.pairwise.on={featurs: x}      | losses.pairwise.on: PairwiseLoss has no role "featurs" of the student, it has: features; did you mean "features"?
@@ -350,7 +350,7 @@ class RecipesTest {
           teacher=bundled                      | teacher is "bundled", expected a map with the kind bundled, file, torchscript
           name="a\\nb"                         | a recipe is called "a\\nb", expected 1 to 64 letters, digits, _ and -, the first a letter or digit
           losses.new={loss: pairwise}          | losses.new.weight is missing, expected a number
-          losses.new={loss: pairwise, weight: 1} | losses.new.preset is missing, expected one of cirkd, dinov3_gram_anchoring, skd_cvpr19, skd_released
+          losses.new={loss: pairwise, weight: 1} | losses.new.preset is missing, expected one of cirkd, dinov3_gram_anchoring, fakd, ftd_released, skd_cvpr19, skd_released
           losses.supervised=5                  | losses.supervised is 5, expected a map of ignore_index, loss, on, optimizer, preset, resize_teacher, weight
           teacher.kind=fil                     | teacher.kind is "fil", expected one of bundled, file, torchscript; did you mean "file"?
           teacher={kind: file}                 | teacher.file is missing, expected a path

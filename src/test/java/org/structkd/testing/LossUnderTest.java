@@ -133,12 +133,12 @@ public record LossUnderTest(
 
   /** {@return inputs in f64} */
   public LossInputs inputs() {
-    return inputs(sizes());
+    return MadeInputs.of(loss.needs(), sizes(), 1);
   }
 
   /** {@return inputs in f64 of other sizes} */
   public LossInputs inputs(MadeInputs.Sizes sizes) {
-    return MadeInputs.of(loss.needs(), sizes.takenBy(id), 1);
+    return MadeInputs.of(loss.needs(), sizes.fitting(loss.needs()).takenBy(id), 1);
   }
 
   /** {@return inputs in a type} */

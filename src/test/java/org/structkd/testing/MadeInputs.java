@@ -48,11 +48,20 @@ public final class MadeInputs {
 
     /** {@return small sizes that a loss takes} */
     public static Sizes of(String id, Needs needs) {
-      boolean vectors =
-          needs.student().stream().allMatch(role -> role.ranks().equals(Set.of(2)))
-              && !needs.student().isEmpty();
       long side = SIDES.getOrDefault(id, 8L);
-      return new Sizes(vectors ? 5 : 2, 6, side, side);
+      return new Sizes(vectorsAlone(needs) ? 5 : 2, 6, side, side);
+    }
+
+    /** {@return a batch larger by the sides of the maps, where a loss takes vectors alone} */
+    Sizes fitting(Needs needs) {
+      return vectorsAlone(needs)
+          ? new Sizes(batch + height + width, channels, height, width)
+          : this;
+    }
+
+    private static boolean vectorsAlone(Needs needs) {
+      return needs.student().stream().allMatch(role -> role.ranks().equals(Set.of(2)))
+          && !needs.student().isEmpty();
     }
   }
 

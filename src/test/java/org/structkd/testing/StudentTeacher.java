@@ -8,7 +8,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 /**
  * A student's and a teacher's map in f64.
  *
- * @param student [B, C, H, W]
+ * @param student [B, C, H, W] or [B, C]
  * @param teacher the same shape
  */
 public record StudentTeacher(Tensor student, Tensor teacher) {
@@ -46,8 +46,9 @@ public record StudentTeacher(Tensor student, Tensor teacher) {
 
   private static Tensor sparse(Tensor map, long seed) {
     long[] shape = map.shape();
+    shape[1] = 1;
     Tensor alive =
-        Tensors.gaussian(seed + 77, shape[0], 1, shape[2], shape[3])
+        Tensors.gaussian(seed + 77, shape)
             .gt(scalar(-1.3)) // a tenth of the positions is dead
             .to(ScalarType.Double);
     return torch.relu(map.sub(scalar(0.3))).mul(alive);

@@ -9,16 +9,17 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * Size and kind of the inputs of a case, written as "8x512x64x64" (batch, channels, height, width)
- * and behind it "-aligned", "-whole" or both.
+ * and behind it "-aligned", "-whole" and "-MODE", each or none.
  *
  * @param sizes [B, C, H, W]
  * @param aligned the teacher is the student plus a tenth of noise, as after a projector or between
  *     two versions of one network; else both are drawn independently
  * @param wholeBatch pairs span all images of the batch
+ * @param mode a setting of the loss, which knows its word; empty: its usual one
  */
-record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
+record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch, String mode) {
   private static final Pattern TEXT =
-      Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?(-whole)?");
+      Pattern.compile("(\\d+)x(\\d+)x(\\d+)x(\\d+)(-aligned)?(-whole)?(?:-([a-z]\\w*))?");
   private static final long SEED = 42;
 
   /** The inputs of one loss. */
@@ -28,11 +29,19 @@ record CaseShape(long[] sizes, boolean aligned, boolean wholeBatch) {
     Matcher matcher = TEXT.matcher(text);
     if (!matcher.matches()) {
       throw new IllegalArgumentException(
-          "shape is " + text + ", expected batch x channels x height x width, -aligned, -whole");
+          "shape is "
+              + text
+              + ", expected batch x channels x height x width, -aligned, -whole, -MODE");
     }
     long[] sizes = new long[4];
     Arrays.setAll(sizes, i -> Long.parseLong(matcher.group(i + 1)));
-    return new CaseShape(sizes, matcher.group(5) != null, matcher.group(6) != null);
+    String mode = matcher.group(7) == null ? "" : matcher.group(7);
+    return new CaseShape(sizes, matcher.group(5) != null, matcher.group(6) != null, mode);
+  }
+
+  /** {@return what a loss says of a mode that it does not know} */
+  IllegalArgumentException unknownMode() {
+    return new IllegalArgumentException("bench/cases.json: the loss has no mode \"" + mode + "\"");
   }
 
   long batch() {

@@ -117,6 +117,9 @@ final class CpuBench {
     ListedLoss.Group listed = loss.listed().cpu();
     List<String> providers = new ArrayList<>();
     providers.addAll(shape.aligned() ? listed.alignedProviders() : listed.providers());
+    listed.cases().stream()
+        .filter(each -> each.name().equals(text))
+        .forEach(each -> providers.removeAll(each.without()));
     providers.removeIf(provider -> provider.startsWith("python-")); // bench/python/cpu_peers.py
     for (String provider : providers) {
       if (!quick || isMain(provider)) {

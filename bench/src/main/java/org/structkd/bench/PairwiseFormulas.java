@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.MapLoss;
 import org.structkd.loss.PairwiseLoss;
+import org.structkd.loss.PairwiseLoss.Compare;
 import org.structkd.loss.PairwiseLoss.Pairs;
 import org.structkd.loss.PairwiseLoss.Precision;
 
@@ -19,19 +20,29 @@ final class PairwiseFormulas implements LossFormulas {
 
   @Override
   public PairwiseLoss ours(CaseShape shape) {
-    return shape.wholeBatch() ? LOSS.withPairs(Pairs.WHOLE_BATCH) : LOSS;
+    PairwiseLoss loss =
+        switch (shape.mode()) {
+          case "" -> LOSS;
+          case "l1" -> LOSS.withCompare(Compare.L1);
+          default -> throw shape.unknownMode();
+        };
+    return shape.wholeBatch() ? loss.withPairs(Pairs.WHOLE_BATCH) : loss;
   }
 
   @Override
   public Contender contender(String provider, CaseShape shape) {
     boolean whole = shape.wholeBatch();
     PairwiseLoss ours = ours(shape);
-    MapLoss truth = (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
+    boolean absolute = ours.compare() == Compare.L1;
+    MapLoss truth =
+        absolute
+            ? Computation.on("composed", ours)
+            : (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), false);
     Computation timed =
         switch (provider) {
           case "eager", "eager-malloc" -> Computation.autograd(Computation.on("composed", ours));
           case "eager-best" ->
-              Computation.byHand((s, t, wantGradient) -> best(s, t, whole, wantGradient));
+              Computation.byHand((s, t, wantGradient) -> best(s, t, absolute, whole, wantGradient));
           case "eager-gram" ->
               Computation.byHand((s, t, wantGradient) -> gramByHand(s, t, whole, wantGradient));
           case "structkd-fast" -> Computation.autograd(ours.withPrecision(Precision.FAST));
@@ -44,7 +55,7 @@ final class PairwiseFormulas implements LossFormulas {
           (student, teacher) -> gram(rows(student, whole), rows(teacher, whole), true),
           "detached");
     }
-    return new Contender(timed, truth, "gram");
+    return new Contender(timed, truth, absolute ? "absolute" : "gram");
   }
 
   /** [B, C, N], or [1, C, B N] where pairs span the batch. */
@@ -103,9 +114,12 @@ final class PairwiseFormulas implements LossFormulas {
     return (double) rows.size(0) * rows.size(2) * rows.size(2);
   }
 
-  /** One N x N matrix: A = S'S - T'T, value |A|^2, d/dS = 4 S A, then through the length. */
+  /**
+   * One N x N matrix: A = S'S - T'T, value |A|^2, d/dS = 4 S A, then through the length. Of
+   * absolute values the signs of A, and 2.
+   */
   private static Computation.Result best(
-      Tensor student, Tensor teacher, boolean wholeBatch, boolean wantGradient) {
+      Tensor student, Tensor teacher, boolean absolute, boolean wholeBatch, boolean wantGradient) {
     Tensor rows = rows(student, wholeBatch);
     Tensor length = length(rows).clamp_min_(new Scalar(1e-12));
     Tensor unit = rows.div(length);
@@ -114,12 +128,14 @@ final class PairwiseFormulas implements LossFormulas {
     gaps.baddbmm_(other.transpose(1, 2), other, ONE, MINUS_ONE);
     double divisor = divisor(rows);
     // Row by row: LibTorch's f32 norm of billions of entries at once is wrong by half.
-    Tensor ofRows = gaps.norm(new ScalarOptional(new Scalar(2)), new long[] {2}, false);
-    Tensor value = ofRows.square().sum().div(new Scalar(divisor));
+    Tensor ofRows =
+        gaps.norm(new ScalarOptional(new Scalar(absolute ? 1 : 2)), new long[] {2}, false);
+    Tensor value = (absolute ? ofRows : ofRows.square()).sum().div(new Scalar(divisor));
     if (!wantGradient) {
       return new Computation.Result(value, null);
     }
-    Tensor gradient = torch.bmm(unit, gaps).mul_(new Scalar(4 / divisor));
+    Tensor slopes = absolute ? gaps.sign_() : gaps;
+    Tensor gradient = torch.bmm(unit, slopes).mul_(new Scalar((absolute ? 2 : 4) / divisor));
     return new Computation.Result(
         value, throughLength(gradient, unit, length, student, wholeBatch));
   }
@@ -167,6 +183,7 @@ final class PairwiseFormulas implements LossFormulas {
    * and T'S, 2 N C^2; the gradient 4 N C^2. By N x N tiles: half of S'S and T'T, N^2 C each; the
    * gradient is one product of the gaps with S, 2 N^2 C. Without a plan the cheaper way in f32.
    * Both maps are read twice, for the lengths and for the products, and the gradient is written.
+   * Absolute values go by tiles; where gaps are used at once, all of S'S and T'T.
    */
   @Override
   public Work work(CaseShape shape, Pass pass, String plan) {
@@ -175,7 +192,9 @@ final class PairwiseFormulas implements LossFormulas {
     double gram = elements * shape.channels() * (full ? 8 : 4);
     double tile = elements * nodes(shape) * (full ? 4 : 2);
     double products =
-        plan.contains("gram") ? gram : plan.contains("tile") ? tile : Math.min(gram, tile);
+        plan.contains("gram")
+            ? gram
+            : plan.contains("tile") || !shape.mode().isEmpty() ? tile : Math.min(gram, tile);
     boolean wide = plan.contains("f64");
     return new Work(
         wide ? 0 : products, wide ? products : 0, 0, 0, (full ? 5 : 4) * Work.F32 * elements);

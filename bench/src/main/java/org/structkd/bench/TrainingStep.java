@@ -73,7 +73,7 @@ final class TrainingStep {
         .map(
             loss -> {
               CaseShape maps =
-                  new CaseShape(teacher.get(loss.listed().inputs()).shape(), false, false);
+                  new CaseShape(teacher.get(loss.listed().inputs()).shape(), false, false, "");
               LossInputs inputs =
                   new LossInputs(
                       student,

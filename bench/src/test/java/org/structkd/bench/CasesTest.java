@@ -26,9 +26,11 @@ import org.structkd.loss.Losses;
 /** bench/cases.json is well formed, and the only list of sizes. */
 class CasesTest {
   private static final Pattern SIZE = Pattern.compile("\\d+x\\d+x\\d+x\\d+");
+  private static final String MODE = "(-[a-z]\\w*)?";
   private static final Pattern NAME =
-      Pattern.compile(SIZE + "(-channels-last)?(-teacher\\d+)?(-samples\\d+)?(-aligned)?(-whole)?");
-  private static final Pattern MAPS = Pattern.compile(SIZE + "(-aligned)?(-whole)?");
+      Pattern.compile(
+          SIZE + "(-channels-last)?(-teacher\\d+)?(-samples\\d+)?(-aligned)?(-whole)?" + MODE);
+  private static final Pattern MAPS = Pattern.compile(SIZE + "(-aligned)?(-whole)?" + MODE);
 
   private static final Map<String, ListedLoss> LOSSES = ListedLoss.all();
 

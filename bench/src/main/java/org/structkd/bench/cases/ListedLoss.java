@@ -57,7 +57,7 @@ public record ListedLoss(
    * @param floor least ratio of eager to structkd that --gate passes; 0: none
    * @param variants element types, or "fast", in which structkd_cuda_bench measures it
    * @param kernelsOnly whether no bench but structkd_cuda_bench measures it
-   * @param without providers that this size is too large for
+   * @param without providers that have no such mode, or that this size is too large for
    * @param noTarget why there are no targets
    */
   public record Case(
