@@ -32,6 +32,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.compress.Pruning;
 import org.structkd.compress.PruningMasks;
+import org.structkd.compress.Quantization;
+import org.structkd.compress.QuantizedFile;
+import org.structkd.compress.QuantizedLayers;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
@@ -59,6 +62,8 @@ import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.ConvolutionLayer;
+import org.structkd.model.DeformableConvolution;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -359,6 +364,32 @@ class LifetimeTest {
               return new double[] {masks.sparsity()};
             }),
         owner(
+            QuantizedLayers.class,
+            () -> new QuantizedLayers(new Quantization.Int8(), net()),
+            layers -> {
+              layers.addRanges();
+              layers.before(0);
+              return Tensors.values(layers.layers().get(0).roundedWeight());
+            }),
+        owner(
+            QuantizedFile.class,
+            LifetimeTest::quantized,
+            net -> Tensors.values(QuantizedFile.of(net, Map.of()).tensor("head.weight"))),
+        owner(
+            DeformableConvolution.class,
+            () ->
+                new DeformableConvolution(
+                    new ModuleDictImpl(), "a", new DeformableConvolution.Config(1, 2, 3, 1, 1), 1),
+            layer -> Tensors.values(layer.forward(images()))),
+        owner(
+            ConvolutionLayer.class,
+            () -> quantized().convolutions().get(0),
+            layer -> Tensors.values(layer.roundedWeight())),
+        result(
+            ConvolutionLayer.Quantized.class,
+            () -> quantized().convolutions().get(0).quantized(),
+            stored -> Tensors.values(stored.weight())),
+        owner(
             WeightAverage.class,
             () -> new WeightAverage(net().module(), 0.5),
             average -> {
@@ -556,6 +587,17 @@ class LifetimeTest {
   private static ScriptedNetwork scripted() throws IOException {
     Path file = ScriptFile.write(folder.resolve("identity.pt"), "Tensor", "images");
     return ScriptedNetwork.load(file, images());
+  }
+
+  private static SegmentationNet quantized() {
+    SegmentationNet net = net();
+    try (PointerScope temporaries = new PointerScope();
+        QuantizedLayers layers = new QuantizedLayers(new Quantization.Int8(), net)) {
+      layers.addRanges();
+      layers.before(0);
+      net.forward(images());
+    }
+    return net;
   }
 
   private static double[] outputs(SegmentationNet net) {

@@ -11,7 +11,6 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
-import org.structkd.model.StateDict;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
@@ -88,7 +87,7 @@ final class Evaluate implements Callable<Integer> {
       try (TrainableNetwork student = experiment.student(0);
           TensorFile file = TensorFile.open(weights)) {
         Distiller.requireWeights(file);
-        StateDict.restore(student.module(), file);
+        student.restore(file);
         tell(weights.toString(), experiment, student, device);
       }
     }

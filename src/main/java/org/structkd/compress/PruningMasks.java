@@ -16,7 +16,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.Scopes;
-import org.structkd.internal.Words;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
 
@@ -45,13 +44,7 @@ public final class PruningMasks implements AutoCloseable {
         NoGradGuard noGrad = new NoGradGuard()) {
       Map<String, Tensor> all = new TreeMap<>(StateDict.parametersOf(module));
       all.values().removeIf(weight -> weight.dim() < 2);
-      for (String name : settings.excluded()) {
-        if (!all.keySet().removeIf(weight -> weight.startsWith(name))) {
-          throw new IllegalArgumentException(
-              "pruning: no weight begins with the excluded \"%s\", there are: %s"
-                  .formatted(name, Words.listNearest(name, all.keySet())));
-        }
-      }
+      Excluded.removeFrom("pruning", all.keySet(), settings.excluded());
       if (all.isEmpty()) {
         throw new IllegalArgumentException(
             "pruning: the network has no weight of two or more dimensions that is not excluded");

@@ -1,4 +1,6 @@
-/** How a student becomes smaller than its shape: weights that are left out. */
+/**
+ * How a student becomes smaller than its shape: weights that are left out, and numbers of 8 bits.
+ */
 @NullMarked
 package org.structkd.compress;
 

@@ -44,7 +44,7 @@ final class NetworkFile {
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new DataFileException(file.source(), "the shape of a network", e.getMessage());
     }
-    StateDict.restore(network.module(), file);
+    network.restore(file);
     network.module().eval();
     return network;
   }

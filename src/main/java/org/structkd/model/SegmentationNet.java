@@ -2,10 +2,9 @@ package org.structkd.model;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.pytorch.BatchNorm2dImpl;
-import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
@@ -14,7 +13,6 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Generators;
-import org.structkd.internal.Layers;
 import org.structkd.internal.Named;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
@@ -140,6 +138,11 @@ public final class SegmentationNet implements TrainableNetwork {
   }
 
   @Override
+  public List<ConvolutionLayer> convolutions() {
+    return layout.get().all();
+  }
+
+  @Override
   public void close() {
     layout.close();
   }
@@ -154,7 +157,7 @@ public final class SegmentationNet implements TrainableNetwork {
           "images are %s, expected [B, %s, H, W] with H and W multiples of %s"
               .formatted(Arrays.toString(images.shape()), config.channels(), STRIDE));
     }
-    ScalarType type = layout.get().head.weight().scalar_type().intern();
+    ScalarType type = layout.get().head.type();
     if (images.scalar_type().intern() != type) {
       throw new IllegalArgumentException(
           ("images are %s, expected %s as the net's parameters: convert them with"
@@ -166,23 +169,23 @@ public final class SegmentationNet implements TrainableNetwork {
   /** The layers and how they follow each other. */
   private static final class Layout {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
-    private final Block half;
-    private final Block quarter;
-    private final Block skip;
-    private final Block eighth;
-    private final Block bottom;
-    private final Block decoder;
-    private final Conv2dImpl head;
+    private final ConvolutionLayer half;
+    private final ConvolutionLayer quarter;
+    private final ConvolutionLayer skip;
+    private final ConvolutionLayer eighth;
+    private final ConvolutionLayer bottom;
+    private final ConvolutionLayer decoder;
+    private final ConvolutionLayer head;
 
     Layout(Config config) {
       int width = config.width();
-      half = new Block(module, "half", config.channels(), width, 2);
-      quarter = new Block(module, "quarter", width, 2 * width, 2);
-      skip = new Block(module, "skip", 2 * width, 2 * width, 1);
-      eighth = new Block(module, "eighth", 2 * width, 4 * width, 2);
-      bottom = new Block(module, "bottom", 4 * width, 4 * width, 1);
-      decoder = new Block(module, "decoder", 6 * width, 2 * width, 1);
-      head = Layers.convolution(module, "head", 2 * width, config.classes(), 1, 1, true);
+      half = ConvolutionLayer.normalized(module, "half", config.channels(), width, 2);
+      quarter = ConvolutionLayer.normalized(module, "quarter", width, 2 * width, 2);
+      skip = ConvolutionLayer.normalized(module, "skip", 2 * width, 2 * width, 1);
+      eighth = ConvolutionLayer.normalized(module, "eighth", 2 * width, 4 * width, 2);
+      bottom = ConvolutionLayer.normalized(module, "bottom", 4 * width, 4 * width, 1);
+      decoder = ConvolutionLayer.normalized(module, "decoder", 6 * width, 2 * width, 1);
+      head = ConvolutionLayer.pointwise(module, "head", 2 * width, config.classes());
     }
 
     Map<String, Tensor> forward(Tensor images) {
@@ -194,23 +197,12 @@ public final class SegmentationNet implements TrainableNetwork {
       return Map.of(FEATURES, features, LOGITS, logits, UPSAMPLED, resized(logits, images));
     }
 
+    List<ConvolutionLayer> all() {
+      return List.of(half, quarter, skip, eighth, bottom, decoder, head);
+    }
+
     private static Tensor resized(Tensor map, Tensor target) {
       return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
-    }
-  }
-
-  /** Convolution, batch normalisation, ReLU. */
-  private static final class Block {
-    private final Conv2dImpl convolution;
-    private final BatchNorm2dImpl norm;
-
-    Block(Module owner, String name, int in, int out, int stride) {
-      convolution = Layers.convolution(owner, name + "_conv", in, out, 3, stride, false);
-      norm = Layers.batchNorm(owner, name + "_norm", out);
-    }
-
-    Tensor forward(Tensor input) {
-      return torch.relu(norm.forward(convolution.forward(input)));
     }
   }
 }

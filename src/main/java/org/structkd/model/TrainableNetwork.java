@@ -1,5 +1,7 @@
 package org.structkd.model;
 
+import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
@@ -42,6 +44,14 @@ public interface TrainableNetwork extends TappedNetwork {
   Module module();
 
   /**
+   * {@return the layers that can be quantised, in the order in which they compute, while the
+   * network is open} None where it has no such layers.
+   */
+  default List<ConvolutionLayer> convolutions() {
+    return List.of();
+  }
+
+  /**
    * {@return what a file must say, by name, so that the network can be made again} Nothing where
    * whoever makes it knows.
    */
@@ -60,6 +70,23 @@ public interface TrainableNetwork extends TappedNetwork {
     properties.forEach(file::property);
     StateDict.save(module(), file);
     return file.build("memory");
+  }
+
+  /**
+   * Takes the weights out of a file that {@link #toFile} made of a network of this shape. Layers
+   * that are quantised there are so here, too.
+   *
+   * @param file the file
+   * @throws org.structkd.data.DataFileException if it belongs to another network
+   * @throws IOException if it cannot be read
+   */
+  default void restore(TensorFile file) throws IOException {
+    for (ConvolutionLayer layer : convolutions()) {
+      if (file.names().contains(layer.rangeName())) {
+        layer.addRange();
+      }
+    }
+    StateDict.restore(module(), file);
   }
 
   /** {@inheritDoc} Those of {@link #module}. */

@@ -10,6 +10,7 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.compress.PruningMasks;
+import org.structkd.compress.QuantizedLayers;
 import org.structkd.internal.ModuleModes;
 import org.structkd.loss.TrainedPart;
 import org.structkd.metric.Evaluation;
@@ -39,6 +40,7 @@ final class Players implements AutoCloseable {
   private final Map<String, RunningOptimizer> opponents = new LinkedHashMap<>();
   private final @Nullable WeightAverage average;
   private final @Nullable PruningMasks masks;
+  private final @Nullable QuantizedLayers quantized;
 
   /**
    * Players before the first step.
@@ -80,6 +82,8 @@ final class Players implements AutoCloseable {
     optimizer = new RunningOptimizer(config.optimizer(), together, rateFactors);
     average = config.ema() == 0 ? null : new WeightAverage(student.module(), config.ema());
     masks = config.pruning() == null ? null : new PruningMasks(config.pruning(), student.module());
+    quantized =
+        config.quantization() == null ? null : new QuantizedLayers(config.quantization(), student);
   }
 
   TrainableNetwork student() {
@@ -167,6 +171,20 @@ final class Players implements AutoCloseable {
   /** Forgets all gradients. */
   void zeroGrad() {
     modules().values().forEach(module -> module.zero_grad(true));
+  }
+
+  /** Gives the student what it keeps of a training beside its weights, before the first step. */
+  void prepare() {
+    if (quantized != null) {
+      quantized.addRanges();
+    }
+  }
+
+  /** Lets the student round its numbers from the step on from which it shall. */
+  void beforeStep(long step) {
+    if (quantized != null) {
+      quantized.before(step);
+    }
   }
 
   /** Prunes the student after a step, and takes its weights into their average. */
@@ -287,6 +305,9 @@ final class Players implements AutoCloseable {
     }
     if (masks != null) {
       masks.close();
+    }
+    if (quantized != null) {
+      quantized.close();
     }
   }
 }

@@ -44,6 +44,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
   private TrainingOutcome trained(
       Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
       throws IOException {
+    players.prepare();
     TrainingStep update = new TrainingStep(players, asked.teachers, asked.objective, asked.config);
     Checkpoint start =
         asked.checkpoint == null

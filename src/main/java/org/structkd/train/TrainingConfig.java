@@ -3,6 +3,7 @@ package org.structkd.train;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.structkd.compress.Pruning;
+import org.structkd.compress.Quantization;
 import org.structkd.internal.Settings;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Optimizer;
@@ -26,6 +27,7 @@ import org.structkd.optim.Schedule;
  * @param checkpointEvery steps between checkpoints; 0 for none but the last. Goes with {@link
  *     Distiller#withCheckpoint}
  * @param pruning which of the student's weights are set to 0 on the way; null: none
+ * @param quantization how the student's numbers are rounded while it trains; null: not at all
  */
 public record TrainingConfig(
     long steps,
@@ -36,7 +38,8 @@ public record TrainingConfig(
     double ema,
     long evaluateEvery,
     long checkpointEvery,
-    @Nullable Pruning pruning) {
+    @Nullable Pruning pruning,
+    @Nullable Quantization quantization) {
   /** Checks the numbers. */
   public TrainingConfig {
     Objects.requireNonNull(optimizer, "optimizer");
@@ -64,9 +67,14 @@ public record TrainingConfig(
           "pruning ends after %s steps, expected at most those of the training, %s"
               .formatted(gradual.end(), steps));
     }
+    if (quantization != null && quantization.begin() >= steps) {
+      throw new IllegalArgumentException(
+          "quantization begins after %s steps, expected less than those of the training, %s"
+              .formatted(quantization.begin(), steps));
+    }
   }
 
-  /** A training without pruning. */
+  /** A training without pruning and quantisation. */
   public TrainingConfig(
       long steps,
       Optimizer optimizer,
@@ -85,6 +93,7 @@ public record TrainingConfig(
         ema,
         evaluateEvery,
         checkpointEvery,
+        null,
         null);
   }
 
@@ -101,7 +110,7 @@ public record TrainingConfig(
    * @param rate of the first step
    */
   public static TrainingConfig of(long steps, double rate) {
-    return new TrainingConfig(steps, new Adam(rate), Schedule.poly(), 0, 1, 0, 0, 0, null);
+    return new TrainingConfig(steps, new Adam(rate), Schedule.poly(), 0, 1, 0, 0, 0);
   }
 
   /** {@return the same with another optimizer} */
@@ -142,6 +151,11 @@ public record TrainingConfig(
   /** {@return the same with pruning} */
   public TrainingConfig withPruning(Pruning other) {
     return Settings.with(this, "pruning", other);
+  }
+
+  /** {@return the same with quantisation} */
+  public TrainingConfig withQuantization(Quantization other) {
+    return Settings.with(this, "quantization", other);
   }
 
   /** The rate of the student's optimizer at a step. */

@@ -58,6 +58,7 @@ final class TrainingIdentity {
     fixed.put("accumulate", Integer.toString(config.accumulate()));
     fixed.put("average", Double.toString(config.ema()));
     fixed.put("pruning", String.valueOf(config.pruning()));
+    fixed.put("quantization", String.valueOf(config.quantization()));
     fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
   }

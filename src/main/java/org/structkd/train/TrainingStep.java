@@ -79,6 +79,7 @@ final class TrainingStep {
     buffers.remember();
     boolean done = false;
     try {
+      players.beforeStep(step);
       players.zeroGrad();
       StepLoss loss = batches.size() == 1 ? learn(batches.get(0), step, 1) : mean(batches, step);
       move(loss);

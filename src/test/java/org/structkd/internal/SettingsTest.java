@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.structkd.compress.Pruning;
+import org.structkd.compress.Quantization;
 import org.structkd.loss.GlobalStructuralLoss;
 import org.structkd.loss.InterClassSimilarityLoss;
 import org.structkd.loss.PairwiseLoss;
@@ -68,7 +69,8 @@ class SettingsTest {
             Sampling.all(),
             new Schedule.Constant(0),
             new Sgd(1, 0),
-            new Pruning.Magnitude(0.5, 0, 10)));
+            new Pruning.Magnitude(0.5, 0, 10),
+            new Quantization.Int8()));
     return known.stream()
         .filter(one -> fits(type, one) && !one.equals(value))
         .findFirst()

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.testing.InScope;
+import org.structkd.testing.Python;
 
 /**
  * Files that go to Python's safetensors package and come from it. The interpreter is that of the
@@ -26,38 +26,19 @@ import org.structkd.testing.InScope;
  */
 @InScope
 class PythonFilesTest {
-  private static final String PYTHON = System.getenv().getOrDefault("PYTHON", "python3");
-
   @TempDir private Path folder;
 
   @BeforeAll
   static void requirePackages() throws InterruptedException {
     assumeTrue(
-        hasPackages(),
-        PYTHON + " has no safetensors with numpy or PyTorch; PYTHON names another interpreter");
-  }
-
-  private static boolean hasPackages() throws InterruptedException {
-    String look =
-        "from importlib.util import find_spec as f; import sys;"
-            + " sys.exit(not (f('safetensors') and (f('torch') or f('numpy'))))";
-    try {
-      return new ProcessBuilder(PYTHON, "-c", look).start().waitFor() == 0;
-    } catch (IOException e) {
-      return false; // there is no such program
-    }
+        Python.has("f('safetensors') and (f('torch') or f('numpy'))"),
+        Python.INTERPRETER
+            + " has no safetensors with numpy or PyTorch; PYTHON names another interpreter");
   }
 
   /** The lines that the script prints. */
   private static List<String> python(String command, Path file) throws Exception {
-    Process process =
-        new ProcessBuilder(PYTHON, "src/test/python/safetensors_files.py", command, file.toString())
-            .redirectErrorStream(true)
-            .start();
-    String output =
-        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-    assertEquals(0, process.waitFor(), output);
-    return output.lines().toList();
+    return Python.lines("safetensors_files.py", command, file.toString());
   }
 
   /** 0, 1, 2 and so on as [3, 4]. */

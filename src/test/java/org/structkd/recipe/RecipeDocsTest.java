@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.compress.Pruning;
+import org.structkd.compress.Quantization;
 import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
 import org.structkd.train.TrainingConfig;
@@ -31,6 +32,7 @@ class RecipeDocsTest {
           "optimizer", Optimizer.class,
           "schedule", Schedule.class,
           "pruning", Pruning.class,
+          "quantization", Quantization.class,
           "weight", WeightSettings.class);
 
   /** Any values of keys that shorter constructors need. */

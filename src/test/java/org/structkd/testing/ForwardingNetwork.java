@@ -1,10 +1,12 @@
 package org.structkd.testing;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
+import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.TrainableNetwork;
 
 /** A network that does what another one does, but for what a test overrides. */
@@ -33,6 +35,11 @@ public class ForwardingNetwork implements TrainableNetwork {
   @Override
   public Module module() {
     return network.module();
+  }
+
+  @Override
+  public List<ConvolutionLayer> convolutions() {
+    return network.convolutions();
   }
 
   @Override

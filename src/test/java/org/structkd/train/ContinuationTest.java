@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.compress.Pruning;
+import org.structkd.compress.Quantization;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.Split;
@@ -52,6 +53,9 @@ class ContinuationTest {
   private static final Pruning PRUNING =
       new Pruning.Magnitude(
           0.5, 1, 5, 0.1, 2, 3, Pruning.Magnitude.Range.NETWORK, List.of("head."));
+
+  private static final Quantization QUANTIZATION =
+      new Quantization.Int8(2, 0.1, List.of("half_conv."));
 
   /** So small that its queues have gone round when the training is killed. */
   private static final ClassMemoryLoss CLASS_MEMORY =
@@ -90,10 +94,19 @@ class ContinuationTest {
             new Option("accumulated", config -> config.withAccumulate(2)),
             new Option("averaged", config -> config.withEma(0.9)),
             new Option("pruned", config -> config.withPruning(PRUNING)),
+            new Option("quantized", config -> config.withQuantization(QUANTIZATION)),
+            new Option(
+                "quantized after it was killed",
+                config -> config.withQuantization(new Quantization.Int8(KILLED_AFTER))),
             new Option(
                 "all of it",
                 config ->
-                    config.withClipNorm(1).withAccumulate(3).withEma(0.5).withPruning(PRUNING)));
+                    config
+                        .withClipNorm(1)
+                        .withAccumulate(3)
+                        .withEma(0.5)
+                        .withPruning(PRUNING)
+                        .withQuantization(QUANTIZATION)));
     List<Arguments> all = new ArrayList<>();
     for (int o = 0; o < optimizers.size(); o++) {
       for (int s = 0; s < schedules.size(); s++) {
@@ -154,6 +167,8 @@ class ContinuationTest {
       assertTrue(one.names().contains("part.connector.norm.running_mean"));
       assertTrue(one.names().contains("optimizer.part.connector.lift.weight.step"));
       assertTrue(one.names().contains("optimizer.part.adversarial.judge.weight.exp_avg"));
+      assertEquals(
+          config.quantization() != null, one.names().contains("student.bottom_conv_range"));
       boolean averaged = config.ema() > 0;
       assertEquals(averaged, one.names().contains("average.head.weight"));
       String expected = averaged ? "average.head.weight" : "student.head.weight";
