@@ -30,10 +30,8 @@ Arrays arrays_of(const Case& c, const Memory& memory) {
     a.indices = tensor_of(memory.indices, STRUCTKD_I32, {c.B, c.max_samples()});
     a.counts = tensor_of(memory.counts, STRUCTKD_I32, {c.B, 2});
   }
-  if (c.draws()) {
-    a.labels = tensor_of(memory.labels, STRUCTKD_I64, {c.B, c.H, c.W});
-    return a;
-  }
+  a.labels = tensor_of(memory.labels, STRUCTKD_I64, {c.B, c.H, c.W});
+  if (c.draws()) return a;
   a.student = tensor_of(memory.student, c.dtype, {c.B, c.C, c.H, c.W}, c.channels_last);
   a.grad = tensor_of(memory.grad, c.grad_dtype(), {c.B, c.C, c.H, c.W}, c.channels_last);
   a.loss = memory.loss;

@@ -8,6 +8,9 @@
 
 namespace structkd::bench {
 
+// Classes that labels of positions have: those of Cityscapes.
+constexpr int64_t kLabelClasses = 19;
+
 // Where the arrays of a case lie, on a device or on the CPU.
 struct Memory {
   void *student, *teacher, *labels, *indices, *counts, *step, *loss, *grad;

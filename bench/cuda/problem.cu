@@ -63,6 +63,16 @@ __global__ void fill_labels_kernel(
   }
 }
 
+// Labels in squares of one class each, as in a segmentation.
+__global__ void fill_squares_kernel(int64_t* labels, int64_t B, int64_t H, int64_t W) {
+  constexpr int64_t kSquares = 8;
+  const int64_t stride = int64_t(gridDim.x) * blockDim.x;
+  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < B * H * W; i += stride) {
+    const int64_t row = i / W % H * kSquares / H, column = i % W * kSquares / W;
+    labels[i] = ((i / (H * W) * kSquares + row) * kSquares + column) % kLabelClasses;
+  }
+}
+
 __global__ void fill_indices_kernel(int32_t* indices, int64_t count, int64_t pixels) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= count) return;
@@ -130,8 +140,8 @@ Problem::Problem(const Case& c, cudaStream_t stream) : case_(c) {
     indices_ = DeviceBytes(size_t(c.B * c.max_samples()) * sizeof(int32_t));
     counts_ = DeviceBytes(size_t(c.B) * 2 * sizeof(int32_t));
   }
+  labels_ = DeviceBytes(size_t(c.B * N) * sizeof(int64_t));
   if (c.draws()) {
-    labels_ = DeviceBytes(size_t(c.B * N) * sizeof(int64_t));
     fill_labels_kernel<<<kBlocks, kThreads, 0, stream>>>(
         static_cast<int64_t*>(labels_.data()), static_cast<float*>(teacher_.data()), c.B, c.C, N);
     require(cudaGetLastError(), "launch of fill_labels_kernel");
@@ -145,6 +155,9 @@ Problem::Problem(const Case& c, cudaStream_t stream) : case_(c) {
                                                    int32_t(c.samples), 19);
     require(cudaGetLastError(), "launch of fill_indices_kernel");
   }
+  fill_squares_kernel<<<kBlocks, kThreads, 0, stream>>>(static_cast<int64_t*>(labels_.data()), c.B,
+                                                        c.H, c.W);
+  require(cudaGetLastError(), "launch of fill_squares_kernel");
   student_ = DeviceBytes(size_t(c.B * c.C * N * size));
   fill(student_, c, {kStudentSeed, 0.0f, 0, logits, c.C, class_stride}, stream);
   loss_ = DeviceBytes(c.dtype == STRUCTKD_F64 ? sizeof(double) : sizeof(float));
@@ -174,9 +187,8 @@ HostProblem::HostProblem(const Case& c, const Arrays& device, int64_t images) : 
     indices_ = copied<int32_t>(device.indices.data, elements(device.indices));
     counts_ = copied<int32_t>(device.counts.data, elements(device.counts));
   }
-  if (c.draws()) {
-    labels_ = copied<int64_t>(device.labels.data, elements(device.labels));
-  } else {
+  labels_ = copied<int64_t>(device.labels.data, elements(device.labels));
+  if (!c.draws()) {
     student_ = widened(device.student);
     grad_.resize(student_.size());
   }

@@ -130,7 +130,13 @@ void scratch_is_bounded(const Loss& loss, const std::string& backend) {
     for (structkd_dtype dtype : kFloatingDtypes) {
       structkd_tensor map{
           &unread, dtype, 4, {n.B, n.C, n.H, n.W}, {n.C * n.H * n.W, n.H * n.W, n.W, 1}};
-      const Params params = loss.variants.front().params({n.B, 1, 1, 1});
+      Params params = loss.variants.front().params({n.B, 1, 1, 1});
+      structkd_tensor plane{&unread, dtype, 3, {n.B, n.H, n.W}, {n.H * n.W, n.W, 1}};
+      for (const PlaneField& field : loss.planes) {
+        plane.dtype = field.dtype;
+        const structkd_tensor*& given = params.at<const structkd_tensor*>(field.offset);
+        if (given != nullptr) given = &plane;  // what the loss cannot do without
+      }
       const structkd_ctx ctx = context(backend.c_str(), 2);
       size_t bytes = 0;
       ASSERT_EQ(STRUCTKD_OK, loss.call(params.data()).workspace(&ctx, &map, &map, 1, &bytes))

@@ -7,6 +7,7 @@
 #include "structkd/cross_image_relation.h"
 #include "structkd/global_structural.h"
 #include "structkd/inter_class_similarity.h"
+#include "structkd/intra_class_variation.h"
 #include "structkd/pairwise.h"
 #include "structkd/pixelwise.h"
 #include "structkd/relational.h"

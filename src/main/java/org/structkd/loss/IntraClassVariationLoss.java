@@ -5,12 +5,13 @@ import java.util.OptionalLong;
 import java.util.Set;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+import org.structkd.StructkdException;
 import org.structkd.internal.ConstantLoss;
 import org.structkd.internal.Labels;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
-import org.structkd.internal.Rows;
+import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
 
 /**
@@ -31,8 +32,11 @@ import org.structkd.internal.Scopes;
  *   <li><b>Gradient:</b> to the student only, through features and centres; 0 at a position of no
  *       class. Features or centres that are all 0 have similarity 0 without a slope.
  *   <li><b>Channels:</b> may differ; height and width may not.
- *   <li><b>Memory:</b> numClasses numbers per position and none per class and channel.
- *   <li><b>Threads:</b> immutable, may be shared.
+ *   <li><b>Memory:</b> some numbers per class and channel of some images, and some per position; no
+ *       copy of the features.
+ *   <li><b>Threads:</b> immutable, may be shared. Equal inputs give equal bits, whatever the number
+ *       of LibTorch threads.
+ *   <li><b>NaN:</b> a NaN among the features of a position of a class gives a NaN loss.
  * </ul>
  *
  * <p>Source: Y. Wang et al., "Intra-class Feature Variation Distillation for Semantic
@@ -43,12 +47,6 @@ import org.structkd.internal.Scopes;
 public record IntraClassVariationLoss(long numClasses) implements Loss {
   private static final String NAME = "intra-class variation loss";
   private static final String FEATURES = "features";
-
-  /** Of the product of two lengths, as torch.nn.CosineSimilarity has it. */
-  private static final double LEAST_LENGTHS = 1e-8;
-
-  /** Beside the number of positions of a class, as the public codes have it. */
-  private static final double BESIDE_COUNT = 1e-6;
 
   /** Checks the number of classes. */
   public IntraClassVariationLoss {
@@ -105,10 +103,11 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
    * @return scalar, f64 if either is, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException if an argument is null or closed, or rank, batch, size, dtype
    *     or device do not fit, or the loss would be constant: one channel or one position
+   * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(Tensor student, Tensor teacher, Tensor labels) {
     return Scopes.resultOf(
-        () -> measure(maps(student, teacher), labels, OptionalLong.empty()).loss());
+        () -> classes(maps(student, teacher), labels, OptionalLong.empty()).compare());
   }
 
   /**
@@ -121,17 +120,23 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
    * @param ignoreIndex the label of positions that take no part, usually 255
    * @return scalar, f64 if either is, else f32; in the caller's PointerScope
    * @throws IllegalArgumentException as above
+   * @throws StructkdException if native code is missing or fails
    */
   public Tensor forward(Tensor student, Tensor teacher, Tensor labels, long ignoreIndex) {
     return Scopes.resultOf(
-        () -> measure(maps(student, teacher), labels, OptionalLong.of(ignoreIndex)).loss());
+        () -> classes(maps(student, teacher), labels, OptionalLong.of(ignoreIndex)).compare());
   }
 
   private static MapPair maps(Tensor student, Tensor teacher) {
-    return MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS).requireSameSize().inOneType();
+    return MapPair.of(NAME, student, teacher, MapView.Accepts.TOKENS).requireSameSize();
   }
 
   private LossValue measure(MapPair maps, Tensor labels, OptionalLong ignoreIndex) {
+    Classes classes = classes(maps, labels, ignoreIndex);
+    return new LossValue(classes.compare(), classes.count());
+  }
+
+  private Classes classes(MapPair maps, Tensor labels, OptionalLong ignoreIndex) {
     Tensor map = maps.student().map();
     ConstantLoss.refuseIf(
         map.size(1) == 1 || map.size(2) * map.size(3) == 1,
@@ -140,54 +145,26 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
             + (map.size(1) == 1 ? "one channel" : "one position")
             + ", and its similarity to the centre of its class never changes; expected 2 or more");
     // Without an ignore index a label of -1 is no class, as any other outside of them.
-    Labels classes = Labels.of(maps.student(), labels, ignoreIndex.orElse(-1));
-    Tensor valid = classes.valid().flatten(1, 2);
-    Tensor index = classes.classesOr(-1).flatten(1, 2);
-    Tensor hasClass =
-        index.ge(new Scalar(0)).logical_and(index.lt(new Scalar(numClasses))).logical_and(valid);
-    // An extra class holds positions of none, and is cut off.
-    Tensor members =
-        torch
-            .one_hot(
-                index.masked_fill(hasClass.logical_not(), new Scalar(numClasses)), numClasses + 1)
-            .narrow(2, 0, numClasses);
-    Tensor gap =
-        similarities(maps.student().map(), members)
-            .sub(similarities(maps.teacher().map(), members));
-    Tensor sum = Rows.sumOfAll(gap.square());
-    Tensor mean =
-        ignoreIndex.isPresent()
-            ? sum.div(valid.sum().clamp_min(new Scalar(1)))
-            : sum.div(new Scalar((double) index.numel()));
-    return new LossValue(mean, hasClass.sum());
+    Labels given = Labels.of(maps.student(), labels, ignoreIndex.orElse(-1));
+    return new Classes(maps, given, ignoreIndex.isPresent() ? given.valid() : null, numClasses);
   }
 
-  /**
-   * [B, N], 0 where there is no class. Each position is compared with all centres and takes what is
-   * its own, so that no centre is written once more for each of its positions.
-   *
-   * @param features [B, C, H, W]
-   * @param members [B, N, K] of integers, 1 where a position is of a class
-   */
-  private static Tensor similarities(Tensor features, Tensor members) {
-    Tensor positions = features.flatten(2, 3); // [B, C, N]
-    Tensor taken = members.to(features.scalar_type().intern());
-    // What no class has may be NaN, and 0 times NaN would reach all centres.
-    Tensor none = members.sum(2).eq(new Scalar(0)).unsqueeze(1);
-    Tensor used = positions.masked_fill(none, new Scalar(0));
-    Tensor counts = taken.sum(1).add(new Scalar(BESIDE_COUNT)); // [B, K]
-    Tensor centres = used.bmm(taken).div(counts.unsqueeze(1)); // [B, C, K]
-    Tensor products = own(centres.transpose(1, 2).bmm(used), taken);
-    Tensor lengths =
-        Rows.lengths(used.transpose(1, 2))
-            .mul(own(Rows.lengths(centres.transpose(1, 2)).unsqueeze(2), taken));
-    Tensor similarities = products.div(lengths.clamp_min(new Scalar(LEAST_LENGTHS)));
-    // A zero vector is similar to nothing, and has no direction in which it would be more so.
-    return similarities.masked_fill(lengths.eq(new Scalar(0)), new Scalar(0));
-  }
+  /** Maps with the classes of their positions, checked. */
+  private record Classes(MapPair maps, Labels labels, @Nullable Tensor valid, long numClasses) {
+    Tensor compare() {
+      return Operator.call(
+          "intra_class_variation",
+          maps.student().map(),
+          maps.teacher().map(),
+          labels.values(),
+          valid,
+          numClasses);
+    }
 
-  /** From [B, K, N] or [B, K, 1], a number per class, that of each position's own: [B, N]. */
-  private static Tensor own(Tensor perClass, Tensor taken) {
-    return perClass.mul(taken.transpose(1, 2)).sum(1);
+    /** How many positions have a class. */
+    Tensor count() {
+      Tensor index = labels.classesOr(-1);
+      return index.ge(new Scalar(0)).logical_and(index.lt(new Scalar(numClasses))).sum();
+    }
   }
 }

@@ -60,7 +60,7 @@ public final class Losses {
           new Entry(
               "intra_class_variation",
               IntraClassVariationLoss.class,
-              COMPOSITION,
+              KERNEL,
               "Wang et al., ECCV 2020"),
           new Entry(
               "activation_boundary",

@@ -11,12 +11,18 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.InScope;
+import org.structkd.testing.StudentTeacher;
 import org.structkd.testing.Tensors;
 
 /** Centres of classes: what belongs to them, what is counted, and degenerate maps. */
 @InScope
+@Tag("emulated")
 class IntraClassVariationLossTest {
   private static final IntraClassVariationLoss LOSS = new IntraClassVariationLoss(3);
 
@@ -31,6 +37,25 @@ class IntraClassVariationLossTest {
 
   private static String refused(Runnable call) {
     return assertThrows(IllegalArgumentException.class, call::run).getMessage();
+  }
+
+  // Tiles of 64 positions and blocks of 32 channels, one less and one more.
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void meetsTheAccuracyRuleAroundTileEdges(StudentTeacher.Kind kind) {
+    for (long width : new long[] {63, 64, 65}) {
+      Tensor labels = labels(2, 1, width);
+      for (long channels : new long[] {2, 31, 33}) {
+        AccuracyRule.check(
+            (student, teacher) -> LOSS.forward(student, teacher, labels),
+            kind,
+            ScalarType.Float,
+            2,
+            channels,
+            1,
+            width);
+      }
+    }
   }
 
   /** Positions (1, 0) and (0, 1) of class 0: the cosine with their centre is 1 / sqrt 2. */
