@@ -40,9 +40,11 @@ import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.MadeRatings;
+import org.structkd.data.PictureSource;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
+import org.structkd.data.SuperResolutionDataset;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Discriminator;
 import org.structkd.loss.Game;
@@ -57,10 +59,12 @@ import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
 import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Metric;
+import org.structkd.metric.Pixels;
 import org.structkd.metric.RatingMetric;
 import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
+import org.structkd.metric.SuperResolutionMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
@@ -68,6 +72,7 @@ import org.structkd.model.MatrixFactorization;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
+import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.GradientCheck;
@@ -331,6 +336,23 @@ class LifetimeTest {
               return new double[] {count.score().leading().value()};
             }),
         owner(
+            SuperResolutionNet.class,
+            () -> new SuperResolutionNet(new SuperResolutionNet.Config(1, 2, 1, 2), 1),
+            net -> Tensors.values(net.infer(garments().inputs()).get("image"))),
+        owner(
+            SuperResolutionDataset.class,
+            LifetimeTest::pictures,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            SuperResolutionMetric.class,
+            () -> new SuperResolutionMetric("image", 2),
+            metric -> {
+              Metric.Count count = metric.count();
+              count.add(Map.of("image", torch.ones(1, 1, 28, 28)), garments());
+              return new double[] {count.score().leading().value()};
+            }),
+        result(Pixels.class, () -> Pixels.levels(garments().input("images")), levels -> levels),
+        owner(
             SegmentationMetric.class,
             () -> new SegmentationMetric("map", List.of("a", "b", "c", "d")),
             metric -> {
@@ -424,6 +446,19 @@ class LifetimeTest {
   private static final class Checked {
     private final SegmentationNet student = net();
     private final GradientCheck gradients = new GradientCheck(objective(), student.module());
+  }
+
+  private static SuperResolutionDataset pictures() throws IOException {
+    return SuperResolutionDataset.of(
+        PictureSource.GARMENTS, new SuperResolutionDataset.Config(2, 28, true, 1, 1));
+  }
+
+  private static Batch garments() {
+    try {
+      return pictures().examples(Split.TEST, 0, 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Batch ratings() {

@@ -29,6 +29,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     subcommands = {
       Distill.class,
       RecipesCommand.class,
+      DataCommand.class,
       Compare.class,
       Evaluate.class,
       Predict.class,

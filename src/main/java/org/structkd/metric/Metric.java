@@ -47,6 +47,16 @@ public interface Metric {
   BufferedImage picture(Map<String, Tensor> answer, Batch batch);
 
   /**
+   * {@return pictures of the first example as answers that need no network make it, by their names;
+   * empty where there are none}
+   *
+   * @param batch of one example or more
+   */
+  default Map<String, BufferedImage> baselines(Batch batch) {
+    return Map.of();
+  }
+
+  /**
    * {@return what the colours of its pictures mean: 0xRRGGBB by name, in an order; empty where they
    * mean nothing}
    */

@@ -18,6 +18,11 @@ import org.structkd.internal.Words;
  *   <li>{@link #RATINGS}: a {@link MatrixFactorization} of rank 8 (5,761 parameters), trained on
  *       {@link org.structkd.data.MadeRatings} by the recipe {@code ratings_teacher}: RMSE 0.685
  *       stars on test ratings.
+ *   <li>{@link #SUPER_RESOLUTION}: a {@link SuperResolutionNet} of width 24 and 6 blocks (88,993
+ *       parameters), trained to enlarge the garments of {@link
+ *       org.structkd.data.SuperResolutionDataset} by the recipe {@code sr-teacher}, in 4 minutes of
+ *       one thread of an AMD EPYC (family 25, model 17), 2026-11-29: PSNR 24.85 dB and SSIM 0.8476
+ *       on test garments, where bicubic enlargement has 18.94 dB.
  * </ul>
  *
  * <p>The properties of their files say how they were made and what they score.
@@ -29,7 +34,10 @@ public final class BundledTeacher {
   /** Name of the teacher for made ratings. */
   public static final String RATINGS = "ratings";
 
-  private static final Set<String> NAMES = Set.of(FASHION, RATINGS);
+  /** Name of the teacher that enlarges garments. */
+  public static final String SUPER_RESOLUTION = "super_resolution";
+
+  private static final Set<String> NAMES = Set.of(FASHION, RATINGS, SUPER_RESOLUTION);
 
   private BundledTeacher() {}
 

@@ -4,7 +4,8 @@ import java.io.IOException;
 import org.structkd.data.Dataset;
 
 /** The choice {@code data}: what a student learns from, and is judged by. */
-public sealed interface DataSettings permits FashionScenesSettings, MadeRatingsSettings {
+public sealed interface DataSettings
+    permits FashionScenesSettings, MadeRatingsSettings, SuperResolutionSettings {
   /**
    * {@return the examples}
    *

@@ -8,6 +8,7 @@ import org.structkd.data.DataFileException;
 import org.structkd.internal.Words;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.train.Distiller;
@@ -32,7 +33,8 @@ record FileSettings(Path file, Map<String, String> inputs) implements TeacherSet
   private static final Map<String, Reader> NETWORKS =
       Map.of(
           SegmentationNet.KIND, SegmentationNet::of,
-          MatrixFactorization.KIND, MatrixFactorization::of);
+          MatrixFactorization.KIND, MatrixFactorization::of,
+          SuperResolutionNet.KIND, SuperResolutionNet::of);
 
   @Override
   public TappedNetwork load(Batch sample) throws IOException {

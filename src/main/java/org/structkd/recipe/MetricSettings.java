@@ -4,7 +4,8 @@ import org.structkd.data.Dataset;
 import org.structkd.metric.Metric;
 
 /** The choice {@code metric}: how answers are judged. */
-public sealed interface MetricSettings permits SegmentationSettings, RatingSettings {
+public sealed interface MetricSettings
+    permits SegmentationSettings, RatingSettings, SuperResolution {
   /**
    * {@return the metric}
    *

@@ -6,7 +6,7 @@ import org.structkd.model.TrainableNetwork;
 
 /** The choice {@code student}: the network that is trained. */
 public sealed interface StudentSettings
-    permits SegmentationNetSettings, MatrixFactorizationSettings {
+    permits SegmentationNetSettings, MatrixFactorizationSettings, SuperResolutionNetSettings {
   /**
    * {@return a new network on the CPU}
    *

@@ -10,14 +10,12 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
 import org.structkd.data.Split;
 import org.structkd.metric.Metric;
+import org.structkd.metric.Pixels;
 import org.structkd.model.TappedNetwork;
 import org.structkd.recipe.Experiment;
 
@@ -69,37 +67,15 @@ final class SampleSheet {
       Batch batch = data.examples(Split.TEST, example, 1);
       Tensor images = batch.inputs().get(Batch.IMAGES);
       if (images != null && images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)) {
-        row.put("image", image(images.select(0, 0)));
+        row.put("image", Pixels.picture(images.select(0, 0)));
       }
+      row.putAll(metric.baselines(batch));
       row.put("truth", metric.picture(Map.of(), batch));
       Map<String, Tensor> inputs = batch.to(device).inputs();
       networks.forEach(
           (name, network) -> row.put(name, metric.picture(network.infer(inputs), batch)));
     }
     return row;
-  }
-
-  /** Channels [1 or 3, H, W], black 0 and white 1; noise beyond is clipped. */
-  private static BufferedImage image(Tensor channels) {
-    int height = (int) channels.size(1);
-    int width = (int) channels.size(2);
-    Tensor bytes =
-        channels
-            .expand(3, height, width)
-            .mul(new Scalar(255))
-            .round()
-            .clamp(new ScalarOptional(new Scalar(0)), new ScalarOptional(new Scalar(255)))
-            .to(ScalarType.Int)
-            .contiguous();
-    int[] values = new int[3 * height * width];
-    bytes.data_ptr_int().get(values);
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    int plane = height * width;
-    for (int at = 0; at < plane; at++) {
-      int colour = values[at] << 16 | values[plane + at] << 8 | values[2 * plane + at];
-      image.setRGB(at % width, at / width, colour);
-    }
-    return image;
   }
 
   private static BufferedImage painted(List<Map<String, BufferedImage>> rows) {

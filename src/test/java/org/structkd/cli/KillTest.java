@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Processes that are killed, stopped or run out of disk, and what is left of their runs. */
 class KillTest {
@@ -58,12 +59,17 @@ class KillTest {
   }
 
   private static List<Object> distill(Path folder) {
+    return distill("gsskd", folder);
+  }
+
+  private static List<Object> distill(String recipe, Path folder) {
     return List.of(
         "distill",
-        "--recipe=gsskd",
+        "--recipe=" + recipe,
         "--steps=80",
         "--seeds=1",
         "--set=data.test=20",
+        "--set=data.validation=200",
         "--set=data.batch=2",
         "--set=student.width=2",
         "--set=train.checkpoint_every=7",
@@ -82,17 +88,18 @@ class KillTest {
     }
   }
 
-  @Test
-  void killedAtAnyMomentARunEndsWithTheSameBits() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"gsskd", "sr-kd"})
+  void killedAtAnyMomentARunEndsWithTheSameBits(String recipe) throws Exception {
     Path whole = temp.resolve("whole");
-    assertEquals(0, statusOf(start("", distill(whole))), Files.readString(output()));
+    assertEquals(0, statusOf(start("", distill(recipe, whole))), Files.readString(output()));
     long size = Files.size(whole.resolve("metrics.csv"));
     long seed = System.nanoTime();
     System.out.println("KillTest seed " + seed);
     Random random = new Random(seed);
     Path killed = temp.resolve("killed");
     int kills = 0;
-    List<Object> command = distill(killed);
+    List<Object> command = distill(recipe, killed);
     for (int i = 1; i <= 3; i++) {
       Process process = start("", command);
       // Each time further on: resuming repeats at most what no checkpoint had.

@@ -1,0 +1,205 @@
+package org.structkd.data;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * Where {@link PackagedData} is kept, a folder for each data set, which is there whole or not at
+ * all. Packages are fetched and unpacked by the system's own tools; nothing is installed.
+ *
+ * @param folder with the folders of data sets; made when it is needed
+ */
+public record DataCache(Path folder) {
+  /** Checks that there is a folder. */
+  public DataCache {
+    Objects.requireNonNull(folder, "folder");
+  }
+
+  /**
+   * {@return the cache of the user: {@code structkd/data} in {@code XDG_CACHE_HOME}, which is
+   * {@code .cache} in the home folder where that is not set}
+   */
+  public static DataCache ofUser() {
+    String set = System.getenv("XDG_CACHE_HOME");
+    Path caches =
+        set == null || set.isEmpty()
+            ? Path.of(System.getProperty("user.home"), ".cache")
+            : Path.of(set);
+    return new DataCache(caches.resolve("structkd").resolve("data"));
+  }
+
+  /**
+   * {@return the folder of a data set, which is there if {@link #has} it}
+   *
+   * @param data which
+   */
+  public Path folderOf(PackagedData data) {
+    return folder.resolve(data.name());
+  }
+
+  /**
+   * {@return whether a data set is here}
+   *
+   * @param data which
+   */
+  public boolean has(PackagedData data) {
+    return Files.isDirectory(folderOf(data));
+  }
+
+  /**
+   * {@return the folder of a data set that must be here}
+   *
+   * @param data which
+   * @throws DataFileException if it is not; says which command fetches it
+   */
+  public Path require(PackagedData data) throws DataFileException {
+    if (!has(data)) {
+      throw new DataFileException(
+          folderOf(data).toString(),
+          "the data set %s, which ./structkd data %s fetches".formatted(data.name(), data.name()),
+          "nothing");
+    }
+    return folderOf(data);
+  }
+
+  /**
+   * Fetches a data set's package with {@code apt-get download}, unpacks it with {@code dpkg-deb}
+   * and takes what is in it. Nothing is left beside that, whatever happens.
+   *
+   * @param data which
+   * @throws DataFileException if the package does not hold what it should
+   * @throws IOException if a tool is missing or fails, or the disk does
+   */
+  public void fetch(PackagedData data) throws IOException {
+    Path work = workFolder();
+    try {
+      run(data, work, List.of("apt-get", "download", data.debianPackage()));
+      Path root = Files.createDirectory(work.resolve("root"));
+      run(data, work, List.of("dpkg-deb", "-x", deb(work, data).toString(), root.toString()));
+      take(data, root);
+    } finally {
+      delete(work);
+    }
+  }
+
+  private Path workFolder() throws IOException {
+    Files.createDirectories(folder);
+    return Files.createTempDirectory(folder, ".new-");
+  }
+
+  private static Path deb(Path work, PackagedData data) throws IOException {
+    try (Stream<Path> files = Files.list(work)) {
+      return files
+          .filter(file -> file.toString().endsWith(".deb"))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new IOException(
+                      "data %s: apt-get download %s left no file"
+                          .formatted(data.name(), data.debianPackage())));
+    }
+  }
+
+  private static void run(PackagedData data, Path work, List<String> command) throws IOException {
+    Path log = work.resolve("log");
+    Process process;
+    try {
+      process =
+          new ProcessBuilder(command)
+              .directory(work.toFile())
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+    } catch (IOException e) {
+      throw new IOException(
+          ("data %s: %s cannot be run on this system; unpack Debian's package %s and give the"
+                  + " folder: ./structkd data %s --from FOLDER")
+              .formatted(data.name(), command.get(0), data.debianPackage(), data.name()),
+          e);
+    }
+    int status;
+    try {
+      status = process.waitFor();
+    } catch (InterruptedException e) {
+      process.destroy();
+      Thread.currentThread().interrupt();
+      throw new IOException("data " + data.name() + ": interrupted", e);
+    }
+    if (status != 0) {
+      throw new IOException(
+          "data %s: %s ended with status %s: %s"
+              .formatted(
+                  data.name(),
+                  String.join(" ", command.subList(0, 2)),
+                  status,
+                  Files.readString(log).strip().replaceAll("\\s*\\n\\s*", "; ")));
+    }
+  }
+
+  /**
+   * Takes a data set out of an unpacked package: checks all sums, converts, and only then puts it
+   * in its place. What is there already is left as it is.
+   *
+   * @param data which
+   * @param root of the unpacked package
+   * @throws DataFileException if a file is missing or has another sum; nothing was taken then
+   * @throws IOException if a file cannot be read or written
+   */
+  public void take(PackagedData data, Path root) throws IOException {
+    for (PackagedData.Item item : data.files()) {
+      Path file = root.resolve(item.path());
+      if (!Files.isRegularFile(file)) {
+        throw new DataFileException(
+            file.toString(), "a file of Debian's package " + data.debianPackage(), "nothing");
+      }
+      String sum = sha256(file);
+      if (!sum.equals(item.sha256())) {
+        throw new DataFileException(file.toString(), "SHA-256 " + item.sha256(), sum);
+      }
+    }
+    Path work = workFolder();
+    try {
+      data.converter().convert(root, work);
+      Files.move(work, folderOf(data), StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileSystemException e) {
+      if (!has(data)) { // else another process was faster
+        throw e;
+      }
+    } finally {
+      delete(work);
+    }
+  }
+
+  private static String sha256(Path file) throws IOException {
+    try {
+      byte[] sum = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
+      return HexFormat.of().formatHex(sum);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java has SHA-256", e);
+    }
+  }
+
+  private static void delete(Path tree) throws IOException {
+    if (!Files.exists(tree)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(tree)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+}

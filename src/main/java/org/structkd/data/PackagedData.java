@@ -1,0 +1,79 @@
+package org.structkd.data;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.structkd.internal.Words;
+
+/**
+ * Real data that this library may not bring along, and which a package of Debian holds. {@link
+ * DataCache} fetches it. A new data set is one entry of {@link #all} and its converter.
+ *
+ * @param name as commands call it
+ * @param summary what it is, in a sentence
+ * @param licence under which its package distributes it, and what else is known
+ * @param debianPackage the package
+ * @param size of what is fetched, such as "20.7 MB"
+ * @param files of the package that are read
+ * @param converter makes of them what is kept
+ */
+public record PackagedData(
+    String name,
+    String summary,
+    String licence,
+    String debianPackage,
+    String size,
+    List<Item> files,
+    Converter converter) {
+  /**
+   * A file of a package.
+   *
+   * @param path within the package
+   * @param sha256 sum of its bytes, in hexadecimal
+   */
+  public record Item(String path, String sha256) {}
+
+  /** Makes of a package's files what is kept. */
+  @FunctionalInterface
+  public interface Converter {
+    /**
+     * Converts the files, whose sums are right.
+     *
+     * @param root of the unpacked package
+     * @param into an empty folder
+     * @throws IOException if a file cannot be read or written
+     */
+    void convert(Path root, Path into) throws IOException;
+  }
+
+  /** Copies the list. */
+  public PackagedData {
+    files = List.copyOf(files);
+  }
+
+  /** {@return all that there are} */
+  public static List<PackagedData> all() {
+    return List.of(
+        Photos.DATA); // no constant: whichever class came first would find the other empty
+  }
+
+  /**
+   * {@return a data set}
+   *
+   * @param name which
+   * @throws IllegalArgumentException naming those that there are, if there is none of this name
+   */
+  public static PackagedData named(String name) {
+    return all().stream()
+        .filter(data -> data.name.equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "there is no data set \"%s\", there are: %s"
+                        .formatted(
+                            name,
+                            Words.listNearest(
+                                name, all().stream().map(PackagedData::name).toList()))));
+  }
+}
