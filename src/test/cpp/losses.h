@@ -101,10 +101,10 @@ struct Loss {
                        double scale)>
       bounds;
 
-  std::vector<Variant> variants;  // the plain one first
-  std::vector<Shape> shapes;      // small: one for each way that its kernels have
-  std::vector<Shape> large;       // of several parts, tiles or blocks
-  bool same_channels = true;      // the teacher must have as many as the student
+  std::vector<Variant> variants;       // the plain one first
+  std::vector<Shape> shapes;           // small: one for each way that its kernels have
+  std::vector<Shape> large;            // of several parts, tiles or blocks
+  bool same_channels = true;           // the teacher must have as many as the student
   int64_t most_positions = INT64_MAX;  // of all images of a map; more are refused
 
   std::vector<EnumField> enums;

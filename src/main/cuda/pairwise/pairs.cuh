@@ -21,9 +21,8 @@ __device__ __forceinline__ Sum from_double(double x) {
 
 // What becomes of the gaps of two tiles of nodes; a gap comes as sqrt(w_i w_j) (A_S - A_T). The
 // roots of the weights are needed for absolute values alone.
-template <structkd_compare kCompare>
+template <bool kSigns>
 struct GapsOfTile {
-  static constexpr bool kSigns = kCompare == STRUCTKD_COMPARE_L1;
   static constexpr int kRoots = kSigns ? kTileNodes : 1;
 
   const double *row_roots, *column_roots;  // [kRoots], shared
@@ -91,7 +90,7 @@ struct Pairs {
 //           image
 // shared    two buffers of 2 x 16 x 68 operands: 34 KB of f64; no bank conflicts but of f32
 //           channels-last maps (lane_row)
-template <class Real, class Math, structkd_compare kCompare>
+template <class Real, class Math, bool kSigns>
 __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
     pairwise_pairs_tile_per_block_kernel(
         Nodes<Real> nodes, Pairs pairs, LossOut loss, bool want_student, bool want_grad) {
@@ -99,15 +98,15 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
   constexpr int kThreads = PairTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
   STRUCTKD_SHARED(NodeTile<T>, tile, [2]);
-  STRUCTKD_SHARED(double, roots, [2][GapsOfTile<kCompare>::kRoots]);
-  const GapsOfTile<kCompare> made{roots[0], roots[1]};
+  STRUCTKD_SHARED(double, roots, [2][GapsOfTile<kSigns>::kRoots]);
+  const GapsOfTile<kSigns> made{roots[0], roots[1]};
   int64_t slot = blockIdx.x % pairs.slots, I = 0;
   const int64_t group = blockIdx.x / pairs.slots;
   for (; slot >= pairs.tiles - I; ++I) slot -= pairs.tiles - I;
   const int64_t i0 = I * kTileNodes, j0 = (I + slot) * kTileNodes, count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
   describe_nodes(nodes, group, j0, tile[1]);
-  if constexpr (made.kSigns) {
+  if constexpr (kSigns) {
     describe_roots(nodes, group, i0, roots[0]);
     describe_roots(nodes, group, j0, roots[1]);
   }
@@ -209,7 +208,7 @@ struct StreamedPairs {
 // traffic   a block reads all nodes of the group, and kM of their channels once more; writes and
 //           reads a gap per pair of its nodes, in the second-level cache
 // shared    as pairwise_gram_grad_tile_per_block_kernel with kM = 64
-template <class Real, class Math, structkd_compare kCompare>
+template <class Real, class Math, bool kSigns>
 __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
     pairwise_streamed_tile_per_block_kernel(
         Nodes<Real> nodes, StreamedPairs pairs, LossOut loss, GradOut out, bool want_grad) {
@@ -217,20 +216,20 @@ __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
   constexpr int kThreads = StreamTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
   STRUCTKD_SHARED(NodeTile<T>, tile, [2]);
-  STRUCTKD_SHARED(double, roots, [2][GapsOfTile<kCompare>::kRoots]);
-  const GapsOfTile<kCompare> made{roots[1], roots[0]};
+  STRUCTKD_SHARED(double, roots, [2][GapsOfTile<kSigns>::kRoots]);
+  const GapsOfTile<kSigns> made{roots[1], roots[0]};
   const int64_t c0 = blockIdx.x % pairs.channel_tiles * StreamTile::kM;
   const int64_t block = blockIdx.x / pairs.channel_tiles, group = block / pairs.tiles;
-  if (!made.kSigns && nodes.cancelled[group] == 0) return;
+  if (!kSigns && nodes.cancelled[group] == 0) return;
   const int64_t i0 = block % pairs.tiles * kTileNodes, count = nodes.group_nodes();
   T* gaps = static_cast<T*>(pairs.gaps) + int64_t(blockIdx.x) * (kTileNodes * kTileNodes);
   describe_nodes(nodes, group, i0, tile[0]);
-  if constexpr (made.kSigns) describe_roots(nodes, group, i0, roots[0]);
+  if constexpr (kSigns) describe_roots(nodes, group, i0, roots[0]);
   double total = 0.0, student = 0.0;
   WarpSums<Math, StreamTile> h;
   for (int64_t j0 = 0; j0 < count; j0 += kTileNodes) {
     describe_nodes(nodes, group, j0, tile[1]);
-    if constexpr (made.kSigns) describe_roots(nodes, group, j0, roots[1]);
+    if constexpr (kSigns) describe_roots(nodes, group, j0, roots[1]);
     __syncthreads();
     const auto products = [&](const StackedChannels& channels, int64_t chunks,
                               WarpSums<Math, StreamTile>& sums) {
@@ -238,7 +237,7 @@ __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
       NodeColumns<Real, T, Side::kRight, kThreads> right(nodes, tile[0], count - i0, channels);
       block_product(chunks, left, right, shared, sums);
     };
-    if (made.kSigns && loss.kappa != nullptr) {
+    if (kSigns && loss.kappa != nullptr) {
       // The student's channels come first, and alone they give A_S.
       const StackedChannels channels(nodes.student.C, nodes.teacher.C, /*may_pair=*/false);
       WarpSums<Math, StreamTile> sums;
@@ -259,7 +258,7 @@ __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
       gaps[row * kTileNodes + column + 1] = value_as<T>(made.factor(row, column + 1, y));
     });
     // The next round describes other nodes to those that still read these.
-    if (made.kSigns || want_grad) __syncthreads();
+    if (kSigns || want_grad) __syncthreads();
     if (!want_grad) continue;
     NodeCursor<Real> cursor(nodes, group, j0 / kChunk);
     ChannelRows<Real, T, StreamTile::kM, kThreads, false> a(cursor, Source::kStudent, c0);
@@ -271,7 +270,7 @@ __global__ void __launch_bounds__(StreamTile::kThreads, StreamTile::kBlocks)
   }
   if (c0 != 0) return;
   total = block_sum<kThreads>(total);
-  if (made.kSigns) {
+  if (kSigns) {
     student = block_sum<kThreads>(student);
   } else {
     student = i0 == 0 ? loss.groups[group].student : 0.0;

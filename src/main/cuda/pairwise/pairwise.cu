@@ -104,8 +104,6 @@ class PairwiseCall {
   }
 
  private:
-  static constexpr structkd_compare kSquared = STRUCTKD_COMPARE_SQUARED;
-
   bool tensor_f64() const { return traits_.fast_f64 && traits_.has_async_copy; }
   bool signs() const { return args_.compare == STRUCTKD_COMPARE_L1; }
   bool wide() const { return sizeof(Real) == sizeof(double); }
@@ -130,10 +128,10 @@ class PairwiseCall {
       const StreamedPairs pairs = make_streamed(workspace);
       if (tensor_f64()) {
         matrices<F64Mma, false>(gram, When::kAlways);
-        streamed_pairs<F64Mma, kSquared>(pairs);
+        streamed_pairs<F64Mma, /*kSigns=*/false>(pairs);
       } else {
         matrices<Fma<double>, false>(gram, When::kAlways);
-        streamed_pairs<Fma<double>, kSquared>(pairs);
+        streamed_pairs<Fma<double>, /*kSigns=*/false>(pairs);
       }
     } else {
       const bool fast = args_.precision == STRUCTKD_PRECISION_FAST && traits_.has_async_copy;
@@ -204,22 +202,22 @@ class PairwiseCall {
   void run_signs(const StreamedPairs& pairs) const {
     const char* form = "f64";
     if (tensor_f64()) {
-      streamed_pairs<F64Mma, STRUCTKD_COMPARE_L1>(pairs);
+      streamed_pairs<F64Mma, /*kSigns=*/true>(pairs);
     } else if constexpr (sizeof(Real) == sizeof(double)) {
-      streamed_pairs<Fma<double>, STRUCTKD_COMPARE_L1>(pairs);
+      streamed_pairs<Fma<double>, /*kSigns=*/true>(pairs);
     } else {
       form = "two-float";
-      streamed_pairs<Fma<TwoFloat>, STRUCTKD_COMPARE_L1>(pairs);
+      streamed_pairs<Fma<TwoFloat>, /*kSigns=*/true>(pairs);
     }
     finish_grad();
     set_plan("pairwise: cuda, pairs, streamed, %s, %lld groups of %lld nodes", form,
              static_cast<long long>(nodes_.groups), static_cast<long long>(nodes_.group_nodes()));
   }
 
-  template <class Math, structkd_compare kCompare>
+  template <class Math, bool kSigns>
   void streamed_pairs(const StreamedPairs& pairs) const {
     using T = typename Math::Operand;
-    launch<pairwise_streamed_tile_per_block_kernel<Real, Math, kCompare>>(
+    launch<pairwise_streamed_tile_per_block_kernel<Real, Math, kSigns>>(
         "pairwise: streamed_tile", unsigned(pairs.blocks(nodes_)), StreamTile::kThreads,
         grad_shared_bytes<Math, KInnermost<T, StreamTile::kM>, RowInnermost<T, kTileNodes>,
                           StreamTile>(),
@@ -252,9 +250,9 @@ class PairwiseCall {
   template <class Math>
   void run_pairs_in(const Pairs& pairs) const {
     if constexpr (!__is_same(Math, Fma<float>)) {
-      if (signs()) pairs_tiles<Math, STRUCTKD_COMPARE_L1>(pairs);
+      if (signs()) pairs_tiles<Math, /*kSigns=*/true>(pairs);
     }
-    if (!signs()) pairs_tiles<Math, kSquared>(pairs);
+    if (!signs()) pairs_tiles<Math, /*kSigns=*/false>(pairs);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
       pairs_grad<Math, NarrowTile>(pairs);
@@ -263,10 +261,10 @@ class PairwiseCall {
     }
   }
 
-  template <class Math, structkd_compare kCompare>
+  template <class Math, bool kSigns>
   void pairs_tiles(const Pairs& pairs) const {
     using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
-    launch<pairwise_pairs_tile_per_block_kernel<Real, Math, kCompare>>(
+    launch<pairwise_pairs_tile_per_block_kernel<Real, Math, kSigns>>(
         "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
         kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
         args_.want_grad);

@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // what      the symmetric derivative of the loss by squared distances
 // mapping   thread = pair
-// traffic   reads each matrix along rows and along columns
+// traffic   reads each matrix along rows, and along columns from the second-level cache: N^2 of N^3
 __global__ void __launch_bounds__(kThreads)
     relational_pull_pair_per_thread_kernel(Relational call) {
   const int64_t i = call.row(), j = call.column();

@@ -28,8 +28,8 @@ void relational(const Launch& launch_on, const RelationalArgs& args, void* memor
   if (args.relation != STRUCTKD_RELATION_ANGLE) {
     launch<relational_means_pair_per_thread_kernel>("relational: means", pairs, kThreads, 0, stream,
                                                     call);
-    launch<relational_end_one_block_kernel<Ending::kMeans>>("relational: end", 1, kThreads, 0,
-                                                            stream, call);
+    launch<relational_end_one_block_kernel</*kMeans=*/true>>("relational: end", 1, kThreads, 0,
+                                                             stream, call);
   }
   if (args.relation == STRUCTKD_RELATION_DISTANCE) {
     launch<relational_distances_pair_per_thread_kernel>("relational: distances", pairs, kThreads, 0,
@@ -41,8 +41,8 @@ void relational(const Launch& launch_on, const RelationalArgs& args, void* memor
     launch<relational_areas_pair_per_thread_kernel>("relational: areas", pairs, kThreads, 0, stream,
                                                     call, want_grad);
   }
-  launch<relational_end_one_block_kernel<Ending::kLoss>>("relational: end", 1, kThreads, 0, stream,
-                                                         call);
+  launch<relational_end_one_block_kernel</*kMeans=*/false>>("relational: end", 1, kThreads, 0,
+                                                            stream, call);
   if (want_grad) {
     launch<relational_pull_pair_per_thread_kernel>("relational: pull", pairs, kThreads, 0, stream,
                                                    call);

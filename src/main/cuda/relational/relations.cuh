@@ -162,12 +162,10 @@ __global__ void __launch_bounds__(kThreads)
   store_sums(call, own);
 }
 
-enum class Ending { kMeans, kLoss };
-
 // what      adds the sums of all blocks: to means, or to the loss and what the gradient needs
 // mapping   one block
 // traffic   reads 32 bytes for each block before
-template <Ending kEnding>
+template <bool kMeans>
 __global__ void __launch_bounds__(kThreads) relational_end_one_block_kernel(Relational call) {
   Sums own = {};
   for (int64_t i = threadIdx.x; i < call.N * call.chunks(); i += kThreads) {
@@ -182,7 +180,7 @@ __global__ void __launch_bounds__(kThreads) relational_end_one_block_kernel(Rela
   const double teacher = block_sum<kThreads>(own.teacher);
   if (threadIdx.x != 0) return;
   const double N = double(call.N), count = relations(call.relation, N);
-  if constexpr (kEnding == Ending::kMeans) {
+  if constexpr (kMeans) {
     const double times = call.relation == STRUCTKD_RELATION_DISTANCE ? 2.0 : 1.0;
     call.totals->mean_student = times * student / count;
     call.totals->mean_teacher = times * teacher / count;

@@ -43,5 +43,24 @@ TEST_P(KernelSmoke, Pairwise) {
   }
 }
 
+// Absolute values: pairs whose signs are kept, and pairs whose signs are used at once.
+TEST_P(KernelSmoke, PairwiseSigns) {
+  const Case cases[] = {
+      {13, 13, 3, 5},
+      {9, 5, 4, 19, Layout::kChannelsLast},
+      {5, 5, 3, 11, Layout::kContiguous, Input::kNearlyEqual},
+      {70, 6, 7, 11, Layout::kContiguous, Input::kRandom, false, Device::kAny, true}};
+  for (const Case& c : cases) {
+    if (!takes(c, &c - cases)) continue;
+    TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
+    SCOPED_TRACE(describe(student) + " and " + describe(teacher));
+    fill_pair(c.input, 3, student, teacher);
+    structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
+    params.compare = STRUCTKD_COMPARE_L1;
+    params.eps_mode = STRUCTKD_EPS_MAX;  // what 1e-8 changes in an affinity is near a tie
+    check(student, teacher, params, 1e-5, c.large);
+  }
+}
+
 }  // namespace
 }  // namespace structkd::test

@@ -20,7 +20,7 @@ TEST_F(MemoryCount, RelationalAngles) {
       {"relational_squares_pair_per_thread_kernel", 2 * kRows, 4 * kMatrix, 8.0},
       {"relational_angles_pair_per_thread_kernel", 4 * kMatrix, kMatrix + kSums, 8.0},
       {"relational_end_one_block_kernel", kSums, 20, kNoStream},
-      {"relational_pull_pair_per_thread_kernel", kMatrix, kMatrix, 8.0},
+      {"relational_pull_pair_per_thread_kernel", kMatrix, kMatrix, kNoStream},
       {"relational_grad_element_per_thread_kernel", kMatrix + kRows, kRows, 8.0},
       {"relational_finish_embedding_per_thread_kernel", kRows, kRows / 2, 8.0},
   });
@@ -34,8 +34,8 @@ TEST_F(MemoryCount, RelationalAreas) {
       {"relational_squares_pair_per_thread_kernel", 2 * kRows, 2 * kMatrix, 8.0},
       {"relational_means_pair_per_thread_kernel", squares, kSums, kNoStream},
       {"relational_areas_pair_per_thread_kernel", squares, 2 * kMatrix + kSums, kNoStream},
-      {"relational_end_one_block_kernel", kSums, 36, kNoStream},
-      {"relational_pull_pair_per_thread_kernel", 2 * kMatrix, kMatrix, 8.0},
+      {"relational_end_one_block_kernel", 2 * kSums, 36, kNoStream},
+      {"relational_pull_pair_per_thread_kernel", 2 * kMatrix, kMatrix, kNoStream},
       {"relational_grad_element_per_thread_kernel", kMatrix + kRows, kRows, 8.0},
       {"relational_finish_embedding_per_thread_kernel", kRows, kRows / 2, 8.0},
   });

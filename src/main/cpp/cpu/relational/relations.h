@@ -263,7 +263,8 @@ struct Areas {
 // From the sides in order of length: what pulls along a needle cancels, if the three owners of a
 // triangle have the same bits. NaN may be lost (finite_or_nan()).
 inline Areas areas_of(double x, Lanes y, Lanes z) {
-  const Lanes less = vector_min<double>(broadcast(x), y), more = vector_max<double>(broadcast(x), y);
+  const Lanes less = vector_min<double>(broadcast(x), y),
+              more = vector_max<double>(broadcast(x), y);
   const Lanes low = vector_min<double>(less, z), rest = vector_max<double>(less, z);
   const Lanes middle = vector_min<double>(more, rest), high = vector_max<double>(more, rest);
   const Lanes half = 0.5 * ((middle - high) + low), sides = (low + middle) + high;

@@ -92,9 +92,8 @@ at::Tensor relational_composed(const at::Tensor& student,
   const ComposedMaps maps(given, student);
   const at::Tensor s = embeddings_of(maps.student, normalize);
   if (s.size(0) < 3) return s.sum() * 0;
-  const at::Tensor loss =
-      at::huber_loss(psi_of(s, params.relation),
-                     psi_of(embeddings_of(maps.teacher, normalize), params.relation));
+  const at::Tensor loss = at::huber_loss(
+      psi_of(s, params.relation), psi_of(embeddings_of(maps.teacher, normalize), params.relation));
   return loss.to(s.scalar_type());
 }
 

@@ -117,26 +117,6 @@ public record PairwiseLoss(
     SUM
   }
 
-  /**
-   * A mean of squares.
-   *
-   * @param pooling how the map becomes nodes
-   * @param norm whether the gradient flows through the length of a node vector
-   * @param epsMode how eps guards the length
-   * @param eps in feature units, greater than 0
-   * @param pairs which nodes are compared
-   * @param precision how exact the kernel computes
-   */
-  public PairwiseLoss(
-      Pooling pooling,
-      NormGradient norm,
-      EpsMode epsMode,
-      double eps,
-      Pairs pairs,
-      Precision precision) {
-    this(pooling, norm, epsMode, eps, pairs, precision, Compare.SQUARED, Reduction.MEAN);
-  }
-
   /** Checks that the variant is complete. */
   public PairwiseLoss {
     Settings.requireGiven(NAME, "pooling", pooling);
@@ -160,7 +140,9 @@ public record PairwiseLoss(
         EpsMode.ADD,
         1e-8,
         Pairs.PER_IMAGE,
-        Precision.EXACT);
+        Precision.EXACT,
+        Compare.SQUARED,
+        Reduction.MEAN);
   }
 
   /**
@@ -175,7 +157,9 @@ public record PairwiseLoss(
         EpsMode.MAX,
         1e-12,
         Pairs.PER_IMAGE,
-        Precision.EXACT);
+        Precision.EXACT,
+        Compare.SQUARED,
+        Reduction.MEAN);
   }
 
   /**

@@ -41,7 +41,8 @@ public class CallBenchmark {
   static final String LIBTORCH = "libtorch";
 
   /** Over one node losses are constant and refused. */
-  private static final CaseShape TWO_NODES = new CaseShape(new long[] {1, 8, 1, 2}, false, false);
+  private static final CaseShape TWO_NODES =
+      new CaseShape(new long[] {1, 8, 1, 2}, false, false, "");
 
   /**
    * A native function that returns a constant, one operator of LibTorch, or a loss; always given.

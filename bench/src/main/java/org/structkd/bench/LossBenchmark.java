@@ -42,9 +42,6 @@ public class LossBenchmark {
   /** System property: "true" where the call that set-up checks is the only one. */
   static final String ONCE = "structkd.bench.once";
 
-  /** Small enough to cost nothing, and a call on it loads and starts all that a call needs. */
-  private static final CaseShape TINY = new CaseShape(new long[] {1, 8, 4, 4}, false, false);
-
   // JMH insists on defaults; CpuBench gives the values.
   @Param("")
   public String loss;
@@ -67,7 +64,8 @@ public class LossBenchmark {
   public void setUp() throws IOException {
     MeasuredLoss measured = MeasuredLoss.of(loss);
     pass = Pass.of(mode);
-    LossCase.of(measured, TINY, provider).call(pass);
+    // Costs nothing, and loads and starts all that a call needs.
+    LossCase.of(measured, CaseShape.parse(measured.listed().small()), provider).call(pass);
     lossCase = LossCase.of(measured, CaseShape.parse(shape), provider);
     LossCase.FirstCall first = lossCase.firstCall(pass);
     LossCase.Errors limits =
