@@ -30,11 +30,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.compress.Latency;
+import org.structkd.compress.NetworkSize;
 import org.structkd.compress.Pruning;
 import org.structkd.compress.PruningMasks;
 import org.structkd.compress.Quantization;
 import org.structkd.compress.QuantizedFile;
 import org.structkd.compress.QuantizedLayers;
+import org.structkd.compress.Shrinking;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
@@ -69,6 +72,7 @@ import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
 import org.structkd.model.MatrixFactorization;
+import org.structkd.model.NetworkFile;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
@@ -98,7 +102,9 @@ import org.structkd.testing.Tensors;
 import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.Distiller;
+import org.structkd.train.EarlyStop;
 import org.structkd.train.MetricsCsv;
+import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
@@ -380,7 +386,7 @@ class LifetimeTest {
             }),
         owner(
             PruningMasks.class,
-            () -> new PruningMasks(new Pruning.Magnitude(0.5, 0, 1), net().module()),
+            () -> new PruningMasks(new Pruning.Magnitude(0.5, 0, 1), net()),
             masks -> {
               masks.after(1);
               return new double[] {masks.sparsity()};
@@ -411,6 +417,29 @@ class LifetimeTest {
             ConvolutionLayer.Quantized.class,
             () -> quantized().convolutions().get(0).quantized(),
             stored -> Tensors.values(stored.weight())),
+        owner(
+            Shrinking.class,
+            () -> Shrinking.shrunk(net()),
+            small -> Tensors.values(small.infer(images()).get("logits"))),
+        owner(
+            NetworkSize.class,
+            () -> NetworkSize.of(net().module()),
+            size -> new double[] {size.parameters(), size.sparseBytes()}),
+        owner(
+            Latency.class,
+            () -> Latency.of(net(), Map.of("images", images()), 1),
+            latency -> new double[] {latency.runs(), latency.threads()}),
+        owner(
+            NetworkFile.class,
+            () -> NetworkFile.network(net().toFile(Map.of())),
+            network -> Tensors.values(network.infer(images()).get("logits"))),
+        owner(
+            EarlyStop.class,
+            () -> new EarlyStop(2, new StopSignal()),
+            rule -> {
+              rule.onResume(1, 1);
+              return new double[] {rule.hasStopped() ? 1 : 0};
+            }),
         owner(
             WeightAverage.class,
             () -> new WeightAverage(net().module(), 0.5),

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
+import org.structkd.model.NetworkFile;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
@@ -18,6 +19,7 @@ import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
 import org.structkd.run.RecipeSource;
 import org.structkd.run.RunException;
+import org.structkd.run.SizeTable;
 import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -64,6 +66,13 @@ final class Evaluate implements Callable<Integer> {
               + " Default: ${DEFAULT-VALUE}.")
   private Split split;
 
+  @Option(
+      names = "--size",
+      description =
+          "Also tell parameters, bytes and the time of a prediction on this machine, by the number"
+              + " of threads that is set.")
+  private boolean size;
+
   @Mixin private RecipeOptions options;
   @Mixin private MachineOptions machine;
 
@@ -84,14 +93,27 @@ final class Evaluate implements Callable<Integer> {
         experiment.teachers().forEach((name, teacher) -> tell(name, experiment, teacher, device));
         return 0;
       }
-      try (TrainableNetwork student = experiment.student(0);
-          TensorFile file = TensorFile.open(weights)) {
+      try (TensorFile file = TensorFile.open(weights)) {
         Distiller.requireWeights(file);
-        student.restore(file);
-        tell(weights.toString(), experiment, student, device);
+        tellOf(file, experiment, device);
       }
     }
     return 0;
+  }
+
+  /** The network is what its file says, not the recipe: channels may be pruned. */
+  private void tellOf(TensorFile file, Experiment experiment, Device device) throws IOException {
+    try (TrainableNetwork network = NetworkFile.network(file)) {
+      network.to(device);
+      try {
+        experiment.evaluation(split).requireFit(network, device);
+      } catch (IllegalArgumentException e) {
+        throw RunException.refused(
+            "%s does not fit recipe %s: %s"
+                .formatted(weights, experiment.recipe().name(), e.getMessage()));
+      }
+      tell(String.valueOf(weights), experiment, network, device);
+    }
   }
 
   private String recipe() {
@@ -115,6 +137,11 @@ final class Evaluate implements Callable<Integer> {
         name,
         experiment.data().size(split),
         split);
+    if (size) {
+      SizeTable sizes = new SizeTable(experiment, device);
+      sizes.add(name, network);
+      out.printf("%n%s%s%n", sizes, sizes.explanation());
+    }
     out.flush();
   }
 

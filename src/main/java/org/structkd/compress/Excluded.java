@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Set;
 import org.structkd.internal.Words;
 
-/** Weights that a compression leaves as they are, told by what their names begin with. */
+/** What a compression leaves as it is, told by what its name begins with. */
 final class Excluded {
   private Excluded() {}
 
@@ -12,16 +12,18 @@ final class Excluded {
    * Removes them.
    *
    * @param owner as sentences about it begin
-   * @param weights names of all, which change
+   * @param what it is that has names
+   * @param names of all, which change
    * @param beginnings of the names of those that are left out
    * @throws IllegalArgumentException if no name begins so
    */
-  static void removeFrom(String owner, Set<String> weights, List<String> beginnings) {
+  static void removeFrom(
+      String owner, String what, Set<String> names, List<String> beginnings) {
     for (String beginning : beginnings) {
-      if (!weights.removeIf(weight -> weight.startsWith(beginning))) {
+      if (!names.removeIf(name -> name.startsWith(beginning))) {
         throw new IllegalArgumentException(
-            "%s: no weight begins with the excluded \"%s\", there are: %s"
-                .formatted(owner, beginning, Words.listNearest(beginning, weights)));
+            "%s: no %s begins with the excluded \"%s\", there are: %s"
+                .formatted(owner, what, beginning, Words.listNearest(beginning, names)));
       }
     }
   }

@@ -28,7 +28,7 @@ public final class QuantizedLayers implements AutoCloseable {
     Map<String, ConvolutionLayer> all = new LinkedHashMap<>();
     network.convolutions().forEach(layer -> all.put(layer.name() + ".weight", layer));
     if (!all.isEmpty()) {
-      Excluded.removeFrom("quantization", all.keySet(), settings.excluded());
+      Excluded.removeFrom("quantization", "weight", all.keySet(), settings.excluded());
     }
     if (all.isEmpty()) {
       throw new IllegalArgumentException(

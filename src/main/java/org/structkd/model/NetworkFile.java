@@ -7,12 +7,42 @@ import java.util.Map;
 import java.util.function.Function;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Settings;
+import org.structkd.internal.Words;
 
 /** How a file tells the shape of a network that this library makes: its kind, and its sizes. */
-final class NetworkFile {
+public final class NetworkFile {
   private static final String KIND = "network";
 
+  /** Makes a network of what a file says. */
+  private interface Reader {
+    TrainableNetwork of(TensorFile file) throws IOException;
+  }
+
+  /** Networks that a file can hold, each with what makes it, by the name in the file. */
+  private static final Map<String, Reader> NETWORKS =
+      Map.of(
+          SegmentationNet.KIND, SegmentationNet::of,
+          MatrixFactorization.KIND, MatrixFactorization::of,
+          SuperResolutionNet.KIND, SuperResolutionNet::of);
+
   private NetworkFile() {}
+
+  /**
+   * Makes the network of a file, of whichever kind it is.
+   *
+   * @param file what {@link TrainableNetwork#toFile} made
+   * @return the network on the CPU, in evaluation mode, which the caller closes
+   * @throws DataFileException if the file says no kind that this library makes
+   * @throws IOException if it cannot be read
+   */
+  public static TrainableNetwork network(TensorFile file) throws IOException {
+    String kind = file.property(KIND);
+    Reader reader = NETWORKS.get(kind);
+    if (reader == null) {
+      throw new DataFileException(file.source(), "one of: " + Words.list(NETWORKS.keySet()), kind);
+    }
+    return reader.of(file);
+  }
 
   /** {@return the properties that tell a shape, a record of whole numbers} */
   static Map<String, String> properties(String kind, Record shape) {

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
@@ -16,6 +17,7 @@ import org.structkd.internal.Generators;
 import org.structkd.internal.Named;
 import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -31,11 +33,12 @@ import org.structkd.internal.TensorArguments;
  *   enlarged               tap "upsampled" [B, K, H, W]
  * }</pre>
  *
- * <p>Each block is a 3x3 convolution, batch normalisation and ReLU; enlarging is bilinear. Height
- * and width of the images must be multiples of 8. It owns its layers until it is closed or
+ * <p>Each block is a 3x3 convolution, batch normalisation and ReLU; enlarging is bilinear. A net
+ * whose channels were pruned has the same blocks with any numbers of channels ({@link Config}).
+ * Height and width of the images must be multiples of 8. It owns its layers until it is closed or
  * collected, whatever PointerScope it is made in. For one thread at a time.
  */
-public final class SegmentationNet implements TrainableNetwork {
+public final class SegmentationNet implements ShrinkableNetwork {
   /** Tap: the decoder's map at a quarter of the image, what relations are taken of. */
   public static final String FEATURES = "features";
 
@@ -56,14 +59,35 @@ public final class SegmentationNet implements TrainableNetwork {
   /** What its files call it, by their property {@code network}. */
   public static final String KIND = "segmentation net";
 
+  // Names of the blocks: of their layers, groups of channels and sizes in a file.
+  private static final String HALF = "half";
+  private static final String QUARTER = "quarter";
+  private static final String SKIP = "skip";
+  private static final String EIGHTH = "eighth";
+  private static final String BOTTOM = "bottom";
+  private static final String DECODER = "decoder";
+
   /**
-   * The shape of a net.
+   * The shape of a net: how many channels images, blocks and head have.
    *
    * @param channels of the images, 1 or more
-   * @param width channels of the first block, 1 to {@link #MAX_WIDTH}
+   * @param half of the first block, 1 or more, as of all blocks
+   * @param quarter of the second block
+   * @param skip of the block whose map the decoder reads beside {@code bottom}'s
+   * @param eighth of the block at an eighth of the image
+   * @param bottom of the deepest block
+   * @param decoder of the last block, the tap {@link #FEATURES}
    * @param classes number of classes, 1 or more
    */
-  public record Config(int channels, int width, int classes) {
+  public record Config(
+      int channels,
+      int half,
+      int quarter,
+      int skip,
+      int eighth,
+      int bottom,
+      int decoder,
+      int classes) {
     /** Checks the numbers. */
     public Config {
       if (channels < 1 || classes < 1) {
@@ -71,12 +95,45 @@ public final class SegmentationNet implements TrainableNetwork {
             "a segmentation net needs channels and classes of at least 1 but has %s and %s"
                 .formatted(channels, classes));
       }
+      for (int block : new int[] {half, quarter, skip, eighth, bottom, decoder}) {
+        if (block < 1 || block > 4 * MAX_WIDTH) {
+          throw new IllegalArgumentException(
+              "a block of a segmentation net must have 1 to %s channels but has %s"
+                  .formatted(4 * MAX_WIDTH, block));
+        }
+      }
+    }
+
+    /**
+     * The shape that the drawing above shows.
+     *
+     * @param channels of the images, 1 or more
+     * @param width channels of the first block, 1 to {@link #MAX_WIDTH}
+     * @param classes number of classes, 1 or more
+     */
+    public Config(int channels, int width, int classes) {
+      this(
+          channels,
+          requireWidth(width),
+          2 * width,
+          2 * width,
+          4 * width,
+          4 * width,
+          2 * width,
+          classes);
+    }
+
+    private static int requireWidth(int width) {
       if (width < 1 || width > MAX_WIDTH) {
         throw new IllegalArgumentException(
             "the width of a segmentation net must be 1 to " + MAX_WIDTH + " but is " + width);
       }
+      return width;
     }
   }
+
+  /** What files told before blocks had numbers of their own, as that of the bundled teacher. */
+  private record OneWidth(int channels, int width, int classes) {}
 
   private final Config config;
   private final Owned<Layout> layout;
@@ -102,7 +159,15 @@ public final class SegmentationNet implements TrainableNetwork {
    * @throws IOException if it cannot be read
    */
   public static SegmentationNet of(TensorFile file) throws IOException {
-    return NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
+    return file.properties().containsKey("width")
+        ? NetworkFile.read(
+            file,
+            KIND,
+            OneWidth.class,
+            shape ->
+                new SegmentationNet(
+                    new Config(shape.channels, shape.width, shape.classes), 0))
+        : NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
   }
 
   /** {@return the shape} */
@@ -113,6 +178,50 @@ public final class SegmentationNet implements TrainableNetwork {
   @Override
   public Map<String, String> shape() {
     return NetworkFile.properties(KIND, config);
+  }
+
+  /** {@inheritDoc} They are the blocks but for the decoder, whose channels are the features. */
+  @Override
+  public List<ChannelGroup> channelGroups() {
+    return List.of(
+        group(HALF, config.half(), reader(QUARTER, 0)),
+        group(QUARTER, config.quarter(), reader(SKIP, 0)),
+        group(SKIP, config.skip(), reader(EIGHTH, 0), reader(DECODER, config.bottom())),
+        group(EIGHTH, config.eighth(), reader(BOTTOM, 0)),
+        group(BOTTOM, config.bottom(), reader(DECODER, 0)));
+  }
+
+  private static ChannelGroup group(String block, int channels, ChannelGroup.Reader... readers) {
+    String norm = block + "_norm.";
+    return new ChannelGroup(
+        block,
+        channels,
+        List.of(
+            block + "_conv.weight",
+            norm + "weight",
+            norm + "bias",
+            norm + "running_mean",
+            norm + "running_var"),
+        List.of(readers));
+  }
+
+  private static ChannelGroup.Reader reader(String block, int offset) {
+    return new ChannelGroup.Reader(block + "_conv.weight", offset);
+  }
+
+  @Override
+  public SegmentationNet withChannels(Map<String, Integer> channels) {
+    Set<String> groups =
+        channelGroups().stream().map(ChannelGroup::name).collect(Collectors.toSet());
+    for (String name : channels.keySet()) {
+      if (!groups.contains(name)) {
+        throw Named.missing("a segmentation net", "group of channels", name, groups);
+      }
+    }
+    return new SegmentationNet(
+        Settings.changed(
+            config, (size, number) -> channels.getOrDefault(size.getName(), (Integer) number)),
+        0);
   }
 
   @Override
@@ -178,14 +287,14 @@ public final class SegmentationNet implements TrainableNetwork {
     private final ConvolutionLayer head;
 
     Layout(Config config) {
-      int width = config.width();
-      half = ConvolutionLayer.normalized(module, "half", config.channels(), width, 2);
-      quarter = ConvolutionLayer.normalized(module, "quarter", width, 2 * width, 2);
-      skip = ConvolutionLayer.normalized(module, "skip", 2 * width, 2 * width, 1);
-      eighth = ConvolutionLayer.normalized(module, "eighth", 2 * width, 4 * width, 2);
-      bottom = ConvolutionLayer.normalized(module, "bottom", 4 * width, 4 * width, 1);
-      decoder = ConvolutionLayer.normalized(module, "decoder", 6 * width, 2 * width, 1);
-      head = ConvolutionLayer.pointwise(module, "head", 2 * width, config.classes());
+      half = ConvolutionLayer.normalized(module, HALF, config.channels(), config.half(), 2);
+      quarter = ConvolutionLayer.normalized(module, QUARTER, config.half(), config.quarter(), 2);
+      skip = ConvolutionLayer.normalized(module, SKIP, config.quarter(), config.skip(), 1);
+      eighth = ConvolutionLayer.normalized(module, EIGHTH, config.skip(), config.eighth(), 2);
+      bottom = ConvolutionLayer.normalized(module, BOTTOM, config.eighth(), config.bottom(), 1);
+      int joined = config.bottom() + config.skip();
+      decoder = ConvolutionLayer.normalized(module, DECODER, joined, config.decoder(), 1);
+      head = ConvolutionLayer.pointwise(module, "head", config.decoder(), config.classes());
     }
 
     Map<String, Tensor> forward(Tensor images) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.Map;
 import org.structkd.data.Batch;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.NetworkFile;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 
@@ -28,7 +29,7 @@ record BundledSettings(String network, Map<String, String> inputs) implements Te
   @Override
   public TappedNetwork load(Batch sample) throws IOException {
     try (TensorFile weights = BundledTeacher.file(network)) {
-      return FileSettings.network(weights);
+      return NetworkFile.network(weights);
     }
   }
 }

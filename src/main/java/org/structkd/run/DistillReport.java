@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
@@ -86,23 +87,38 @@ record DistillReport(
         networks.stream().mapToDouble(network -> number.apply(network.score())).toArray());
   }
 
-  /** Writes report.html, samples.png and curves.png. */
-  void write(RunFolder folder, SampleSheet sheet, RunSettings settings) throws IOException {
+  /** {@return one network of each column, by heading} */
+  Map<String, TappedNetwork> networks() {
     Map<String, TappedNetwork> networks = new LinkedHashMap<>();
     columns().forEach((name, column) -> networks.put(name, column.get(0).network()));
-    BufferedImage samples = sheet.draw(networks);
+    return networks;
+  }
+
+  /**
+   * Writes report.html, samples.png and curves.png.
+   *
+   * @param sizes of the networks, where they are worth a table
+   */
+  void write(RunFolder folder, SampleSheet sheet, Optional<SizeTable> sizes, RunSettings settings)
+      throws IOException {
+    BufferedImage samples = sheet.draw(networks());
     String leading = ScoreTable.title(anyScore().leading());
     BufferedImage curves =
         Curves.draw(MetricsCsv.read(folder.resolve(TrainingRun.METRICS)), leading);
     picture(folder, "samples.png", samples);
     picture(folder, "curves.png", curves);
-    ScoreTable table = table();
+    ScoreTable scores = table();
     Report report = new Report("structkd distill: " + recipe);
-    report.table(table.headings(), table.rows()).paragraph(gain());
+    report.table(scores.headings(), scores.rows()).paragraph(gain());
     report.heading(leading + " by seed").table(headings("seed"), seeds());
     if (!anyScore().details().isEmpty()) {
       report.heading("In parts, mean over the seeds").table(headings(""), parts());
     }
+    sizes.ifPresent(
+        table -> {
+          report.heading("Size").table(table.headings(), table.rows());
+          report.paragraph(table.explanation());
+        });
     report.picture("Samples", samples).legend(sheet.legend()).picture("Curves", curves);
     report.heading("How it was made");
     report.preformatted("./structkd " + settings.command() + "\n\n" + environment());

@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
+import org.structkd.model.TrainableNetwork;
 
 /**
  * Students of one recipe, alone and distilled: from the same initial weights, on the same examples,
@@ -51,10 +53,26 @@ public final class Distillation implements RunWork {
             students.getOrDefault(Condition.ALONE, List.of()),
             students.getOrDefault("distilled", List.of()));
     context.out().printf("%n%s%n%s", report.table(), report.gain());
-    report.write(folder, new SampleSheet(recipe.last(), context.device()), settings);
+    Optional<SizeTable> sizes = recipe.compresses() ? Optional.of(sizes(report)) : Optional.empty();
+    if (sizes.isPresent()) {
+      context.out().printf("%n%s%s%n", sizes.get(), sizes.get().explanation());
+      folder.write("sizes.csv", sizes.get().csv());
+    }
+    SampleSheet samples = new SampleSheet(recipe.last(), context.device());
+    report.write(folder, samples, sizes, settings);
     context.out().printf("pictures and report in %s%n", folder.resolve("report.html"));
     context.out().flush();
     students.values().forEach(all -> all.forEach(student -> student.network().close()));
+  }
+
+  /** Sizes of what the report compares, and of a student before its training. */
+  private SizeTable sizes(DistillReport report) {
+    SizeTable sizes = new SizeTable(recipe.last(), context.device());
+    try (TrainableNetwork whole = recipe.experiments().get(0).student(settings.seed())) {
+      report.networks().forEach(sizes::add);
+      sizes.add("student, not compressed", whole);
+    }
+    return sizes;
   }
 
   private static String numbers(Score score) {

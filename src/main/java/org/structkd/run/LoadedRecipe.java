@@ -40,6 +40,12 @@ record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements Auto
     return experiments.get(experiments.size() - 1);
   }
 
+  /** {@return whether a training of it makes the student smaller} */
+  boolean compresses() {
+    return experiments.stream()
+        .anyMatch(experiment -> experiment.recipe().train().pruning() != null);
+  }
+
   /** {@return the condition of the recipe, if a term of it reads a teacher} */
   Optional<Condition> distilled(String name) {
     return experiments.stream().anyMatch(LoadedRecipe::readsTeacher)

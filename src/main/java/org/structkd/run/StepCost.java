@@ -78,7 +78,7 @@ record StepCost(String name, double stepMillis, double teacherMillis, double ter
     }
   }
 
-  /** Measures some steps of a new student. */
+  /** Measures some steps of a new student, which has all channels that its stages may remove. */
   private static StepCost of(Condition condition, Path scratch) throws IOException {
     Condition.Stage stage = condition.stages().get(condition.stages().size() - 1);
     Experiment experiment = stage.experiment();

@@ -7,8 +7,11 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.structkd.compress.Pruning;
+import org.structkd.compress.Shrinking;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
+import org.structkd.model.ShrinkableNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
@@ -49,7 +52,8 @@ final class TrainingRun {
 
   /**
    * Trains one student and scores it; leaves CONDITION-SEED.safetensors and a checkpoint of each
-   * stage in the folder.
+   * stage in the folder. A stage that prunes channels ends with the student without them, which the
+   * next stage trains; its checkpoints are those of the whole student.
    *
    * @param split whose score is wanted
    * @return the student, which the caller closes
@@ -62,6 +66,9 @@ final class TrainingRun {
       TrainingOutcome outcome = train(condition.name(), stage, seed, student);
       steps += outcome.timedSteps();
       nanos += outcome.stepNanos();
+      if (stage.experiment().recipe().train().pruning() instanceof Pruning.Channels) {
+        student = shrunk((ShrinkableNetwork) student); // after the stage's last checkpoint
+      }
     }
     Score score = condition.experiment().evaluation(split).of(student, context.device());
     String name = condition.name() + "-" + seed;
@@ -70,6 +77,12 @@ final class TrainingRun {
       throw new RunWork.Stopped(); // between two trainings
     }
     return new Trained(student, score, steps == 0 ? Double.NaN : nanos / 1e6 / steps);
+  }
+
+  private static TrainableNetwork shrunk(ShrinkableNetwork student) {
+    try (student) {
+      return Shrinking.shrunk(student);
+    }
   }
 
   private TrainingOutcome train(

@@ -81,7 +81,7 @@ final class Players implements AutoCloseable {
     }
     optimizer = new RunningOptimizer(config.optimizer(), together, rateFactors);
     average = config.ema() == 0 ? null : new WeightAverage(student.module(), config.ema());
-    masks = config.pruning() == null ? null : new PruningMasks(config.pruning(), student.module());
+    masks = config.pruning() == null ? null : new PruningMasks(config.pruning(), student);
     quantized =
         config.quantization() == null ? null : new QuantizedLayers(config.quantization(), student);
   }

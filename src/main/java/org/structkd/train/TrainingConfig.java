@@ -26,7 +26,7 @@ import org.structkd.optim.Schedule;
  *     Distiller#withEvaluation}
  * @param checkpointEvery steps between checkpoints; 0 for none but the last. Goes with {@link
  *     Distiller#withCheckpoint}
- * @param pruning which of the student's weights are set to 0 on the way; null: none
+ * @param pruning which of the student's weights or channels are set to 0 on the way; null: none
  * @param quantization how the student's numbers are rounded while it trains; null: not at all
  */
 public record TrainingConfig(
@@ -62,10 +62,10 @@ public record TrainingConfig(
     }
     requireInterval("evaluateEvery", evaluateEvery);
     requireInterval("checkpointEvery", checkpointEvery);
-    if (pruning instanceof Pruning.Magnitude gradual && gradual.end() > steps) {
+    if (pruning != null && pruning.end() > steps) {
       throw new IllegalArgumentException(
           "pruning ends after %s steps, expected at most those of the training, %s"
-              .formatted(gradual.end(), steps));
+              .formatted(pruning.end(), steps));
     }
     if (quantization != null && quantization.begin() >= steps) {
       throw new IllegalArgumentException(

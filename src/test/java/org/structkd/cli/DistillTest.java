@@ -61,6 +61,27 @@ class DistillTest {
     }
   }
 
+  /** The file tells the shape, so that every command takes the smaller network. */
+  @Test
+  void aStudentWithPrunedChannelsIsANetworkLikeAnyOther() {
+    Path folder = temp.resolve("pruned");
+    String pruning = "train.pruning={kind: channels, target: 0.5, begin: 5, end: 15, every: 5}";
+    Cli cli = Cli.distill(folder, "--set", pruning);
+    assertEquals(0, cli.status(), cli.err());
+    assertTrue(cli.out().contains("student, not compressed"), cli.out());
+    Path file = weights(folder, "distilled-1");
+    Cli evaluated = Cli.run("evaluate", "--size", "--set", "data.test=2", "--weights", file);
+    assertEquals(0, evaluated.status(), evaluated.err());
+    String row = ".*" + file.getFileName() + " +([0-9,]+ +){5}[0-9]+\\.[0-9]{2}\n.*";
+    assertTrue(evaluated.out().matches("(?s)" + row), evaluated.out());
+    Path mask = temp.resolve("mask.png");
+    assertEquals(
+        0, Cli.run("predict", "docs/images/scene.png", "--out", mask, "--weights", file).status());
+    assertEquals(0, Cli.distill(temp.resolve("taught"), "--set", teacher(file)).status());
+    Cli.run("evaluate", "--recipe", "ratings", "--weights", file)
+        .refused(file + " does not fit recipe ratings: ");
+  }
+
   @Test
   void bothStudentsStartFromTheSameWeights() throws IOException {
     // Without weight the terms teach nothing: what is left is the student alone.

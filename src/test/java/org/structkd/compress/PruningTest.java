@@ -48,11 +48,12 @@ class PruningTest {
   void theShareGrowsByTheCubicOfTheTimeThatIsLeft() {
     Pruning.Magnitude pruning =
         new Pruning.Magnitude(0.9, 10, 14, 0.5, 2, 3, Range.TENSOR, List.of());
-    assertEquals(0, pruning.sparsityAfter(9));
-    assertEquals(0.5, pruning.sparsityAfter(10));
-    assertEquals(0.9 - 0.4 * 0.125, pruning.sparsityAfter(12), 1e-15);
-    assertEquals(0.9, pruning.sparsityAfter(14));
-    assertEquals(0.9, pruning.sparsityAfter(1000));
+    GradualSparsity gradual = new GradualSparsity(0.9, 10, 14, 0.5, 2, 3);
+    assertEquals(0, gradual.after(9));
+    assertEquals(0.5, gradual.after(10));
+    assertEquals(0.9 - 0.4 * 0.125, gradual.after(12), 1e-15);
+    assertEquals(0.9, gradual.after(14));
+    assertEquals(0.9, gradual.after(1000));
     assertEquals(OptionalDouble.empty(), pruning.dueAfter(9));
     assertTrue(pruning.dueAfter(10).isPresent() && pruning.dueAfter(12).isPresent());
     assertEquals(OptionalDouble.empty(), pruning.dueAfter(11));
@@ -79,7 +80,7 @@ class PruningTest {
   void inEachTensorTheSmallestWeightsGo() {
     Map<String, Tensor> before = new TreeMap<>();
     weights().forEach((name, weight) -> before.put(name, weight.detach().clone()));
-    try (PruningMasks masks = new PruningMasks(atOnce(0.4, Range.TENSOR, "head."), net.module())) {
+    try (PruningMasks masks = new PruningMasks(atOnce(0.4, Range.TENSOR, "head."), net)) {
       masks.after(1);
       assertEquals(0.4, masks.sparsity(), 0.01);
       weights()
@@ -108,7 +109,7 @@ class PruningTest {
     try (NoGradGuard noGrad = new NoGradGuard()) {
       small.mul_(new Scalar(1e-3));
     }
-    try (PruningMasks masks = new PruningMasks(atOnce(0.3, Range.NETWORK), net.module())) {
+    try (PruningMasks masks = new PruningMasks(atOnce(0.3, Range.NETWORK), net)) {
       masks.after(1);
       long all = weights().values().stream().mapToLong(Tensor::numel).sum();
       assertEquals(
@@ -123,7 +124,7 @@ class PruningTest {
     Pruning.Magnitude pruning =
         new Pruning.Magnitude(0.8, 0, 4, 0.2, 2, 3, Range.TENSOR, List.of());
     Tensor weight = weights().get("skip_conv.weight");
-    try (PruningMasks masks = new PruningMasks(pruning, net.module())) {
+    try (PruningMasks masks = new PruningMasks(pruning, net)) {
       Tensor pruned = torch.zeros_like(weight.detach());
       for (long step = 1; step <= 6; step++) {
         try (NoGradGuard noGrad = new NoGradGuard()) {
@@ -178,7 +179,7 @@ class PruningTest {
         () -> TrainingConfig.of(8, 0.1).withPruning(new Pruning.Magnitude(0.5, 0, 9)));
     refused(
         "no weight begins with the excluded \"haed.\", there are: bottom_conv.weight",
-        () -> new PruningMasks(new Pruning.Kept(List.of("haed.")), net.module()));
+        () -> new PruningMasks(new Pruning.Kept(List.of("haed.")), net));
   }
 
   private static void refused(String part, Runnable call) {

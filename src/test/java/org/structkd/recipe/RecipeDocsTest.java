@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -10,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -39,6 +42,8 @@ class RecipeDocsTest {
   private static final String NEEDED =
       "{rate: 1, momentum: 0.5, weight: 1, steps: 1, every: 1, factor: 0.5, at: [1],"
           + " target: 0.5, begin: 0, end: 1}";
+
+  @TempDir private Path temp;
 
   static List<String> lines() throws IOException {
     return Files.readAllLines(Path.of("docs/recipes.md"));
@@ -91,17 +96,36 @@ class RecipeDocsTest {
     }
   }
 
+  private static List<String> examples() throws IOException {
+    return Stream.of(String.join("\n", lines()).split("```yaml\n"))
+        .skip(1)
+        .map(text -> text.substring(0, text.indexOf("```")))
+        .toList();
+  }
+
+  private Recipe loaded(String yaml) throws IOException {
+    return Recipes.load(Files.writeString(temp.resolve("example.yaml"), yaml).toString());
+  }
+
   /** The example is the recipe that it claims to be. */
   @Test
   void theExampleIsSkd() throws IOException {
-    String text = String.join("\n", lines());
-    int begin = text.indexOf("```yaml\n") + 8;
-    Path file = Files.createTempFile("example", ".yaml");
-    try {
-      Files.writeString(file, text.substring(begin, text.indexOf("```", begin)));
-      assertEquals(Recipes.load("skd"), Recipes.load(file.toString()));
-    } finally {
-      Files.delete(file);
-    }
+    assertEquals(Recipes.load("skd"), loaded(examples().get(0)));
+  }
+
+  @Test
+  void theStagesThatAreAddedToItPruneAndTune() throws IOException {
+    String stages =
+        examples().stream()
+            .filter(text -> text.contains("kind: channels"))
+            .findFirst()
+            .orElseThrow();
+    List<Recipe> trainings = loaded(examples().get(0) + stages).trainings();
+    assertEquals(List.of("pruned", "tuned"), trainings.stream().map(Recipe::name).toList());
+    assertEquals(
+        new Pruning.Channels(0.5, 200, 700, 0, 50, 3, List.of()),
+        trainings.get(0).train().pruning());
+    assertEquals(1000, trainings.get(0).train().steps());
+    assertNull(trainings.get(1).train().pruning());
   }
 }

@@ -16,9 +16,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.data.FashionScenes;
+import org.structkd.model.SegmentationNet;
+import org.structkd.model.TensorFile;
 import org.structkd.recipe.Recipe;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.Resume;
@@ -46,15 +48,24 @@ class StagesTest {
         - name: taught
       """;
 
+  /** A student whose channels are pruned, and the smaller one trained on. */
+  private static final String SHRUNK =
+      STAGED.replace(
+          """
+              train: {steps: 30}
+          """,
+          """
+              train: {steps: 30, pruning: {kind: channels, target: 0.5, begin: 5, end: 25, every: 5}}
+          """);
+
   @TempDir private Path temp;
   private RecipeSource source;
   private Recipe recipe;
   private final RunSettings settings =
       new RunSettings("distill", List.of("staged"), 1, 1, 1, Map.of());
 
-  @BeforeEach
-  void read() throws IOException {
-    Path file = Files.writeString(temp.resolve("staged.yaml"), STAGED);
+  private void read(String text) throws IOException {
+    Path file = Files.writeString(temp.resolve("staged.yaml"), text);
     source = new RecipeSource(file.toString(), List.of(), List.of());
     recipe = source.load();
   }
@@ -84,8 +95,8 @@ class StagesTest {
     return RunFolder.create(temp.resolve(name), settings, List.of(recipe));
   }
 
-  @Test
-  void stagesFollowEachOtherAndStoppedOnesEndWithTheSameBits() throws IOException {
+  /** {@return the folder of a run that ended as one that was stopped in each of its trainings} */
+  private Path ran() throws IOException {
     try (RunFolder whole = folder("whole");
         RunFolder stopped = folder("stopped")) {
       run(whole, "", 0);
@@ -100,13 +111,45 @@ class StagesTest {
             Files.readAllBytes(stopped.resolve(file)),
             file);
       }
-      List<MetricsCsv.Row> rows = MetricsCsv.read(whole.resolve("metrics.csv"));
-      assertEquals(
-          Set.of("alone-labels-1", "alone-taught-1", "distilled-labels-1", "distilled-taught-1"),
-          rows.stream().map(MetricsCsv.Row::training).collect(Collectors.toSet()));
-      // The second stage begins where the first ended, not from initial weights.
-      assertTrue(total(rows, "alone-taught-1") < total(rows, "alone-labels-1"));
+      return whole.path();
     }
+  }
+
+  @Test
+  void stagesFollowEachOtherAndStoppedOnesEndWithTheSameBits() throws IOException {
+    read(STAGED);
+    List<MetricsCsv.Row> rows = MetricsCsv.read(ran().resolve("metrics.csv"));
+    assertEquals(
+        Set.of("alone-labels-1", "alone-taught-1", "distilled-labels-1", "distilled-taught-1"),
+        rows.stream().map(MetricsCsv.Row::training).collect(Collectors.toSet()));
+    // The second stage begins where the first ended, not from initial weights.
+    assertTrue(total(rows, "alone-taught-1") < total(rows, "alone-labels-1"));
+  }
+
+  @Test
+  void aStudentWhoseChannelsArePrunedIsSmallerFromThenOn() throws IOException {
+    read(SHRUNK);
+    Path folder = ran();
+    try (TensorFile file = TensorFile.open(folder.resolve("distilled-1.safetensors"));
+        SegmentationNet student = SegmentationNet.of(file)) {
+      assertEquals(
+          new SegmentationNet.Config(1, 1, 2, 2, 4, 4, 4, FashionScenes.CLASSES), student.config());
+    }
+    List<String> sizes = Files.readAllLines(folder.resolve("sizes.csv"));
+    assertEquals(
+        "network,parameters,non_zeros,dense_bytes,sparse_bytes,int8_bytes,"
+            + "latency_ms,latency_runs,latency_threads",
+        sizes.get(0));
+    long small = parameters(sizes, "student, staged");
+    assertEquals(small, parameters(sizes, "student alone"));
+    assertTrue(small < parameters(sizes, "student, not compressed"));
+    assertTrue(Files.readString(folder.resolve("report.html")).contains("bytes int8"));
+  }
+
+  private static long parameters(List<String> sizes, String network) {
+    String beginning = "\"" + network + "\",";
+    String row = sizes.stream().filter(one -> one.startsWith(beginning)).findFirst().orElseThrow();
+    return Long.parseLong(row.substring(beginning.length()).split(",")[0]);
   }
 
   /** The first that the log has of a training. */

@@ -36,6 +36,7 @@ public final class PublicTypes {
       for (Executable member : members(type)) {
         words.addAll(List.of(WORD.split(member.toGenericString())));
       }
+      Stream.of(type.getInterfaces()).map(Class::getName).forEach(words::add);
       words.remove(type.getName());
       mentioned.put(type.getName(), words);
       boolean onlyImplemented =

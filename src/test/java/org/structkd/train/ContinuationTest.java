@@ -57,6 +57,9 @@ class ContinuationTest {
   private static final Quantization QUANTIZATION =
       new Quantization.Int8(2, 0.1, List.of("half_conv."));
 
+  private static final Pruning CHANNELS =
+      new Pruning.Channels(0.5, 1, 5, 0.3, 2, 3, List.of("half"));
+
   /** So small that its queues have gone round when the training is killed. */
   private static final ClassMemoryLoss CLASS_MEMORY =
       new ClassMemoryLoss(FashionScenes.CLASSES, 9, 5, 3, 40, 20, 0.1, 1, 1, 1);
@@ -98,6 +101,8 @@ class ContinuationTest {
             new Option(
                 "quantized after it was killed",
                 config -> config.withQuantization(new Quantization.Int8(KILLED_AFTER))),
+            new Option(
+                "channels pruned, averaged", config -> config.withPruning(CHANNELS).withEma(0.9)),
             new Option(
                 "all of it",
                 config ->
