@@ -42,6 +42,7 @@ import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
+import org.structkd.data.Garments;
 import org.structkd.data.MadeRatings;
 import org.structkd.data.PictureSource;
 import org.structkd.data.SceneBatches;
@@ -60,6 +61,7 @@ import org.structkd.loss.Losses;
 import org.structkd.loss.PairwiseLoss;
 import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
+import org.structkd.metric.ClassificationMetric;
 import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Metric;
 import org.structkd.metric.Pixels;
@@ -73,12 +75,14 @@ import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
+import org.structkd.model.ResNet;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.StateDict;
 import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
+import org.structkd.model.WideResNet;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
 import org.structkd.objective.SilentTerms;
@@ -333,6 +337,28 @@ class LifetimeTest {
             MadeRatings.class,
             () -> new MadeRatings(10, 10, 2),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).target("ratings"))),
+        owner(
+            Garments.class,
+            () -> Garments.bundled(Garments.Config.defaults()),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            ResNet.class,
+            () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),
+            net -> Tensors.values(net.infer(images()).get("logits"))),
+        owner(
+            WideResNet.class,
+            () -> new WideResNet(new WideResNet.Config(1, 10, 1, 10), 1),
+            net -> Tensors.values(net.infer(images()).get("logits"))),
+        owner(
+            ClassificationMetric.class,
+            () -> new ClassificationMetric("logits", List.of("a", "b")),
+            metric -> {
+              Metric.Count count = metric.count();
+              Tensor scores = torch.ones(2, 2);
+              count.add(
+                  Map.of("logits", scores), Batch.of(images(), Tensor.create(new long[] {0, 1})));
+              return new double[] {count.score().leading().value()};
+            }),
         owner(
             RatingMetric.class,
             () -> new RatingMetric("rating"),

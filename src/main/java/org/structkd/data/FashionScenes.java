@@ -1,12 +1,10 @@
 package org.structkd.data;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.structkd.internal.CounterRandom;
 
 /**
@@ -44,40 +42,17 @@ public final class FashionScenes {
 
   /** Names of the classes 0 to 10. */
   public static final List<String> CLASS_NAMES =
-      List.of(
-          "background",
-          "t-shirt",
-          "trousers",
-          "pullover",
-          "dress",
-          "coat",
-          "sandal",
-          "shirt",
-          "sneaker",
-          "bag",
-          "ankle boot");
+      Stream.concat(Stream.of("background"), SourceImages.NAMES.stream()).toList();
 
   /** Pixels of a scene. */
   static final int PIXELS = SIZE * SIZE;
 
-  private static final String BUNDLED = "fashion-mnist-subset/";
-  private static final String TRAIN = "train";
-  private static final String TEST = "t10k";
-  private static final String IMAGES = "-images-idx3-ubyte";
-  private static final String LABELS = "-labels-idx1-ubyte";
-  private static final int VALIDATION_DIVISOR = 10;
-
   private final SceneConfig config;
-  private final SourceImages train;
-  private final SourceImages validation;
-  private final SourceImages test;
+  private final FashionImages images;
 
-  private FashionScenes(SceneConfig config, SourceImages trainFile, SourceImages testFile) {
-    int trainEnd = trainFile.count() - trainFile.count() / VALIDATION_DIVISOR;
-    this.config = config;
-    this.train = trainFile.range(0, trainEnd);
-    this.validation = trainFile.range(trainEnd, trainFile.count());
-    this.test = testFile;
+  private FashionScenes(SceneConfig config, FashionImages images) {
+    this.config = Objects.requireNonNull(config, "config");
+    this.images = images;
   }
 
   /**
@@ -88,12 +63,7 @@ public final class FashionScenes {
    * @return the scenes
    */
   public static FashionScenes bundled(SceneConfig config) {
-    Objects.requireNonNull(config, "config");
-    try {
-      return load(config, FashionScenes::readBundled);
-    } catch (IOException e) {
-      throw new UncheckedIOException("the bundled images cannot be read: broken jar?", e);
-    }
+    return new FashionScenes(config, FashionImages.bundled());
   }
 
   /**
@@ -120,15 +90,7 @@ public final class FashionScenes {
    * @throws IOException if a file cannot be read
    */
   public static FashionScenes fromDirectory(Path directory, SceneConfig config) throws IOException {
-    Objects.requireNonNull(directory, "directory");
-    Objects.requireNonNull(config, "config");
-    if (!Files.isDirectory(directory)) {
-      throw new DataFileException(
-          directory.toString(),
-          "a directory with the files of Fashion-MNIST",
-          Files.exists(directory) ? "no directory" : "nothing of this name");
-    }
-    return load(config, (name, rank) -> IdxFile.read(plainOrPacked(directory, name), rank));
+    return new FashionScenes(config, FashionImages.fromDirectory(directory));
   }
 
   /**
@@ -144,44 +106,6 @@ public final class FashionScenes {
     return fromDirectory(directory, SceneConfig.defaults());
   }
 
-  private interface Reader {
-    IdxFile read(String name, int rank) throws IOException;
-  }
-
-  private static FashionScenes load(SceneConfig config, Reader files) throws IOException {
-    SourceImages train =
-        SourceImages.of(files.read(TRAIN + IMAGES, 3), files.read(TRAIN + LABELS, 1));
-    SourceImages test = SourceImages.of(files.read(TEST + IMAGES, 3), files.read(TEST + LABELS, 1));
-    if (train.count() < VALIDATION_DIVISOR) {
-      throw new DataFileException(
-          train.images().name(),
-          VALIDATION_DIVISOR + " images or more, as one in ten is kept for validation",
-          Integer.toString(train.count()));
-    }
-    return new FashionScenes(config, train, test);
-  }
-
-  private static IdxFile readBundled(String name, int rank) throws IOException {
-    String resource = BUNDLED + name + ".gz";
-    try (InputStream in = FashionScenes.class.getResourceAsStream(resource)) {
-      if (in == null) {
-        throw new DataFileException(resource, "a resource of this library", "nothing");
-      }
-      return IdxFile.read(in, resource, rank);
-    }
-  }
-
-  private static Path plainOrPacked(Path directory, String name) throws DataFileException {
-    for (String file : List.of(name + ".gz", name)) {
-      Path path = directory.resolve(file);
-      if (Files.exists(path)) {
-        return path;
-      }
-    }
-    throw new DataFileException(
-        directory.resolve(name).toString(), "this file, plain or as .gz", "neither");
-  }
-
   /** {@return how scenes are composed} */
   public SceneConfig config() {
     return config;
@@ -193,14 +117,7 @@ public final class FashionScenes {
    * @param config how to compose
    */
   public FashionScenes withConfig(SceneConfig config) {
-    return new FashionScenes(this, Objects.requireNonNull(config, "config"));
-  }
-
-  private FashionScenes(FashionScenes from, SceneConfig config) {
-    this.config = config;
-    this.train = from.train;
-    this.validation = from.validation;
-    this.test = from.test;
+    return new FashionScenes(config, images);
   }
 
   /**
@@ -214,11 +131,7 @@ public final class FashionScenes {
   }
 
   SourceImages sources(Split split) {
-    return switch (split) {
-      case TRAIN -> train;
-      case VALIDATION -> validation;
-      case TEST -> test;
-    };
+    return images.of(split);
   }
 
   ScenePainter painter(Split split) {

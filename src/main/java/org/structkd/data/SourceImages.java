@@ -1,5 +1,7 @@
 package org.structkd.data;
 
+import java.util.List;
+
 /**
  * The garments of one split: a range of an image file and its label file.
  *
@@ -11,6 +13,20 @@ package org.structkd.data;
 record SourceImages(IdxFile images, IdxFile labels, int from, int to) {
   static final int SIZE = 28;
   static final int GARMENTS = 10;
+
+  /** Names of the garments 0 to 9. */
+  static final List<String> NAMES =
+      List.of(
+          "t-shirt",
+          "trousers",
+          "pullover",
+          "dress",
+          "coat",
+          "sandal",
+          "shirt",
+          "sneaker",
+          "bag",
+          "ankle boot");
 
   private static final int PIXELS = SIZE * SIZE;
 

@@ -4,7 +4,8 @@
  *
  * <p>{@link org.structkd.data.FashionScenes} composes photographs of clothes into small scenes with
  * exact labels, in plain Java: no native library is loaded to read or compose. {@link
- * org.structkd.data.SceneTensors} hands a batch to LibTorch.
+ * org.structkd.data.SceneTensors} hands a batch to LibTorch. {@link org.structkd.data.Garments} are
+ * the photographs one by one, to be classified.
  */
 @NullMarked
 package org.structkd.data;

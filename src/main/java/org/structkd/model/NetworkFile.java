@@ -23,6 +23,8 @@ public final class NetworkFile {
       Map.of(
           SegmentationNet.KIND, SegmentationNet::of,
           MatrixFactorization.KIND, MatrixFactorization::of,
+          ResNet.KIND, ResNet::of,
+          WideResNet.KIND, WideResNet::of,
           SuperResolutionNet.KIND, SuperResolutionNet::of);
 
   private NetworkFile() {}

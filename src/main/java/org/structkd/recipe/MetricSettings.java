@@ -5,7 +5,7 @@ import org.structkd.metric.Metric;
 
 /** The choice {@code metric}: how answers are judged. */
 public sealed interface MetricSettings
-    permits SegmentationSettings, RatingSettings, SuperResolution {
+    permits SegmentationSettings, RatingSettings, ClassificationSettings, SuperResolution {
   /**
    * {@return the metric}
    *

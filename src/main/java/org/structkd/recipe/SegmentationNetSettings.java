@@ -19,12 +19,7 @@ record SegmentationNetSettings(int width) implements StudentSettings {
   @Override
   public TrainableNetwork make(Dataset data, Batch sample, long seed) {
     int channels = (int) sample.input(Batch.IMAGES).size(1);
-    int classes =
-        data.classes()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "student: a segmentation net needs data with classes"));
+    int classes = Classes.of(data, "student: a segmentation net");
     return new SegmentationNet(new SegmentationNet.Config(channels, width, classes), seed);
   }
 }

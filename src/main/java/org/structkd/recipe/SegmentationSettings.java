@@ -12,9 +12,7 @@ import org.structkd.metric.SegmentationMetric;
 record SegmentationSettings(String on) implements MetricSettings {
   @Override
   public Metric make(Dataset data) {
-    if (data.classes().isEmpty()) {
-      throw new IllegalArgumentException("metric: segmentation needs data with classes");
-    }
+    Classes.of(data, "metric: segmentation");
     return new SegmentationMetric(on, data.classNames());
   }
 }

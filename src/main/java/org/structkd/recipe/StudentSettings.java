@@ -6,7 +6,11 @@ import org.structkd.model.TrainableNetwork;
 
 /** The choice {@code student}: the network that is trained. */
 public sealed interface StudentSettings
-    permits SegmentationNetSettings, MatrixFactorizationSettings, SuperResolutionNetSettings {
+    permits SegmentationNetSettings,
+        MatrixFactorizationSettings,
+        ResnetSettings,
+        WideResnetSettings,
+        SuperResolutionNetSettings {
   /**
    * {@return a new network on the CPU}
    *

@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.ser.std.StdSerializer;
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.OptionalLong;
@@ -186,6 +187,12 @@ final class TermBinding {
     ObjectNode map = JsonNodeFactory.instance.objectNode();
     map.put(LOSS, id(term.loss()));
     map.setAll(RecipeBinding.tree(term.loss()));
+    for (RecordComponent component : term.loss().getClass().getRecordComponents()) {
+      String key = RecipeBinding.key(component.getName());
+      if (List.class.isAssignableFrom(component.getType()) && !map.has(key)) {
+        map.putArray(key); // where nothing is written, a preset would be read
+      }
+    }
     map.set(ON, Wiring.on(term.studentTaps(), term.teacherTaps()));
     if (settings.weight() instanceof WeightSettings.Constant constant) {
       map.put(WEIGHT, constant.weight());

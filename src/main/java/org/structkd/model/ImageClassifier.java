@@ -1,0 +1,147 @@
+package org.structkd.model;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.internal.Generators;
+import org.structkd.internal.Named;
+import org.structkd.internal.Owned;
+import org.structkd.internal.Scopes;
+import org.structkd.internal.TensorArguments;
+
+/** What networks that tell the class of an image by three stages of blocks have in common. */
+abstract class ImageClassifier implements TrainableNetwork {
+  /** Tap: the map behind the first stage, [B, C, H, W]. */
+  public static final String STAGE1 = "stage1";
+
+  /** Tap: the map behind the second stage, at half the size, rounded up. */
+  public static final String STAGE2 = "stage2";
+
+  /** Tap: the map behind the third stage, at half the size of the second's, rounded up. */
+  public static final String STAGE3 = "stage3";
+
+  /** Tap: the mean over the positions of the last map, [B, C]. */
+  public static final String EMBEDDING = "embedding";
+
+  /** Tap: class scores [B, K]. */
+  public static final String LOGITS = "logits";
+
+  private static final Set<String> TAPS = Set.of(STAGE1, STAGE2, STAGE3, EMBEDDING, LOGITS);
+
+  /** Largest width and widening: far beyond publications, and sizes are still whole numbers. */
+  private static final int MAX_WIDTH = 1024;
+
+  /** Most weights of all blocks: 1 GB, so that a damaged file does not ask for all memory. */
+  private static final long MAX_WEIGHTS = 1L << 28;
+
+  /** Weights of a block in each stage, in squares of the width: two times 9 of 1, 4 and 16. */
+  private static final double WEIGHTS_OF_BLOCKS = 2 * 9 * (1 + 4 + 16);
+
+  private final String kind;
+  private final Record config;
+  private final int channels;
+  private final Owned<ResidualStages> layers;
+
+  /** Makes a layout with random weights, which the seed decides. */
+  ImageClassifier(String kind, Record config, ResidualStages.Plan plan, long seed) {
+    this.kind = kind;
+    this.config = config;
+    channels = plan.channels();
+    layers = Owned.make(kind, () -> Generators.seeded(seed, () -> new ResidualStages(plan)));
+  }
+
+  /** Refuses sizes that no network has. */
+  static void requireSizes(String kind, int channels, int classes, String name, int width) {
+    if (channels < 1 || classes < 1) {
+      throw new IllegalArgumentException(
+          "%s: channels and classes are %d and %d, expected at least 1"
+              .formatted(kind, channels, classes));
+    }
+    if (width < 1 || width > MAX_WIDTH) {
+      throw new IllegalArgumentException(
+          "%s: %s is %d, expected 1 to %d".formatted(kind, name, width, MAX_WIDTH));
+    }
+  }
+
+  /**
+   * {@return the blocks of each stage}
+   *
+   * @param perBlock layers of one block of every stage
+   * @param others layers beside the blocks
+   * @param width channels of the first stage
+   */
+  static int blocks(String kind, int depth, int perBlock, int others, int width) {
+    int blocks = (depth - others) / perBlock;
+    if (blocks < 1 || blocks * perBlock + others != depth) {
+      throw new IllegalArgumentException(
+          "%s: depth is %d, expected %d n + %d for n blocks in each of three stages: %d, %d, %d ..."
+              .formatted(
+                  kind,
+                  depth,
+                  perBlock,
+                  others,
+                  perBlock + others,
+                  2 * perBlock + others,
+                  3 * perBlock + others));
+    }
+    double weights = WEIGHTS_OF_BLOCKS * blocks * width * width;
+    if (weights > MAX_WEIGHTS) {
+      throw new IllegalArgumentException(
+          ("%s: depth %d and %d channels of the first stage make %.0f million weights, expected at"
+                  + " most %.0f million")
+              .formatted(kind, depth, width, weights / 1e6, MAX_WEIGHTS / 1e6));
+    }
+    return blocks;
+  }
+
+  @Override
+  public Map<String, String> shape() {
+    return NetworkFile.properties(kind, config);
+  }
+
+  @Override
+  public Set<String> taps() {
+    return TAPS;
+  }
+
+  @Override
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
+    requireImages(images);
+    return Scopes.resultsOf(() -> layers.get().forward(images));
+  }
+
+  private void requireImages(Tensor images) {
+    TensorArguments.requireOpen(kind, IMAGES, images);
+    if (images.dim() != 4 || images.size(1) != channels) {
+      throw new IllegalArgumentException(
+          "%s: images are %s, expected [B, %d, H, W]"
+              .formatted(kind, Arrays.toString(images.shape()), channels));
+    }
+    ScalarType type = layers.get().type();
+    if (images.scalar_type().intern() != type) {
+      throw new IllegalArgumentException(
+          ("%s: images are %s, expected %s as the network's parameters: convert them with to(...),"
+                  + " bytes to 0 .. 1")
+              .formatted(kind, images.scalar_type().intern(), type));
+    }
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the network has been closed
+   */
+  @Override
+  public Module module() {
+    return layers.get().module();
+  }
+
+  @Override
+  public void close() {
+    layers.close();
+  }
+}
