@@ -17,8 +17,7 @@ final class Excluded {
    * @param beginnings of the names of those that are left out
    * @throws IllegalArgumentException if no name begins so
    */
-  static void removeFrom(
-      String owner, String what, Set<String> names, List<String> beginnings) {
+  static void removeFrom(String owner, String what, Set<String> names, List<String> beginnings) {
     for (String beginning : beginnings) {
       if (!names.removeIf(name -> name.startsWith(beginning))) {
         throw new IllegalArgumentException(

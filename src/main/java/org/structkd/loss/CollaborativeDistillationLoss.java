@@ -32,7 +32,8 @@ import org.structkd.internal.Settings;
  * @param seed of the draws
  */
 public record CollaborativeDistillationLoss(
-    long draws, double temperature, double sharpness, boolean rated, long seed) implements CountingLoss {
+    long draws, double temperature, double sharpness, boolean rated, long seed)
+    implements CountingLoss {
   private static final String NAME = "collaborative distillation loss";
 
   /** Checks the numbers. */

@@ -38,7 +38,8 @@ import org.structkd.internal.Settings;
  * @param temperature of all distributions, greater than 0
  * @param weights of the teachers in their order, at least 0, scaled to the sum 1; empty: equal ones
  */
-public record EnsembleLoss(Form form, double temperature, List<Double> weights) implements CountingLoss {
+public record EnsembleLoss(Form form, double temperature, List<Double> weights)
+    implements CountingLoss {
   private static final String NAME = "ensemble loss";
 
   /** The role of the student's output. */

@@ -29,7 +29,8 @@ import org.structkd.internal.TensorArguments;
  * @param distance how far numbers are apart
  * @param valid which elements take part, by what they should be
  */
-public record RegressionLoss(String toward, Distance distance, Valid valid) implements CountingLoss {
+public record RegressionLoss(String toward, Distance distance, Valid valid)
+    implements CountingLoss {
   private static final String NAME = "regression";
 
   /** The role of its outputs. */

@@ -164,9 +164,7 @@ public final class SegmentationNet implements ShrinkableNetwork {
             file,
             KIND,
             OneWidth.class,
-            shape ->
-                new SegmentationNet(
-                    new Config(shape.channels, shape.width, shape.classes), 0))
+            shape -> new SegmentationNet(new Config(shape.channels, shape.width, shape.classes), 0))
         : NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
   }
 

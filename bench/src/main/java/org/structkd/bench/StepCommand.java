@@ -70,7 +70,8 @@ final class StepCommand implements Callable<Integer> {
     CostRun run = new CostRun("training_step", spec.commandLine().getOut());
     Map<String, Double> losses = new LinkedHashMap<>();
     double supervised = 0;
-    for (RunResult result : run.run(
+    for (RunResult result :
+        run.run(
             TrainingStepBenchmark.class,
             Map.of("shape", List.of("2x3x" + crop), "provider", providers))) {
       String provider = result.getParams().getParam("provider");

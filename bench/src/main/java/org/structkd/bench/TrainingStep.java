@@ -57,7 +57,10 @@ final class TrainingStep {
             .permute(0, 3, 1, 2)
             .to(ScalarType.Float);
     teacherLogits =
-        target.mul(new Scalar(4)).add(torch.randn(batch, CLASSES, mapHeight, mapWidth)).contiguous();
+        target
+            .mul(new Scalar(4))
+            .add(torch.randn(batch, CLASSES, mapHeight, mapWidth))
+            .contiguous();
     teacherFeatures = torch.randn(batch, CHANNELS, mapHeight, mapWidth);
     student = new PspNet(CLASSES);
     PspNet.Outputs outputs = student.forward(images);
@@ -126,8 +129,8 @@ final class TrainingStep {
   }
 
   /**
-   * Compares both providers, without graphs, which would keep all the compositions' pairs of pixels.
-   * Permutations of the global structural loss differ, which moves it by less.
+   * Compares both providers, without graphs, which would keep all the compositions' pairs of
+   * pixels. Permutations of the global structural loss differ, which moves it by less.
    *
    * @throws IllegalStateException if they differ
    */
