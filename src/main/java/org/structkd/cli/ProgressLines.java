@@ -1,6 +1,9 @@
 package org.structkd.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.stream.Collectors;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.TrainingListener;
@@ -22,7 +25,18 @@ final class ProgressLines implements TrainingListener {
 
   /** The bar on a terminal, lines elsewhere. */
   static TrainingListener on(PrintWriter out, String title) {
-    return Terminal.IS_ONE ? new ProgressBarListener(title) : new ProgressLines(out, title);
+    return isTerminal() ? new ProgressBarListener(title) : new ProgressLines(out, title);
+  }
+
+  /** Asks the system whether standard output is one: what Java's Console says differs by version. */
+  private static boolean isTerminal() {
+    try {
+      Path standardOutput = Files.readSymbolicLink(Path.of("/proc/self/fd/1"));
+      return standardOutput.startsWith("/dev/pts")
+          || standardOutput.toString().startsWith("/dev/tty");
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   @Override
