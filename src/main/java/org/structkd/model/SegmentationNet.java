@@ -132,9 +132,6 @@ public final class SegmentationNet implements ShrinkableNetwork {
     }
   }
 
-  /** What files told before blocks had numbers of their own, as that of the bundled teacher. */
-  private record OneWidth(int channels, int width, int classes) {}
-
   private final Config config;
   private final Owned<Layout> layout;
 
@@ -159,13 +156,7 @@ public final class SegmentationNet implements ShrinkableNetwork {
    * @throws IOException if it cannot be read
    */
   public static SegmentationNet of(TensorFile file) throws IOException {
-    return file.properties().containsKey("width")
-        ? NetworkFile.read(
-            file,
-            KIND,
-            OneWidth.class,
-            shape -> new SegmentationNet(new Config(shape.channels, shape.width, shape.classes), 0))
-        : NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
+    return NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
   }
 
   /** {@return the shape} */
