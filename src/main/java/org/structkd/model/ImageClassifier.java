@@ -24,12 +24,12 @@ abstract class ImageClassifier implements TrainableNetwork {
   public static final String STAGE3 = "stage3";
 
   /** Tap: the mean over the positions of the last map, [B, C]. */
-  public static final String EMBEDDING = "embedding";
+  public static final String EMBEDDINGS = "embeddings";
 
   /** Tap: class scores [B, K]. */
   public static final String LOGITS = "logits";
 
-  private static final Set<String> TAPS = Set.of(STAGE1, STAGE2, STAGE3, EMBEDDING, LOGITS);
+  private static final Set<String> TAPS = Set.of(STAGE1, STAGE2, STAGE3, EMBEDDINGS, LOGITS);
 
   /** Largest width and widening: far beyond publications, and sizes are still whole numbers. */
   private static final int MAX_WIDTH = 1024;

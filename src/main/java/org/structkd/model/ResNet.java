@@ -12,7 +12,7 @@ import org.structkd.data.DataFileException;
  *   n blocks (width)               tap "stage1"    [B, width, H, W]
  *   n blocks (2 width, stride 2)   tap "stage2"    [B, 2 width, H/2, W/2]
  *   n blocks (4 width, stride 2)   tap "stage3"    [B, 4 width, H/4, W/4]
- *   mean over positions            tap "embedding" [B, 4 width]
+ *   mean over positions            tap "embeddings" [B, 4 width]
  *   linear                         tap "logits"    [B, K]
  * }</pre>
  *

@@ -67,7 +67,7 @@ final class ResidualStages {
       outputs.put(NAMES.get(stage), map);
     }
     Tensor embedding = last.apply(map).mean(2, 3);
-    outputs.put(ImageClassifier.EMBEDDING, embedding);
+    outputs.put(ImageClassifier.EMBEDDINGS, embedding);
     outputs.put(ImageClassifier.LOGITS, head.forward(embedding));
     return outputs;
   }

@@ -29,7 +29,7 @@ import org.structkd.internal.TensorArguments;
  *   head (3x3, width)
  *   -> blocks of x + conv(relu(conv(x)))   half of them: tap "features"   [B, width, H, W]
  *   -> body (3x3), added to the head       tap "body"                     [B, width, H, W]
- *                                          its means: tap "embedding"     [B, width]
+ *                                          its means: tap "embeddings"    [B, width]
  *   -> convolution and pixel shuffle, once for each factor of 2
  *                                          tap "enlarged"                 [B, width, scale H, scale W]
  *   -> tail (3x3), added to the enlarged images
@@ -51,7 +51,7 @@ public final class SuperResolutionNet implements TrainableNetwork {
   public static final String BODY = "body";
 
   /** Tap: the means of the last map's channels, one embedding for each image. */
-  public static final String EMBEDDING = "embedding";
+  public static final String EMBEDDINGS = "embeddings";
 
   /** Tap: the map in high resolution. */
   public static final String ENLARGED = "enlarged";
@@ -65,7 +65,7 @@ public final class SuperResolutionNet implements TrainableNetwork {
   /** Largest width and most blocks: those of EDSR are 256 and 32. */
   public static final int MAX_SIZE = 512;
 
-  private static final Set<String> TAPS = Set.of(FEATURES, BODY, EMBEDDING, ENLARGED, IMAGE);
+  private static final Set<String> TAPS = Set.of(FEATURES, BODY, EMBEDDINGS, ENLARGED, IMAGE);
 
   /** Factor of one pixel shuffle. */
   private static final int SHUFFLE = 2;
@@ -233,7 +233,7 @@ public final class SuperResolutionNet implements TrainableNetwork {
           features,
           BODY,
           last,
-          EMBEDDING,
+          EMBEDDINGS,
           last.mean(2, 3),
           ENLARGED,
           enlarged,

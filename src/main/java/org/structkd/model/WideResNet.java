@@ -12,7 +12,7 @@ import org.structkd.data.DataFileException;
  *   n blocks (w)               tap "stage1"    [B, w, H, W]
  *   n blocks (2 w, stride 2)   tap "stage2"    [B, 2 w, H/2, W/2]
  *   n blocks (4 w, stride 2)   tap "stage3"    [B, 4 w, H/4, W/4], before normalisation and ReLU
- *   normalisation, ReLU, mean  tap "embedding" [B, 4 w]
+ *   normalisation, ReLU, mean  tap "embeddings" [B, 4 w]
  *   linear                     tap "logits"    [B, K]
  * }</pre>
  *

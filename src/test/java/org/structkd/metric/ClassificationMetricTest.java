@@ -91,8 +91,8 @@ class ClassificationMetricTest {
     Metric.Count count = EIGHT.count();
     Batch two = batch(0, 1);
     refused(
-        "classification metric: the network has no tap \"logits\", it has: embedding",
-        () -> count.add(Map.of("embedding", torch.zeros(2, 8)), two));
+        "classification metric: the network has no tap \"logits\", it has: embeddings",
+        () -> count.add(Map.of("embeddings", torch.zeros(2, 8)), two));
     refused(
         "classification metric: tap \"logits\" is [2, 7], expected [2, 8]",
         () -> count.add(Map.of("logits", torch.zeros(2, 7)), two));

@@ -69,7 +69,7 @@ class ResidualNetworksTest {
     assertArrayEquals(new long[] {2, width, 28, 15}, outputs.get("stage1").shape());
     assertArrayEquals(new long[] {2, 2 * width, 14, 8}, outputs.get("stage2").shape());
     assertArrayEquals(new long[] {2, 4 * width, 7, 4}, outputs.get("stage3").shape());
-    assertArrayEquals(new long[] {2, 4 * width}, outputs.get("embedding").shape());
+    assertArrayEquals(new long[] {2, 4 * width}, outputs.get("embeddings").shape());
     assertArrayEquals(new long[] {2, 10}, outputs.get("logits").shape());
     assertTrue(outputs.get("logits").requires_grad());
   }

@@ -34,7 +34,7 @@ class SuperResolutionNetTest {
       assertEquals(net.taps(), taps.keySet());
       assertArrayEquals(new long[] {2, 4, 5, 7}, taps.get("features").shape());
       assertArrayEquals(new long[] {2, 4, 5, 7}, taps.get("body").shape());
-      assertArrayEquals(new long[] {2, 4}, taps.get("embedding").shape());
+      assertArrayEquals(new long[] {2, 4}, taps.get("embeddings").shape());
       assertArrayEquals(new long[] {2, 4, 5L * scale, 7L * scale}, taps.get("enlarged").shape());
       assertArrayEquals(
           new long[] {2, channels, 5L * scale, 7L * scale}, taps.get("image").shape());

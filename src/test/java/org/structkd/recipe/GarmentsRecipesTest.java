@@ -160,7 +160,7 @@ class GarmentsRecipesTest {
           afd | data.batch=1 | recipe afd: term "attention_feature": attention feature loss: student features.0 [1, 2, 28, 28] is a batch of one, of which the attention's batch normalisation has no statistics: use a batch of 2 or more
           arkd | data.batch=2 | recipe arkd: term "distance": relational loss
           rtk | losses.attention_feature.keep=4 | recipe rtk: term "attention_feature": attention feature loss: keep is 4, but there are 3 layers to keep keys of: wire more, or keep at most 3
-          afd | metric.on=embedding | recipe afd: classification metric: tap "embedding" is [1, 8], expected [1, 10]
+          afd | metric.on=embeddings| recipe afd: classification metric: tap "embeddings" is [1, 8], expected [1, 10]
           afd | data.labelled=4500 | recipe afd: garments: labelled is 4500, expected 0 to 4499
           ensemble-regions | losses.ensemble.weights=[1] | recipe ensemble-regions: term "ensemble": ensemble loss: weights has 1 numbers, but there are 4 teachers
           ensemble-regions | teachers.upper.inputs={images: collar} | recipe ensemble-regions: the batch has no input "collar"
