@@ -29,6 +29,13 @@ public final class Continuation {
           longer.get(i).losses().keySet(),
           "they are the columns of the log");
       requireLonger(old.get(i), longer.get(i), changed);
+      if (i < old.size() - 1) {
+        requireSame(
+            "train.steps of the stage " + longer.get(i).name(),
+            old.get(i).train().steps(),
+            longer.get(i).train().steps(),
+            "the stages after it begin with what it left");
+      }
     }
   }
 

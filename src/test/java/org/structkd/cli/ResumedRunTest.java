@@ -145,6 +145,29 @@ class ResumedRunTest {
   }
 
   @Test
+  void aStageThatOthersBeganFromCannotBecomeLonger() throws IOException {
+    Path recipe = temp.resolve("staged.yaml");
+    Files.writeString(
+        recipe,
+        """
+        data: {kind: made_ratings, batch: 4}
+        student: {kind: matrix_factorization, rank: 2}
+        losses:
+          ratings: {loss: regression, preset: to_ratings, on: rating, weight: 1}
+        train: {steps: 2, optimizer: {kind: adam, rate: 0.01}}
+        metric: {kind: rating, on: rating}
+        stages: [{name: first, train: {steps: 2}}, {name: second, train: {steps: 2}}]
+        """);
+    Path folder = temp.resolve("run");
+    assertEquals(
+        0, Cli.run("distill", "--recipe", recipe, "--seeds", "1", "--out", folder).status());
+    Cli.run("distill", "--resume", folder, "--set", "stages.0.train.steps=3")
+        .refused("train.steps of the stage first: the run has 2, asked is 3");
+    assertEquals(
+        0, Cli.run("distill", "--resume", folder, "--set", "stages.1.train.steps=3").status());
+  }
+
+  @Test
   void aChangedRunIsNamed() {
     Cli.run("distill", "--resume-changed", "--out", temp.resolve("run"))
         .refused("--resume-changed goes with");
