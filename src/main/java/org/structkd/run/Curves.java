@@ -25,7 +25,13 @@ final class Curves {
 
   /** For people of any colour vision: M. Okabe and K. Ito, "Color Universal Design", 2008. */
   private static final Color[] COLOURS = {
-    new Color(0xd55e00), new Color(0x0072b2), new Color(0x009e73), new Color(0xcc79a7)
+    new Color(0xd55e00),
+    new Color(0x0072b2),
+    new Color(0x009e73),
+    new Color(0xcc79a7),
+    new Color(0xe69f00),
+    new Color(0x56b4e9),
+    new Color(0x000000)
   };
 
   private Curves() {}

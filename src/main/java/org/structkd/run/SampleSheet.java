@@ -3,6 +3,7 @@ package org.structkd.run;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
+import java.awt.font.FontRenderContext;
 import java.awt.image.BufferedImage;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,6 +29,9 @@ final class SampleSheet {
 
   /** Pixels: smaller pictures are enlarged by whole factors to about this height. */
   private static final int LEAST_HEIGHT = 96;
+
+  private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 12);
+  private static final FontRenderContext UNSCALED = new FontRenderContext(null, true, true);
 
   private static final int GAP = 4;
   private static final int HEADING = 18;
@@ -80,8 +84,8 @@ final class SampleSheet {
 
   private static BufferedImage painted(List<Map<String, BufferedImage>> rows) {
     int width = GAP;
-    for (BufferedImage picture : rows.get(0).values()) {
-      width += zoom(picture) * picture.getWidth() + GAP;
+    for (String column : rows.get(0).keySet()) {
+      width += width(column, rows) + GAP;
     }
     int height = HEADING + rows.stream().mapToInt(row -> height(row) + GAP).sum();
     BufferedImage sheet = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
@@ -89,24 +93,31 @@ final class SampleSheet {
     graphics.setColor(Color.DARK_GRAY);
     graphics.fillRect(0, 0, width, height);
     graphics.setColor(Color.WHITE);
-    graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    graphics.setFont(FONT);
     int x = GAP;
     for (String column : rows.get(0).keySet()) {
       graphics.drawString(column, x, HEADING - 5);
       int y = HEADING;
-      int widest = 0;
       for (Map<String, BufferedImage> row : rows) {
         BufferedImage picture = row.get(column);
         int zoom = zoom(picture);
         graphics.drawImage(
             picture, x, y, zoom * picture.getWidth(), zoom * picture.getHeight(), null);
-        widest = Math.max(widest, zoom * picture.getWidth());
         y += height(row) + GAP;
       }
-      x += widest + GAP;
+      x += width(column, rows) + GAP;
     }
     graphics.dispose();
     return sheet;
+  }
+
+  /** The widest of the column's pictures and its heading. */
+  private static int width(String column, List<Map<String, BufferedImage>> rows) {
+    int heading = (int) Math.ceil(FONT.getStringBounds(column, UNSCALED).getWidth());
+    return rows.stream()
+        .map(row -> row.get(column))
+        .mapToInt(picture -> zoom(picture) * picture.getWidth())
+        .reduce(heading, Math::max);
   }
 
   private static int zoom(BufferedImage picture) {
