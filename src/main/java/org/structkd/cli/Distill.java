@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
           + " them alone.",
       "",
       "Leaves a run folder: recipe.yaml, run.yaml, metrics.csv, checkpoints and weights, curves.png,"
-          + " samples.png and report.html, which needs no other file.",
+          + " samples.png, sizes.csv of a student that is pruned, and report.html, which needs no other"
+          + " file.",
       ""
     },
     mixinStandardHelpOptions = true,

@@ -127,7 +127,7 @@ final class Evaluate implements Callable<Integer> {
   private void tell(String name, Experiment experiment, TappedNetwork network, Device device) {
     Score score = experiment.evaluation(split).of(network, device);
     PrintWriter out = spec.commandLine().getOut();
-    score.details().forEach(number -> out.printf("%-20s %s%n", number.title(), text(number)));
+    score.details().forEach(number -> out.printf("%-24s %s%n", number.title(), text(number)));
     out.printf(
         "%s%s: %s, %d %s examples%n",
         score.details().isEmpty() ? "" : "\n",

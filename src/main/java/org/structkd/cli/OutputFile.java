@@ -16,13 +16,14 @@ final class OutputFile {
    */
   static void requireWritable(String option, Path file) {
     Path folder = file.toAbsolutePath().getParent();
-    if (folder == null || !Files.isWritable(folder) || Files.isDirectory(file)) {
-      throw RunException.refused(
-          option
-              + ": "
-              + file
-              + " cannot be written: "
-              + (Files.isDirectory(file) ? "it is a folder" : "its folder is not writable"));
+    String why =
+        Files.isDirectory(file)
+            ? "it is a folder"
+            : folder == null || !Files.isDirectory(folder)
+                ? "its folder is not there"
+                : Files.isWritable(folder) ? "" : "its folder is not writable";
+    if (!why.isEmpty()) {
+      throw RunException.refused("%s: %s cannot be written: %s".formatted(option, file, why));
     }
   }
 }

@@ -22,6 +22,7 @@ import org.structkd.metric.Palette;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.run.RunException;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
@@ -81,6 +82,9 @@ final class Predict implements Callable<Integer> {
     OutputFile.requireWritable("--out", file);
     Device device = machine.prepare();
     BufferedImage grey = read(image);
+    if (Files.exists(file) && Files.isSameFile(file, image)) {
+      throw RunException.refused("--out: " + file + " is the image, expected another file");
+    }
     int width = grey.getWidth();
     int height = grey.getHeight();
     int[] classes = new int[width * height];

@@ -28,7 +28,9 @@ final class ProgressLines implements TrainingListener {
     return isTerminal() ? new ProgressBarListener(title) : new ProgressLines(out, title);
   }
 
-  /** Asks the system whether standard output is one: what Java's Console says differs by version. */
+  /**
+   * Asks the system whether standard output is one: what Java's Console says differs by version.
+   */
   private static boolean isTerminal() {
     try {
       Path standardOutput = Files.readSymbolicLink(Path.of("/proc/self/fd/1"));

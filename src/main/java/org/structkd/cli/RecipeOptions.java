@@ -19,7 +19,7 @@ final class RecipeOptions {
       names = "--loss",
       paramLabel = "ID[:PRESET]=WEIGHT",
       description =
-          "Loss to add to the recipe's, such as pairwise:cirkd=0.5; may be given several times.")
+          "Loss to add to the recipe's, such as global_structural:standard=1; may be given several times.")
   private List<String> losses = new ArrayList<>();
 
   List<String> sets() {

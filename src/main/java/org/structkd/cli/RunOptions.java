@@ -170,6 +170,10 @@ final class RunOptions {
     if (steps == null) {
       return source;
     }
+    if (source.sets().stream().anyMatch(set -> set.startsWith("train.steps="))) {
+      throw RunException.refused(
+          "--steps and --set train.steps say the same, expected one of them");
+    }
     List<String> sets = new ArrayList<>(source.sets());
     sets.add("train.steps=" + steps);
     return new RecipeSource(nameOrFile, sets, source.losses());

@@ -123,7 +123,7 @@ public final class PruningMasks implements AutoCloseable {
       Pruning.Channels settings, TrainableNetwork network, Map<String, Tensor> parameters) {
     if (!(network instanceof ShrinkableNetwork shrinkable)) {
       throw new IllegalArgumentException(
-          "pruning: %s does not say which channels can be removed, expected a ShrinkableNetwork"
+          "pruning: channels cannot be removed from a %s, expected a network that says which can"
               .formatted(network.getClass().getSimpleName()));
     }
     Map<String, ChannelGroup> groups = new TreeMap<>();

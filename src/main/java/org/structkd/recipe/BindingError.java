@@ -42,11 +42,31 @@ final class BindingError {
       sentence = given(tree, path) + oneOf(kind.getTypeId(), RecordIntrospector.kinds(choice));
     } else if (e instanceof MismatchedInputException mismatch && mismatch.getTargetType() != null) {
       sentence = given(tree, path) + expected(tree.at(path), mismatch.getTargetType());
+      if (isMissingLoss(tree, path)) {
+        sentence += otherTerms(tree, path);
+      }
     } else {
       sentence = reason(e);
       blamed(tree.at(path), sentence).ifPresent(path::add);
     }
     return explained(tree, path, sentence, e);
+  }
+
+  private static boolean isMissingLoss(RecipeTree tree, List<String> path) {
+    int last = path.size() - 1;
+    return last >= 2
+        && path.get(last).equals(TermBinding.LOSS)
+        && path.get(last - 2).equals("losses")
+        && tree.at(path).isMissingNode();
+  }
+
+  /** A value set for a term that is not there is more often misspelt than a new term. */
+  private static String otherTerms(RecipeTree tree, List<String> path) {
+    String term = path.get(path.size() - 2);
+    List<String> others = new ArrayList<>();
+    tree.at(path.subList(0, path.size() - 2)).fieldNames().forEachRemaining(others::add);
+    others.remove(term);
+    return others.isEmpty() ? "" : "; other terms are " + Words.listNearest(term, others);
   }
 
   private static RecipeException explained(

@@ -156,7 +156,7 @@ record ComparisonReport(
     lines.add("## Comparison");
     lines.add("");
     lines.add(
-        "On test examples, mean ± sample standard deviation over %d seeds. A seed sets initial"
+        "On test examples, mean ± sample standard deviation over %d seed(s). A seed sets initial"
                 .formatted(settings.seeds())
             + " weights and examples,");
     lines.add(

@@ -51,6 +51,9 @@ public final class RunFolder implements AutoCloseable {
    */
   public static RunFolder create(Path path, RunSettings settings, List<Recipe> recipes)
       throws IOException {
+    if (path.toString().isEmpty()) {
+      throw RunException.refused("--out is empty, expected a folder");
+    }
     try {
       Files.createDirectories(path);
     } catch (IOException e) {

@@ -110,7 +110,7 @@ class CompareTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"none/results.md, its folder is not writable", "'', it is a folder"})
+  @CsvSource({"none/results.md, its folder is not there", "'', it is a folder"})
   void aDocumentThatCannotBeWrittenIsNamedFirst(String document, String part) {
     Path file = temp.resolve(document);
     Cli cli = compare(temp.resolve("run"), "kd", "--document=" + file);

@@ -124,6 +124,7 @@ class DistillTest {
     "--set, train.optimizer.rate=NaN, rate",
     "--set, data.test=0, test",
     "--set, train.stesp=5, steps",
+    "--set, train.steps=5, --steps and --set train.steps say the same",
     "--set, losses.depth.weight=3, depth",
     "--set, losses.pixelwise.weight=-1, weight",
     "--loss, pairwize=1, pairwise",

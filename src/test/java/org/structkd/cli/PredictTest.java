@@ -74,8 +74,15 @@ class PredictTest {
   void aPlaceThatCannotBeWrittenIsNamed() {
     Path mask = temp.resolve("none/mask.png");
     Cli.run("predict", SCENE, "--out", mask)
-        .refused("--out: " + mask + " cannot be written: its folder is not writable");
+        .refused("--out: " + mask + " cannot be written: its folder is not there");
     Cli.run("predict", SCENE, "--out", temp).refused(temp + " cannot be written: it is a folder");
+  }
+
+  @Test
+  void theImageIsNotOverwritten() throws IOException {
+    Path image = Files.copy(SCENE, temp.resolve("scene.png"));
+    Cli.run("predict", image, "--out", image).refused("--out: " + image + " is the image");
+    assertEquals(-1, Files.mismatch(SCENE, image));
   }
 
   @ParameterizedTest

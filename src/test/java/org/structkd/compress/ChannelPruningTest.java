@@ -199,8 +199,8 @@ class ChannelPruningTest {
     try (MatrixFactorization other =
         new MatrixFactorization(new MatrixFactorization.Config(2, 2, 1), 1)) {
       refused(
-          "pruning: MatrixFactorization does not say which channels can be removed, expected a"
-              + " ShrinkableNetwork",
+          "pruning: channels cannot be removed from a MatrixFactorization, expected a network that"
+              + " says which can",
           () -> new PruningMasks(atOnce(0.5), other));
     }
   }
