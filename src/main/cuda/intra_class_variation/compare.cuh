@@ -11,20 +11,19 @@ namespace {
 // A block has 32 neighbouring positions, a lane each; its warps share the channels.
 constexpr int kCompareThreads = 256, kCompareWarps = kCompareThreads / kWarp;
 
-// Channels that a thread sums before they join the sum in f64.
+// Channels of a thread whose features are on their way at once.
 constexpr int kTogetherChannels = 8;
 
 // What positions have: arrays [B, N], and losses of blocks.
-template <class T>
 struct Slopes {
-  T *along, *stretch, *turn;
+  double *along, *stretch, *turn;
   double* losses;  // [blocks]
   int64_t tiles;   // of an image
 
   Slopes(const Classes& classes, Workspace& workspace)
-      : along(workspace.take<T>(classes.B * classes.N)),
-        stretch(workspace.take<T>(classes.B * classes.N)),
-        turn(workspace.take<T>(classes.B * classes.N)),
+      : along(workspace.take<double>(classes.B * classes.N)),
+        stretch(workspace.take<double>(classes.B * classes.N)),
+        turn(workspace.take<double>(classes.B * classes.N)),
         tiles(divide_up(classes.N, kWarp)) {
     losses = workspace.take<double>(classes.B * tiles);
   }
@@ -49,7 +48,6 @@ template <class Element>
 __device__ __forceinline__ CentreSimilarity measure(const Classes& classes,
                                                     const Net<Element>& net,
                                                     const ComparedPosition& place) {
-  using T = Widened<Element>;
   STRUCTKD_SHARED(double, products, [kCompareWarps][kWarp]);
   STRUCTKD_SHARED(double, squares, [kCompareWarps][kWarp]);
   const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
@@ -57,19 +55,16 @@ __device__ __forceinline__ CentreSimilarity measure(const Classes& classes,
   double product = 0.0, square = 0.0;
   if (place.k >= 0) {
     const Element* position = net.map.at(place.b, 0, place.n);
-    const T* centre = net.centres + place.b * C * K + place.k;
+    const double* centre = net.centres + place.b * C * K + place.k;
     for (int64_t c0 = warp; c0 < C; c0 += kTogetherChannels * kCompareWarps) {
-      T together_product = T(0), together_square = T(0);
 #pragma unroll
       for (int i = 0; i < kTogetherChannels; ++i) {
         const int64_t c = c0 + i * kCompareWarps;
         if (c >= C) continue;
-        const T f = widen(position[c * net.map.stride_c]);
-        together_product += f * centre[c * K];
-        together_square += f * f;
+        const double f = double(widen(position[c * net.map.stride_c]));
+        product += f * centre[c * K];
+        square += f * f;
       }
-      product += double(together_product);
-      square += double(together_square);
     }
   }
   __syncthreads();  // the sums of the last call have been read
@@ -86,8 +81,7 @@ __device__ __forceinline__ CentreSimilarity measure(const Classes& classes,
 
 template <class Element>
 __global__ __launch_bounds__(kCompareThreads, 2) void similarities_tile_per_block_kernel(
-    Classes classes, Net<Element> student, Net<Element> teacher, Slopes<Widened<Element>> slopes) {
-  using T = Widened<Element>;
+    Classes classes, Net<Element> student, Net<Element> teacher, Slopes slopes) {
   const ComparedPosition place(classes, slopes.tiles);
   const CentreSimilarity theirs = measure(classes, teacher, place);
   const CentreSimilarity ours = measure(classes, student, place);
@@ -98,9 +92,9 @@ __global__ __launch_bounds__(kCompareThreads, 2) void similarities_tile_per_bloc
   if (!place.inside) return;
   const CentreSlopes slope = centre_slopes(ours, 2.0 * gap / classes.divisor());
   const int64_t i = place.b * classes.N + place.n;
-  slopes.along[i] = T(slope.along);
-  slopes.stretch[i] = T(slope.stretch);
-  slopes.turn[i] = T(slope.turn);
+  slopes.along[i] = slope.along;
+  slopes.stretch[i] = slope.stretch;
+  slopes.turn[i] = slope.turn;
 }
 
 constexpr int kLossThreads = 1024;
@@ -120,27 +114,27 @@ template <class Element>
 __global__ __launch_bounds__(kCompareThreads) void variation_grad_tile_per_block_kernel(
     Classes classes,
     Net<Element> student,
-    Slopes<Widened<Element>> slopes,
-    const Widened<Element>* pulls,
+    Slopes slopes,
+    const double* pulls,
     GradOf<Element> grad) {
   using T = Widened<Element>;
   const ComparedPosition place(classes, slopes.tiles);
   if (!place.inside) return;
   const int64_t C = student.map.C, K = classes.K, i = place.b * classes.N + place.n;
-  const T along = slopes.along[i], stretch = slopes.stretch[i];
+  const double along = slopes.along[i], stretch = slopes.stretch[i];
   const Element* position = student.map.at(place.b, 0, place.n);
   const int64_t vector = place.b * C * K + (place.k < 0 ? 0 : place.k);
-  const T *centre = student.centres + vector, *pull = pulls + vector;
+  const double *centre = student.centres + vector, *pull = pulls + vector;
   const int64_t out = grad.offset(place.b, 0, place.n);
 #pragma unroll 4
   for (int64_t c = threadIdx.x / kWarp; c < C; c += kCompareWarps) {
     // A choice and no product with 0: what has no class may hold NaN.
-    T gradient = T(0);
+    double gradient = 0.0;
     if (place.k >= 0) {
-      gradient =
-          along * centre[c * K] + stretch * widen(position[c * student.map.stride_c]) + pull[c * K];
+      gradient = along * centre[c * K] +
+                 stretch * double(widen(position[c * student.map.stride_c])) + pull[c * K];
     }
-    grad.store(out + c * grad.layout.stride_c, gradient);
+    grad.store(out + c * grad.layout.stride_c, T(gradient));
   }
 }
 

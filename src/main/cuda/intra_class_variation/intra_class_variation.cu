@@ -14,6 +14,7 @@
 //           pulls_block_per_class_kernel, variation_grad_tile_per_block_kernel.
 // mapping   lanes are positions, neighbours where labels are; a sum has one owner, and segments are
 //           added in their order: no atomics.
+// precision f64 throughout: gaps of cosines cancel, and a feature takes few operations.
 // traffic   28 bytes per f32 feature with gradient: both nets twice, the student twice more, the
 //           gradient once; 16 without. Of a position read out of order its whole sector counts,
 //           which L2 holds for its neighbours.
@@ -30,8 +31,6 @@ namespace {
 template <class Element>
 class VariationCall {
  public:
-  using T = Widened<Element>;
-
   VariationCall(const Launch& launch, const IntraClassVariationArgs& args, Workspace& workspace)
       : args_(args),
         stream_(stream_of(launch)),
@@ -39,8 +38,9 @@ class VariationCall {
         student_(args.student, classes_, workspace),
         teacher_(args.teacher, classes_, workspace),
         slopes_(classes_, workspace),
-        pulls_(args.want_grad ? workspace.take<T>(args.student.B * args.student.C * args.classes)
-                              : nullptr) {}
+        pulls_(args.want_grad
+                   ? workspace.take<double>(args.student.B * args.student.C * args.classes)
+                   : nullptr) {}
 
   void run() const {
     find_classes();
@@ -56,8 +56,8 @@ class VariationCall {
                                   classes_, static_cast<const double*>(slopes_.losses),
                                   classes_.B * slopes_.tiles, args_.student.dtype, args_.loss);
     if (args_.grad.data != nullptr) write_grad();
-    set_plan("intra_class_variation: cuda, %s, %lld chunks per image, %d launches",
-             sizeof(T) == sizeof(double) ? "f64" : "f32", static_cast<long long>(classes_.chunks),
+    set_plan("intra_class_variation: cuda, %lld chunks per image, %d launches",
+             static_cast<long long>(classes_.chunks),
              7 + (args_.mask.data != nullptr) + 3 * (args_.grad.data != nullptr));
   }
 
@@ -77,7 +77,7 @@ class VariationCall {
                                         stream_, classes_);
   }
 
-  void sum(const Net<Element>& net, const T* weights) const {
+  void sum(const Net<Element>& net, const double* weights) const {
     launch<sum_classes_chunk_per_warp_kernel<Element>>(
         "intra-class variation: sum_classes", unsigned(net.sum_blocks(classes_)), kSumThreads, 0,
         stream_, classes_, net, weights);
@@ -87,18 +87,18 @@ class VariationCall {
     sum(student_, slopes_.along);
     launch<pulls_block_per_class_kernel<Element>>("intra-class variation: pulls", rows(),
                                                   kSumThreads, 0, stream_, classes_, student_,
-                                                  static_cast<const T*>(slopes_.turn), pulls_);
+                                                  static_cast<const double*>(slopes_.turn), pulls_);
     launch<variation_grad_tile_per_block_kernel<Element>>(
         "intra-class variation: grad", tiles(), kCompareThreads, 0, stream_, classes_, student_,
-        slopes_, static_cast<const T*>(pulls_), GradOf<Element>(args_.grad));
+        slopes_, static_cast<const double*>(pulls_), GradOf<Element>(args_.grad));
   }
 
   const IntraClassVariationArgs& args_;
   cudaStream_t stream_;
   Classes classes_;
   Net<Element> student_, teacher_;
-  Slopes<T> slopes_;
-  T* pulls_;
+  Slopes slopes_;
+  double* pulls_;
 };
 
 template <class Visit>

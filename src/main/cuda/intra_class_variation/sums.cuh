@@ -17,18 +17,17 @@ constexpr int kSumThreads = 256;
 // neighbouring numbers.
 template <class Element>
 struct Net {
-  using T = Widened<Element>;
   MapOf<Element> map;
   int64_t groups;   // of kSumChannels channels
-  T* sums;          // [B, segments, C]
-  T* centres;       // [B, C, K]
+  double* sums;     // [B, segments, C]
+  double* centres;  // [B, C, K]
   double* lengths;  // [B, K] of the centres
 
   Net(const Map& given, const Classes& classes, Workspace& workspace)
       : map(given),
         groups(divide_up(given.C, kSumChannels)),
-        sums(workspace.take<T>(given.B * classes.segments() * given.C)),
-        centres(workspace.take<T>(given.B * given.C * classes.K)),
+        sums(workspace.take<double>(given.B * classes.segments() * given.C)),
+        centres(workspace.take<double>(given.B * given.C * classes.K)),
         lengths(workspace.take<double>(given.B * classes.K)) {}
 
   int64_t sum_blocks(const Classes& classes) const {
@@ -40,8 +39,7 @@ struct Net {
 // With weights, [B, N], each position has its own.
 template <class Element>
 __global__ __launch_bounds__(kSumThreads) void sum_classes_chunk_per_warp_kernel(
-    Classes classes, Net<Element> net, const Widened<Element>* weights) {
-  using T = Widened<Element>;
+    Classes classes, Net<Element> net, const double* weights) {
   const int64_t task = (int64_t(blockIdx.x) * kSumThreads + threadIdx.x) / kWarp;
   if (task >= classes.B * classes.chunks * net.groups) return;
   const int lane = int(threadIdx.x) % kWarp;
@@ -57,20 +55,20 @@ __global__ __launch_bounds__(kSumThreads) void sum_classes_chunk_per_warp_kernel
   for (int64_t k = classes.of[b * classes.N + order[at]]; at < end; ++k) {
     const int64_t stop = begin[k + 1] < end ? begin[k + 1] : end;
     if (stop <= at) continue;  // no position of this class
-    T sums[kSumChannels] = {};
+    double sums[kSumChannels] = {};
     for (int64_t i = at + lane; i < stop; i += kWarp) {
       const int64_t n = order[i];
-      const T weight = weights == nullptr ? T(1) : weights[b * classes.N + n];
+      const double weight = weights == nullptr ? 1.0 : weights[b * classes.N + n];
       const Element* position = channels + net.map.pixel_offset(n);
 #pragma unroll
       for (int c = 0; c < kSumChannels; ++c) {
-        if (c0 + c < C) sums[c] += weight * widen(position[c * net.map.stride_c]);
+        if (c0 + c < C) sums[c] += weight * double(widen(position[c * net.map.stride_c]));
       }
     }
-    T mine = T(0);  // lane c keeps the sum of channel c
+    double mine = 0.0;  // lane c keeps the sum of channel c
 #pragma unroll
     for (int c = 0; c < kSumChannels; ++c) {
-      const T sum = warp_sum(sums[c]);
+      const double sum = warp_sum(sums[c]);
       if (lane == c) mine = sum;
     }
     if (lane < kSumChannels && c0 + lane < C) {
@@ -94,14 +92,13 @@ struct ClassSegments {
   }
 
   // The mean of channel c over the positions, of the sums of a net.
-  template <class T>
   __device__ __forceinline__ double mean(const Classes& classes,
-                                         const T* sums,
+                                         const double* sums,
                                          int64_t C,
                                          int64_t c) const {
     double sum = 0.0;
-    const T* segment = sums + (b * classes.segments() + first + k) * C + c;
-    for (int64_t i = 0; i < count; ++i) sum += double(segment[i * C]);
+    const double* segment = sums + (b * classes.segments() + first + k) * C + c;
+    for (int64_t i = 0; i < count; ++i) sum += segment[i * C];
     return sum / (double(positions) + kBesideCount);
   }
 };
@@ -113,7 +110,7 @@ __device__ void find_centre(const Classes& classes,
   double squares = 0.0;
   for (int64_t c = threadIdx.x; c < net.map.C; c += kSumThreads) {
     const double mean = segments.mean(classes, net.sums, net.map.C, c);
-    net.centres[(segments.b * net.map.C + c) * classes.K + segments.k] = Widened<Element>(mean);
+    net.centres[(segments.b * net.map.C + c) * classes.K + segments.k] = mean;
     squares += mean * mean;
   }
   squares = block_sum<kSumThreads>(squares);
@@ -132,15 +129,17 @@ __global__ __launch_bounds__(kSumThreads) void centres_block_per_class_kernel(
 // A block per image and class: the mean of what its positions pull its centre by. The student's
 // sums are weighted by their slopes now; `turns`, [B, N], are as CentreSlopes has them.
 template <class Element>
-__global__ __launch_bounds__(kSumThreads) void pulls_block_per_class_kernel(
-    Classes classes, Net<Element> student, const Widened<Element>* turns, Widened<Element>* pulls) {
+__global__ __launch_bounds__(kSumThreads) void pulls_block_per_class_kernel(Classes classes,
+                                                                            Net<Element> student,
+                                                                            const double* turns,
+                                                                            double* pulls) {
   STRUCTKD_SHARED(double, shared_turn, [1]);
   const ClassSegments segments(classes, blockIdx.x);
   const int64_t C = student.map.C;
   const int32_t* order = classes.order + segments.b * classes.N + segments.begin;
   double turn = 0.0;
   for (int64_t i = threadIdx.x; i < segments.positions; i += kSumThreads) {
-    turn += double(turns[segments.b * classes.N + order[i]]);
+    turn += turns[segments.b * classes.N + order[i]];
   }
   turn = block_sum<kSumThreads>(turn);
   if (threadIdx.x == 0) {
@@ -154,7 +153,7 @@ __global__ __launch_bounds__(kSumThreads) void pulls_block_per_class_kernel(
   for (int64_t c = threadIdx.x; c < C; c += kSumThreads) {
     const int64_t at = (segments.b * C + c) * classes.K + segments.k;
     const double along = segments.mean(classes, student.sums, C, c);
-    pulls[at] = Widened<Element>(along - shared_turn[0] * double(student.centres[at]));
+    pulls[at] = along - shared_turn[0] * student.centres[at];
   }
 }
 

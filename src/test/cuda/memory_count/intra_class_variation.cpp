@@ -28,15 +28,15 @@ TEST_F(MemoryCount, IntraClassVariation) {
       {"list_block_per_class_kernel", 4 * N, 4 * N + begins},
       // Three times; the last with weights.
       {"sum_classes_chunk_per_warp_kernel",
-       2 * student + teacher + 3 * (4 * N + begins + firsts) + 4 * N, 4 * chunks * (2 * Cs + Ct)},
-      {"centres_block_per_class_kernel", begins + 4 * chunks * (Cs + Ct),
-       4 * K * (Cs + Ct) + 16 * K, kNoStream},
+       2 * student + teacher + 3 * (4 * N + begins + firsts) + 8 * N, 8 * chunks * (2 * Cs + Ct)},
+      {"centres_block_per_class_kernel", begins + 8 * chunks * (Cs + Ct),
+       8 * K * (Cs + Ct) + 16 * K, kNoStream},
       {"similarities_tile_per_block_kernel",
-       student + teacher + 4 * N + 4 * K * (Cs + Ct) + 16 * K + 8, 12 * N + 8 * tiles},
+       student + teacher + 4 * N + 8 * K * (Cs + Ct) + 16 * K + 8, 24 * N + 8 * tiles},
       {"variation_loss_kernel", 8 * tiles + 8, 4, kNoStream},
-      {"pulls_block_per_class_kernel", begins + 8 * N + 4 * chunks * Cs + 4 * K * Cs + 8 * K,
-       4 * K * Cs, kNoStream},
-      {"variation_grad_tile_per_block_kernel", student + 12 * N + 8 * K * Cs, student},
+      {"pulls_block_per_class_kernel", begins + 12 * N + 8 * chunks * Cs + 8 * K * Cs + 8 * K,
+       8 * K * Cs, kNoStream},
+      {"variation_grad_tile_per_block_kernel", student + 20 * N + 16 * K * Cs, student},
   });
 }
 
