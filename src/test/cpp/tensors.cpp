@@ -98,22 +98,23 @@ double TestTensor::get(int64_t index) const { return read(offset(index)); }
 
 void TestTensor::set(int64_t index, double value) { write(offset(index), value); }
 
+// Of the view, which a test may have turned round.
 double TestTensor::read(int64_t i) const {
   switch (view_.dtype) {
     case STRUCTKD_F16:
-      return to_float(reinterpret_cast<const Half*>(bytes_.data())[i]);
+      return to_float(static_cast<const Half*>(view_.data)[i]);
     case STRUCTKD_BF16:
-      return to_float(reinterpret_cast<const BFloat16*>(bytes_.data())[i]);
+      return to_float(static_cast<const BFloat16*>(view_.data)[i]);
     case STRUCTKD_F32:
-      return reinterpret_cast<const float*>(bytes_.data())[i];
+      return static_cast<const float*>(view_.data)[i];
     case STRUCTKD_F64:
-      return reinterpret_cast<const double*>(bytes_.data())[i];
+      return static_cast<const double*>(view_.data)[i];
     case STRUCTKD_U8:
-      return bytes_.data()[i];
+      return static_cast<const uint8_t*>(view_.data)[i];
     case STRUCTKD_I32:
-      return reinterpret_cast<const int32_t*>(bytes_.data())[i];
+      return static_cast<const int32_t*>(view_.data)[i];
     case STRUCTKD_I64:
-      return double(reinterpret_cast<const int64_t*>(bytes_.data())[i]);
+      return double(static_cast<const int64_t*>(view_.data)[i]);
   }
   return 0.0;
 }
@@ -121,25 +122,25 @@ double TestTensor::read(int64_t i) const {
 void TestTensor::write(int64_t i, double value) {
   switch (view_.dtype) {
     case STRUCTKD_F16:
-      reinterpret_cast<Half*>(bytes_.data())[i] = to_half(float(value));
+      static_cast<Half*>(view_.data)[i] = to_half(float(value));
       break;
     case STRUCTKD_BF16:
-      reinterpret_cast<BFloat16*>(bytes_.data())[i] = to_bfloat16(float(value));
+      static_cast<BFloat16*>(view_.data)[i] = to_bfloat16(float(value));
       break;
     case STRUCTKD_F32:
-      reinterpret_cast<float*>(bytes_.data())[i] = float(value);
+      static_cast<float*>(view_.data)[i] = float(value);
       break;
     case STRUCTKD_F64:
-      reinterpret_cast<double*>(bytes_.data())[i] = value;
+      static_cast<double*>(view_.data)[i] = value;
       break;
     case STRUCTKD_U8:
-      bytes_.data()[i] = uint8_t(value);
+      static_cast<uint8_t*>(view_.data)[i] = uint8_t(value);
       break;
     case STRUCTKD_I32:
-      reinterpret_cast<int32_t*>(bytes_.data())[i] = int32_t(value);
+      static_cast<int32_t*>(view_.data)[i] = int32_t(value);
       break;
     case STRUCTKD_I64:
-      reinterpret_cast<int64_t*>(bytes_.data())[i] = int64_t(value);
+      static_cast<int64_t*>(view_.data)[i] = int64_t(value);
       break;
   }
 }
