@@ -2,8 +2,8 @@
 # Everything a change must pass. Exit status 0 only if all of it did.
 #
 #   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, arm64, packaging, speed
-#   ./structkd test --quick      the same without sanitizers, races, memory counts, CUDA, g++ 11, arm64, the second
-#                                build of the jars and the bench's floors
+#   ./structkd test --quick      the same without CUDA kernels, sanitizers, g++ 11, arm64, the second build of the
+#                                jars and the bench's floors, and with fewer calls to see memory stay flat
 #   ./structkd test --all-archs  CUDA for all architectures instead of two
 #
 # PYTHON names an interpreter that has PyTorch, to test the operators in it: python3.
@@ -89,8 +89,12 @@ cuda_for_all_architectures() {
 
 # What both lanes need: the libraries that Java loads, and the CUDA kernels as a library for the CPU.
 builds() {
-  ./cppbuild.sh target/native -DSTRUCTKD_BUILD_TESTS=ON &&
-    ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON -DSTRUCTKD_CUDA_EMULATED=ON "$@"
+  ./cppbuild.sh target/native -DSTRUCTKD_BUILD_TESTS=ON && { $quick || build_emulated; }
+}
+
+build_emulated() {
+  ./cppbuild.sh target/emulated -DSTRUCTKD_LIBTORCH= -DSTRUCTKD_BUILD_TESTS=ON -DSTRUCTKD_CUDA_EMULATED=ON \
+    -DSTRUCTKD_CUDA_INSTRUMENTED=ON
 }
 
 # The emulator finds what it must under sanitizers, and they find nothing in the kernels. In the build of
@@ -105,7 +109,9 @@ java_tests_emulated() {
 # -Xcheck:jni only prints what it finds. It also finds the JDK's own drawing of text, whose frames begin
 # with sun: not ours to mend.
 java_tests() {
-  mvn -B --no-transfer-progress verify &&
+  local calls=()
+  if $quick; then calls=(-Dstructkd.calls=50000); fi # half of FlatMemoryTest's
+  mvn -B --no-transfer-progress "${calls[@]}" verify &&
     if jni_misuse "$results"/Java-*.log; then
       fail "-Xcheck:jni found misuse of JNI, see above"
     fi
@@ -173,12 +179,12 @@ native_lane() {
   step "C++ format" tools/format.sh --check
   step "Versions agree" python3 tools/check_versions.py
   step "C++ tests, release" run_tests target/native -L '^cpu$'
-  step "CUDA kernels emulated: C++ tests" run_tests target/emulated -L 'emulated|emulator'
-  step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
   $quick || thorough_native_steps
 }
 
 thorough_native_steps() {
+  step "CUDA kernels emulated: C++ tests" run_tests target/emulated -L 'emulated|emulator'
+  step "CUDA kernels emulated: launches" tools/cuda-resources.sh check-launches
   step "CUDA kernels emulated: races" run_tests target/emulated -L races
   step "CUDA kernels emulated: memory counts" run_tests target/emulated -L memory
   step "C++ tests, ASan and UBSan" native_tests target/native-sanitize \
@@ -202,7 +208,7 @@ thorough_native_steps() {
 
 java_lane() {
   step "Java tests, format, jars" java_tests
-  step "CUDA kernels emulated: Java tests" java_tests_emulated
+  $quick || step "CUDA kernels emulated: Java tests" java_tests_emulated
   if at_least "$(libtorch_version_of "$(installed_torch)/include")" "$libtorch_needed"; then
     step "Python: operators in PyTorch" "${PYTHON:-python3}" bench/python/gpu_compare.py --device cpu --quick
   else
@@ -221,11 +227,7 @@ mkdir -p "$results"
 rm -f "$results"/*.summary
 
 lane=1-builds
-if $quick; then
-  step "Builds" builds
-else
-  step "Builds" builds -DSTRUCTKD_CUDA_INSTRUMENTED=ON
-fi
+step "Builds" builds
 lane=2-native native_lane &
 native=$!
 lane=3-java java_lane
