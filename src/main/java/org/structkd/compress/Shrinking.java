@@ -12,6 +12,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.model.ChannelGroup;
+import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.ShrinkableNetwork;
 import org.structkd.model.StateDict;
 
@@ -51,9 +52,9 @@ public final class Shrinking {
       }
       read.forEach((name, kept) -> tensors.computeIfPresent(name, cut(1, kept)));
       ShrinkableNetwork small = network.withChannels(channels);
-      for (int i = 0; i < network.convolutions().size(); i++) {
-        if (network.convolutions().get(i).hasRange()) {
-          small.convolutions().get(i).addRange();
+      for (ConvolutionLayer layer : small.convolutions()) {
+        if (tensors.containsKey(layer.rangeName())) {
+          layer.addRange();
         }
       }
       give(small, tensors);

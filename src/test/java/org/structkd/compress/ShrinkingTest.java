@@ -27,6 +27,7 @@ import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
 import org.structkd.internal.Owned;
 import org.structkd.model.ChannelGroup;
+import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.ShrinkableNetwork;
 import org.structkd.model.StateDict;
@@ -73,6 +74,30 @@ class ShrinkingTest {
           assertTrue(scale > 0.01, tap + " is not 0");
           assertTrue(error <= tolerance * scale, tap + " differs by " + error + " of " + scale);
         });
+  }
+
+  @Test
+  void aQuantisedNetworkKeepsItsRanges() {
+    try (SegmentationNet whole = net(3, 1);
+        QuantizedLayers quantized = new QuantizedLayers(new Quantization.Int8(), whole)) {
+      quantized.addRanges();
+      quantized.before(0);
+      whole.module().train(true);
+      whole.forward(images(ScalarType.Float)); // which gives the ranges what they hold
+      whole.module().eval();
+      prune(whole, 0.5);
+      try (ShrinkableNetwork small = Shrinking.shrunk(whole)) {
+        Map<String, Tensor> ranges = StateDict.buffersOf(small.module());
+        StateDict.buffersOf(whole.module()).entrySet().stream()
+            .filter(buffer -> buffer.getKey().endsWith("_range"))
+            .forEach(
+                buffer ->
+                    assertTrue(
+                        torch.equal(buffer.getValue(), ranges.get(buffer.getKey())),
+                        buffer.getKey()));
+        assertTrue(small.convolutions().stream().allMatch(ConvolutionLayer::isQuantized));
+      }
+    }
   }
 
   @ParameterizedTest
