@@ -1,19 +1,11 @@
 package org.structkd.model;
 
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
-import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.structkd.internal.Generators;
-import org.structkd.internal.Named;
-import org.structkd.internal.Owned;
-import org.structkd.internal.Scopes;
-import org.structkd.internal.TensorArguments;
 
 /** What networks that tell the class of an image by three stages of blocks have in common. */
-abstract class ImageClassifier implements TrainableNetwork {
+abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, ResidualStages> {
   /** Tap: the map behind the first stage, [B, C, H, W]. */
   public static final String STAGE1 = "stage1";
 
@@ -40,17 +32,12 @@ abstract class ImageClassifier implements TrainableNetwork {
   /** Weights of a block in each stage, in squares of the width: two times 9 of 1, 4 and 16. */
   private static final double WEIGHTS_OF_BLOCKS = 2 * 9 * (1 + 4 + 16);
 
-  private final String kind;
-  private final Record config;
   private final int channels;
-  private final Owned<ResidualStages> layers;
 
   /** Makes a layout with random weights, which the seed decides. */
-  ImageClassifier(String kind, Record config, ResidualStages.Plan plan, long seed) {
-    this.kind = kind;
-    this.config = config;
+  ImageClassifier(String kind, C config, ResidualStages.Plan plan, long seed) {
+    super(kind, config, () -> new ResidualStages(plan), seed);
     channels = plan.channels();
-    layers = Owned.make(kind, () -> Generators.seeded(seed, () -> new ResidualStages(plan)));
   }
 
   /** Refuses sizes that no network has. */
@@ -98,50 +85,12 @@ abstract class ImageClassifier implements TrainableNetwork {
   }
 
   @Override
-  public Map<String, String> shape() {
-    return NetworkFile.properties(kind, config);
-  }
-
-  @Override
   public Set<String> taps() {
     return TAPS;
   }
 
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
-    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
-    requireImages(images);
-    return Scopes.resultsOf(() -> layers.get().forward(images));
-  }
-
-  private void requireImages(Tensor images) {
-    TensorArguments.requireOpen(kind, IMAGES, images);
-    if (images.dim() != 4 || images.size(1) != channels) {
-      throw new IllegalArgumentException(
-          "%s: images are %s, expected [B, %d, H, W]"
-              .formatted(kind, Arrays.toString(images.shape()), channels));
-    }
-    ScalarType type = layers.get().type();
-    if (images.scalar_type().intern() != type) {
-      throw new IllegalArgumentException(
-          ("%s: images are %s, expected %s as the network's parameters: convert them with to(...),"
-                  + " bytes to 0 .. 1")
-              .formatted(kind, images.scalar_type().intern(), type));
-    }
-  }
-
-  /**
-   * {@inheritDoc}
-   *
-   * @throws IllegalStateException if the network has been closed
-   */
-  @Override
-  public Module module() {
-    return layers.get().module();
-  }
-
-  @Override
-  public void close() {
-    layers.close();
+  void require(Map<String, Tensor> inputs) {
+    requireImages(inputs, channels);
   }
 }

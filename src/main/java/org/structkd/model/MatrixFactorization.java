@@ -11,10 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
-import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
-import org.structkd.internal.Owned;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -32,7 +29,8 @@ import org.structkd.internal.TensorArguments;
  * <p>Source: Y. Koren, R. Bell, C. Volinsky, "Matrix Factorization Techniques for Recommender
  * Systems", IEEE Computer 2009.
  */
-public final class MatrixFactorization implements TrainableNetwork {
+public final class MatrixFactorization
+    extends BuiltNetwork<MatrixFactorization.Config, MatrixFactorization.Factors> {
   /** Input: index of each rating's user. */
   public static final String USERS = "users";
 
@@ -79,11 +77,8 @@ public final class MatrixFactorization implements TrainableNetwork {
     }
   }
 
-  private final Config config;
-  private final Owned<Factors> factors;
-
   /** The parameters. */
-  private static final class Factors {
+  static final class Factors implements BuiltNetwork.Layout {
     private final Module module = new ModuleDictImpl();
     private final Tensor users;
     private final Tensor items;
@@ -103,7 +98,15 @@ public final class MatrixFactorization implements TrainableNetwork {
       return torch.randn(rows, columns).mul(new Scalar(INITIAL_DEVIATION));
     }
 
-    Map<String, Tensor> forward(Tensor userIndex, Tensor itemIndex) {
+    @Override
+    public Module module() {
+      return module;
+    }
+
+    @Override
+    public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+      Tensor userIndex = inputs.get(USERS);
+      Tensor itemIndex = inputs.get(ITEMS);
       Tensor p = users.index_select(0, userIndex);
       Tensor q = items.index_select(0, itemIndex);
       Tensor rating =
@@ -124,8 +127,7 @@ public final class MatrixFactorization implements TrainableNetwork {
    *     left as it was
    */
   public MatrixFactorization(Config config, long seed) {
-    this.config = config;
-    factors = Owned.make(KIND, () -> Generators.seeded(seed, () -> new Factors(config)));
+    super(KIND, config, () -> new Factors(config), seed);
   }
 
   /**
@@ -138,16 +140,6 @@ public final class MatrixFactorization implements TrainableNetwork {
    */
   public static MatrixFactorization of(TensorFile file) throws IOException {
     return NetworkFile.read(file, KIND, Config.class, config -> new MatrixFactorization(config, 0));
-  }
-
-  /** {@return the shape} */
-  public Config config() {
-    return config;
-  }
-
-  @Override
-  public Map<String, String> shape() {
-    return NetworkFile.properties(KIND, config);
   }
 
   @Override
@@ -163,18 +155,17 @@ public final class MatrixFactorization implements TrainableNetwork {
   /**
    * {@inheritDoc}
    *
-   * @throws IllegalArgumentException if an index has no row: this is checked on the CPU only
+   * @throws IllegalArgumentException also if an index has no row: this is checked on the CPU only
    */
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
-    Tensor users = requireIndices(USERS, inputs.get(USERS), config.users());
-    Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config.items());
+  void require(Map<String, Tensor> inputs) {
+    Tensor users = requireIndices(USERS, inputs.get(USERS), config().users());
+    Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config().items());
     if (!Arrays.equals(users.shape(), items.shape())) {
       throw new IllegalArgumentException(
           "%s: users and items are %s and %s, expected one shape [B]"
               .formatted(KIND, Arrays.toString(users.shape()), Arrays.toString(items.shape())));
     }
-    return Scopes.resultsOf(() -> factors.get().forward(users, items));
   }
 
   private static Tensor requireIndices(String name, Tensor indices, int rows) {
@@ -198,15 +189,5 @@ public final class MatrixFactorization implements TrainableNetwork {
       }
     }
     return indices;
-  }
-
-  @Override
-  public Module module() {
-    return factors.get().module;
-  }
-
-  @Override
-  public void close() {
-    factors.close();
   }
 }

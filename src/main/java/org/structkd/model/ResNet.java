@@ -25,7 +25,7 @@ import org.structkd.data.DataFileException;
  * <p>Source: K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR
  * 2016, section 4.2; the width is 16 there.
  */
-public final class ResNet extends ImageClassifier {
+public final class ResNet extends ImageClassifier<ResNet.Config> {
   /** What its files call it, by their property {@code network}. */
   public static final String KIND = "resnet";
 
@@ -62,8 +62,6 @@ public final class ResNet extends ImageClassifier {
     }
   }
 
-  private final Config config;
-
   /**
    * A network with random weights.
    *
@@ -73,7 +71,6 @@ public final class ResNet extends ImageClassifier {
    */
   public ResNet(Config config, long seed) {
     super(KIND, config, config.plan(), seed);
-    this.config = config;
   }
 
   /**
@@ -86,10 +83,5 @@ public final class ResNet extends ImageClassifier {
    */
   public static ResNet of(TensorFile file) throws IOException {
     return NetworkFile.read(file, KIND, Config.class, config -> new ResNet(config, 0));
-  }
-
-  /** {@return the shape} */
-  public Config config() {
-    return config;
   }
 }

@@ -9,13 +9,12 @@ import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * A first convolution, three stages of {@link ResidualBlock}s, of which the second and the third
  * halve the map and double the channels, the mean over all positions, and a linear layer.
  */
-final class ResidualStages {
+final class ResidualStages implements BuiltNetwork.Layout {
   /**
    * What there is of each.
    *
@@ -56,10 +55,10 @@ final class ResidualStages {
     head = module.register_module("head", new LinearImpl(in, plan.classes));
   }
 
-  /** {@return a tensor for each tap of an {@link ImageClassifier}} */
-  Map<String, Tensor> forward(Tensor images) {
+  @Override
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
     Map<String, Tensor> outputs = new LinkedHashMap<>();
-    Tensor map = first.apply(images);
+    Tensor map = first.apply(inputs.get(TappedNetwork.IMAGES));
     for (int stage = 0; stage < NAMES.size(); stage++) {
       for (ResidualBlock block : stages.get(stage)) {
         map = block.forward(map);
@@ -72,11 +71,8 @@ final class ResidualStages {
     return outputs;
   }
 
-  Module module() {
+  @Override
+  public Module module() {
     return module;
-  }
-
-  ScalarType type() {
-    return head.weight().scalar_type().intern();
   }
 }

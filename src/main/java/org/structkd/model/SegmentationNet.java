@@ -1,7 +1,6 @@
 package org.structkd.model;
 
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -11,14 +10,9 @@ import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
-import org.structkd.internal.Generators;
 import org.structkd.internal.Named;
-import org.structkd.internal.Owned;
-import org.structkd.internal.Scopes;
 import org.structkd.internal.Settings;
-import org.structkd.internal.TensorArguments;
 
 /**
  * A small encoder-decoder for segmentation, of any width. The encoder halves the map three times,
@@ -38,7 +32,9 @@ import org.structkd.internal.TensorArguments;
  * Height and width of the images must be multiples of 8. It owns its layers until it is closed or
  * collected, whatever PointerScope it is made in. For one thread at a time.
  */
-public final class SegmentationNet implements ShrinkableNetwork {
+public final class SegmentationNet
+    extends BuiltNetwork<SegmentationNet.Config, SegmentationNet.Layout>
+    implements ShrinkableNetwork {
   /** Tap: the decoder's map at a quarter of the image, what relations are taken of. */
   public static final String FEATURES = "features";
 
@@ -132,9 +128,6 @@ public final class SegmentationNet implements ShrinkableNetwork {
     }
   }
 
-  private final Config config;
-  private final Owned<Layout> layout;
-
   /**
    * A net with random weights.
    *
@@ -143,8 +136,7 @@ public final class SegmentationNet implements ShrinkableNetwork {
    *     left as it was
    */
   public SegmentationNet(Config config, long seed) {
-    this.config = config;
-    layout = Owned.make(KIND, () -> Generators.seeded(seed, () -> new Layout(config)));
+    super(KIND, config, () -> new Layout(config), seed);
   }
 
   /**
@@ -159,19 +151,10 @@ public final class SegmentationNet implements ShrinkableNetwork {
     return NetworkFile.read(file, KIND, Config.class, config -> new SegmentationNet(config, 0));
   }
 
-  /** {@return the shape} */
-  public Config config() {
-    return config;
-  }
-
-  @Override
-  public Map<String, String> shape() {
-    return NetworkFile.properties(KIND, config);
-  }
-
   /** {@inheritDoc} They are the blocks but for the decoder, whose channels are the features. */
   @Override
   public List<ChannelGroup> channelGroups() {
+    Config config = config();
     return List.of(
         group(HALF, config.half(), reader(QUARTER, 0)),
         group(QUARTER, config.quarter(), reader(SKIP, 0)),
@@ -209,7 +192,7 @@ public final class SegmentationNet implements ShrinkableNetwork {
     }
     return new SegmentationNet(
         Settings.changed(
-            config, (size, number) -> channels.getOrDefault(size.getName(), (Integer) number)),
+            config(), (size, number) -> channels.getOrDefault(size.getName(), (Integer) number)),
         0);
   }
 
@@ -219,53 +202,19 @@ public final class SegmentationNet implements ShrinkableNetwork {
   }
 
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
-    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
-    requireImages(images);
-    return Scopes.resultsOf(() -> layout.get().forward(images));
-  }
-
-  /**
-   * {@inheritDoc}
-   *
-   * @throws IllegalStateException if the net has been closed
-   */
-  @Override
-  public Module module() {
-    return layout.get().module;
+  void require(Map<String, Tensor> inputs) {
+    int channels = config().channels();
+    String shape = "[B, %d, H, W] with H and W multiples of %d".formatted(channels, STRIDE);
+    input(inputs, IMAGES, shape, 0, channels, -STRIDE, -STRIDE);
   }
 
   @Override
   public List<ConvolutionLayer> convolutions() {
-    return layout.get().all();
-  }
-
-  @Override
-  public void close() {
-    layout.close();
-  }
-
-  private void requireImages(Tensor images) {
-    TensorArguments.requireOpen(KIND, "images", images);
-    if (images.dim() != 4
-        || images.size(1) != config.channels()
-        || images.size(2) % STRIDE != 0
-        || images.size(3) % STRIDE != 0) {
-      throw new IllegalArgumentException(
-          "images are %s, expected [B, %s, H, W] with H and W multiples of %s"
-              .formatted(Arrays.toString(images.shape()), config.channels(), STRIDE));
-    }
-    ScalarType type = layout.get().head.type();
-    if (images.scalar_type().intern() != type) {
-      throw new IllegalArgumentException(
-          ("images are %s, expected %s as the net's parameters: convert them with"
-                  + " to(...), bytes to 0 .. 1")
-              .formatted(images.scalar_type().intern(), type));
-    }
+    return layers().all();
   }
 
   /** The layers and how they follow each other. */
-  private static final class Layout {
+  static final class Layout implements BuiltNetwork.Layout {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
     private final ConvolutionLayer half;
     private final ConvolutionLayer quarter;
@@ -286,7 +235,14 @@ public final class SegmentationNet implements ShrinkableNetwork {
       head = ConvolutionLayer.pointwise(module, "head", config.decoder(), config.classes());
     }
 
-    Map<String, Tensor> forward(Tensor images) {
+    @Override
+    public Module module() {
+      return module;
+    }
+
+    @Override
+    public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+      Tensor images = inputs.get(IMAGES);
       Tensor fine = skip.forward(quarter.forward(half.forward(images)));
       Tensor coarse = bottom.forward(eighth.forward(fine));
       Tensor joined = torch.cat(new TensorVector(resized(coarse, fine), fine), 1);

@@ -2,7 +2,6 @@ package org.structkd.model;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -11,14 +10,8 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
-import org.structkd.internal.Generators;
 import org.structkd.internal.Layers;
-import org.structkd.internal.Named;
-import org.structkd.internal.Owned;
-import org.structkd.internal.Scopes;
-import org.structkd.internal.TensorArguments;
 
 /**
  * Enlarges images: residual blocks in low resolution, a pixel shuffle, and what they find is added
@@ -43,7 +36,8 @@ import org.structkd.internal.TensorArguments;
  * CVPR Workshops 2017, arXiv 1707.02921; the added image: J. Kim et al., "Accurate Image
  * Super-Resolution Using Very Deep Convolutional Networks", CVPR 2016, arXiv 1511.04587.
  */
-public final class SuperResolutionNet implements TrainableNetwork {
+public final class SuperResolutionNet
+    extends BuiltNetwork<SuperResolutionNet.Config, SuperResolutionNet.Layout> {
   /** Tap: the map after half of the blocks, rounded up. */
   public static final String FEATURES = "features";
 
@@ -102,9 +96,6 @@ public final class SuperResolutionNet implements TrainableNetwork {
     }
   }
 
-  private final Config config;
-  private final Owned<Layout> layout;
-
   /**
    * A net with random weights.
    *
@@ -113,8 +104,7 @@ public final class SuperResolutionNet implements TrainableNetwork {
    *     left as it was
    */
   public SuperResolutionNet(Config config, long seed) {
-    this.config = config;
-    layout = Owned.make(KIND, () -> Generators.seeded(seed, () -> new Layout(config)));
+    super(KIND, config, () -> new Layout(config), seed);
   }
 
   /**
@@ -129,60 +119,18 @@ public final class SuperResolutionNet implements TrainableNetwork {
     return NetworkFile.read(file, KIND, Config.class, config -> new SuperResolutionNet(config, 0));
   }
 
-  /** {@return the shape} */
-  public Config config() {
-    return config;
-  }
-
-  @Override
-  public Map<String, String> shape() {
-    return NetworkFile.properties(KIND, config);
-  }
-
   @Override
   public Set<String> taps() {
     return TAPS;
   }
 
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
-    Tensor images = Named.in(inputs, "what the network was given", "input", IMAGES);
-    requireImages(images);
-    return Scopes.resultsOf(() -> layout.get().forward(images));
-  }
-
-  private void requireImages(Tensor images) {
-    TensorArguments.requireOpen(KIND, IMAGES, images);
-    if (images.dim() != 4 || images.size(1) != config.channels()) {
-      throw new IllegalArgumentException(
-          "images are %s, expected [B, %s, H, W]"
-              .formatted(Arrays.toString(images.shape()), config.channels()));
-    }
-    ScalarType type = layout.get().head.weight().scalar_type().intern();
-    if (images.scalar_type().intern() != type) {
-      throw new IllegalArgumentException(
-          "images are %s, expected %s as the net's parameters"
-              .formatted(images.scalar_type().intern(), type));
-    }
-  }
-
-  /**
-   * {@inheritDoc}
-   *
-   * @throws IllegalStateException if the net has been closed
-   */
-  @Override
-  public Module module() {
-    return layout.get().module;
-  }
-
-  @Override
-  public void close() {
-    layout.close();
+  void require(Map<String, Tensor> inputs) {
+    requireImages(inputs, config().channels());
   }
 
   /** The layers and how they follow each other. */
-  private static final class Layout {
+  static final class Layout implements BuiltNetwork.Layout {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
     private final int scale;
     private final Conv2dImpl head;
@@ -213,7 +161,14 @@ public final class SuperResolutionNet implements TrainableNetwork {
       return Layers.convolution(module, name, in, out, 3, 1, true);
     }
 
-    Map<String, Tensor> forward(Tensor images) {
+    @Override
+    public Module module() {
+      return module;
+    }
+
+    @Override
+    public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+      Tensor images = inputs.get(IMAGES);
       Tensor shallow = head.forward(images);
       Tensor deep = shallow;
       Tensor features = shallow;

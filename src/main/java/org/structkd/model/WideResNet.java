@@ -23,7 +23,7 @@ import org.structkd.data.DataFileException;
  *
  * <p>Source: S. Zagoruyko, N. Komodakis, "Wide Residual Networks", BMVC 2016, arXiv 1605.07146.
  */
-public final class WideResNet extends ImageClassifier {
+public final class WideResNet extends ImageClassifier<WideResNet.Config> {
   /** What its files call it, by their property {@code network}. */
   public static final String KIND = "wide resnet";
 
@@ -65,8 +65,6 @@ public final class WideResNet extends ImageClassifier {
     }
   }
 
-  private final Config config;
-
   /**
    * A network with random weights.
    *
@@ -76,7 +74,6 @@ public final class WideResNet extends ImageClassifier {
    */
   public WideResNet(Config config, long seed) {
     super(KIND, config, config.plan(), seed);
-    this.config = config;
   }
 
   /**
@@ -89,10 +86,5 @@ public final class WideResNet extends ImageClassifier {
    */
   public static WideResNet of(TensorFile file) throws IOException {
     return NetworkFile.read(file, KIND, Config.class, config -> new WideResNet(config, 0));
-  }
-
-  /** {@return the shape} */
-  public Config config() {
-    return config;
   }
 }

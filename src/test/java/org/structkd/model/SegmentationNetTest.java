@@ -111,9 +111,9 @@ class SegmentationNetTest {
     SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(1, 4, 3), 1);
     for (ScalarType type : new ScalarType[] {ScalarType.Byte, ScalarType.Half, ScalarType.Double}) {
       refused(
-          "images are "
+          "segmentation net: images are "
               + type
-              + ", expected Float as the net's parameters: convert them with to(...), bytes to 0 .."
+              + ", expected Float as the network's parameters: convert them with to(...), bytes to 0 .."
               + " 1",
           () -> net.forward(torch.ones(2, 1, 16, 16).to(type)));
     }

@@ -73,7 +73,7 @@ class SuperResolutionNetTest {
   void whatDoesNotFitIsRefused() {
     try (SuperResolutionNet net = net(3, 1, 2)) {
       assertEquals(
-          "images are [1, 1, 8, 8], expected [B, 3, H, W]",
+          "super-resolution net: images are [1, 1, 8, 8], expected [B, 3, H, W]",
           assertThrows(IllegalArgumentException.class, () -> net.infer(torch.zeros(1, 1, 8, 8)))
               .getMessage());
       assertThrows(
