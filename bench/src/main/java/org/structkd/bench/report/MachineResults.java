@@ -24,7 +24,7 @@ final class MachineResults {
     this.runs = runs;
   }
 
-  /** Sorts runs by machine; the one with the newest figures comes first. */
+  /** Sorts runs by machine: the one with most kernels comes first, of such the newest figures. */
   static List<MachineResults> of(List<Run> runs) {
     Map<String, List<Run>> byDevice = new TreeMap<>();
     for (Run run : runs) {
@@ -32,7 +32,10 @@ final class MachineResults {
     }
     return byDevice.entrySet().stream()
         .map(entry -> newestOf(entry.getKey(), entry.getValue()))
-        .sorted(Comparator.comparing(MachineResults::newest).reversed())
+        .sorted(
+            Comparator.comparing(MachineResults::kernels)
+                .thenComparing(MachineResults::newest)
+                .reversed())
         .toList();
   }
 
@@ -72,6 +75,10 @@ final class MachineResults {
   /** The runs that the cells come from, in the order of time. */
   List<Run> runs() {
     return runs;
+  }
+
+  private long kernels() {
+    return cells.stream().map(Cell::kernel).distinct().count();
   }
 
   private String newest() {

@@ -34,14 +34,22 @@ class ReportTest {
   @Test
   void newestRunOfEachMachineIsShown() throws IOException {
     String text = report();
-    int newer = text.indexOf("## New, 2 cores");
-    assertTrue(newer >= 0 && text.indexOf("## Old, 8 cores") > newer, text);
     assertTrue(
         text.contains(
             "| 1x512x32x32 | structkd | 10.0 (9.00–11.0) | 4.00x | 1.50 | 2.5e-08 | 82.0 |"),
         text);
     assertFalse(text.contains("777"), "a replaced or quick run is shown: " + text);
     assertTrue(text.contains("```\nNew, 2 cores, 2 threads\nlimit f32 90 GFLOP/s\n```"), text);
+  }
+
+  @Test
+  void machineWithMoreKernelsComesFirstAndOthersShowTheirs() throws IOException {
+    String text = report();
+    int first = text.indexOf("## New, 2 cores");
+    int second = text.indexOf("## Other, 8 cores");
+    assertTrue(first >= 0 && second > first, text);
+    assertTrue(text.indexOf("| pixelwise 1x19x1x1 |") > first, text);
+    assertFalse(text.substring(second).contains("pixelwise"), text);
   }
 
   @Test
@@ -123,7 +131,7 @@ class ReportTest {
         listed(
             asked("1x512x32x32", 2.5, 15, 90, "The gradient is a product in f64."),
             asked("1x2x3x4", 2, 0, 0, null)));
-    losses.put("pixelwise", listed());
+    losses.put("pixelwise", listed(asked("1x19x1x1", 1, 0, 0, null)));
     return new ReportDocument(results(), losses, List.of()).markdown();
   }
 
@@ -146,7 +154,7 @@ class ReportTest {
   private void writeResults() throws IOException {
     String now = "\"New, 2 cores\",2026-01-03T00:00:00Z,0.1.0+abc";
     String before = "\"New, 2 cores\",2026-01-02T00:00:00Z,0.1.0+abc";
-    String other = "\"Old, 8 cores\",2026-01-01T00:00:00Z,0.1.0+abc";
+    String other = "\"Other, 8 cores\",2026-01-05T00:00:00Z,0.1.0+abc";
     write(
         "a.csv",
         "# New, 2 cores, 2 threads",
@@ -180,7 +188,7 @@ class ReportTest {
         row("pixelwise,structkd", "speed_ms,pixels,1,0.05,0.048,0.06", "1x19x1x1", now));
     write(
         "b.csv",
-        "# Old, 8 cores",
+        "# Other, 8 cores",
         row("pairwise,structkd", "speed_ms,nodes,1024,5,5,5", "1x512x32x32", other));
     write(
         "quick-c.csv",
