@@ -38,11 +38,16 @@ import org.structkd.compress.Quantization;
 import org.structkd.compress.QuantizedFile;
 import org.structkd.compress.QuantizedLayers;
 import org.structkd.compress.Shrinking;
+import org.structkd.data.Augmentation;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.Garments;
+import org.structkd.data.ImageFiles;
+import org.structkd.data.ImageFolder;
+import org.structkd.data.ImageLayout;
+import org.structkd.data.LabelTable;
 import org.structkd.data.MadeRatings;
 import org.structkd.data.PictureSource;
 import org.structkd.data.SceneBatches;
@@ -342,6 +347,10 @@ class LifetimeTest {
             () -> Garments.bundled(Garments.Config.defaults()),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
         owner(
+            ImageFiles.class,
+            LifetimeTest::imageFiles,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
             ResNet.class,
             () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),
             net -> Tensors.values(net.infer(images()).get("logits"))),
@@ -506,6 +515,23 @@ class LifetimeTest {
   private static SuperResolutionDataset pictures() throws IOException {
     return SuperResolutionDataset.of(
         PictureSource.GARMENTS, new SuperResolutionDataset.Config(2, 28, true, 1, 1));
+  }
+
+  private static ImageFiles imageFiles() throws IOException {
+    Path data = ImageFolder.pairs(folder.resolve("data"), 8, 8, List.of("a", "b", "c"));
+    Augmentation.Size size = new Augmentation.Size(8, 8);
+    return ImageFiles.of(
+        data,
+        ImageLayout.FOLDER,
+        new ImageFiles.Config(
+            LabelTable.of(List.of("dark", "bright")),
+            new Augmentation(size),
+            size,
+            List.of(0.0, 0.0, 0.0),
+            List.of(1.0, 1.0, 1.0),
+            0,
+            0,
+            false));
   }
 
   private static Batch garments() {

@@ -30,6 +30,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       Distill.class,
       RecipesCommand.class,
       DataCommand.class,
+      CheckData.class,
       Compare.class,
       Evaluate.class,
       Predict.class,
@@ -64,9 +65,10 @@ public final class Main {
         .setExecutionExceptionHandler(
             (error, command, parsed) -> {
               command.getOut().flush();
-              command.getErr().println("structkd: " + sentenceOf(error));
+              Exception told = error instanceof UncheckedIOException e ? e.getCause() : error;
+              command.getErr().println("structkd: " + sentenceOf(told));
               command.getErr().flush();
-              return statusOf(error);
+              return statusOf(told);
             });
   }
 
@@ -112,8 +114,7 @@ public final class Main {
         || error instanceof RunException
         || error instanceof RecipeException
         || error instanceof DivergedException
-        || error instanceof IOException
-        || error instanceof UncheckedIOException) {
+        || error instanceof IOException) {
       return error.getMessage();
     }
     throw error;

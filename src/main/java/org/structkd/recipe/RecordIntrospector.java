@@ -39,6 +39,11 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
         name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : name);
   }
 
+  /** An enum whose constants have bodies is sealed, too. */
+  private static boolean isChoice(Class<?> type) {
+    return type.isSealed() && !type.isEnum();
+  }
+
   /** The constants of an enum as recipes spell them. */
   static List<String> constants(Class<?> type) {
     return Stream.of(type.getEnumConstants()).map(one -> Words.of((Enum<?>) one)).toList();
@@ -47,7 +52,7 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
   @Override
   public JsonTypeInfo.@Nullable Value findPolymorphicTypeInfo(
       MapperConfig<?> config, Annotated annotated) {
-    return annotated.getRawType().isSealed()
+    return isChoice(annotated.getRawType())
         ? JsonTypeInfo.Value.construct(
             JsonTypeInfo.Id.NAME,
             JsonTypeInfo.As.PROPERTY,
@@ -62,7 +67,7 @@ final class RecordIntrospector extends JacksonAnnotationIntrospector {
   @Override
   public @Nullable List<NamedType> findSubtypes(Annotated annotated) {
     Class<?> type = annotated.getRawType();
-    return type.isSealed()
+    return isChoice(type)
         ? Stream.of(type.getPermittedSubclasses())
             .map(record -> new NamedType(record, kind(record)))
             .toList()

@@ -41,7 +41,7 @@ class RecipeDocsTest {
   /** Any values of keys that shorter constructors need. */
   private static final String NEEDED =
       "{rate: 1, momentum: 0.5, weight: 1, steps: 1, every: 1, factor: 0.5, at: [1],"
-          + " target: 0.5, begin: 0, end: 1}";
+          + " target: 0.5, begin: 0, end: 1, directory: /data, layout: camvid}";
 
   @TempDir private Path temp;
 
