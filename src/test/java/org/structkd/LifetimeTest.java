@@ -48,8 +48,10 @@ import org.structkd.data.ImageFiles;
 import org.structkd.data.ImageFolder;
 import org.structkd.data.ImageLayout;
 import org.structkd.data.LabelTable;
+import org.structkd.data.Landsat;
 import org.structkd.data.MadeRatings;
 import org.structkd.data.PictureSource;
+import org.structkd.data.PrivilegedScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
@@ -334,6 +336,14 @@ class LifetimeTest {
             FashionScenesDataset.class,
             () -> new FashionScenesDataset(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
             data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("images"))),
+        owner(
+            PrivilegedScenes.class,
+            () -> new PrivilegedScenes(FashionScenes.bundled(), SceneBatches.ALL, 2, 2),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("clean"))),
+        owner(
+            Landsat.class,
+            () -> Landsat.bundled(Landsat.Config.defaults()),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 2).input("bands"))),
         owner(
             MatrixFactorization.class,
             () -> new MatrixFactorization(new MatrixFactorization.Config(10, 10, 2), 1),

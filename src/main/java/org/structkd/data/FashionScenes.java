@@ -135,7 +135,11 @@ public final class FashionScenes {
   }
 
   ScenePainter painter(Split split) {
-    return new ScenePainter(sources(split), config);
+    return painter(split, SIZE);
+  }
+
+  ScenePainter painter(Split split, int size) {
+    return new ScenePainter(sources(split), config, size);
   }
 
   long key(Split split, long index) {

@@ -49,14 +49,25 @@ record Picture(int channels, int height, int width, byte[] levels) {
     for (int channel = 0; channel < channels; channel++) {
       for (int i = 0; i < size; i++) {
         for (int j = 0; j < size; j++) {
-          int row = (variant & 4) == 0 ? i : j;
-          int column = (variant & 4) == 0 ? j : i;
-          row = (variant & 2) == 0 ? row : size - 1 - row;
-          column = (variant & 1) == 0 ? column : size - 1 - column;
-          int from = (channel * height + top + row) * width + left + column;
+          int place = turned(variant, size, i, j);
+          int from = (channel * height + top + place / size) * width + left + place % size;
           to[at++] = (levels[from] & 255) / (float) WHITE;
         }
       }
     }
+  }
+
+  /**
+   * Where a pixel of a turned square comes from.
+   *
+   * @param variant as {@link #copySquare} has them
+   * @return row * size + column in the square as it was
+   */
+  static int turned(int variant, int size, int i, int j) {
+    int row = (variant & 4) == 0 ? i : j;
+    int column = (variant & 4) == 0 ? j : i;
+    row = (variant & 2) == 0 ? row : size - 1 - row;
+    column = (variant & 1) == 0 ? column : size - 1 - column;
+    return row * size + column;
   }
 }

@@ -73,7 +73,8 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
     return new SceneBatches(scenes, size, labelled);
   }
 
-  private static int labelledOf(int size) {
+  /** How many scenes of a batch have labels where only some have, those in front. */
+  static int labelledOf(int size) {
     return (size + 1) / 2;
   }
 

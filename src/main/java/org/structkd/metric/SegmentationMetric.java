@@ -11,6 +11,7 @@ import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.Batch;
 import org.structkd.internal.Named;
 
@@ -22,9 +23,11 @@ import org.structkd.internal.Named;
  * @param tap output with class scores [B, K, H, W] at the size of the labels [B, H, W]
  * @param classes names of the K classes, 1 to {@link SegmentationScore#MAX_CLASSES}
  * @param ignoreIndex label whose pixels do not count; empty: all do
+ * @param resized whether scores of another size are brought to that of the labels, bilinearly; else
+ *     they are refused
  */
-public record SegmentationMetric(String tap, List<String> classes, OptionalLong ignoreIndex)
-    implements Metric {
+public record SegmentationMetric(
+    String tap, List<String> classes, OptionalLong ignoreIndex, boolean resized) implements Metric {
   private static final String MIOU = "miou";
 
   /** Checks the number of classes. */
@@ -36,6 +39,11 @@ public record SegmentationMetric(String tap, List<String> classes, OptionalLong 
   /** A metric for which all pixels count. */
   public SegmentationMetric(String tap, List<String> classes) {
     this(tap, classes, OptionalLong.empty());
+  }
+
+  /** A metric of scores that have the size of the labels. */
+  public SegmentationMetric(String tap, List<String> classes, OptionalLong ignoreIndex) {
+    this(tap, classes, ignoreIndex, false);
   }
 
   @Override
@@ -87,6 +95,9 @@ public record SegmentationMetric(String tap, List<String> classes, OptionalLong 
     if (size.length != 3) {
       throw new IllegalArgumentException(
           "segmentation metric: labels are " + Arrays.toString(size) + ", expected [B, H, W]");
+    }
+    if (resized && scores.dim() == 4) {
+      scores = torch.upsample_bilinear2d(scores, new long[] {size[1], size[2]}, false);
     }
     long[] expected = {size[0], classes.size(), size[1], size[2]};
     if (!Arrays.equals(expected, scores.shape())) {

@@ -46,11 +46,17 @@ public final class NetworkFile {
     return reader.of(file);
   }
 
-  /** {@return the properties that tell a shape, a record of whole numbers} */
+  /**
+   * {@return the properties that tell a shape, a record of whole numbers and switches} A switch
+   * that is off is left out: files from before there was one say nothing of it.
+   */
   static Map<String, String> properties(String kind, Record shape) {
     Map<String, String> properties = new LinkedHashMap<>(Map.of(KIND, kind));
     for (RecordComponent size : shape.getClass().getRecordComponents()) {
-      properties.put(size.getName(), String.valueOf(Settings.value(shape, size)));
+      Object value = Settings.value(shape, size);
+      if (!Boolean.FALSE.equals(value)) {
+        properties.put(size.getName(), String.valueOf(value));
+      }
     }
     return properties;
   }
@@ -70,7 +76,11 @@ public final class NetworkFile {
     N network;
     try {
       for (int i = 0; i < sizes.length; i++) {
-        sizes[i] = Math.toIntExact(file.number(components[i].getName()));
+        String name = components[i].getName();
+        sizes[i] =
+            components[i].getType() == boolean.class
+                ? (Object) file.isOn(name)
+                : Math.toIntExact(file.number(name));
       }
       network = make.apply(Settings.made(shape, sizes));
     } catch (IllegalArgumentException | ArithmeticException e) {

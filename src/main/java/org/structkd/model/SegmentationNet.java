@@ -1,16 +1,20 @@
 package org.structkd.model;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Layers;
 import org.structkd.internal.Named;
 import org.structkd.internal.Settings;
 
@@ -28,9 +32,12 @@ import org.structkd.internal.Settings;
  * }</pre>
  *
  * <p>Each block is a 3x3 convolution, batch normalisation and ReLU; enlarging is bilinear. A net
- * whose channels were pruned has the same blocks with any numbers of channels ({@link Config}).
- * Height and width of the images must be multiples of 8. It owns its layers until it is closed or
- * collected, whatever PointerScope it is made in. For one thread at a time.
+ * whose channels were pruned has the same blocks with any numbers of channels ({@link Config}). The
+ * convolution of the deepest block may be a {@link DeformableConvolution}, which keeps the float
+ * form where the others are quantised. It begins with all samples in their places and halved, and
+ * the normalisation behind it undoes the half: such a net begins as an ordinary one. Height and
+ * width of the images must be multiples of 8. It owns its layers until it is closed or collected,
+ * whatever PointerScope it is made in. For one thread at a time.
  */
 public final class SegmentationNet
     extends BuiltNetwork<SegmentationNet.Config, SegmentationNet.Layout>
@@ -74,6 +81,7 @@ public final class SegmentationNet
    * @param bottom of the deepest block
    * @param decoder of the last block, the tap {@link #FEATURES}
    * @param classes number of classes, 1 or more
+   * @param deformable whether the convolution of {@code bottom} learns where it looks
    */
   public record Config(
       int channels,
@@ -83,7 +91,8 @@ public final class SegmentationNet
       int eighth,
       int bottom,
       int decoder,
-      int classes) {
+      int classes,
+      boolean deformable) {
     /** Checks the numbers. */
     public Config {
       if (channels < 1 || classes < 1) {
@@ -101,7 +110,7 @@ public final class SegmentationNet
     }
 
     /**
-     * The shape that the drawing above shows.
+     * The shape that the drawing above shows, of ordinary convolutions.
      *
      * @param channels of the images, 1 or more
      * @param width channels of the first block, 1 to {@link #MAX_WIDTH}
@@ -116,7 +125,17 @@ public final class SegmentationNet
           4 * width,
           4 * width,
           2 * width,
-          classes);
+          classes,
+          false);
+    }
+
+    /**
+     * {@return the same channels}
+     *
+     * @param deformable whether the convolution of {@code bottom} learns where it looks
+     */
+    public Config withDeformable(boolean deformable) {
+      return Settings.with(this, "deformable", deformable);
     }
 
     private static int requireWidth(int width) {
@@ -136,7 +155,7 @@ public final class SegmentationNet
    *     left as it was
    */
   public SegmentationNet(Config config, long seed) {
-    super(KIND, config, () -> new Layout(config), seed);
+    super(KIND, config, () -> new Layout(config, seed), seed);
   }
 
   /**
@@ -155,11 +174,17 @@ public final class SegmentationNet
   @Override
   public List<ChannelGroup> channelGroups() {
     Config config = config();
+    ChannelGroup.Reader[] deepest =
+        config.deformable()
+            ? new ChannelGroup.Reader[] {
+              reader(BOTTOM, 0), new ChannelGroup.Reader(BOTTOM + "_conv_offsets.weight", 0)
+            }
+            : new ChannelGroup.Reader[] {reader(BOTTOM, 0)};
     return List.of(
         group(HALF, config.half(), reader(QUARTER, 0)),
         group(QUARTER, config.quarter(), reader(SKIP, 0)),
         group(SKIP, config.skip(), reader(EIGHTH, 0), reader(DECODER, config.bottom())),
-        group(EIGHTH, config.eighth(), reader(BOTTOM, 0)),
+        group(EIGHTH, config.eighth(), deepest),
         group(BOTTOM, config.bottom(), reader(DECODER, 0)));
   }
 
@@ -192,7 +217,9 @@ public final class SegmentationNet
     }
     return new SegmentationNet(
         Settings.changed(
-            config(), (size, number) -> channels.getOrDefault(size.getName(), (Integer) number)),
+            config(),
+            (size, old) ->
+                channels.containsKey(size.getName()) ? channels.get(size.getName()) : old),
         0);
   }
 
@@ -220,19 +247,44 @@ public final class SegmentationNet
     private final ConvolutionLayer quarter;
     private final ConvolutionLayer skip;
     private final ConvolutionLayer eighth;
-    private final ConvolutionLayer bottom;
+    private final UnaryOperator<Tensor> bottom;
     private final ConvolutionLayer decoder;
     private final ConvolutionLayer head;
+    private final List<ConvolutionLayer> all;
 
-    Layout(Config config) {
+    Layout(Config config, long seed) {
       half = ConvolutionLayer.normalized(module, HALF, config.channels(), config.half(), 2);
       quarter = ConvolutionLayer.normalized(module, QUARTER, config.half(), config.quarter(), 2);
       skip = ConvolutionLayer.normalized(module, SKIP, config.quarter(), config.skip(), 1);
       eighth = ConvolutionLayer.normalized(module, EIGHTH, config.skip(), config.eighth(), 2);
-      bottom = ConvolutionLayer.normalized(module, BOTTOM, config.eighth(), config.bottom(), 1);
+      List<ConvolutionLayer> ordinary = new ArrayList<>(List.of(half, quarter, skip, eighth));
+      if (config.deformable()) {
+        bottom = deformable(config, seed);
+      } else {
+        ConvolutionLayer layer =
+            ConvolutionLayer.normalized(module, BOTTOM, config.eighth(), config.bottom(), 1);
+        ordinary.add(layer);
+        bottom = layer::forward;
+      }
       int joined = config.bottom() + config.skip();
       decoder = ConvolutionLayer.normalized(module, DECODER, joined, config.decoder(), 1);
       head = ConvolutionLayer.pointwise(module, "head", config.decoder(), config.classes());
+      ordinary.addAll(List.of(decoder, head));
+      all = List.copyOf(ordinary);
+    }
+
+    /**
+     * A block as {@link ConvolutionLayer#normalized} makes them, whose convolution is deformable.
+     */
+    private UnaryOperator<Tensor> deformable(Config config, long seed) {
+      DeformableConvolution convolution =
+          new DeformableConvolution(
+              module,
+              BOTTOM + "_conv",
+              new DeformableConvolution.Config(config.eighth(), config.bottom(), 3, 1, 1),
+              seed);
+      BatchNorm2dImpl norm = Layers.batchNorm(module, BOTTOM + "_norm", config.bottom());
+      return input -> torch.relu(norm.forward(convolution.forward(input)));
     }
 
     @Override
@@ -244,7 +296,7 @@ public final class SegmentationNet
     public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
       Tensor images = inputs.get(IMAGES);
       Tensor fine = skip.forward(quarter.forward(half.forward(images)));
-      Tensor coarse = bottom.forward(eighth.forward(fine));
+      Tensor coarse = bottom.apply(eighth.forward(fine));
       Tensor joined = torch.cat(new TensorVector(resized(coarse, fine), fine), 1);
       Tensor features = decoder.forward(joined);
       Tensor logits = head.forward(features);
@@ -252,7 +304,7 @@ public final class SegmentationNet
     }
 
     List<ConvolutionLayer> all() {
-      return List.of(half, quarter, skip, eighth, bottom, decoder, head);
+      return all;
     }
 
     private static Tensor resized(Tensor map, Tensor target) {

@@ -228,6 +228,20 @@ public final class TensorFile implements AutoCloseable {
   }
 
   /**
+   * {@return whether a property is "true"; a file that does not say is off}
+   *
+   * @param name which
+   * @throws DataFileException if it is neither "true" nor "false"
+   */
+  public boolean isOn(String name) throws DataFileException {
+    String value = properties.getOrDefault(name, "false");
+    if (!value.equals("true") && !value.equals("false")) {
+      throw new DataFileException(source, "\"" + name + "\" to be true or false", value);
+    }
+    return value.equals("true");
+  }
+
+  /**
    * Checks a property.
    *
    * @param name which

@@ -9,7 +9,9 @@ public sealed interface DataSettings
         MadeRatingsSettings,
         GarmentsSettings,
         SuperResolutionSettings,
-        ImageFilesSettings {
+        ImageFilesSettings,
+        LandsatSettings,
+        PrivilegedScenesSettings {
   /**
    * {@return the examples}
    *

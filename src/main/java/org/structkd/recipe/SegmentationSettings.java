@@ -11,11 +11,19 @@ import org.structkd.metric.SegmentationMetric;
  * label 255 do not count.
  *
  * @param on tap with class scores [B, K, H, W] at the size of the labels
+ * @param resized whether scores of another size are brought to that of the labels, bilinearly, as
+ *     of a teacher that sees another resolution
  */
-record SegmentationSettings(String on) implements MetricSettings {
+record SegmentationSettings(String on, boolean resized) implements MetricSettings {
+  /** Scores must have the size of the labels. */
+  public SegmentationSettings(String on) {
+    this(on, false);
+  }
+
   @Override
   public Metric make(Dataset data) {
     Classes.of(data, "metric: segmentation");
-    return new SegmentationMetric(on, data.classNames(), OptionalLong.of(SceneBatches.UNLABELLED));
+    return new SegmentationMetric(
+        on, data.classNames(), OptionalLong.of(SceneBatches.UNLABELLED), resized);
   }
 }

@@ -119,7 +119,8 @@ class ShrinkingTest {
                 kept(config.eighth(), target),
                 kept(config.bottom(), target),
                 config.decoder(),
-                config.classes()),
+                config.classes(),
+                false),
             read.config());
         Map<String, Tensor> expected = whole.infer(images(ScalarType.Float));
         assertSameOutputs(expected, small.infer(images(ScalarType.Float)), 1e-5);
@@ -167,7 +168,7 @@ class ShrinkingTest {
       StateDict.parametersOf(whole.module()).values().forEach(weight -> weight.mul_(new Scalar(0)));
       try (ShrinkableNetwork small = Shrinking.shrunk(whole)) {
         assertEquals(
-            new SegmentationNet.Config(1, 1, 1, 1, 1, 1, 4, 11),
+            new SegmentationNet.Config(1, 1, 1, 1, 1, 1, 4, 11, false),
             ((SegmentationNet) small).config());
       }
     }

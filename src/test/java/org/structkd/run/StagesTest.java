@@ -133,7 +133,8 @@ class StagesTest {
     try (TensorFile file = TensorFile.open(folder.resolve("distilled-1.safetensors"));
         SegmentationNet student = SegmentationNet.of(file)) {
       assertEquals(
-          new SegmentationNet.Config(1, 1, 2, 2, 4, 4, 4, FashionScenes.CLASSES), student.config());
+          new SegmentationNet.Config(1, 1, 2, 2, 4, 4, 4, FashionScenes.CLASSES, false),
+          student.config());
     }
     List<String> sizes = Files.readAllLines(folder.resolve("sizes.csv"));
     assertEquals(
