@@ -52,6 +52,8 @@ import org.structkd.data.Landsat;
 import org.structkd.data.MadeRatings;
 import org.structkd.data.PictureSource;
 import org.structkd.data.PrivilegedScenes;
+import org.structkd.data.RatedItems;
+import org.structkd.data.RatingSource;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
@@ -73,6 +75,7 @@ import org.structkd.metric.DatasetEvaluation;
 import org.structkd.metric.Metric;
 import org.structkd.metric.Pixels;
 import org.structkd.metric.RatingMetric;
+import org.structkd.metric.RecommendationMetric;
 import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
@@ -353,6 +356,25 @@ class LifetimeTest {
             () -> new MadeRatings(10, 10, 2),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).target("ratings"))),
         owner(
+            RatedItems.class,
+            LifetimeTest::ratedItems,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("items"))),
+        owner(
+            RecommendationMetric.class,
+            () -> new RecommendationMetric("rating", "scores", 10, 1),
+            metric -> {
+              Metric.Count count = metric.count();
+              Batch batch = ratedItems().examples(Split.TEST, 0, 1);
+              count.add(
+                  Map.of(
+                      "rating",
+                      torch.ones_like(batch.target("ratings")),
+                      "scores",
+                      torch.ones_like(batch.target("rated"))),
+                  batch);
+              return new double[] {count.score().leading().value()};
+            }),
+        owner(
             Garments.class,
             () -> Garments.bundled(Garments.Config.defaults()),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
@@ -547,6 +569,14 @@ class LifetimeTest {
   private static Batch garments() {
     try {
       return pictures().examples(Split.TEST, 0, 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static RatedItems ratedItems() {
+    try {
+      return RatedItems.of(RatingSource.MADE, new RatedItems.Config(1, 1));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.internal.CounterRandom;
 
 /**
- * Ratings that a formula made: whole stars that users gave items, of which a few hidden tastes
+ * RatingTable that a formula made: whole stars that users gave items, of which a few hidden tastes
  * decide. A student of fewer factors than there are tastes must choose, which a teacher need not.
  *
  * <pre>{@code
@@ -23,7 +23,7 @@ import org.structkd.internal.CounterRandom;
  * ratings}, f32 [B]. There are no others than these ratings: the seed decides the order in which a
  * training sees them. Immutable, may be shared.
  */
-public final class MadeRatings implements Dataset {
+public final class MadeRatings implements RatingData {
   /** Input: index of each rating's user, i64 [B]. */
   public static final String USERS = "users";
 
@@ -48,10 +48,7 @@ public final class MadeRatings implements Dataset {
   private final int users;
   private final int items;
   private final long seed;
-  private final Map<Split, Ratings> ratings;
-
-  /** Ratings of one split, in the order of users and items. */
-  private record Ratings(int[] users, int[] items, float[] stars) {}
+  private final Map<Split, RatingTable> ratings;
 
   /**
    * Makes the ratings.
@@ -65,14 +62,14 @@ public final class MadeRatings implements Dataset {
     this(users, items, 0, made(users, items, tastes));
   }
 
-  private MadeRatings(int users, int items, long seed, Map<Split, Ratings> ratings) {
+  private MadeRatings(int users, int items, long seed, Map<Split, RatingTable> ratings) {
     this.users = users;
     this.items = items;
     this.seed = seed;
     this.ratings = ratings;
   }
 
-  private static Map<Split, Ratings> made(int users, int items, int tastes) {
+  private static Map<Split, RatingTable> made(int users, int items, int tastes) {
     requireRange("users", users);
     requireRange("items", items);
     if (tastes < 1 || tastes > MAX_SIZE) {
@@ -121,18 +118,18 @@ public final class MadeRatings implements Dataset {
       return factors;
     }
 
-    Ratings ratings(Split split) {
+    RatingTable ratings(Split split) {
       int count = 0;
       for (int user = 0; user < users; user++) {
         count += itemsOf(user, split).length;
       }
-      Ratings ratings = new Ratings(new int[count], new int[count], new float[count]);
+      RatingTable ratings = new RatingTable(new int[count], new int[count], new float[count]);
       int at = 0;
       for (int user = 0; user < users; user++) {
         for (int item : itemsOf(user, split)) {
-          ratings.users[at] = user;
-          ratings.items[at] = item;
-          ratings.stars[at++] = stars(user, item);
+          ratings.users()[at] = user;
+          ratings.items()[at] = item;
+          ratings.stars()[at++] = stars(user, item);
         }
       }
       return ratings;
@@ -177,14 +174,19 @@ public final class MadeRatings implements Dataset {
     return Math.sqrt(-2 * StrictMath.log(radius)) * StrictMath.cos(2 * Math.PI * angle);
   }
 
-  /** {@return the number of users} */
+  @Override
   public int users() {
     return users;
   }
 
-  /** {@return the number of items} */
+  @Override
   public int items() {
     return items;
+  }
+
+  /** The ratings of a split. */
+  RatingTable table(Split split) {
+    return ratings.get(split);
   }
 
   @Override
@@ -195,20 +197,20 @@ public final class MadeRatings implements Dataset {
   /** {@inheritDoc} Each rating comes once before any comes again, in another order each time. */
   @Override
   public BatchSource training(int size) {
-    Ratings all = ratings.get(Split.TRAIN);
-    if (size < 1 || size > all.stars.length) {
+    RatingTable all = ratings.get(Split.TRAIN);
+    if (size < 1 || size > all.stars().length) {
       throw new IllegalArgumentException(
-          "batch must be 1 to " + all.stars.length + ", the number of ratings, but is " + size);
+          "batch must be 1 to " + all.stars().length + ", the number of ratings, but is " + size);
     }
     return step -> {
-      int[] chosen = Rounds.indices(all.stars.length, seed, step * size, size);
+      int[] chosen = Rounds.indices(all.stars().length, seed, step * size, size);
       return () -> batch(all, chosen);
     };
   }
 
   @Override
   public int size(Split split) {
-    return ratings.get(split).stars.length;
+    return ratings.get(split).stars().length;
   }
 
   @Override
@@ -219,14 +221,14 @@ public final class MadeRatings implements Dataset {
     return batch(ratings.get(split), chosen);
   }
 
-  private static Batch batch(Ratings from, int[] chosen) {
+  private static Batch batch(RatingTable from, int[] chosen) {
     long[] users = new long[chosen.length];
     long[] items = new long[chosen.length];
     float[] stars = new float[chosen.length];
     for (int i = 0; i < chosen.length; i++) {
-      users[i] = from.users[chosen[i]];
-      items[i] = from.items[chosen[i]];
-      stars[i] = from.stars[chosen[i]];
+      users[i] = from.users()[chosen[i]];
+      items[i] = from.items()[chosen[i]];
+      stars[i] = from.stars()[chosen[i]];
     }
     return new Batch(
         Map.of(USERS, Tensor.create(users), ITEMS, Tensor.create(items)),

@@ -8,6 +8,7 @@ import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.ModuleDictImpl;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.DataFileException;
@@ -22,6 +23,11 @@ import org.structkd.internal.TensorArguments;
  *   tap "rating"          [B]        mean + b_u + b_i + <p_u, q_i>
  *   tap "user_embedding"  [B, rank]  p_u
  *   tap "item_embedding"  [B, rank]  q_i
+ * users i64 [B], items i64 [B, n], several of each user: rating [B, n], item_embedding [B n, rank],
+ *   tap "scores"                 [B, all items]  b_u + b_i + <p_u, q_i>, what a user likes most first
+ *   tap "unique_user_embedding"  [U, rank]       p_u of the different users of the batch, ascending
+ *   tap "unique_item_embedding"  [I, rank]       q_i of its different items
+ *   tap "unique_embedding"       [U + I, rank]   both, users first
  * }</pre>
  *
  * <p>It owns its parameters until it is closed or collected. For one thread at a time.
@@ -45,6 +51,18 @@ public final class MatrixFactorization
 
   /** Tap: the factors of the items. */
   public static final String ITEM_EMBEDDING = "item_embedding";
+
+  /** Tap, where items are [B, n]: scores of all items, without the mean, for each user. */
+  public static final String SCORES = "scores";
+
+  /** Tap, where items are [B, n]: the factors of the batch's users, each once. */
+  public static final String UNIQUE_USER_EMBEDDING = "unique_user_embedding";
+
+  /** Tap, where items are [B, n]: the factors of the batch's items, each once. */
+  public static final String UNIQUE_ITEM_EMBEDDING = "unique_item_embedding";
+
+  /** Tap, where items are [B, n]: the factors of its users and behind them of its items. */
+  public static final String UNIQUE_EMBEDDING = "unique_embedding";
 
   /** The kind of network as files name it. */
   public static final String KIND = "matrix factorization";
@@ -107,6 +125,13 @@ public final class MatrixFactorization
     public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
       Tensor userIndex = inputs.get(USERS);
       Tensor itemIndex = inputs.get(ITEMS);
+      return itemIndex.dim() == 1
+          ? forwardPairs(userIndex, itemIndex)
+          : forwardLists(userIndex, itemIndex);
+    }
+
+    /** Of an item for each user, [B]. */
+    private Map<String, Tensor> forwardPairs(Tensor userIndex, Tensor itemIndex) {
       Tensor p = users.index_select(0, userIndex);
       Tensor q = items.index_select(0, itemIndex);
       Tensor rating =
@@ -116,6 +141,34 @@ public final class MatrixFactorization
               .add(itemBias.index_select(0, itemIndex))
               .add(mean);
       return Map.of(RATING, rating, USER_EMBEDDING, p, ITEM_EMBEDDING, q);
+    }
+
+    /** Of lists of items, [B, n]. */
+    private Map<String, Tensor> forwardLists(Tensor userIndex, Tensor itemIndex) {
+      Tensor flat = itemIndex.reshape(-1);
+      Tensor p = users.index_select(0, userIndex);
+      Tensor q = items.index_select(0, flat);
+      Tensor ofUser = userBias.index_select(0, userIndex).unsqueeze(1);
+      Tensor products = q.view(itemIndex.size(0), itemIndex.size(1), -1).mul(p.unsqueeze(1)).sum(2);
+      Tensor rating =
+          products
+              .add(ofUser)
+              .add(itemBias.index_select(0, flat).view(itemIndex.shape()))
+              .add(mean);
+      Tensor uniqueUsers = users.index_select(0, unique(userIndex));
+      Tensor uniqueItems = items.index_select(0, unique(flat));
+      return Map.of(
+          RATING, rating,
+          USER_EMBEDDING, p,
+          ITEM_EMBEDDING, q,
+          SCORES, p.mm(items.t()).add(ofUser).add(itemBias),
+          UNIQUE_USER_EMBEDDING, uniqueUsers,
+          UNIQUE_ITEM_EMBEDDING, uniqueItems,
+          UNIQUE_EMBEDDING, torch.cat(new TensorVector(uniqueUsers, uniqueItems), 0));
+    }
+
+    private static Tensor unique(Tensor indices) {
+      return torch.unique_consecutive(indices.sort().get0()).get0();
     }
   }
 
@@ -144,7 +197,14 @@ public final class MatrixFactorization
 
   @Override
   public Set<String> taps() {
-    return Set.of(RATING, USER_EMBEDDING, ITEM_EMBEDDING);
+    return Set.of(
+        RATING,
+        USER_EMBEDDING,
+        ITEM_EMBEDDING,
+        SCORES,
+        UNIQUE_USER_EMBEDDING,
+        UNIQUE_ITEM_EMBEDDING,
+        UNIQUE_EMBEDDING);
   }
 
   @Override
@@ -159,25 +219,28 @@ public final class MatrixFactorization
    */
   @Override
   void require(Map<String, Tensor> inputs) {
-    Tensor users = requireIndices(USERS, inputs.get(USERS), config().users());
-    Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config().items());
-    if (!Arrays.equals(users.shape(), items.shape())) {
+    Tensor users = requireIndices(USERS, inputs.get(USERS), config().users(), 1);
+    Tensor items = requireIndices(ITEMS, inputs.get(ITEMS), config().items(), 2);
+    if (users.size(0) != items.size(0)) {
       throw new IllegalArgumentException(
-          "%s: users and items are %s and %s, expected one shape [B]"
+          "%s: users and items are %s and %s, expected [B], and [B] or [B, n]"
               .formatted(KIND, Arrays.toString(users.shape()), Arrays.toString(items.shape())));
     }
   }
 
-  private static Tensor requireIndices(String name, Tensor indices, int rows) {
+  private static Tensor requireIndices(String name, Tensor indices, int rows, int mostRank) {
     TensorArguments.requireOpen(KIND, name, indices);
-    if (indices.dim() != 1 || indices.scalar_type().intern() != ScalarType.Long) {
+    if (indices.dim() < 1
+        || indices.dim() > mostRank
+        || indices.scalar_type().intern() != ScalarType.Long) {
       throw new IllegalArgumentException(
-          "%s: %s is %s of rank %s, expected indices i64 [B]"
+          "%s: %s is %s of rank %s, expected indices i64 [B]%s"
               .formatted(
                   KIND,
                   TensorArguments.describe(name, indices),
                   indices.scalar_type().intern(),
-                  indices.dim()));
+                  indices.dim(),
+                  mostRank == 1 ? "" : " or [B, n]"));
     }
     if (indices.is_cpu() && indices.numel() > 0) {
       long least = indices.min().item_long();

@@ -7,6 +7,7 @@ import org.structkd.data.Dataset;
 public sealed interface DataSettings
     permits FashionScenesSettings,
         MadeRatingsSettings,
+        RatedItemsSettings,
         GarmentsSettings,
         SuperResolutionSettings,
         ImageFilesSettings,

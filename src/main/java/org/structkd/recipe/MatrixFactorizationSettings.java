@@ -2,7 +2,7 @@ package org.structkd.recipe;
 
 import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
-import org.structkd.data.MadeRatings;
+import org.structkd.data.RatingData;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.TrainableNetwork;
 
@@ -20,7 +20,7 @@ record MatrixFactorizationSettings(int rank) implements StudentSettings {
 
   @Override
   public TrainableNetwork make(Dataset data, Batch sample, long seed) {
-    if (!(data instanceof MadeRatings ratings)) {
+    if (!(data instanceof RatingData ratings)) {
       throw new IllegalArgumentException("student: a matrix factorization needs data of ratings");
     }
     return new MatrixFactorization(

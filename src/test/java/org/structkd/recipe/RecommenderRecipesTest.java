@@ -1,0 +1,133 @@
+package org.structkd.recipe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.data.Split;
+import org.structkd.metric.Score;
+import org.structkd.model.TrainableNetwork;
+import org.structkd.objective.StepLoss;
+import org.structkd.train.TrainingListener;
+
+/** Recipes of recommenders: that they learn, and what does not fit together. */
+class RecommenderRecipesTest {
+  private static final Device CPU = new Device("cpu");
+
+  @TempDir private Path temp;
+
+  static List<String> names() {
+    return Recipes.names().stream().filter(name -> name.startsWith("recsys-")).toList();
+  }
+
+  @Test
+  void thereAreSeven() {
+    assertEquals(
+        List.of(
+            "recsys-bd",
+            "recsys-de",
+            "recsys-ftd",
+            "recsys-htd",
+            "recsys-rating",
+            "recsys-rd",
+            "recsys-rrd"),
+        names().stream().filter(name -> !name.equals("recsys-teacher")).sorted().toList());
+  }
+
+  /** Means of the first and of the last ten steps. */
+  @ParameterizedTest
+  @MethodSource("names")
+  void theLossIsFiniteAndFalls(String name) throws IOException {
+    List<String> sets =
+        List.of("train.steps=60", "train.evaluate_every=0", "train.checkpoint_every=0");
+    Recipe recipe = Recipes.load(name, sets, List.of());
+    List<Double> losses = new ArrayList<>();
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepLoss loss, double rate) {
+            losses.add(loss.value());
+          }
+        };
+    try (PointerScope scope = new PointerScope();
+        Experiment experiment = Experiment.of(recipe, CPU);
+        TrainableNetwork student = experiment.student(1)) {
+      experiment.distiller(experiment.objective(), 1).withListener(listener).train(student);
+      Score score = experiment.evaluation(Split.TEST).of(student, CPU);
+      assertTrue(score.value("rmse") < 1.5, score.toString());
+    }
+    assertEquals(60, losses.size());
+    assertTrue(losses.stream().allMatch(Double::isFinite), losses.toString());
+    assertTrue(
+        mean(losses.subList(50, 60)) < 0.98 * mean(losses.subList(0, 10)), losses.toString());
+  }
+
+  private static double mean(List<Double> values) {
+    return values.stream().mapToDouble(value -> value).average().orElseThrow();
+  }
+
+  @Test
+  void ratingsOfAFileAreLearned() throws IOException {
+    StringBuilder text = new StringBuilder("user,item,rating\n");
+    for (int i = 0; i < 600; i++) {
+      text.append("u%d,i%d,%d\n".formatted(i / 20, i * 7 % 50, 1 + i % 5));
+    }
+    Path file = Files.writeString(temp.resolve("mine.csv"), text);
+    List<String> sets =
+        List.of(
+            "data={kind: rated_items, file: '" + file + "', batch: 8}",
+            "teacher=null",
+            "losses.ratings=null");
+    Recipe recipe = Recipes.load("recsys-rating", sets, List.of());
+    try (Experiment experiment = Experiment.of(recipe, CPU)) {
+      assertEquals(30, experiment.data().size(Split.TEST));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          data.batch=0       | data.batch: batch is 0, expected 1 or more
+          data.rated=0       | data.rated: rated is 0, expected 1 or more
+          data.source=movie  | data.source is "movie", expected one of insteval, made, movielens
+          metric.top=0       | metric.top: top is 0, expected 1 or more
+          """)
+  void aValueThatCannotBeIsASentence(String set, String sentence) {
+    RecipeException e =
+        assertThrows(
+            RecipeException.class, () -> Recipes.load("recsys-rd", List.of(set), List.of()));
+    assertTrue(e.getMessage().contains(sentence.strip()), e.getMessage());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          recsys-rd | data.batch=500 | batch must be 1 to 400, the number of users, but is 500
+          recsys-rd | metric.liked=6 | metric: liked is 6.0, but no validation rating is as high
+          recsys-rd | data={kind: made_ratings} | metric: recommendation needs data of the kind rated_items
+          recsys-rd | metric={kind: segmentation, on: rating} | metric: segmentation needs data with classes
+          kd | metric={kind: recommendation, on: rating, scores: scores} | metric: recommendation needs data of the kind rated_items
+          ratings | losses.relational={loss: ranking_distillation, preset: by_position, on: scores, weight: 1} | scores
+          """)
+  void partsThatDoNotFitAreNamed(String recipe, String set, String sentence) {
+    Recipe read = Recipes.load(recipe, List.of(set), List.of());
+    RecipeException e = assertThrows(RecipeException.class, () -> Experiment.of(read, CPU));
+    assertTrue(e.getMessage().contains(sentence), e.getMessage());
+  }
+}
