@@ -3,7 +3,7 @@
 #
 #   ./structkd test              formats, builds, C++ and Java tests, sanitizers, CUDA, g++ 11, arm64, packaging, speed
 #   ./structkd test --quick      the same without CUDA kernels, sanitizers, g++ 11, arm64, the second build of the
-#                                jars, the bench's floors and the test that memory stays flat
+#                                jars, the bench's floors, the runs of all recipes and the test that memory stays flat
 #   ./structkd test --all-archs  CUDA for all architectures instead of two
 #
 # PYTHON names an interpreter that has PyTorch, to test the operators in it: python3.
@@ -110,7 +110,8 @@ java_tests_emulated() {
 # with sun: not ours to mend.
 java_tests() {
   local but=()
-  if $quick; then but=(-Dtest='!FlatMemoryTest'); fi # its calls are a hundred thousand for each loss
+  # The one calls each loss a hundred thousand times, the other runs each recipe twice.
+  if $quick; then but=(-Dtest='!FlatMemoryTest,!RecipesRunTest'); fi
   mvn -B --no-transfer-progress "${but[@]}" verify &&
     if jni_misuse "$results"/Java-*.log; then
       fail "-Xcheck:jni found misuse of JNI, see above"

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.structkd.run.Comparison;
+import org.structkd.run.RunException;
 import org.structkd.run.Search;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -63,7 +64,9 @@ final class Compare implements Callable<Integer> {
   @Option(
       names = "--document",
       paramLabel = "FILE",
-      description = "Document to write. Default: comparison.md in the run folder.")
+      description =
+          "Document to write, such as docs/results/mine.md, with its picture beside it, mine.png."
+              + " Default: comparison.md in the run folder.")
   private @Nullable Path document;
 
   @Mixin private RunOptions runs;
@@ -73,6 +76,7 @@ final class Compare implements Callable<Integer> {
   public Integer call() throws IOException {
     if (document != null) {
       OutputFile.requireWritable("--document", document);
+      requirePicture(document);
     }
     return runs.execute(
         spec,
@@ -81,5 +85,15 @@ final class Compare implements Callable<Integer> {
         SEEDS,
         machine,
         (sources, settings, context) -> new Comparison(sources, settings, document, context));
+  }
+
+  private static void requirePicture(Path document) {
+    Path picture = Comparison.pictureOf(document);
+    if (picture.equals(document)) {
+      throw RunException.refused(
+          "--document: %s is where its picture goes, expected another ending, such as .md"
+              .formatted(document));
+    }
+    OutputFile.requireWritable("--document", picture);
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.data;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.ref.SoftReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,14 +21,23 @@ record FashionImages(SourceImages train, SourceImages validation, SourceImages t
   private static final String LABELS = "-labels-idx1-ubyte";
   private static final int VALIDATION_DIVISOR = 10;
 
+  /** Those of this library once they are unpacked, which takes a tenth of a second. */
+  private static volatile SoftReference<FashionImages> unpacked = new SoftReference<>(null);
+
   private interface Reader {
     IdxFile read(String name, int rank) throws IOException;
   }
 
-  /** Unpacks the images of this library, at each call. */
+  /** Unpacks the images of this library, unless they are still there from an earlier call. */
   static FashionImages bundled() {
+    FashionImages images = unpacked.get();
+    if (images != null) {
+      return images;
+    }
     try {
-      return load(FashionImages::readBundled);
+      images = load(FashionImages::readBundled);
+      unpacked = new SoftReference<>(images);
+      return images;
     } catch (IOException e) {
       throw new UncheckedIOException("the bundled images cannot be read: broken jar?", e);
     }

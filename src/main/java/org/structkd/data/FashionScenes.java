@@ -57,7 +57,7 @@ public final class FashionScenes {
 
   /**
    * Composes from the images that come with this library: 4,500 to train, 500 to validate and 1,000
-   * to test, as many of each garment. Unpacks them at each call (5 MB); keep the result.
+   * to test, as many of each garment. Unpacks them (5 MB) unless an earlier call did.
    *
    * @param config how to compose
    * @return the scenes

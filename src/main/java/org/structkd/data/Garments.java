@@ -115,7 +115,7 @@ public final class Garments implements Dataset {
   }
 
   /**
-   * The images that come with this library. Unpacks them at each call (5 MB); keep the result.
+   * The images that come with this library. Unpacks them (5 MB) unless an earlier call did.
    *
    * @param config which of them, and how they change
    * @return the data set, of the seed 0

@@ -35,7 +35,8 @@ public final class Comparison implements RunWork {
    *
    * @param sources of the recipes, each of another name
    * @param settings of the run
-   * @param document Markdown file to write; null: comparison.md in the run folder
+   * @param document Markdown file to write, with its picture beside it; null: comparison.md in the
+   *     run folder
    * @param context what is around
    * @throws RunException if a value is searched that no recipe has
    */
@@ -55,6 +56,16 @@ public final class Comparison implements RunWork {
       close();
       throw e;
     }
+  }
+
+  /**
+   * {@return where the picture of a document is: beside it, of the same name with the ending png}
+   *
+   * @param document the file
+   */
+  public static Path pictureOf(Path document) {
+    String name = document.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+    return document.resolveSibling(name + ".png");
   }
 
   /**

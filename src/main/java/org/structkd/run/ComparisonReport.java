@@ -1,6 +1,5 @@
 package org.structkd.run;
 
-import java.awt.Color;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -13,9 +12,6 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
-import org.knowm.xchart.CategoryChart;
-import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.CategorySeries;
 import org.structkd.metric.Score;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Environment;
@@ -34,15 +30,15 @@ record ComparisonReport(
     Map<String, Trained> teachers,
     List<StepCost> costs) {
 
-  /** Writes comparison.md or another document, scores.csv and comparison.png. */
+  /** Writes scores.csv, and comparison.md or another document with its picture beside it. */
   void write(RunFolder folder, @Nullable Path document) throws IOException {
     folder.write("scores.csv", csv());
+    Path page = document == null ? folder.resolve("comparison.md") : document;
+    Path picture = Comparison.pictureOf(page);
     BufferedImage chart = chart();
-    AtomicFile.write(folder.resolve("comparison.png"), file -> ImageIO.write(chart, "png", file));
-    byte[] markdown = markdown().getBytes(StandardCharsets.UTF_8);
-    AtomicFile.write(
-        document == null ? folder.resolve("comparison.md") : document,
-        file -> file.write(markdown));
+    AtomicFile.write(picture, file -> ImageIO.write(chart, "png", file));
+    byte[] markdown = markdown(picture.getFileName().toString()).getBytes(StandardCharsets.UTF_8);
+    AtomicFile.write(page, file -> file.write(markdown));
   }
 
   private Score.Number leading() {
@@ -81,37 +77,23 @@ record ComparisonReport(
 
   /** Means with standard deviations of the leading number. */
   private BufferedImage chart() {
-    CategoryChart chart =
-        new CategoryChartBuilder()
-            .width(120 + 90 * contestants.size())
-            .height(360)
-            .title(ScoreTable.title(leading()) + ", mean ± standard deviation")
-            .build();
-    chart.getStyler().setChartBackgroundColor(Color.WHITE);
-    chart.getStyler().setLegendVisible(false);
-    chart.getStyler().setYAxisDecimalPattern("0.0##");
-    chart.getStyler().setDefaultSeriesRenderStyle(CategorySeries.CategorySeriesRenderStyle.Scatter);
-    double[] bars =
-        contestants.stream()
-            .mapToDouble(contestant -> contestant.leading().deviation())
-            .map(bar -> Double.isNaN(bar) ? 0 : bar)
-            .toArray();
-    chart.addSeries(
-        "score",
-        contestants.stream().map(contestant -> contestant.name).toList(),
-        contestants.stream().map(contestant -> contestant.leading().mean()).toList(),
-        Arrays.stream(bars).boxed().toList());
-    BufferedImage image =
-        new BufferedImage(chart.getWidth(), chart.getHeight(), BufferedImage.TYPE_INT_RGB);
-    chart.paint(image.createGraphics(), chart.getWidth(), chart.getHeight());
-    return image;
+    ScoreChart chart = new ScoreChart();
+    for (Contestant contestant : contestants) {
+      Summary score = contestant.leading();
+      chart.add(contestant.name, score.mean(), score.deviation());
+    }
+    return chart.draw(ScoreTable.title(leading()));
   }
 
-  /** The document. */
-  String markdown() {
+  /**
+   * The document.
+   *
+   * @param picture its file, beside the document
+   */
+  String markdown(String picture) {
     List<String> lines = new ArrayList<>();
     intro(lines);
-    comparison(lines);
+    comparison(lines, picture);
     if (!settings.search().isEmpty()) {
       search(lines);
     }
@@ -152,7 +134,7 @@ record ComparisonReport(
     lines.add("");
   }
 
-  private void comparison(List<String> lines) {
+  private void comparison(List<String> lines, String picture) {
     lines.add("## Comparison");
     lines.add("");
     lines.add(
@@ -170,6 +152,10 @@ record ComparisonReport(
         "| recipe | chosen | " + String.join(" | ", titles) + " | difference | to | better in |");
     lines.add("|---|---|" + "---|".repeat(titles.size()) + "---|---|---|");
     contestants.forEach(contestant -> lines.add(row(contestant)));
+    lines.add("");
+    lines.add(
+        "![%s of each recipe, mean and standard deviation](%s)"
+            .formatted(ScoreTable.title(leading()), picture));
     lines.add("");
   }
 

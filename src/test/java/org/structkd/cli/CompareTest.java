@@ -1,5 +1,6 @@
 package org.structkd.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -76,6 +77,11 @@ class CompareTest {
     assertEquals(
         lines(document, "\\| (alone|kd|skd) \\| .* ± .*"),
         lines(temp.resolve("results.md"), "\\| (alone|kd|skd) \\| .* ± .*"));
+    assertEquals(1, lines(document, "!\\[mIoU .*\\]\\(comparison\\.png\\)").size(), text);
+    assertEquals(1, lines(temp.resolve("results.md"), "!.*\\]\\(results\\.png\\)").size());
+    assertArrayEquals(
+        Files.readAllBytes(folder.resolve("comparison.png")),
+        Files.readAllBytes(temp.resolve("results.png")));
   }
 
   @ParameterizedTest
@@ -116,6 +122,20 @@ class CompareTest {
     Cli cli = compare(temp.resolve("run"), "kd", "--document=" + file);
     assertEquals(2, cli.status());
     assertTrue(cli.err().contains("--document: " + file + " cannot be written: " + part));
+    assertFalse(Files.exists(temp.resolve("run")));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "results.png, results.png is where its picture goes",
+    "taken.md, taken.png cannot be written: it is a folder"
+  })
+  void aDocumentWhosePictureCannotBeWrittenIsNamedFirst(String document, String sentence)
+      throws IOException {
+    Files.createDirectory(temp.resolve("taken.png"));
+    Cli cli = compare(temp.resolve("run"), "kd", "--document=" + temp.resolve(document));
+    assertEquals(2, cli.status());
+    assertTrue(cli.err().contains(sentence), cli.err());
     assertFalse(Files.exists(temp.resolve("run")));
   }
 }

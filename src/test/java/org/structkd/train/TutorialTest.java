@@ -7,15 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.SceneBatches;
@@ -28,10 +32,14 @@ import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.Objective;
 import org.structkd.objective.StepLoss;
 import org.structkd.objective.Term;
 import org.structkd.objective.WeightedTerm;
+import org.structkd.recipe.Experiment;
+import org.structkd.recipe.Recipe;
+import org.structkd.recipe.Recipes;
 
 /** The code of docs/tutorial.md, with fewer steps. */
 class TutorialTest {
@@ -85,6 +93,64 @@ class TutorialTest {
       assertEquals(steps, outcome.stepsDone());
       assertTrue(score.leading().value() > 0);
       assertTrue(Files.exists(folder.resolve("student.safetensors")));
+    }
+  }
+
+  @Test
+  void aRecipeIsTrainedAsItSays() throws IOException {
+    List<String> sets = List.of("train.steps=6", "data.validation=4", "data.test=4");
+    Path file = folder.resolve("garments.checkpoint");
+    Recipe recipe = Recipes.load("garments-kd", sets, List.of());
+    Device cpu = new Device("cpu");
+    Score score;
+    try (Experiment experiment = Experiment.of(recipe, cpu);
+        TrainableNetwork student = experiment.student(1)) {
+      experiment.distiller(experiment.objective(), 1).withCheckpoint(file).train(student);
+      score = experiment.evaluation(Split.TEST).of(student, cpu);
+    }
+    assertEquals("accuracy", score.leading().name());
+    assertTrue(Files.exists(file));
+  }
+
+  /** {@return the words of every command of the page that trains} */
+  static List<List<String>> commands() throws IOException {
+    String page = Files.readString(TUTORIAL).replace("\\\n", " ");
+    List<List<String>> commands =
+        Pattern.compile("^\\./structkd ((?:distill|compare)\\b.*)$", Pattern.MULTILINE)
+            .matcher(page)
+            .results()
+            .map(
+                command ->
+                    Pattern.compile("(?:'[^']*'|[^\\s'])+")
+                        .matcher(command.group(1))
+                        .results()
+                        .map(word -> word.group().replace("'", ""))
+                        .toList())
+            .toList();
+    assertFalse(commands.isEmpty(), "docs/tutorial.md has no command");
+    return commands;
+  }
+
+  private static List<String> following(List<String> words, String option) {
+    return IntStream.range(1, words.size())
+        .filter(i -> words.get(i - 1).equals(option))
+        .mapToObj(words::get)
+        .toList();
+  }
+
+  /** Recipes, and the values that options change in them, are those that there are. */
+  @ParameterizedTest
+  @MethodSource("commands")
+  void itsCommandsNameWhatRecipesHave(List<String> words) {
+    List<String> recipes = new ArrayList<>(following(words, "--recipe"));
+    if (words.get(0).equals("compare")) {
+      words.stream().skip(1).takeWhile(word -> !word.startsWith("-")).forEach(recipes::add);
+    } else if (recipes.isEmpty()) {
+      recipes.add("skd"); // what distill trains if nothing else is said
+    }
+    for (String name : recipes) {
+      Recipe recipe = Recipes.load(name, following(words, "--set"), following(words, "--loss"));
+      assertEquals(name, recipe.name());
     }
   }
 

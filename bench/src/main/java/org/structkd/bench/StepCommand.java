@@ -1,9 +1,11 @@
 package org.structkd.bench;
 
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,7 +23,7 @@ import picocli.CommandLine.Spec;
     name = "step",
     description = {
       "Measure a training step of a ResNet-18 PSPNet (forward, losses, backward), with labels alone"
-          + " and with all measured losses: about 4 minutes for the default crop."
+          + " and with losses of distillation: about 4 minutes for the default crop and all losses."
     },
     sortOptions = false)
 final class StepCommand implements Callable<Integer> {
@@ -56,10 +58,21 @@ final class StepCommand implements Callable<Integer> {
       split = ",",
       defaultValue = SUPERVISED + ",eager,structkd",
       description = {
-        "Losses of the step: ${DEFAULT-VALUE}.",
+        "By whom losses are computed: ${DEFAULT-VALUE}.",
         "The graph of eager takes memory by the square of the crop."
       })
   private List<String> providers;
+
+  @Option(
+      names = "--losses",
+      paramLabel = "ID,ID",
+      split = ",",
+      completionCandidates = MeasuredLoss.Ids.class,
+      description = {
+        "Losses of the step, such as pixelwise,pairwise, those of the recipe skd, of",
+        "${COMPLETION-CANDIDATES}. Default: all."
+      })
+  private List<String> losses = List.of();
 
   @Mixin private CsvOption csv;
 
@@ -68,26 +81,29 @@ final class StepCommand implements Callable<Integer> {
     requireSensible();
     csv.requireWritable();
     CostRun run = new CostRun("training_step", spec.commandLine().getOut());
-    Map<String, Double> losses = new LinkedHashMap<>();
+    Map<String, Double> alone = new LinkedHashMap<>();
+    String ids = TrainingStepBenchmark.joined(losses);
+    String of = losses.isEmpty() ? "" : "-of-" + ids;
     double supervised = 0;
     for (RunResult result :
         run.run(
             TrainingStepBenchmark.class,
-            Map.of("shape", List.of("2x3x" + crop), "provider", providers))) {
+            Map.of("shape", List.of("2x3x" + crop), "provider", providers, "ids", List.of(ids)))) {
       String provider = result.getParams().getParam("provider");
       String shape = result.getParams().getParam("shape");
       double median = result.getPrimaryResult().getStatistics().getPercentile(50);
       if (result.getParams().getBenchmark().endsWith(".step")) {
-        run.add("step", provider, shape, result);
+        run.add("step", provider, provider.equals(SUPERVISED) ? shape : shape + of, result);
         supervised = provider.equals(SUPERVISED) ? median : supervised;
       } else if (!provider.equals(SUPERVISED)) {
-        run.add("step", provider, shape + "-losses-alone", result);
-        losses.put(provider, median);
+        run.add("step", provider, shape + "-losses-alone" + of, result);
+        alone.put(provider, median);
       }
     }
-    for (String provider : losses.keySet()) {
-      double share = 100 * losses.get(provider) / supervised;
-      run.add("step", provider, crop + "-losses-of-supervised-step", "overhead_percent", share);
+    for (String provider : alone.keySet()) {
+      double share = 100 * alone.get(provider) / supervised;
+      run.add(
+          "step", provider, crop + "-losses-of-supervised-step" + of, "overhead_percent", share);
     }
     return run.finish(csv);
   }
@@ -100,6 +116,15 @@ final class StepCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(),
           "--crop is " + crop + ", expected height x width in multiples of " + MULTIPLE);
+    }
+    Set<String> given = new HashSet<>();
+    for (String id : losses) {
+      if (!new MeasuredLoss.Ids().contains(id) || !given.add(id)) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--losses has %s%s, expected different ones of %s"
+                .formatted(id, given.contains(id) ? " twice" : "", new MeasuredLoss.Ids()));
+      }
     }
     if (!ALL.containsAll(providers) || !providers.contains(SUPERVISED)) {
       throw new ParameterException(

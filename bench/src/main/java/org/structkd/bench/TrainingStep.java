@@ -14,8 +14,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.LossInputs;
 
 /**
- * Forward, losses and backward of a {@link PspNet}, with labels alone or with all measured losses
- * at the sizes that this network gives them. The teacher's outputs are there already.
+ * Forward, losses and backward of a {@link PspNet}, with labels alone or with measured losses at
+ * the sizes that this network gives them. The teacher's outputs are there already.
  */
 final class TrainingStep {
   /** Cityscapes. */
@@ -28,6 +28,7 @@ final class TrainingStep {
   private static final long MEAN = 1; // reductions as operators number them
   private static final long STEP = 1;
 
+  private final List<MeasuredLoss> losses;
   private final Tensor images;
   private final Tensor labels; // of the images' size
   private final Tensor teacherFeatures;
@@ -36,8 +37,13 @@ final class TrainingStep {
   private final Tensor logits;
   private final PspNet student;
 
-  /** A step with a new student on fixed inputs; no PointerScope may be open that ends before. */
-  TrainingStep(long batch, long height, long width) {
+  /**
+   * A step with a new student on fixed inputs; no PointerScope may be open that ends before.
+   *
+   * @param losses those of distillation
+   */
+  TrainingStep(List<MeasuredLoss> losses, long batch, long height, long width) {
+    this.losses = List.copyOf(losses);
     torch.manual_seed(SEED);
     long mapHeight = height / STRIDE;
     long mapWidth = width / STRIDE;
@@ -68,11 +74,15 @@ final class TrainingStep {
     logits = outputs.logits().detach().set_requires_grad(true);
   }
 
-  /** All measured losses of a student's outputs, by one provider. */
+  /** The losses of a student's outputs, by one provider. */
+  List<Tensor> distillation(String provider) {
+    return distillation(provider, features, logits);
+  }
+
   private List<Tensor> distillation(String provider, Tensor features, Tensor logits) {
     Map<String, Tensor> student = Map.of("features", features, "logits", logits);
     Map<String, Tensor> teacher = Map.of("features", teacherFeatures, "logits", teacherLogits);
-    return MeasuredLoss.all().stream()
+    return losses.stream()
         .map(
             loss -> {
               CaseShape maps =
@@ -114,7 +124,7 @@ final class TrainingStep {
     }
   }
 
-  /** What the losses add to a step: value and gradient of all of them, of given outputs. */
+  /** What the losses add to a step: value and gradient of each, of given outputs. */
   double losses(String provider) {
     try (PointerScope temporaries = new PointerScope()) {
       features.mutable_grad().put(new Tensor());
@@ -144,7 +154,7 @@ final class TrainingStep {
         double value = ours.get(i).item_double();
         if (!(Math.abs(value - expected) <= WRONG * Math.abs(expected))) {
           throw new IllegalStateException(
-              "wrong result of loss %d: %.9g, eager %.9g".formatted(i, value, expected));
+              "wrong result of %s: %.9g, eager %.9g".formatted(losses.get(i), value, expected));
         }
       }
     }

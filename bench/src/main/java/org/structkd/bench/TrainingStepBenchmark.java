@@ -1,5 +1,7 @@
 package org.structkd.bench;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -28,7 +30,9 @@ import org.openjdk.jmh.annotations.Warmup;
       "-Dorg.bytedeco.javacpp.maxphysicalbytes=0"
     })
 public class TrainingStepBenchmark {
-  /** Without distillation, with eager compositions of all measured losses, with ours. */
+  private static final String ALL = "all";
+
+  /** Without distillation, with eager compositions of the losses, with ours. */
   @Param({"supervised", "eager", "structkd"})
   public String provider;
 
@@ -36,13 +40,26 @@ public class TrainingStepBenchmark {
   @Param("2x3x512x512")
   public String shape;
 
+  /** Losses of distillation, joined as {@link #joined} does. */
+  @Param(ALL)
+  public String ids;
+
   private TrainingStep step;
+
+  /** Ids as one parameter, in which commas would begin others; without any all losses. */
+  static String joined(List<String> ids) {
+    return ids.isEmpty() ? ALL : String.join("+", ids);
+  }
 
   /** Makes network and inputs, and compares the providers before any time is taken. */
   @Setup(Level.Trial)
   public void setUp() {
     long[] sizes = CaseShape.parse(shape).sizes();
-    step = new TrainingStep(sizes[0], sizes[2], sizes[3]); // no scope: the network is to stay
+    List<MeasuredLoss> losses =
+        ids.equals(ALL)
+            ? MeasuredLoss.all()
+            : Arrays.stream(ids.split("\\+")).map(MeasuredLoss::of).toList();
+    step = new TrainingStep(losses, sizes[0], sizes[2], sizes[3]); // no scope: the network stays
     step.requireEqualProviders();
   }
 
