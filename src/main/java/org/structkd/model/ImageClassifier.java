@@ -1,8 +1,10 @@
 package org.structkd.model;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -12,7 +14,7 @@ import org.structkd.internal.Owned;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorArguments;
 
-/** What networks that tell the class of an image by three stages of blocks have in common. */
+/** What networks that tell the class of an image have in common. */
 abstract class ImageClassifier implements TrainableNetwork {
   /** Tap: the map behind the first stage, [B, C, H, W]. */
   public static final String STAGE1 = "stage1";
@@ -29,13 +31,11 @@ abstract class ImageClassifier implements TrainableNetwork {
   /** Tap: class scores [B, K]. */
   public static final String LOGITS = "logits";
 
-  private static final Set<String> TAPS = Set.of(STAGE1, STAGE2, STAGE3, EMBEDDINGS, LOGITS);
-
   /** Largest width and widening: far beyond publications, and sizes are still whole numbers. */
-  private static final int MAX_WIDTH = 1024;
+  static final int MAX_WIDTH = 1024;
 
   /** Most weights of all blocks: 1 GB, so that a damaged file does not ask for all memory. */
-  private static final long MAX_WEIGHTS = 1L << 28;
+  static final long MAX_WEIGHTS = 1L << 28;
 
   /** Weights of a block in each stage, in squares of the width: two times 9 of 1, 4 and 16. */
   private static final double WEIGHTS_OF_BLOCKS = 2 * 9 * (1 + 4 + 16);
@@ -43,14 +43,43 @@ abstract class ImageClassifier implements TrainableNetwork {
   private final String kind;
   private final Record config;
   private final int channels;
-  private final Owned<ResidualStages> layers;
+  private final Set<String> taps;
+  private final Owned<Body> layers;
 
-  /** Makes a layout with random weights, which the seed decides. */
-  ImageClassifier(String kind, Record config, ResidualStages.Plan plan, long seed) {
+  /** The layers of a network. */
+  interface Body {
+    /** {@return a tensor for each tap} */
+    Map<String, Tensor> forward(Tensor images);
+
+    /** {@return what owns them} */
+    Module module();
+
+    /** {@return the type of their numbers} */
+    ScalarType type();
+
+    /** {@return those that can be quantised, in the order in which they compute} */
+    default List<ConvolutionLayer> convolutions() {
+      return List.of();
+    }
+  }
+
+  /**
+   * Makes the layers with random weights, which the seed decides.
+   *
+   * @param channels of the images
+   */
+  ImageClassifier(
+      String kind,
+      Record config,
+      int channels,
+      Set<String> taps,
+      long seed,
+      Supplier<? extends Body> make) {
     this.kind = kind;
     this.config = config;
-    channels = plan.channels();
-    layers = Owned.make(kind, () -> Generators.seeded(seed, () -> new ResidualStages(plan)));
+    this.channels = channels;
+    this.taps = taps;
+    layers = Owned.make(kind, () -> Generators.seeded(seed, make::get));
   }
 
   /** Refuses sizes that no network has. */
@@ -104,7 +133,12 @@ abstract class ImageClassifier implements TrainableNetwork {
 
   @Override
   public Set<String> taps() {
-    return TAPS;
+    return taps;
+  }
+
+  @Override
+  public List<ConvolutionLayer> convolutions() {
+    return layers.get().convolutions();
   }
 
   @Override

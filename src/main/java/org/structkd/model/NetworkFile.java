@@ -25,6 +25,7 @@ public final class NetworkFile {
           MatrixFactorization.KIND, MatrixFactorization::of,
           ResNet.KIND, ResNet::of,
           WideResNet.KIND, WideResNet::of,
+          DenseNet.KIND, DenseNet::of,
           SuperResolutionNet.KIND, SuperResolutionNet::of);
 
   private NetworkFile() {}
@@ -46,7 +47,7 @@ public final class NetworkFile {
     return reader.of(file);
   }
 
-  /** {@return the properties that tell a shape, a record of whole numbers} */
+  /** {@return the properties that tell a shape, a record of numbers} */
   static Map<String, String> properties(String kind, Record shape) {
     Map<String, String> properties = new LinkedHashMap<>(Map.of(KIND, kind));
     for (RecordComponent size : shape.getClass().getRecordComponents()) {
@@ -70,7 +71,7 @@ public final class NetworkFile {
     N network;
     try {
       for (int i = 0; i < sizes.length; i++) {
-        sizes[i] = Math.toIntExact(file.number(components[i].getName()));
+        sizes[i] = size(file, components[i]);
       }
       network = make.apply(Settings.made(shape, sizes));
     } catch (IllegalArgumentException | ArithmeticException e) {
@@ -79,5 +80,11 @@ public final class NetworkFile {
     network.restore(file);
     network.module().eval();
     return network;
+  }
+
+  private static Object size(TensorFile file, RecordComponent component) throws IOException {
+    return component.getType() == double.class
+        ? (Object) Double.parseDouble(file.property(component.getName())) // errors are arguments'
+        : (Object) Math.toIntExact(file.number(component.getName()));
   }
 }

@@ -72,7 +72,13 @@ public final class ResNet extends ImageClassifier {
    *     left as it was
    */
   public ResNet(Config config, long seed) {
-    super(KIND, config, config.plan(), seed);
+    super(
+        KIND,
+        config,
+        config.channels(),
+        ResidualStages.TAPS,
+        seed,
+        () -> new ResidualStages(config.plan()));
     this.config = config;
   }
 

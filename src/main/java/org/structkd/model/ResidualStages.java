@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.Module;
@@ -15,7 +16,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * A first convolution, three stages of {@link ResidualBlock}s, of which the second and the third
  * halve the map and double the channels, the mean over all positions, and a linear layer.
  */
-final class ResidualStages {
+final class ResidualStages implements ImageClassifier.Body {
   /**
    * What there is of each.
    *
@@ -31,6 +32,15 @@ final class ResidualStages {
 
   private static final List<String> NAMES =
       List.of(ImageClassifier.STAGE1, ImageClassifier.STAGE2, ImageClassifier.STAGE3);
+
+  /** All taps of a network of such stages. */
+  static final Set<String> TAPS =
+      Set.of(
+          ImageClassifier.STAGE1,
+          ImageClassifier.STAGE2,
+          ImageClassifier.STAGE3,
+          ImageClassifier.EMBEDDINGS,
+          ImageClassifier.LOGITS);
 
   private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
   private final UnaryOperator<Tensor> first;
@@ -56,8 +66,8 @@ final class ResidualStages {
     head = module.register_module("head", new LinearImpl(in, plan.classes));
   }
 
-  /** {@return a tensor for each tap of an {@link ImageClassifier}} */
-  Map<String, Tensor> forward(Tensor images) {
+  @Override
+  public Map<String, Tensor> forward(Tensor images) {
     Map<String, Tensor> outputs = new LinkedHashMap<>();
     Tensor map = first.apply(images);
     for (int stage = 0; stage < NAMES.size(); stage++) {
@@ -72,11 +82,13 @@ final class ResidualStages {
     return outputs;
   }
 
-  Module module() {
+  @Override
+  public Module module() {
     return module;
   }
 
-  ScalarType type() {
+  @Override
+  public ScalarType type() {
     return head.weight().scalar_type().intern();
   }
 }

@@ -75,7 +75,13 @@ public final class WideResNet extends ImageClassifier {
    *     left as it was
    */
   public WideResNet(Config config, long seed) {
-    super(KIND, config, config.plan(), seed);
+    super(
+        KIND,
+        config,
+        config.channels(),
+        ResidualStages.TAPS,
+        seed,
+        () -> new ResidualStages(config.plan()));
     this.config = config;
   }
 
