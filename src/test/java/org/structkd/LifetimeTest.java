@@ -56,6 +56,8 @@ import org.structkd.data.RatedItems;
 import org.structkd.data.RatingSource;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
+import org.structkd.data.SpeechDataset;
+import org.structkd.data.SpeechTask;
 import org.structkd.data.Split;
 import org.structkd.data.SuperResolutionDataset;
 import org.structkd.loss.CrossEntropyLoss;
@@ -83,6 +85,7 @@ import org.structkd.metric.SuperResolutionMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
+import org.structkd.model.DenseNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.ResNet;
@@ -110,6 +113,7 @@ import org.structkd.recipe.TermSettings;
 import org.structkd.testing.Collector;
 import org.structkd.testing.Evaluations;
 import org.structkd.testing.LossUnderTest;
+import org.structkd.testing.MadeSpeech;
 import org.structkd.testing.PublicTypes;
 import org.structkd.testing.ScriptFile;
 import org.structkd.testing.Tensors;
@@ -177,6 +181,12 @@ class LifetimeTest {
 
   private static <T> Row<T> result(Class<?> type, Making<T> making, Use<T> use) {
     return new Row<>(type, true, making, use);
+  }
+
+  private static SpeechDataset speech() throws IOException {
+    Path voices = folder.resolve("voices");
+    MadeSpeech.write(voices, List.of("a", "b", "c"), 0);
+    return SpeechDataset.fromDirectory(voices, new SpeechDataset.Config(SpeechTask.DIGIT, 8, 8));
   }
 
   /** A row for each; {@link #everyPublicTypeHasARow} tells which one is missing. */
@@ -389,6 +399,14 @@ class LifetimeTest {
         owner(
             WideResNet.class,
             () -> new WideResNet(new WideResNet.Config(1, 10, 1, 10), 1),
+            net -> Tensors.values(net.infer(images()).get("logits"))),
+        owner(
+            SpeechDataset.class,
+            LifetimeTest::speech,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            DenseNet.class,
+            () -> new DenseNet(new DenseNet.Config(1, 4, 13, 2, 0.5, 10), 1),
             net -> Tensors.values(net.infer(images()).get("logits"))),
         owner(
             ClassificationMetric.class,

@@ -139,7 +139,7 @@ final class Evaluate implements Callable<Integer> {
         split);
     if (size) {
       SizeTable sizes = new SizeTable(experiment, device);
-      sizes.add(name, network);
+      sizes.add(name, network, score);
       out.printf("%n%s%s%n", sizes, sizes.explanation());
     }
     out.flush();

@@ -14,8 +14,8 @@ import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 
 /**
- * What a quantised network stores, for programs that compute with 8 bits: normalisation is folded
- * into the convolutions, which have
+ * What a quantised network stores, for programs that compute with 8 bits: normalisation behind a
+ * convolution is folded into it, one in front stays as it is. Convolutions have
  *
  * <pre>{@code
  * NAME.weight            i8  [out, in, k, k]   q_w; a weight is q_w s_w

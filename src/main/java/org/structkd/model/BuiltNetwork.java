@@ -1,6 +1,7 @@
 package org.structkd.model;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Module;
@@ -32,6 +33,11 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
      * @param inputs what the network accepted
      */
     Map<String, Tensor> forward(Map<String, Tensor> inputs);
+
+    /** {@return those that can be quantised, in the order in which they compute} */
+    default List<ConvolutionLayer> convolutions() {
+      return List.of();
+    }
   }
 
   private final String kind;
@@ -110,9 +116,9 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     input(inputs, IMAGES, "[B, %d, H, W]".formatted(channels), 0, channels, 0, 0);
   }
 
-  /** {@return the layers, while the network is open} */
-  final L layers() {
-    return layers.get();
+  @Override
+  public List<ConvolutionLayer> convolutions() {
+    return layers.get().convolutions();
   }
 
   /**

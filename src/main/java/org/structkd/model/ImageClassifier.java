@@ -2,10 +2,11 @@ package org.structkd.model;
 
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
-/** What networks that tell the class of an image by three stages of blocks have in common. */
-abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, ResidualStages> {
+/** What networks that tell the class of an image have in common. */
+abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, BuiltNetwork.Layout> {
   /** Tap: the map behind the first stage, [B, C, H, W]. */
   public static final String STAGE1 = "stage1";
 
@@ -21,23 +22,28 @@ abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, Residua
   /** Tap: class scores [B, K]. */
   public static final String LOGITS = "logits";
 
-  private static final Set<String> TAPS = Set.of(STAGE1, STAGE2, STAGE3, EMBEDDINGS, LOGITS);
-
   /** Largest width and widening: far beyond publications, and sizes are still whole numbers. */
-  private static final int MAX_WIDTH = 1024;
+  static final int MAX_WIDTH = 1024;
 
   /** Most weights of all blocks: 1 GB, so that a damaged file does not ask for all memory. */
-  private static final long MAX_WEIGHTS = 1L << 28;
+  static final long MAX_WEIGHTS = 1L << 28;
 
   /** Weights of a block in each stage, in squares of the width: two times 9 of 1, 4 and 16. */
   private static final double WEIGHTS_OF_BLOCKS = 2 * 9 * (1 + 4 + 16);
 
   private final int channels;
+  private final Set<String> taps;
 
-  /** Makes a layout with random weights, which the seed decides. */
-  ImageClassifier(String kind, C config, ResidualStages.Plan plan, long seed) {
-    super(kind, config, () -> new ResidualStages(plan), seed);
-    channels = plan.channels();
+  /**
+   * Makes the layers with random weights, which the seed decides.
+   *
+   * @param channels of the images
+   */
+  ImageClassifier(
+      String kind, C config, int channels, Set<String> taps, long seed, Supplier<Layout> make) {
+    super(kind, config, make, seed);
+    this.channels = channels;
+    this.taps = taps;
   }
 
   /** Refuses sizes that no network has. */
@@ -86,7 +92,7 @@ abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, Residua
 
   @Override
   public Set<String> taps() {
-    return TAPS;
+    return taps;
   }
 
   @Override

@@ -25,6 +25,7 @@ public final class NetworkFile {
           MatrixFactorization.KIND, MatrixFactorization::of,
           ResNet.KIND, ResNet::of,
           WideResNet.KIND, WideResNet::of,
+          DenseNet.KIND, DenseNet::of,
           SuperResolutionNet.KIND, SuperResolutionNet::of);
 
   private NetworkFile() {}
@@ -47,8 +48,8 @@ public final class NetworkFile {
   }
 
   /**
-   * {@return the properties that tell a shape, a record of whole numbers and switches} A switch
-   * that is off is left out: files from before there was one say nothing of it.
+   * {@return the properties that tell a shape, a record of numbers and switches} A switch that is
+   * off is left out: files from before there was one say nothing of it.
    */
   static Map<String, String> properties(String kind, Record shape) {
     Map<String, String> properties = new LinkedHashMap<>(Map.of(KIND, kind));
@@ -76,11 +77,7 @@ public final class NetworkFile {
     N network;
     try {
       for (int i = 0; i < sizes.length; i++) {
-        String name = components[i].getName();
-        sizes[i] =
-            components[i].getType() == boolean.class
-                ? (Object) file.isOn(name)
-                : Math.toIntExact(file.number(name));
+        sizes[i] = size(file, components[i]);
       }
       network = make.apply(Settings.made(shape, sizes));
     } catch (IllegalArgumentException | ArithmeticException e) {
@@ -89,5 +86,15 @@ public final class NetworkFile {
     network.restore(file);
     network.module().eval();
     return network;
+  }
+
+  private static Object size(TensorFile file, RecordComponent component) throws IOException {
+    String name = component.getName();
+    if (component.getType() == boolean.class) {
+      return file.isOn(name);
+    }
+    return component.getType() == double.class
+        ? (Object) Double.parseDouble(file.property(name)) // errors are arguments'
+        : (Object) Math.toIntExact(file.number(name));
   }
 }

@@ -70,7 +70,13 @@ public final class ResNet extends ImageClassifier<ResNet.Config> {
    *     left as it was
    */
   public ResNet(Config config, long seed) {
-    super(KIND, config, config.plan(), seed);
+    super(
+        KIND,
+        config,
+        config.channels(),
+        ResidualStages.TAPS,
+        seed,
+        () -> new ResidualStages(config.plan()));
   }
 
   /**

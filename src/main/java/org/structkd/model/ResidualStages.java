@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.Module;
@@ -30,6 +31,15 @@ final class ResidualStages implements BuiltNetwork.Layout {
 
   private static final List<String> NAMES =
       List.of(ImageClassifier.STAGE1, ImageClassifier.STAGE2, ImageClassifier.STAGE3);
+
+  /** All taps of a network of such stages. */
+  static final Set<String> TAPS =
+      Set.of(
+          ImageClassifier.STAGE1,
+          ImageClassifier.STAGE2,
+          ImageClassifier.STAGE3,
+          ImageClassifier.EMBEDDINGS,
+          ImageClassifier.LOGITS);
 
   private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
   private final UnaryOperator<Tensor> first;

@@ -235,11 +235,6 @@ public final class SegmentationNet
     input(inputs, IMAGES, shape, 0, channels, -STRIDE, -STRIDE);
   }
 
-  @Override
-  public List<ConvolutionLayer> convolutions() {
-    return layers().all();
-  }
-
   /** The layers and how they follow each other. */
   static final class Layout implements BuiltNetwork.Layout {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
@@ -303,7 +298,8 @@ public final class SegmentationNet
       return Map.of(FEATURES, features, LOGITS, logits, UPSAMPLED, resized(logits, images));
     }
 
-    List<ConvolutionLayer> all() {
+    @Override
+    public List<ConvolutionLayer> convolutions() {
       return all;
     }
 

@@ -73,7 +73,13 @@ public final class WideResNet extends ImageClassifier<WideResNet.Config> {
    *     left as it was
    */
   public WideResNet(Config config, long seed) {
-    super(KIND, config, config.plan(), seed);
+    super(
+        KIND,
+        config,
+        config.channels(),
+        ResidualStages.TAPS,
+        seed,
+        () -> new ResidualStages(config.plan()));
   }
 
   /**

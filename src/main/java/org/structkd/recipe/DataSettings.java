@@ -9,6 +9,7 @@ public sealed interface DataSettings
         MadeRatingsSettings,
         RatedItemsSettings,
         GarmentsSettings,
+        SpeechSettings,
         SuperResolutionSettings,
         ImageFilesSettings,
         LandsatSettings,

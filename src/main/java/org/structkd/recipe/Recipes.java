@@ -38,6 +38,14 @@ public final class Recipes {
   /** Steps between checkpoints: each takes milliseconds. */
   private static final int CHECKPOINT_EVERY = 100;
 
+  private static final String TRAIN = "train";
+
+  /** Of a training: what it prunes, by these kinds among others. */
+  private static final String PRUNING = "pruning";
+
+  private static final String MAGNITUDE = "magnitude";
+  private static final String KEPT = "kept";
+
   private Recipes() {}
 
   /** {@return the names of the recipes that come with this library, sorted} */
@@ -205,12 +213,35 @@ public final class Recipes {
   private static void complete(ObjectNode root) {
     putIfAbsent(root, "source", JsonNodeFactory.instance.textNode(""));
     putIfAbsent(root, "summary", JsonNodeFactory.instance.textNode(""));
+    boolean isFirst = true;
+    boolean zeros = false;
     for (JsonNode stage : root.path("stages")) {
       if (stage instanceof ObjectNode map) {
-        inherit(root, map);
+        boolean prunes = map.path(TRAIN).has(PRUNING);
+        inherit(isFirst || prunes ? root : afterPruning(root, zeros), map);
+        String kind = map.path(TRAIN).path(PRUNING).path(RecipeBinding.KIND).asText();
+        zeros |= kind.equals(MAGNITUDE) || kind.equals(KEPT);
+        isFirst = false;
       }
     }
     train(root);
+  }
+
+  /**
+   * What the stages after the first inherit: what has been pruned stays so and is not pruned again.
+   * Weights stay 0; channels are gone, so that nothing is left to prune.
+   *
+   * @param zeros whether a stage before has pruned weights
+   */
+  private static ObjectNode afterPruning(ObjectNode root, boolean zeros) {
+    ObjectNode base = root.deepCopy();
+    if (base.get(TRAIN) instanceof ObjectNode train) {
+      train.remove(PRUNING);
+      if (zeros) {
+        train.putObject(PRUNING).put(RecipeBinding.KIND, KEPT);
+      }
+    }
+    return base;
   }
 
   private static void putIfAbsent(ObjectNode map, String key, JsonNode value) {
@@ -219,7 +250,7 @@ public final class Recipes {
     }
   }
 
-  /** What a stage does not say is as in the recipe. */
+  /** What a stage does not say is as in the recipe, here as {@link #afterPruning} has it. */
   private static void inherit(ObjectNode root, ObjectNode stage) {
     if (!stage.has("teacher") && !stage.has("teachers")) {
       take(root, stage, "teacher");
@@ -236,7 +267,7 @@ public final class Recipes {
     } else {
       take(root, stage, "losses");
     }
-    for (String key : List.of("data", "train")) {
+    for (String key : List.of("data", TRAIN)) {
       if (root.get(key) instanceof ObjectNode base && stage.path(key) instanceof ObjectNode given) {
         stage.set(key, RecipeTree.merged(base, given));
       } else {
@@ -254,7 +285,7 @@ public final class Recipes {
 
   /** Defaults of a training: how often it is looked at depends on how long it is. */
   private static void train(ObjectNode of) {
-    if (of.get("train") instanceof ObjectNode given) {
+    if (of.get(TRAIN) instanceof ObjectNode given) {
       long steps = Math.max(1, given.path("steps").longValue());
       ObjectNode base =
           RecipeBinding.tree(
@@ -262,7 +293,7 @@ public final class Recipes {
                   .withEvaluateEvery(Math.max(LEAST_STEPS_BETWEEN_EVALUATIONS, steps / EVALUATIONS))
                   .withCheckpointEvery(CHECKPOINT_EVERY));
       base.remove(List.of("steps", "optimizer")); // which must be given
-      of.set("train", RecipeTree.merged(base, given));
+      of.set(TRAIN, RecipeTree.merged(base, given));
     }
   }
 }

@@ -10,6 +10,7 @@ public sealed interface StudentSettings
         MatrixFactorizationSettings,
         ResnetSettings,
         WideResnetSettings,
+        DensenetSettings,
         SuperResolutionNetSettings {
   /**
    * {@return a new network on the CPU}

@@ -32,12 +32,20 @@ record DistillReport(
     List<Trained> alone,
     List<Trained> taught) {
 
+  /** Heading of the students that learned without a teacher. */
+  static final String ALONE = "student alone";
+
+  /** {@return the heading of the students that also learned from the teacher} */
+  static String taught(String recipe) {
+    return "student, " + recipe;
+  }
+
   /** All columns of the tables by heading: networks that differ in their seed alone. */
   private Map<String, List<Trained>> columns() {
     Map<String, List<Trained>> columns = new LinkedHashMap<>();
     teachers.forEach((name, teacher) -> columns.put(name, List.of(teacher)));
-    columns.put("student alone", alone);
-    columns.put("student, " + recipe, taught);
+    columns.put(ALONE, alone);
+    columns.put(taught(recipe), taught);
     columns.values().removeIf(List::isEmpty);
     return columns;
   }

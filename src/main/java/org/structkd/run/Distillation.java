@@ -36,12 +36,27 @@ public final class Distillation implements RunWork {
     teachers.forEach(
         (name, teacher) -> context.out().printf("%s: %s%n", name, numbers(teacher.score())));
     TrainingRun trainings = new TrainingRun(folder, context, conditions);
+    Optional<SizeTable> sizes =
+        recipe.compresses() ? Optional.of(sizes(teachers)) : Optional.empty();
     Map<String, List<Trained>> students = new LinkedHashMap<>();
     for (long seed = settings.seed(); seed < settings.seed() + settings.seeds(); seed++) {
+      boolean isMeasured = sizes.isPresent() && seed == settings.seed();
       for (Condition condition : conditions) {
-        Trained student = trainings.train(condition, seed, Split.TEST);
+        Trained student =
+            trainings.train(
+                condition,
+                seed,
+                Split.TEST,
+                (of, stage, network) -> {
+                  if (isMeasured) {
+                    addStage(sizes.get(), title(of) + " after " + stage, network);
+                  }
+                });
         context.out().printf("  %s%n", numbers(student.score()));
         context.out().flush();
+        if (isMeasured) {
+          sizes.get().add(title(condition), student.network(), student.score());
+        }
         students.computeIfAbsent(condition.name(), name -> new ArrayList<>()).add(student);
       }
     }
@@ -53,7 +68,6 @@ public final class Distillation implements RunWork {
             students.getOrDefault(Condition.ALONE, List.of()),
             students.getOrDefault("distilled", List.of()));
     context.out().printf("%n%s%n%s", report.table(), report.gain());
-    Optional<SizeTable> sizes = recipe.compresses() ? Optional.of(sizes(report)) : Optional.empty();
     if (sizes.isPresent()) {
       context.out().printf("%n%s%s%n", sizes.get(), sizes.get().explanation());
       folder.write("sizes.csv", sizes.get().csv());
@@ -65,14 +79,27 @@ public final class Distillation implements RunWork {
     students.values().forEach(all -> all.forEach(student -> student.network().close()));
   }
 
-  /** Sizes of what the report compares, and of a student before its training. */
-  private SizeTable sizes(DistillReport report) {
+  /** How the report calls the students of a condition. */
+  private String title(Condition condition) {
+    return condition.name().equals(Condition.ALONE)
+        ? DistillReport.ALONE
+        : DistillReport.taught(recipe.recipe().name());
+  }
+
+  /** Sizes of the teachers, and of a student before its training. */
+  private SizeTable sizes(Map<String, Trained> teachers) {
     SizeTable sizes = new SizeTable(recipe.last(), context.device());
+    teachers.forEach((name, teacher) -> sizes.add(name, teacher.network(), teacher.score()));
     try (TrainableNetwork whole = recipe.experiments().get(0).student(settings.seed())) {
-      report.networks().forEach(sizes::add);
-      sizes.add("student, not compressed", whole);
+      sizes.add("student, not compressed", whole, null);
     }
     return sizes;
+  }
+
+  private void addStage(SizeTable sizes, String title, TrainableNetwork student) {
+    Score score = recipe.last().evaluation(Split.TEST).of(student, context.device());
+    context.out().printf("  %s: %s%n", title, numbers(score));
+    sizes.add(title, student, score);
   }
 
   private static String numbers(Score score) {

@@ -6,17 +6,19 @@ import java.util.Locale;
 import java.util.Optional;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 import org.structkd.compress.Latency;
 import org.structkd.compress.NetworkSize;
 import org.structkd.data.Batch;
 import org.structkd.data.Split;
+import org.structkd.metric.Score;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Experiment;
 
 /**
- * How large networks are and how long they take for one example, side by side. A network that does
- * not show its parameters has no sizes, one on a GPU no time.
+ * How large networks are, how long they take for one example and what they score, side by side. A
+ * network that does not show its parameters has no sizes, one on a GPU no time.
  */
 public final class SizeTable {
   /** Predictions that are timed: the median of so many differs by a few percent from run to run. */
@@ -27,17 +29,26 @@ public final class SizeTable {
       List.of(
           "", "parameters", "not 0", "bytes f32", "bytes sparse", "bytes int8", "ms per example");
 
+  private static final String CSV_HEADINGS =
+      "network,parameters,non_zeros,dense_bytes,sparse_bytes,int8_bytes,"
+          + "latency_ms,latency_runs,latency_threads,";
+
   private final Experiment experiment;
   private final Device device;
   private final List<Row> rows = new ArrayList<>();
 
-  private record Row(String name, Optional<NetworkSize> size, Optional<Latency> latency) {
+  private record Row(
+      String name,
+      Optional<NetworkSize> size,
+      Optional<Latency> latency,
+      Optional<Score.Number> leading) {
     List<String> cells() {
       List<String> cells = new ArrayList<>(List.of(name));
       for (Optional<Long> number : numbers()) {
         cells.add(number.map("%,d"::formatted).orElse(""));
       }
       cells.add(latency.map(time -> "%.2f".formatted(time.millis())).orElse(""));
+      cells.add(leading.map(number -> "%.4f".formatted(number.value())).orElse(""));
       return cells;
     }
 
@@ -53,7 +64,8 @@ public final class SizeTable {
     String csv() {
       StringBuilder line = new StringBuilder("\"" + name.replace("\"", "\"\"") + "\"");
       numbers().forEach(number -> line.append(',').append(number.map(String::valueOf).orElse("")));
-      line.append(latency.map(Row::csv).orElse(",,,"));
+      line.append(latency.map(Row::csv).orElse(",,,")).append(',');
+      line.append(leading.map(number -> Double.toString(number.value())).orElse(""));
       return line.append('\n').toString();
     }
 
@@ -73,8 +85,14 @@ public final class SizeTable {
     this.device = device;
   }
 
-  /** Measures a network. */
-  public void add(String name, TappedNetwork network) {
+  /**
+   * Measures a network.
+   *
+   * @param name of its row
+   * @param network on the device
+   * @param score of it, by the experiment's metric; null: none
+   */
+  public void add(String name, TappedNetwork network, @Nullable Score score) {
     try (PointerScope temporaries = new PointerScope()) {
       Batch example = experiment.data().examples(Split.TEST, 0, 1);
       rows.add(
@@ -85,12 +103,23 @@ public final class SizeTable {
                   : Optional.empty(),
               device.is_cpu()
                   ? Optional.of(Latency.of(network, example.inputs(), RUNS))
-                  : Optional.empty()));
+                  : Optional.empty(),
+              Optional.ofNullable(score).map(Score::leading)));
     }
   }
 
   List<String> headings() {
-    return HEADINGS;
+    List<String> headings = new ArrayList<>(HEADINGS);
+    headings.add(leading());
+    return headings;
+  }
+
+  private String leading() {
+    return rows.stream()
+        .flatMap(row -> row.leading().stream())
+        .findFirst()
+        .map(ScoreTable::title)
+        .orElse(experiment.metric().leading());
   }
 
   List<List<String>> rows() {
@@ -112,10 +141,8 @@ public final class SizeTable {
 
   /** {@return the table as CSV, with the numbers of predictions and threads} */
   public String csv() {
-    StringBuilder text =
-        new StringBuilder(
-            "network,parameters,non_zeros,dense_bytes,sparse_bytes,int8_bytes,"
-                + "latency_ms,latency_runs,latency_threads\n");
+    StringBuilder text = new StringBuilder(CSV_HEADINGS);
+    text.append(experiment.metric().leading()).append('\n');
     rows.forEach(row -> text.append(row.csv()));
     return text.toString();
   }

@@ -50,15 +50,33 @@ final class TrainingRun {
         MetricsCsv.open(folder.resolve(METRICS), leading, objectives.toArray(new Objective[0]));
   }
 
+  /** Is told when a stage ends that is not the last one of a student. */
+  interface StageEnd {
+    /**
+     * A stage has ended.
+     *
+     * @param condition of the student
+     * @param stage its name
+     * @param student as the next stage begins with it
+     */
+    void ended(Condition condition, String stage, TrainableNetwork student);
+  }
+
+  /** As {@link #train(Condition, long, Split, StageEnd)}, without looking at stages. */
+  Trained train(Condition condition, long seed, Split split) throws IOException {
+    return train(condition, seed, split, (of, stage, student) -> {});
+  }
+
   /**
    * Trains one student and scores it; leaves CONDITION-SEED.safetensors and a checkpoint of each
    * stage in the folder. A stage that prunes channels ends with the student without them, which the
    * next stage trains; its checkpoints are those of the whole student.
    *
    * @param split whose score is wanted
+   * @param between is told what lies between two stages
    * @return the student, which the caller closes
    */
-  Trained train(Condition condition, long seed, Split split) throws IOException {
+  Trained train(Condition condition, long seed, Split split, StageEnd between) throws IOException {
     TrainableNetwork student = condition.stages().get(0).experiment().student(seed);
     long steps = 0;
     double nanos = 0;
@@ -68,6 +86,9 @@ final class TrainingRun {
       nanos += outcome.stepNanos();
       if (stage.experiment().recipe().train().pruning() instanceof Pruning.Channels) {
         student = shrunk((ShrinkableNetwork) student); // after the stage's last checkpoint
+      }
+      if (stage.experiment() != condition.experiment()) {
+        between.ended(condition, stage.name(), student);
       }
     }
     Score score = condition.experiment().evaluation(split).of(student, context.device());

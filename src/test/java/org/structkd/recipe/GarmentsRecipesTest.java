@@ -45,6 +45,7 @@ class GarmentsRecipesTest {
   static List<String> recipes() {
     return Recipes.names().stream()
         .filter(name -> Recipes.load(name).data() instanceof GarmentsSettings)
+        .filter(name -> Recipes.load(name).student() instanceof ResnetSettings)
         .toList();
   }
 
@@ -91,6 +92,19 @@ class GarmentsRecipesTest {
           assertEquals(Double.parseDouble(weights.property("test accuracy")), accuracy, 0.06, name);
         }
       }
+    }
+  }
+
+  @Test
+  void theDensenetIsWorthWhatItsFileSays() throws IOException {
+    Recipe prunes = Recipes.load("densenet-prune-quant-ab", List.of("data.test=200"), List.of());
+    try (Experiment experiment = Experiment.of(prunes.trainings().get(2), CPU);
+        TensorFile weights = BundledTeacher.file(BundledTeacher.DENSENET)) {
+      double accuracy =
+          new DatasetEvaluation(experiment.data(), Split.TEST, experiment.metric())
+              .of(experiment.teachers().get("teacher"), CPU)
+              .value("accuracy");
+      assertEquals(Double.parseDouble(weights.property("test accuracy")), accuracy, 0.06);
     }
   }
 

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.structkd.compress.Pruning;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Distance;
 import org.structkd.loss.Losses;
@@ -281,6 +282,48 @@ class RecipesTest {
     assertEquals(2, second.losses().get("supervised").weight().weight());
     assertEquals(List.of("supervised", "kd"), List.copyOf(second.losses().keySet()));
     assertEquals("sgd", RecordIntrospector.kind(second.train().optimizer().getClass()));
+    assertEquals(recipe, read(recipe.toYaml()));
+  }
+
+  private static final String PRUNING = "pruning: {kind: %s, target: 0.5, begin: 0, end: 2}";
+
+  private static List<Object> prunings(Recipe recipe) {
+    return recipe.trainings().stream()
+        .<Object>map(training -> String.valueOf(training.train().pruning()))
+        .toList();
+  }
+
+  /** Weights that one stage has pruned stay 0 in those after it, which do not prune again. */
+  @Test
+  void whatWasPrunedStaysSoInLaterStages() throws IOException {
+    String weights = PRUNING.formatted("magnitude");
+    String three = "stages: [{name: first}, {name: second, train: {steps: 5}}, {name: third}]\n";
+    Recipe ofRecipe = read(SMALLEST + three, "train." + weights.replaceFirst(": ", "="));
+    String magnitude = String.valueOf(new Pruning.Magnitude(0.5, 0, 2));
+    String kept = String.valueOf(new Pruning.Kept());
+    assertEquals(List.of(magnitude, kept, kept), prunings(ofRecipe));
+    assertEquals(ofRecipe, read(ofRecipe.toYaml()));
+    Recipe ofStage =
+        read(SMALLEST + three.replace("steps: 5", "steps: 5, " + weights), "train.steps=9");
+    assertEquals(List.of("null", magnitude, kept), prunings(ofStage));
+    assertEquals(ofStage, read(ofStage.toYaml()));
+  }
+
+  /** Channels that one stage has removed are gone: later ones neither prune nor keep. */
+  @Test
+  void channelsArePrunedByOneStage() throws IOException {
+    String channels = PRUNING.formatted("channels");
+    String stages = "stages: [{name: first}, {name: second}, {name: third, train: {%s}}]\n";
+    Recipe recipe =
+        read(
+            SMALLEST + stages.formatted("pruning: {target: 0.3}"),
+            "train." + channels.replaceFirst(": ", "="));
+    assertEquals(
+        List.of(
+            String.valueOf(new Pruning.Channels(0.5, 0, 2)),
+            "null",
+            String.valueOf(new Pruning.Channels(0.3, 0, 2))),
+        prunings(recipe));
     assertEquals(recipe, read(recipe.toYaml()));
   }
 

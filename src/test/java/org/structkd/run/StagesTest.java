@@ -139,7 +139,7 @@ class StagesTest {
     List<String> sizes = Files.readAllLines(folder.resolve("sizes.csv"));
     assertEquals(
         "network,parameters,non_zeros,dense_bytes,sparse_bytes,int8_bytes,"
-            + "latency_ms,latency_runs,latency_threads",
+            + "latency_ms,latency_runs,latency_threads,miou",
         sizes.get(0));
     long small = parameters(sizes, "student, staged");
     assertEquals(small, parameters(sizes, "student alone"));
