@@ -48,6 +48,8 @@ import org.structkd.data.PictureSource;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneTensors;
 import org.structkd.data.Split;
+import org.structkd.data.StereoDataset;
+import org.structkd.data.StereoSource;
 import org.structkd.data.SuperResolutionDataset;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Discriminator;
@@ -63,6 +65,7 @@ import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
 import org.structkd.metric.ClassificationMetric;
 import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.DepthMetric;
 import org.structkd.metric.Metric;
 import org.structkd.metric.Pixels;
 import org.structkd.metric.RatingMetric;
@@ -73,6 +76,7 @@ import org.structkd.metric.SuperResolutionMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
+import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.ResNet;
@@ -383,6 +387,22 @@ class LifetimeTest {
               count.add(Map.of("image", torch.ones(1, 1, 28, 28)), garments());
               return new double[] {count.score().leading().value()};
             }),
+        owner(
+            DepthNet.class,
+            () -> new DepthNet(new DepthNet.Config(1, 2, 1, 20), 1),
+            net -> Tensors.values(net.infer(stereo().inputs()).get("depth"))),
+        owner(
+            StereoDataset.class,
+            LifetimeTest::pairs,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("sources.0"))),
+        owner(
+            DepthMetric.class,
+            () -> new DepthMetric("depth", DepthMetric.Scaling.MEDIAN, 80),
+            metric -> {
+              Metric.Count count = metric.count();
+              count.add(Map.of("depth", torch.ones(1, 1, 64, 96)), stereo());
+              return new double[] {count.score().leading().value()};
+            }),
         result(Pixels.class, () -> Pixels.levels(garments().input("images")), levels -> levels),
         owner(
             SegmentationMetric.class,
@@ -506,6 +526,14 @@ class LifetimeTest {
   private static SuperResolutionDataset pictures() throws IOException {
     return SuperResolutionDataset.of(
         PictureSource.GARMENTS, new SuperResolutionDataset.Config(2, 28, true, 1, 1));
+  }
+
+  private static StereoDataset pairs() throws IOException {
+    return StereoDataset.of(StereoSource.MADE, new StereoDataset.Config(2, 0, true, 1, 1));
+  }
+
+  private static Batch stereo() throws IOException {
+    return pairs().examples(Split.TEST, 0, 1);
   }
 
   private static Batch garments() {

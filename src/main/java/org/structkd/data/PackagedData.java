@@ -54,7 +54,8 @@ public record PackagedData(
   /** {@return all that there are} */
   public static List<PackagedData> all() {
     return List.of(
-        Photos.DATA); // no constant: whichever class came first would find the other empty
+        Photos.DATA,
+        Motorcycle.DATA); // no constant: whichever class came first would find the other empty
   }
 
   /**

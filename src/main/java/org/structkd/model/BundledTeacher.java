@@ -57,6 +57,9 @@ public final class BundledTeacher {
   /** Name of the teacher for the rows and columns 6 to 21. */
   public static final String GARMENTS_MIDDLE = "garments-middle";
 
+  /** Name of the teacher that tells the depth of made scenes. */
+  public static final String DEPTH = "depth";
+
   private static final Set<String> NAMES =
       Set.of(
           FASHION,
@@ -65,7 +68,8 @@ public final class BundledTeacher {
           GARMENTS,
           GARMENTS_UPPER,
           GARMENTS_LOWER,
-          GARMENTS_MIDDLE);
+          GARMENTS_MIDDLE,
+          DEPTH);
 
   private BundledTeacher() {}
 

@@ -25,7 +25,8 @@ public final class NetworkFile {
           MatrixFactorization.KIND, MatrixFactorization::of,
           ResNet.KIND, ResNet::of,
           WideResNet.KIND, WideResNet::of,
-          SuperResolutionNet.KIND, SuperResolutionNet::of);
+          SuperResolutionNet.KIND, SuperResolutionNet::of,
+          DepthNet.KIND, DepthNet::of);
 
   private NetworkFile() {}
 
@@ -46,7 +47,7 @@ public final class NetworkFile {
     return reader.of(file);
   }
 
-  /** {@return the properties that tell a shape, a record of whole numbers} */
+  /** {@return the properties that tell a shape, a record of numbers} */
   static Map<String, String> properties(String kind, Record shape) {
     Map<String, String> properties = new LinkedHashMap<>(Map.of(KIND, kind));
     for (RecordComponent size : shape.getClass().getRecordComponents()) {
@@ -70,7 +71,7 @@ public final class NetworkFile {
     N network;
     try {
       for (int i = 0; i < sizes.length; i++) {
-        sizes[i] = Math.toIntExact(file.number(components[i].getName()));
+        sizes[i] = number(file, components[i]);
       }
       network = make.apply(Settings.made(shape, sizes));
     } catch (IllegalArgumentException | ArithmeticException e) {
@@ -79,5 +80,14 @@ public final class NetworkFile {
     network.restore(file);
     network.module().eval();
     return network;
+  }
+
+  /** A number of the type that the shape has for it. */
+  private static Object number(TensorFile file, RecordComponent component) throws IOException {
+    String name = component.getName();
+    if (component.getType() == double.class) {
+      return Double.parseDouble(file.property(name));
+    }
+    return Math.toIntExact(file.number(name));
   }
 }
