@@ -34,7 +34,7 @@ import org.structkd.internal.Words;
  *   <li>{@link #DEPTH}: a {@link DepthNet} of width 16 (206,019 parameters), trained on made pairs of
  *       {@link org.structkd.data.StereoDataset} by the recipe {@code depth-teacher}, without any
  *       true depth: abs_rel 0.1818 on 200 test scenes, where the true median depth everywhere has
- *       0.5166. One thread of an AMD EPYC (family 25, model 17), 75 s of CPU, 2026-11-29.
+ *       0.5166. One thread of an AMD EPYC (family 23, model 1), 75 s of CPU, 2026-11-29.
  * </ul>
  *
  * <p>The properties of their files say how they were made and what they score.
