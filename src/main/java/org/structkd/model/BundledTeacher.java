@@ -31,8 +31,8 @@ import org.structkd.internal.Words;
  *       width 8 (19,074 parameters each) and of regions of the images, {@code student.width=8} and
  *       {@code data.regions={images: ...}}: accuracy 0.8250, 0.8410 and 0.8090; 20 to 30 s of CPU
  *       each.
- *   <li>{@link #DEPTH}: a {@link DepthNet} of width 16 (206,019 parameters), trained on made pairs of
- *       {@link org.structkd.data.StereoDataset} by the recipe {@code depth-teacher}, without any
+ *   <li>{@link #DEPTH}: a {@link DepthNet} of width 16 (206,019 parameters), trained on made pairs
+ *       of {@link org.structkd.data.StereoDataset} by the recipe {@code depth-teacher}, without any
  *       true depth: abs_rel 0.1818 on 200 test scenes, where the true median depth everywhere has
  *       0.5166. One thread of an AMD EPYC (family 23, model 1), 75 s of CPU, 2026-11-29.
  * </ul>

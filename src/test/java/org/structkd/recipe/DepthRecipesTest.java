@@ -36,7 +36,11 @@ class DepthRecipesTest {
   private static Recipe small(String name, String... sets) {
     List<String> all =
         new ArrayList<>(
-            List.of("data.batch=2", "data.validation=1", "data.test=4", "student.width=2",
+            List.of(
+                "data.batch=2",
+                "data.validation=1",
+                "data.test=4",
+                "student.width=2",
                 "train.checkpoint_every=0"));
     all.addAll(List.of(sets));
     return Recipes.load(name, all, List.of());
