@@ -59,6 +59,8 @@ import org.structkd.data.SceneTensors;
 import org.structkd.data.SpeechDataset;
 import org.structkd.data.SpeechTask;
 import org.structkd.data.Split;
+import org.structkd.data.StereoDataset;
+import org.structkd.data.StereoSource;
 import org.structkd.data.SuperResolutionDataset;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Discriminator;
@@ -74,6 +76,7 @@ import org.structkd.loss.Projector;
 import org.structkd.loss.Sampling;
 import org.structkd.metric.ClassificationMetric;
 import org.structkd.metric.DatasetEvaluation;
+import org.structkd.metric.DepthMetric;
 import org.structkd.metric.Metric;
 import org.structkd.metric.Pixels;
 import org.structkd.metric.RatingMetric;
@@ -86,6 +89,7 @@ import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
 import org.structkd.model.DenseNet;
+import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.ResNet;
@@ -442,6 +446,22 @@ class LifetimeTest {
               count.add(Map.of("image", torch.ones(1, 1, 28, 28)), garments());
               return new double[] {count.score().leading().value()};
             }),
+        owner(
+            DepthNet.class,
+            () -> new DepthNet(new DepthNet.Config(1, 2, 1, 20), 1),
+            net -> Tensors.values(net.infer(stereo().inputs()).get("depth"))),
+        owner(
+            StereoDataset.class,
+            LifetimeTest::pairs,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("sources.0"))),
+        owner(
+            DepthMetric.class,
+            () -> new DepthMetric("depth", DepthMetric.Scaling.MEDIAN, 80),
+            metric -> {
+              Metric.Count count = metric.count();
+              count.add(Map.of("depth", torch.ones(1, 1, 64, 96)), stereo());
+              return new double[] {count.score().leading().value()};
+            }),
         result(Pixels.class, () -> Pixels.levels(garments().input("images")), levels -> levels),
         owner(
             SegmentationMetric.class,
@@ -582,6 +602,14 @@ class LifetimeTest {
             0,
             0,
             false));
+  }
+
+  private static StereoDataset pairs() throws IOException {
+    return StereoDataset.of(StereoSource.MADE, new StereoDataset.Config(2, 0, true, 1, 1));
+  }
+
+  private static Batch stereo() throws IOException {
+    return pairs().examples(Split.TEST, 0, 1);
   }
 
   private static Batch garments() {

@@ -56,7 +56,11 @@ public record PackagedData(
   /** {@return all that there are} */
   public static List<PackagedData> all() {
     return List.of( // no constant: whichever class came first would find the other empty
-        Photos.DATA, PackagedRatings.MOVIELENS, PackagedRatings.INSTEVAL, SpeechPrompts.DATA);
+        Photos.DATA,
+        PackagedRatings.MOVIELENS,
+        PackagedRatings.INSTEVAL,
+        SpeechPrompts.DATA,
+        Motorcycle.DATA);
   }
 
   /**

@@ -5,9 +5,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -70,11 +68,6 @@ public record PhotometricLoss(
 
   private static final String SOURCES = "sources.";
   private static final String POSES = "poses.";
-
-  /** SSIM's guards against flat windows, for images in 0 .. 1: 0.01^2 and 0.03^2. */
-  private static final double C1 = 1e-4;
-
-  private static final double C2 = 9e-4;
 
   /** How far noise lifts sources that are not moved. */
   private static final double NOISE = 1e-5;
@@ -180,13 +173,18 @@ public record PhotometricLoss(
     return given.detach().to(images.scalar_type());
   }
 
-  /** A step's views and cameras. */
+  /**
+   * A step's views and cameras.
+   *
+   * @param unmoved errors of the sources as they are, where these take part; all scales have them
+   */
   private record Scene(
       PhotometricLoss loss,
-      Tensor image,
+      Dissimilarity view,
       Reprojection pixels,
       List<Tensor> sources,
       List<Tensor> poses,
+      List<Tensor> unmoved,
       Draws draws) {
     static Scene of(PhotometricLoss loss, LossInputs inputs, Tensor image) {
       long batch = image.size(0);
@@ -197,13 +195,19 @@ public record PhotometricLoss(
         poses.add(input(inputs, POSES + source, image, batch, 4, 4));
       }
       Tensor camera = input(inputs, CAMERAS, image, batch, 3, 3);
+      Dissimilarity view = Dissimilarity.to(image, loss.share);
       return new Scene(
           loss,
-          image,
+          view,
           Reprojection.of(camera, image.size(2), image.size(3)),
           sources,
           poses,
+          loss.masked ? sources.stream().map(view::of).toList() : List.of(),
           new Draws(loss.seed, inputs.step()));
+    }
+
+    private Tensor image() {
+      return view.image();
     }
 
     Tensor loss(Tensor disparity, int scale) {
@@ -211,27 +215,27 @@ public record PhotometricLoss(
       TensorVector errors = new TensorVector();
       for (int source = 0; source < sources.size(); source++) {
         Tensor seen = pixels.warped(depth, poses.get(source), sources.get(source));
-        errors.push_back(error(seen));
+        errors.push_back(view.of(seen));
       }
       if (loss.masked) {
         Tensor noise =
             draws.normal(
                 2L * scale, // a normal number takes two streams
-                image.device(),
-                image.size(0),
+                image().device(),
+                image().size(0),
                 sources.size(),
-                image.size(2),
-                image.size(3));
+                image().size(2),
+                image().size(3));
         for (int source = 0; source < sources.size(); source++) {
           Tensor lift = noise.narrow(1, source, 1).mul(new Scalar(NOISE));
-          errors.push_back(error(sources.get(source)).add(lift.to(image.scalar_type())));
+          errors.push_back(unmoved.get(source).add(lift.to(image().scalar_type())));
         }
       }
       return Rows.meanOfAll(torch.cat(errors, 1).amin(new long[] {1}, false));
     }
 
     private Tensor enlarged(Tensor disparity) {
-      long[] size = {image.size(2), image.size(3)};
+      long[] size = {image().size(2), image().size(3)};
       return disparity.size(2) == size[0] && disparity.size(3) == size[1]
           ? disparity
           : torch.upsample_bilinear2d(disparity, size, false);
@@ -241,49 +245,6 @@ public record PhotometricLoss(
       double least = 1 / loss.farthest;
       Tensor inverse = disparity.mul(new Scalar(1 / loss.nearest - least)).add(new Scalar(least));
       return inverse.reciprocal();
-    }
-
-    /** pe(a, I), [B, 1, H, W]. */
-    private Tensor error(Tensor a) {
-      Tensor colours = a.sub(image).abs().mean(new long[] {1}, true, new ScalarTypeOptional());
-      return colours
-          .mul(new Scalar(1 - loss.share))
-          .add(dissimilarity(a, image).mul(new Scalar(loss.share)));
-    }
-
-    /** mean_c clamp((1 - SSIM) / 2, 0, 1). */
-    private static Tensor dissimilarity(Tensor a, Tensor b) {
-      Tensor meanA = windows(a);
-      Tensor meanB = windows(b);
-      Tensor squareA = meanA.square();
-      Tensor squareB = meanB.square();
-      Tensor product = meanA.mul(meanB);
-      Tensor spread = windows(a.square()).sub(squareA).add(windows(b.square()).sub(squareB));
-      Tensor joint = windows(a.mul(b)).sub(product);
-      Tensor ssim =
-          guarded(product.mul(new Scalar(2)), C1)
-              .mul(guarded(joint.mul(new Scalar(2)), C2))
-              .div(guarded(squareA.add(squareB), C1).mul(guarded(spread, C2)));
-      Tensor half = ssim.neg().add(new Scalar(1)).div(new Scalar(2));
-      return half.clamp_min(new Scalar(0))
-          .clamp_max(new Scalar(1))
-          .mean(new long[] {1}, true, new ScalarTypeOptional());
-    }
-
-    private static Tensor guarded(Tensor x, double guard) {
-      return x.add(new Scalar(guard));
-    }
-
-    /** Means over 3x3 windows. */
-    private static Tensor windows(Tensor x) {
-      return torch.avg_pool2d(
-          torch.reflection_pad2d(x, 1, 1, 1, 1),
-          new long[] {3, 3},
-          new long[] {1, 1},
-          new long[] {0, 0},
-          false,
-          true,
-          new LongOptional());
     }
   }
 }

@@ -17,7 +17,7 @@ import org.structkd.internal.TensorArguments;
  * What the networks that this library makes have in common: a kind, a shape that their files tell,
  * and layers that they own until they are closed or collected.
  *
- * @param <C> the shape, a record of whole numbers
+ * @param <C> the shape, a record of numbers
  * @param <L> the layers
  */
 abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>

@@ -26,7 +26,8 @@ public final class NetworkFile {
           ResNet.KIND, ResNet::of,
           WideResNet.KIND, WideResNet::of,
           DenseNet.KIND, DenseNet::of,
-          SuperResolutionNet.KIND, SuperResolutionNet::of);
+          SuperResolutionNet.KIND, SuperResolutionNet::of,
+          DepthNet.KIND, DepthNet::of);
 
   private NetworkFile() {}
 
@@ -88,6 +89,7 @@ public final class NetworkFile {
     return network;
   }
 
+  /** A number or switch of the type that the shape has for it. */
   private static Object size(TensorFile file, RecordComponent component) throws IOException {
     String name = component.getName();
     if (component.getType() == boolean.class) {

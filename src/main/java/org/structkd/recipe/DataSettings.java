@@ -11,6 +11,7 @@ public sealed interface DataSettings
         GarmentsSettings,
         SpeechSettings,
         SuperResolutionSettings,
+        StereoSettings,
         ImageFilesSettings,
         LandsatSettings,
         PrivilegedScenesSettings {

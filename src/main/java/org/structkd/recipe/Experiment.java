@@ -135,6 +135,7 @@ public final class Experiment implements AutoCloseable {
               + reading.get(0)
               + " reads a teacher, but there is none: add a teacher, such as {kind: bundled}");
     }
+    recipe.losses().forEach((name, term) -> recipe.student().requireFit(name, term.term().loss()));
     try (TrainableNetwork student = student(0)) {
       distiller(objective, 0).requireFit(student);
     }

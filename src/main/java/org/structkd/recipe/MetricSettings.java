@@ -9,7 +9,8 @@ public sealed interface MetricSettings
         RatingSettings,
         RecommendationSettings,
         ClassificationSettings,
-        SuperResolution {
+        SuperResolution,
+        DepthSettings {
   /**
    * {@return the metric}
    *

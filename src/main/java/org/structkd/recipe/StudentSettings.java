@@ -2,6 +2,7 @@ package org.structkd.recipe;
 
 import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
+import org.structkd.loss.Loss;
 import org.structkd.model.TrainableNetwork;
 
 /** The choice {@code student}: the network that is trained. */
@@ -11,7 +12,8 @@ public sealed interface StudentSettings
         ResnetSettings,
         WideResnetSettings,
         DensenetSettings,
-        SuperResolutionNetSettings {
+        SuperResolutionNetSettings,
+        DepthNetSettings {
   /**
    * {@return a new network on the CPU}
    *
@@ -21,4 +23,12 @@ public sealed interface StudentSettings
    * @throws IllegalArgumentException if it cannot learn from such data
    */
   TrainableNetwork make(Dataset data, Batch sample, long seed);
+
+  /**
+   * Refuses a loss whose settings contradict the network's. By default there are none.
+   *
+   * @param term the loss's name
+   * @throws IllegalArgumentException if it does; says what of both
+   */
+  default void requireFit(String term, Loss loss) {}
 }
