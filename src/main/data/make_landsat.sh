@@ -4,7 +4,7 @@
 #   src/main/data/make_landsat.sh
 #
 # The package (0.6-0-4) is fetched into a temporary folder and not installed. The files stay as they
-# are; LandsatSceneTest knows their sums.
+# are; LandsatTest knows their sums.
 set -eu
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)

@@ -48,8 +48,8 @@ public record PrivilegedScenes(FashionScenes scenes, int labelled, int validatio
   }
 
   /**
-   * {@return scenes of the bundled images as {@link SceneConfig#defaults} has them: 8 to 16
-   * garments on four times the area}
+   * {@return how scenes are composed: as {@link SceneConfig#defaults} says, on four times the area,
+   * so that 8 to 16 garments lie in one}
    *
    * @param noise standard deviation of what a student sees, 0 to 1
    */
