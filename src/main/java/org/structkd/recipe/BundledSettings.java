@@ -11,7 +11,7 @@ import org.structkd.model.TensorFile;
 /**
  * {@code {kind: bundled}}: a teacher that comes with this library, see {@link BundledTeacher}.
  *
- * @param network which: {@code fashion}, {@code ratings} or {@code super_resolution}
+ * @param network which: one of its names, such as {@code fashion}
  * @param inputs the batch's name for each input where it differs
  */
 record BundledSettings(String network, Map<String, String> inputs) implements TeacherSettings {

@@ -5,7 +5,11 @@ import org.structkd.data.Dataset;
 
 /** The choice {@code data}: what a student learns from, and is judged by. */
 public sealed interface DataSettings
-    permits FashionScenesSettings, MadeRatingsSettings, GarmentsSettings, SuperResolutionSettings {
+    permits FashionScenesSettings,
+        MadeRatingsSettings,
+        GarmentsSettings,
+        SuperResolutionSettings,
+        CrowdsSettings {
   /**
    * {@return the examples}
    *

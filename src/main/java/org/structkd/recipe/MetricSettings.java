@@ -5,7 +5,11 @@ import org.structkd.metric.Metric;
 
 /** The choice {@code metric}: how answers are judged. */
 public sealed interface MetricSettings
-    permits SegmentationSettings, RatingSettings, ClassificationSettings, SuperResolution {
+    permits SegmentationSettings,
+        RatingSettings,
+        ClassificationSettings,
+        SuperResolution,
+        TrajectorySettings {
   /**
    * {@return the metric}
    *

@@ -10,7 +10,8 @@ public sealed interface StudentSettings
         MatrixFactorizationSettings,
         ResnetSettings,
         WideResnetSettings,
-        SuperResolutionNetSettings {
+        SuperResolutionNetSettings,
+        TrajectoryNetSettings {
   /**
    * {@return a new network on the CPU}
    *
