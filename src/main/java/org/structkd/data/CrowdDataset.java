@@ -73,7 +73,7 @@ public final class CrowdDataset implements Dataset {
    * @param predicted steps, 1 or more
    * @param seconds of a step
    * @param neighbours how many others are seen, 1 or more
-   * @param turned whether half of the training windows are mirrored by chance
+   * @param flip whether half of the training windows are mirrored by chance
    */
   public record Config(int observed, int predicted, double seconds, int neighbours, boolean flip) {
     private static final String NAME = "crowds";
