@@ -41,6 +41,7 @@ import org.structkd.compress.Shrinking;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
+import org.structkd.data.CrowdDataset;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
 import org.structkd.data.Garments;
@@ -85,6 +86,7 @@ import org.structkd.metric.Score;
 import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.metric.SuperResolutionMetric;
+import org.structkd.metric.TrajectoryMetric;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
@@ -99,6 +101,7 @@ import org.structkd.model.StateDict;
 import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
+import org.structkd.model.TrajectoryNet;
 import org.structkd.model.WideResNet;
 import org.structkd.objective.GradientCheck;
 import org.structkd.objective.Objective;
@@ -462,6 +465,22 @@ class LifetimeTest {
               count.add(Map.of("depth", torch.ones(1, 1, 64, 96)), stereo());
               return new double[] {count.score().leading().value()};
             }),
+        owner(
+            TrajectoryNet.class,
+            () -> new TrajectoryNet(new TrajectoryNet.Config(2, 1, 1, 2), 1),
+            net -> Tensors.values(net.infer(crowd().inputs()).get("positions"))),
+        owner(
+            CrowdDataset.class,
+            LifetimeTest::crowds,
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("observed"))),
+        owner(
+            TrajectoryMetric.class,
+            () -> new TrajectoryMetric("positions"),
+            metric -> {
+              Metric.Count count = metric.count();
+              count.add(Map.of("positions", torch.ones(1, 1, 2)), crowd());
+              return new double[] {count.score().leading().value()};
+            }),
         result(Pixels.class, () -> Pixels.levels(garments().input("images")), levels -> levels),
         owner(
             SegmentationMetric.class,
@@ -626,6 +645,15 @@ class LifetimeTest {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static CrowdDataset crowds() {
+    return CrowdDataset.made(
+        new CrowdDataset.Config(2, 1, 0.4, 1, true), new CrowdDataset.Scenes(1, 1, 1), null);
+  }
+
+  private static Batch crowd() {
+    return crowds().examples(Split.TEST, 0, 1);
   }
 
   private static Batch ratings() {

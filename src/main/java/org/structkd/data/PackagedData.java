@@ -6,13 +6,13 @@ import java.util.List;
 import org.structkd.internal.Words;
 
 /**
- * Real data that this library may not bring along, and which a package of Debian holds. {@link
+ * Real data that this library may not bring along, and which a {@link DataPackage} holds. {@link
  * DataCache} fetches it. A new data set is one entry of {@link #all} and its converter.
  *
  * @param name as commands call it
  * @param summary what it is, in a sentence
  * @param licence under which its package distributes it, and what else is known
- * @param debianPackage the package, or several with spaces between, which share no file
+ * @param source the package
  * @param size of what is fetched, such as "20.7 MB"
  * @param files of the package that are read
  * @param converter makes of them what is kept
@@ -21,7 +21,7 @@ public record PackagedData(
     String name,
     String summary,
     String licence,
-    String debianPackage,
+    DataPackage source,
     String size,
     List<Item> files,
     Converter converter) {
@@ -53,6 +53,25 @@ public record PackagedData(
     files = List.copyOf(files);
   }
 
+  /** What packages of Debian hold, by their names with spaces between. */
+  public PackagedData(
+      String name,
+      String summary,
+      String licence,
+      String debianPackages,
+      String size,
+      List<Item> files,
+      Converter converter) {
+    this(
+        name,
+        summary,
+        licence,
+        new DataPackage.Debian(List.of(debianPackages.split(" "))),
+        size,
+        files,
+        converter);
+  }
+
   /** {@return all that there are} */
   public static List<PackagedData> all() {
     return List.of( // no constant: whichever class came first would find the other empty
@@ -60,7 +79,8 @@ public record PackagedData(
         PackagedRatings.MOVIELENS,
         PackagedRatings.INSTEVAL,
         SpeechPrompts.DATA,
-        Motorcycle.DATA);
+        Motorcycle.DATA,
+        Tracks.DATA);
   }
 
   /**

@@ -29,4 +29,16 @@ public final class CounterRandom {
   public static int below(int bound, long key, long counter) {
     return (int) ((bits(key, counter) >>> 32) * bound >>> 32);
   }
+
+  /** {@return a number that is uniform in [0, 1)} */
+  public static double uniform(long key, long counter) {
+    return (bits(key, counter) >>> 11) * 0x1p-53;
+  }
+
+  /** {@return a normal number of mean 0 and deviation 1} By the transform of Box and Muller. */
+  public static double normal(long key, long counter) {
+    double radius = ((bits(key, 2 * counter) >>> 11) + 1) * 0x1p-53; // in (0, 1]
+    double angle = uniform(key, 2 * counter + 1);
+    return Math.sqrt(-2 * StrictMath.log(radius)) * StrictMath.cos(2 * Math.PI * angle);
+  }
 }

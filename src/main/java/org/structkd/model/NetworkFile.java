@@ -27,7 +27,8 @@ public final class NetworkFile {
           WideResNet.KIND, WideResNet::of,
           DenseNet.KIND, DenseNet::of,
           SuperResolutionNet.KIND, SuperResolutionNet::of,
-          DepthNet.KIND, DepthNet::of);
+          DepthNet.KIND, DepthNet::of,
+          TrajectoryNet.KIND, TrajectoryNet::of);
 
   private NetworkFile() {}
 

@@ -12,6 +12,7 @@ public sealed interface DataSettings
         SpeechSettings,
         SuperResolutionSettings,
         StereoSettings,
+        CrowdsSettings,
         ImageFilesSettings,
         LandsatSettings,
         PrivilegedScenesSettings {

@@ -10,7 +10,8 @@ public sealed interface MetricSettings
         RecommendationSettings,
         ClassificationSettings,
         SuperResolution,
-        DepthSettings {
+        DepthSettings,
+        TrajectorySettings {
   /**
    * {@return the metric}
    *

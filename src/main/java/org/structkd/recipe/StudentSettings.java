@@ -13,7 +13,8 @@ public sealed interface StudentSettings
         WideResnetSettings,
         DensenetSettings,
         SuperResolutionNetSettings,
-        DepthNetSettings {
+        DepthNetSettings,
+        TrajectoryNetSettings {
   /**
    * {@return a new network on the CPU}
    *

@@ -20,7 +20,7 @@ class DataCommandTest {
     for (PackagedData data : PackagedData.all()) {
       assertTrue(cli.out().contains(data.name() + ": " + data.summary()), cli.out());
       assertTrue(cli.out().contains("licence: " + data.licence()), cli.out());
-      assertTrue(cli.out().contains(data.debianPackage() + " of Debian, " + data.size()));
+      assertTrue(cli.out().contains("from " + data.source().title() + ", " + data.size()));
     }
   }
 

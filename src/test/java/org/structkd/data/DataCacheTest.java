@@ -95,7 +95,7 @@ class DataCacheTest {
   void aPackageWithoutTheFileIsRefused() throws IOException {
     DataFileException e =
         assertThrows(DataFileException.class, () -> cache.take(copied(), temp.resolve("none")));
-    assertTrue(e.getMessage().contains("a file of Debian's package"), e.getMessage());
+    assertTrue(e.getMessage().contains("a file of the Debian package "), e.getMessage());
     assertNothingIsLeft(copied());
   }
 
