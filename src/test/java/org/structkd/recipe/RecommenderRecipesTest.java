@@ -70,7 +70,8 @@ class RecommenderRecipesTest {
     }
     assertEquals(60, losses.size());
     assertTrue(losses.stream().allMatch(Double::isFinite), losses.toString());
-    assertTrue(mean(losses.subList(50, 60)) < 0.98 * mean(losses.subList(0, 10)), losses.toString());
+    assertTrue(
+        mean(losses.subList(50, 60)) < 0.98 * mean(losses.subList(0, 10)), losses.toString());
   }
 
   private static double mean(List<Double> values) {
