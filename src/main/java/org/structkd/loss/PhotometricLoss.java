@@ -54,7 +54,7 @@ import org.structkd.internal.TensorArguments;
  */
 public record PhotometricLoss(
     int sources, boolean masked, double share, double nearest, double farthest, long seed)
-    implements CountingLoss {
+    implements CountingLoss, DepthRange {
   private static final String NAME = "photometric loss";
 
   /** The role of its outputs: a list of disparities [B, 1, h, w] in 0 .. 1, a scale each. */

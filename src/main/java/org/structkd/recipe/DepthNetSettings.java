@@ -3,8 +3,8 @@ package org.structkd.recipe;
 import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
 import org.structkd.data.StereoDataset;
+import org.structkd.loss.DepthRange;
 import org.structkd.loss.Loss;
-import org.structkd.loss.PhotometricLoss;
 import org.structkd.model.DepthNet;
 import org.structkd.model.TrainableNetwork;
 
@@ -32,11 +32,11 @@ record DepthNetSettings(int width, double nearest, double farthest) implements S
   /** {@inheritDoc} A disparity means one depth in the loss and in the tap "depth". */
   @Override
   public void requireFit(String term, Loss loss) {
-    if (loss instanceof PhotometricLoss photometric
-        && (photometric.nearest() != nearest || photometric.farthest() != farthest)) {
+    if (loss instanceof DepthRange range
+        && (range.nearest() != nearest || range.farthest() != farthest)) {
       throw new IllegalArgumentException(
           "losses.%s is of depths from %s to %s, but the student's are from %s to %s, expected equal ones"
-              .formatted(term, photometric.nearest(), photometric.farthest(), nearest, farthest));
+              .formatted(term, range.nearest(), range.farthest(), nearest, farthest));
     }
   }
 }

@@ -404,7 +404,7 @@ class RecipesTest {
           data.batch=0                         | data.batch: batch is 0, expected 1 to 65536
           data.labelled=3                      | data.labelled: labelled is 3, expected 8 to 65536
           stages=[~]                           | stages.0 is empty, expected a value
-          metric=null                          | metric is missing, expected a map with the kind segmentation, rating, classification, super_resolution, trajectory
+          train.optimizer=null                 | train.optimizer is missing, expected a map with the kind adam, adamw, sgd
           losses.pairwze.weight=1              | losses.pairwze.loss is missing, expected a text; other terms are pairwise, pixelwise, supervised; did you mean "pairwise"?
           losses.pairwise.weight=[1            | is no YAML: while parsing a flow sequence, expected ',' or ']', but got <stream end>
           losses.pairwise={loss: cross_entropy, ignore_index: 1, preset: standard, weight: 1} | losses.pairwise.preset: standard has no effect, as every key of the loss is given beside it: remove it or them
