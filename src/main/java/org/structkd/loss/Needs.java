@@ -1,10 +1,12 @@
 package org.structkd.loss;
 
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What a loss reads in a step. A training is checked against it before its first step, and the docs
@@ -93,12 +95,12 @@ public record Needs(
     }
   }
 
-  /** Copies the collections. */
+  /** Copies the collections; names in an order that each JVM has, as refusals tell the first. */
   public Needs {
     student = List.copyOf(student);
     teacher = List.copyOf(teacher);
-    targets = Set.copyOf(targets);
-    inputs = Set.copyOf(inputs);
+    targets = Collections.unmodifiableSet(new TreeSet<>(targets));
+    inputs = Collections.unmodifiableSet(new TreeSet<>(inputs));
     forms = Map.copyOf(forms);
   }
 
