@@ -72,7 +72,8 @@ class DistillTest {
     Path file = weights(folder, "distilled-1");
     Cli evaluated = Cli.run("evaluate", "--size", "--set", "data.test=2", "--weights", file);
     assertEquals(0, evaluated.status(), evaluated.err());
-    String row = ".*" + file.getFileName() + " +([0-9,]+ +){5}[0-9]+\\.[0-9]{2}\n.*";
+    String row =
+        ".*" + file.getFileName() + " +([0-9,]+ +){5}[0-9]+\\.[0-9]{2} +[01]\\.[0-9]{4}\n.*";
     assertTrue(evaluated.out().matches("(?s)" + row), evaluated.out());
     Path mask = temp.resolve("mask.png");
     assertEquals(
