@@ -71,19 +71,28 @@ public final class CrowdDataset implements Dataset {
    *
    * @param observed steps, 2 or more
    * @param predicted steps, 1 or more
-   * @param seconds of a step
-   * @param neighbours how many others are seen, 1 or more
+   * @param seconds of a step, 0.01 to 10: below, nobody moves; above, everybody has left
+   * @param neighbours how many others are seen, 1 to 64; places of people who are not there are 0
    * @param flip whether half of the training windows are mirrored by chance
    */
   public record Config(int observed, int predicted, double seconds, int neighbours, boolean flip) {
     private static final String NAME = "crowds";
+    private static final double SHORTEST = 0.01;
+    private static final int LONGEST = 10;
+    private static final int MOST_NEIGHBOURS = 64;
 
     /** Checks the numbers. */
     public Config {
       Settings.requireCount(NAME, "observed", observed, 2);
       Settings.requireCount(NAME, "predicted", predicted, 1);
-      Settings.requirePositive(NAME, "seconds", seconds);
-      Settings.requireCount(NAME, "neighbours", neighbours, 1);
+      if (!(seconds >= SHORTEST && seconds <= LONGEST)) {
+        throw new IllegalArgumentException(
+            "%s: seconds is %s, expected %s to %s".formatted(NAME, seconds, SHORTEST, LONGEST));
+      }
+      if (neighbours < 1 || neighbours > MOST_NEIGHBOURS) {
+        throw new IllegalArgumentException(
+            "%s: neighbours is %d, expected 1 to %d".formatted(NAME, neighbours, MOST_NEIGHBOURS));
+      }
     }
 
     int steps() {

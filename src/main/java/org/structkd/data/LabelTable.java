@@ -3,10 +3,12 @@ package org.structkd.data;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
@@ -39,6 +41,13 @@ public record LabelTable(List<String> classes, Map<String, Integer> labels, bool
     if (classes.isEmpty() || classes.size() > MAX_CLASSES) {
       throw new IllegalArgumentException(
           "classes has %d names, expected 1 to %d".formatted(classes.size(), MAX_CLASSES));
+    }
+    Set<String> names = new HashSet<>();
+    for (String name : classes) {
+      if (!names.add(name)) {
+        throw new IllegalArgumentException(
+            "classes has \"%s\" twice, expected different names".formatted(name));
+      }
     }
     for (Map.Entry<String, Integer> label : labels.entrySet()) {
       value(label.getKey());

@@ -22,6 +22,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Frames that have no line of a person between two that have are not seen: nothing is filled in.
  */
 final class TrackFile {
+  /**
+   * Farther than any place on the ground, in metres; frames and people are whole numbers of int.
+   */
+  private static final double LARGEST = 1e10;
+
   private static final int PLAIN = 4;
   private static final int CHALLENGE = 10;
   private static final String FORMS =
@@ -123,7 +128,7 @@ final class TrackFile {
       } catch (NumberFormatException e) {
         numbers[i] = Double.NaN;
       }
-      if (!Double.isFinite(numbers[i])) {
+      if (!(Math.abs(numbers[i]) <= LARGEST)) { // also of NaN
         throw new DataFileException(place, FORMS, "\"" + words[i] + "\"");
       }
     }

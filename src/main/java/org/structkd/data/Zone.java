@@ -20,7 +20,8 @@ public record Zone(List<Point> corners) {
   /**
    * Checks the corners.
    *
-   * @throws IllegalArgumentException if fewer than three differ, or a number is not finite
+   * @throws IllegalArgumentException if fewer than three differ, all lie on one line, or a number
+   *     is not finite
    */
   public Zone {
     corners = List.copyOf(corners);
@@ -35,6 +36,21 @@ public record Zone(List<Point> corners) {
             "zone has the corner %s, %s, expected finite numbers".formatted(corner.x, corner.y));
       }
     }
+    if (isLine(corners)) {
+      throw new IllegalArgumentException(
+          "zone has its %d corners on one line, expected an area".formatted(corners.size()));
+    }
+  }
+
+  private static boolean isLine(List<Point> corners) {
+    Point first = corners.get(0);
+    Point other =
+        corners.stream().filter(corner -> !corner.equals(first)).findFirst().orElse(first);
+    return corners.stream()
+        .allMatch(
+            corner ->
+                (other.x - first.x) * (corner.y - first.y)
+                    == (other.y - first.y) * (corner.x - first.x));
   }
 
   /**

@@ -78,6 +78,8 @@ class CheckDataTest {
         .refused("classes is missing: masks of the layout folder mean what their owner says");
     Cli.run("check-data", recipe.toString(), "--set=data.labels={3: 2}")
         .refused("labels gives 3 the class 2, expected 0 to 1, or -1 for none");
+    Cli.run("check-data", recipe.toString(), "--set=data.classes=[a, a]")
+        .refused("classes has \"a\" twice, expected different names");
     Cli.run("check-data", recipe.toString(), "--set=data.labels={red: 1}")
         .refused(
             "a value of masks is \"red\", expected 0 to 65535 or a colour such as \"#804020\"");

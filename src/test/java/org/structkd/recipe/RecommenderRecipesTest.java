@@ -104,6 +104,7 @@ class RecommenderRecipesTest {
           data.batch=0       | data.batch: batch is 0, expected 1 or more
           data.rated=0       | data.rated: rated is 0, expected 1 or more
           data.source=movie  | data.source is "movie", expected one of insteval, made, movielens
+          data={kind: rated_items, source: insteval, file: mine.csv} | file and source are both given, expected one: a file, or the source insteval
           metric.top=0       | metric.top: top is 0, expected 1 or more
           """)
   void aValueThatCannotBeIsASentence(String set, String sentence) {

@@ -71,7 +71,10 @@ class TrajectoryRecipesTest {
       textBlock =
           """
           data.observed=1 | data.observed: crowds: observed is 1, expected 2 or more
-          data.seconds=0 | data.seconds: crowds: seconds is 0.0, expected a finite number greater than 0
+          data.seconds=0 | data.seconds: crowds: seconds is 0.0, expected 0.01 to 10
+          data.seconds=100 | data.seconds: crowds: seconds is 100.0, expected 0.01 to 10
+          data.neighbours=100 | data.neighbours: crowds: neighbours is 100, expected 1 to 64
+          data.zone=[[0, 0], [1, 1], [2, 2]] | data.zone: zone has its 3 corners on one line, expected an area
           data.source=eth | data.source is "eth", expected one of made, tracks
           data.zone=[[0, 0], [1, 1]] | data.zone: zone has 2 different corners, expected at least 3
           data.zone=[[0, 0], [1, 1], [2]] | data.zone: zone has the corner [2.0], expected x and y in metres
