@@ -48,8 +48,9 @@ class ChannelwiseLossTest {
     Tensor truth =
         OnBackend.of("composed", () -> CIRKD.forward(truthStudent, teacher.to(ScalarType.Double)));
     truth.backward();
-    assertEquals(truth.item_double(), loss.item_double(), 1e-6 * truth.item_double());
-    assertTrue(Tensors.relativeError(student.grad(), truthStudent.grad()) < 1e-6);
+    // Exponentials of f32 are off by an ulp or two: with AVX2 the value by 1.2e-6 of it.
+    assertEquals(truth.item_double(), loss.item_double(), 4e-6 * truth.item_double());
+    assertTrue(Tensors.relativeError(student.grad(), truthStudent.grad()) < 4e-6);
   }
 
   // Value and absolute gradient sum that CIRKD's code gave.
