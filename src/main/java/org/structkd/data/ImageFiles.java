@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
@@ -83,10 +85,12 @@ public final class ImageFiles implements Dataset {
   private final Map<Split, List<ImagePair>> pairs;
   private final Config config;
   private final long seed;
-  private final BrokenFiles broken;
+
+  /** Files that a training left out, told once each; all threads and seeds share them. */
+  private final Set<String> broken;
 
   private ImageFiles(
-      Map<Split, List<ImagePair>> pairs, Config config, long seed, BrokenFiles broken) {
+      Map<Split, List<ImagePair>> pairs, Config config, long seed, Set<String> broken) {
     this.pairs = pairs;
     this.config = config;
     this.seed = seed;
@@ -113,7 +117,7 @@ public final class ImageFiles implements Dataset {
             directory.toString(), "photographs of the split " + split, "none");
       }
     }
-    return new ImageFiles(pairs, config, 0, new BrokenFiles());
+    return new ImageFiles(pairs, config, 0, ConcurrentHashMap.newKeySet());
   }
 
   /** {@return the files of a split, in their order} */
@@ -172,7 +176,7 @@ public final class ImageFiles implements Dataset {
         return training(pair, key);
       } catch (DataFileException e) {
         if (broken.add(e.file())) {
-          LOG.warn("left out, {} so far: {}", broken.count(), e.getMessage());
+          LOG.warn("left out, {} so far: {}", broken.size(), e.getMessage());
         }
       }
     }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import javax.imageio.ImageIO;
@@ -223,9 +224,7 @@ final class PictureFile {
   /** Readers only warn where a file ends too early, and fill up with grey. */
   private static boolean tellsOfDamage(@Nullable String warning) {
     return warning != null
-        && warning
-            .toLowerCase(java.util.Locale.ROOT)
-            .matches(".*(premature|truncat|corrupt|end of file).*");
+        && warning.toLowerCase(Locale.ROOT).matches(".*(premature|truncat|corrupt|end of file).*");
   }
 
   private static Turn turn(@Nullable IIOMetadata metadata) {
@@ -235,7 +234,7 @@ final class PictureFile {
     Node tree = metadata.getAsTree(STANDARD_METADATA);
     Node found = ((Element) tree).getElementsByTagName("ImageOrientation").item(0);
     return Optional.ofNullable(found)
-        .map(node -> ((Element) node).getAttribute("value").toLowerCase(java.util.Locale.ROOT))
+        .map(node -> ((Element) node).getAttribute("value").toLowerCase(Locale.ROOT))
         .map(TURNS::get)
         .orElse(Turn.NONE);
   }

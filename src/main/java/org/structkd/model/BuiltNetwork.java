@@ -116,6 +116,12 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     input(inputs, IMAGES, "[B, %d, H, W]".formatted(channels), 0, channels, 0, 0);
   }
 
+  /** Refuses images that are not so either, or whose height or width is no multiple of a stride. */
+  final void requireImages(Map<String, Tensor> inputs, int channels, int stride) {
+    String expected = "[B, %d, H, W] with H and W multiples of %d".formatted(channels, stride);
+    input(inputs, IMAGES, expected, 0, channels, -stride, -stride);
+  }
+
   @Override
   public List<ConvolutionLayer> convolutions() {
     return layers.get().convolutions();

@@ -118,9 +118,7 @@ public final class DepthNet extends BuiltNetwork<DepthNet.Config, DepthNet.Layou
 
   @Override
   void require(Map<String, Tensor> inputs) {
-    int channels = config().channels();
-    String expected = "[B, %s, H, W] with H and W multiples of %s".formatted(channels, STRIDE);
-    input(inputs, IMAGES, expected, 0, channels, -STRIDE, -STRIDE);
+    requireImages(inputs, config().channels(), STRIDE);
   }
 
   /** The layers and how they follow each other. */

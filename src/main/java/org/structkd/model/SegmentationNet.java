@@ -230,9 +230,7 @@ public final class SegmentationNet
 
   @Override
   void require(Map<String, Tensor> inputs) {
-    int channels = config().channels();
-    String shape = "[B, %d, H, W] with H and W multiples of %d".formatted(channels, STRIDE);
-    input(inputs, IMAGES, shape, 0, channels, -STRIDE, -STRIDE);
+    requireImages(inputs, config().channels(), STRIDE);
   }
 
   /** The layers and how they follow each other. */
