@@ -28,10 +28,11 @@ import picocli.CommandLine.Spec;
       "Check the losses against values that are stored in a file.",
       "",
       "Prints a line for each case and element type with the relative errors of value and gradient,"
-          + " and last how many lines passed, failed and were skipped. Allowed are 1e-5 in f32 and"
-          + " 1e-10 in f64. A case is skipped if it names no op, one that --op leaves out, or a"
-          + " loss that takes more than such files hold, which is said; an op or an option that"
-          + " this version does not know is a failure.",
+          + " and last how many lines passed, failed and were skipped. Allowed are 1e-10 in f64"
+          + " and 1e-5 in f32, or 3e-5 for a composition, which rounds as LibTorch does. A case is"
+          + " skipped if it names no op, one that --op leaves out, or a loss that takes more than"
+          + " such files hold, which is said; an op or an option that this version does not know is"
+          + " a failure.",
       ""
     },
     mixinStandardHelpOptions = true,

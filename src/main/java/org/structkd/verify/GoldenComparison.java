@@ -19,8 +19,16 @@ record GoldenComparison(double value, @Nullable Double gradient, @Nullable Strin
    */
   private static final double F32_RECORD = 1e-3;
 
-  static double tolerance(ScalarType dtype) {
-    return dtype == ScalarType.Double ? 1e-10 : 1e-5;
+  /**
+   * How far a result may lie from the stored one. In f32 a composition has LibTorch's rounding, which
+   * differs with the convolutions of the machine: four of them under batch norm over two maps gave
+   * 1.1e-5 with AVX2, where the publication's own f32 run was off by 4.6e-6.
+   */
+  static double tolerance(ScalarType dtype, boolean composition) {
+    if (dtype == ScalarType.Double) {
+      return 1e-10;
+    }
+    return composition ? 3e-5 : 1e-5;
   }
 
   /** Compares with the f64 values where a case has them, whatever the dtype. */

@@ -105,7 +105,7 @@ public final class GoldenRun {
     } catch (CaseFailureException | StructkdException e) {
       return fail(golden, dtype, e.getMessage());
     }
-    double tolerance = GoldenComparison.tolerance(dtype);
+    double tolerance = GoldenComparison.tolerance(dtype, result.composition());
     Double gradient = errors.gradient();
     boolean passed =
         errors.value() <= tolerance

@@ -54,7 +54,8 @@ public record ListedLoss(
    *
    * @param name as "8x512x64x64-aligned"
    * @param quick whether --quick measures it, too
-   * @param floor least ratio of eager to structkd that --gate passes; 0: none
+   * @param floor least ratio of eager to structkd that --gate passes, well below what the slowest
+   *     machine gave, as the ratio differs with the machine's memory and vectors; 0: none
    * @param variants element types, or "fast", in which structkd_cuda_bench measures it
    * @param kernelsOnly whether no bench but structkd_cuda_bench measures it
    * @param without providers that have no such mode, or that this size is too large for
