@@ -2,8 +2,12 @@
 // cosines that stay in the cache, computed twice: once for the sums of all rows, once more for the
 // slopes of all pairs. Truth: reference/cross_image_relation.cpp.
 //
-//   sums    2 (B N)^2 (Cs + Ct) operations, 2 exponentials per pair
-//   slopes  the same and 2 (B N)^2 Cs for the product with the student's vectors
+// Cosines, exponentials and slopes are the same for both nodes of a pair. Within a group
+// (relation.h) each pair is therefore met once, in a tournament in which nobody has two opponents
+// at a time, so that sums and gradients have one writer and one order. Operations of one group:
+//
+//   sums     (B N)^2 (Cs + Ct), 1 exponential per pair of rows and net
+//   slopes   the same, and 2 (B N)^2 Cs for the product with the student's vectors
 #include "core/error.h"
 #include "cpu/cross_image_relation/pairs.h"
 #include "cpu/kernels.h"
@@ -11,151 +15,201 @@
 namespace structkd::cpu::STRUCTKD_ISA {
 namespace {
 
-// Rows of a chunk that a task passes by: `count` of them from row `first` of the chunk on.
-struct Pass {
-  int64_t first, count;
+// A block of the group, and one that it meets: of the group, too, or of a chunk.
+template <class T>
+struct Meeting {
+  int64_t slot, block;          // whose nodes are columns
+  const PackedRows<T>& rows;    // where the other block is packed,
+  int64_t row_slot, row_block;  // and as which
+  bool both;                    // the other one gains, too; then row_slot is of the group
+
+  int64_t columns(const Relation<T>& relation) const { return relation.node_count(block); }
+  int64_t row_count(const Relation<T>& relation) const { return relation.node_count(row_block); }
 };
 
-// Both tiles of cosines of owners [0, count) from `owner` on with the rows of a pass.
+// The tiles of cosines of a meeting, [panels, kBlockNodes, P].
 template <class T>
-inline void multiply_rows(
-    const Relation<T>& relation, int64_t owner, int64_t count, Pass pass, T* a, T* b) {
-  constexpr int64_t P = Relation<T>::P, kTile = kPassRows<T> * P;
+inline void multiply(const Relation<T>& relation, const Meeting<T>& meeting, T* a, T* b) {
+  constexpr int64_t P = Relation<T>::P, kTile = Relation<T>::kTile;
+  const int64_t panels = divide_up(meeting.columns(relation), P);
   const int64_t stride = (relation.Ks + relation.Kt) * P;
-  const T* columns = relation.owner_columns(owner);
-  multiply_pass(relation.Cs, relation.student_rows, pass.first, pass.count, columns, stride, count,
-                a, kTile);
-  multiply_pass(relation.Ct, relation.teacher_rows, pass.first, pass.count,
-                columns + relation.Ks * P, stride, count, b, kTile);
-}
-
-// grads += the student's vectors of a pass times the slopes of one panel of owners.
-template <class T>
-inline void add_slopes(const Relation<T>& relation, Pass pass, const T* slopes, double* grads) {
-  constexpr int64_t P = Relation<T>::P, R = kRows<T>;
-  const T* channels = relation.channels.row(0, pass.first / kPassRows<T>);
-  for (int64_t c = 0; c < relation.channels.count; c += R) {
-    micro_kernel(pass.count, channels + c * kBlockK, slopes, grads + c * P, P);
+  const T* columns = relation.columns_of(meeting.slot);
+  for (int64_t row = 0; row < meeting.row_count(relation); row += kPassRows<T>) {
+    const int64_t first = meeting.row_slot * kBlockNodes + row;
+    const int64_t count = smaller(kPassRows<T>, meeting.row_count(relation) - row);
+    multiply_pass(relation.Cs, meeting.rows.student, first, count, columns, stride, panels,
+                  a + row * P, kTile);
+    multiply_pass(relation.Ct, meeting.rows.teacher, first, count, columns + relation.Ks * P,
+                  stride, panels, b + row * P, kTile);
   }
 }
 
-// Nodes of an image that are packed: `count` from node n0 of image n on.
-struct Chunk {
-  int64_t image, n0, count;
-  bool first, last;  // of the image
+// grads += the student's vectors of `others` nodes, packed as `slot` of `rows`, times their slopes
+// with `count` nodes.
+template <class T>
+inline void add_slopes(const PackedRows<T>& rows,
+                       int64_t slot,
+                       int64_t others,
+                       int64_t count,
+                       const T* slopes,
+                       double* grads) {
+  constexpr int64_t P = Relation<T>::P, kTile = Relation<T>::kTile, R = kRows<T>;
+  const RowBlocks<T>& channels = rows.channels;
+  for (int64_t p = 0; p * P < count; ++p) {
+    for (int64_t c = 0; c < channels.count; c += R) {
+      micro_kernel(others, channels.row(c, slot), slopes + p * kTile,
+                   grads + (p * channels.count + c) * P, P);
+    }
+  }
+}
+
+template <class T>
+inline void sum_pairs(const Relation<T>& relation, const Meeting<T>& meeting) {
+  T *a = relation.thread_tiles(), *b = a + Relation<T>::kTile * Relation<T>::kPanels;
+  multiply(relation, meeting, a, b);
+  const int64_t image = relation.image_of(meeting.block);
+  add_pairs(relation.args.temperature, a, b, meeting.columns(relation), meeting.row_count(relation),
+            relation.sums_of(meeting.slot, relation.image_of(meeting.row_block)),
+            meeting.both ? relation.sums_of(meeting.row_slot, image) : nullptr);
+}
+
+template <class T>
+inline void follow_slopes(const Relation<T>& relation, const Meeting<T>& meeting) {
+  T *a = relation.thread_tiles(), *b = a + Relation<T>::kTile * Relation<T>::kPanels;
+  multiply(relation, meeting, a, b);
+  const int64_t columns = meeting.columns(relation), rows = meeting.row_count(relation);
+  const int64_t of_columns =
+      relation.block_share(relation.image_of(meeting.row_block), meeting.block);
+  const int64_t of_rows = relation.block_share(relation.image_of(meeting.block), meeting.row_block);
+  const Shares<T> student(relation.student_share + of_columns, columns,
+                          relation.student_share + of_rows);
+  const Shares<T> teacher(relation.teacher_share + of_columns, columns,
+                          relation.teacher_share + of_rows);
+  replace_by_slopes(relation.args.temperature, student, teacher, columns, rows, a, b);
+  add_slopes(meeting.rows, meeting.row_slot, rows, columns, a, relation.grads_of(meeting.slot));
+  if (!meeting.both) return;
+  turn_over(a, columns, rows, b);
+  add_slopes(relation.rows, meeting.slot, columns, rows, b, relation.grads_of(meeting.row_slot));
+}
+
+// One of the two passes over all pairs.
+enum class Pass { kSums, kSlopes };
+
+template <class T>
+inline void meet(const Relation<T>& relation, Pass pass, const Meeting<T>& meeting) {
+  if (pass == Pass::kSums) {
+    sum_pairs(relation, meeting);
+  } else {
+    follow_slopes(relation, meeting);
+  }
+}
+
+// Who meets whom in a round of a tournament of an even number of players, which has one round less
+// than players; pair number `pair` of half as many. Kirkman's circle: one stays, the others turn.
+struct Opponents {
+  int64_t one, other;
+
+  Opponents(int64_t players, int64_t round, int64_t pair) {
+    const int64_t circle = players - 1;
+    one = pair == 0 ? circle : (round + pair) % circle;
+    other = (round - pair + circle) % circle;
+  }
 };
 
+// All pairs within the group of `count` blocks from `first` on. To be called by all threads.
 template <class T>
-inline int64_t first_index(const Relation<T>& relation, int64_t panel) {
-  return relation.node_index(relation.image_of(panel), relation.first_node(panel));
-}
-
-// One task of either pass: the owners [owner, end), the first of which is panel `panel` of the
-// batch, beside a chunk.
-template <class T>
-inline void sum_task(
-    const Relation<T>& relation, const Chunk& chunk, int64_t owner, int64_t end, int64_t panel) {
-  constexpr int64_t P = Relation<T>::P, kTile = kPassRows<T> * P;
-  T *a = relation.thread_tiles(), *b = a + kTaskPanels * kTile;
-  const double temperature = relation.args.temperature;
-  if (chunk.first) {
-    memset(relation.owner_sums(owner), 0,
-           size_t((end - owner) * relation.kSums * P) * sizeof(double));
+inline void meet_each_other(const Relation<T>& relation, Pass pass, int64_t first, int64_t count) {
+#pragma omp for schedule(dynamic)
+  for (int64_t slot = 0; slot < count; ++slot) {
+    meet(relation, pass, {slot, first + slot, relation.rows, slot, first + slot, false});
   }
-  for (int64_t row = 0; row < chunk.count; row += kPassRows<T>) {
-    const Pass pass = {row, smaller(kPassRows<T>, chunk.count - row)};
-    multiply_rows(relation, owner, end - owner, pass, a, b);
-    for (int64_t p = 0; p < end - owner; ++p) {
-      add_rows(temperature, a + p * kTile, b + p * kTile, pass.count,
-               relation.owner_sums(owner + p));
-    }
-  }
-  if (!chunk.last) return;
-  for (int64_t p = 0; p < end - owner; ++p) {
-    const int64_t at = relation.share_index(chunk.image, first_index(relation, panel + p));
-    const double kl = end_rows(relation.owner_sums(owner + p), relation.node_count(panel + p),
-                               relation.student_share + at, relation.teacher_share + at);
-    double& sum = relation.divergence[panel + p];
-    sum = chunk.image == 0 ? kl : sum + kl;
-  }
-}
-
-template <class T>
-inline void slope_task(
-    const Relation<T>& relation, const Chunk& chunk, int64_t owner, int64_t end, int64_t panel) {
-  constexpr int64_t P = Relation<T>::P, kTile = kPassRows<T> * P;
-  T *a = relation.thread_tiles(), *b = a + kTaskPanels * kTile;
-  if (chunk.first && chunk.image == 0) {
-    memset(relation.owner_grads(owner), 0,
-           size_t((end - owner) * relation.channels.count * P) * sizeof(double));
-  }
-  for (int64_t row = 0; row < chunk.count; row += kPassRows<T>) {
-    const Pass pass = {row, smaller(kPassRows<T>, chunk.count - row)};
-    multiply_rows(relation, owner, end - owner, pass, a, b);
-    for (int64_t p = 0; p < end - owner; ++p) {
-      const int64_t count = relation.node_count(panel + p);
-      const int64_t owners = relation.share_index(chunk.image, first_index(relation, panel + p));
-      const int64_t rows = relation.share_index(relation.image_of(panel + p),
-                                                relation.node_index(chunk.image, chunk.n0 + row));
-      const Shares<T> student(relation.student_share + owners, count,
-                              relation.student_share + rows);
-      const Shares<T> teacher(relation.teacher_share + owners, count,
-                              relation.teacher_share + rows);
-      replace_by_slopes(relation.args.temperature, student, teacher, pass.count, a + p * kTile,
-                        b + p * kTile);
-      add_slopes(relation, pass, a + p * kTile, relation.owner_grads(owner + p));
+  const int64_t players = round_up(count, 2);
+  for (int64_t round = 0; round + 1 < players; ++round) {
+#pragma omp for schedule(dynamic)
+    for (int64_t pair = 0; pair < players / 2; ++pair) {
+      const Opponents met(players, round, pair);
+      if (met.one >= count || met.other >= count) continue;  // the odd one has a bye
+      meet(relation, pass,
+           {met.one, first + met.one, relation.rows, met.other, first + met.other, true});
     }
   }
 }
 
+// The group beside the blocks [begin, end), which are not of it. To be called by all threads.
 template <class T>
-inline void write_owner(const Relation<T>& relation, int64_t owner, int64_t panel) {
-  const double* scale = relation.student_scale + first_index(relation, panel);
-  write_unit_grad<T, double>(relation.args.grad, relation.image_of(panel),
-                             relation.first_node(panel), relation.node_count(panel), scale, scale,
-                             {relation.owner_columns(owner), 0}, {relation.owner_grads(owner), 0},
+inline void meet_others(const Relation<T>& relation,
+                        Pass pass,
+                        int64_t first,
+                        int64_t count,
+                        int64_t begin,
+                        int64_t end) {
+  for (int64_t chunk = begin; chunk < end; chunk += kChunkBlocks) {
+    const int64_t passing = smaller(kChunkBlocks, end - chunk);
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < passing; ++i) {
+      pack_block<T>(relation, chunk + i, i, relation.passing, nullptr);
+    }
+#pragma omp for schedule(dynamic)
+    for (int64_t slot = 0; slot < count; ++slot) {
+      for (int64_t i = 0; i < passing; ++i) {
+        meet(relation, pass, {slot, first + slot, relation.passing, i, chunk + i, false});
+      }
+    }
+  }
+}
+
+// The shares of a block and the divergence of its rows.
+template <class T>
+inline void end_sums(const Relation<T>& relation, int64_t slot, int64_t block) {
+  double sum = 0.0;
+  for (int64_t image = 0; image < relation.B; ++image) {
+    const int64_t at = relation.block_share(image, block);
+    sum += end_rows(relation.sums_of(slot, image), relation.node_count(block),
+                    relation.student_share + at, relation.teacher_share + at);
+  }
+  relation.divergence[block] = sum;
+}
+
+template <class T>
+inline void write_block(const Relation<T>& relation, int64_t slot, int64_t block) {
+  constexpr int64_t P = Relation<T>::P;
+  const double* scale = relation.student_scale + relation.node_index(block);
+  write_unit_grad<T, double>(relation.args.grad, relation.image_of(block),
+                             relation.first_node(block), relation.node_count(block), scale, scale,
+                             {relation.columns_of(slot), (relation.Ks + relation.Kt) * P},
+                             {relation.grads_of(slot), relation.padded_channels * P},
                              relation_scale(relation.args) / relation.args.temperature);
 }
 
-// The rows of `owners` panels from `first` on beside all nodes of the batch: their sums, or with
-// `slopes` their gradient. Each owner has one writer at a time and takes chunks in their order.
+// A pass of the group of `count` blocks from `first` on.
 template <class T>
-void pass_by(const Relation<T>& relation, int64_t first, int64_t owners, bool slopes) {
-  constexpr int64_t P = Relation<T>::P, kChunkPanels = kChunkNodes / P;
-  const int64_t step = owners < 8 * relation.threads ? 1 : kTaskPanels;
+void compare_group(const Relation<T>& relation, Pass pass, int64_t first, int64_t count) {
+  const bool sums = pass == Pass::kSums;
+  // A group that is all there is has been packed for its sums.
+  const bool packs = sums || count < relation.blocks;
 #pragma omp parallel num_threads(relation.threads)
   {
 #pragma omp for schedule(static)
-    for (int64_t owner = 0; owner < owners; ++owner) {
-      T* columns = relation.owner_columns(owner);
-      pack_panel(relation, relation.args.student, relation.student_scale, first + owner,
-                 relation.Ks, columns);
-      pack_panel(relation, relation.args.teacher, relation.teacher_scale, first + owner,
-                 relation.Kt, columns + relation.Ks * P);
-    }
-    for (int64_t n = 0; n < relation.B; ++n) {
-      for (int64_t p0 = 0; p0 < relation.image_panels; p0 += kChunkPanels) {
-        const int64_t panels = smaller(kChunkPanels, relation.image_panels - p0);
-        const bool last = p0 + panels == relation.image_panels;
-        const Chunk chunk = {n, p0 * P, smaller(panels * P, relation.N - p0 * P), p0 == 0, last};
-#pragma omp for schedule(static)
-        for (int64_t p = 0; p < panels; ++p) {
-          pack_chunk_panel(relation, n * relation.image_panels + p0, p, p + 1 == panels, slopes);
-        }
-#pragma omp for schedule(dynamic)
-        for (int64_t owner = 0; owner < owners; owner += step) {
-          const int64_t end = smaller(owner + step, owners);
-          if (slopes) {
-            slope_task(relation, chunk, owner, end, first + owner);
-          } else {
-            sum_task(relation, chunk, owner, end, first + owner);
-          }
-        }
+    for (int64_t slot = 0; slot < count; ++slot) {
+      if (packs) pack_block(relation, first + slot, slot, relation.rows, relation.columns_of(slot));
+      if (sums) {
+        memset(relation.sums_of(slot, 0), 0,
+               size_t(relation.B * Relation<T>::kSums * kBlockNodes) * sizeof(double));
+      } else {
+        memset(relation.grads_of(slot), 0,
+               size_t(relation.padded_channels * kBlockNodes) * sizeof(double));
       }
     }
+    meet_each_other(relation, pass, first, count);
+    meet_others(relation, pass, first, count, 0, first);
+    meet_others(relation, pass, first, count, first + count, relation.blocks);
 #pragma omp for schedule(static)
-    for (int64_t owner = 0; owner < (slopes ? owners : 0); ++owner) {
-      write_owner(relation, owner, first + owner);
+    for (int64_t slot = 0; slot < count; ++slot) {
+      if (sums) {
+        end_sums(relation, slot, first + slot);
+      } else {
+        write_block(relation, slot, first + slot);
+      }
     }
   }
 }
@@ -165,14 +219,14 @@ void relate(const Launch& launch, const CrossImageRelationArgs& args, void* memo
   Workspace workspace(memory);
   const Relation<T> relation(args, launch.threads, workspace);
   measure_nodes(relation);
-  for (bool slopes : {false, true}) {
-    if (slopes && args.grad.data == nullptr) break;
-    for (int64_t first = 0; first < relation.panels; first += relation.owner_panels) {
-      pass_by(relation, first, smaller(relation.owner_panels, relation.panels - first), slopes);
+  for (Pass pass : {Pass::kSums, Pass::kSlopes}) {
+    if (pass == Pass::kSlopes && args.grad.data == nullptr) break;
+    for (int64_t first = 0; first < relation.blocks; first += relation.group_blocks) {
+      compare_group(relation, pass, first, smaller(relation.group_blocks, relation.blocks - first));
     }
   }
   double sum = 0.0;
-  for (int64_t panel = 0; panel < relation.panels; ++panel) sum += relation.divergence[panel];
+  for (int64_t block = 0; block < relation.blocks; ++block) sum += relation.divergence[block];
   store_loss(args.loss, args.student.dtype, relation_scale(args) * sum);
   set_plan("cross_image_relation: cpu, %s tiles, %d threads, %lld images of %lld nodes",
            sizeof(T) == sizeof(float) ? "f32" : "f64", launch.threads,

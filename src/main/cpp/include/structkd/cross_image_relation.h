@@ -19,7 +19,8 @@ typedef struct structkd_cross_image_relation_params {
 
 /**
  * Bytes of scratch for this very call: O(B^2 N) numbers, two for each node and image, plus O(Cs +
- * Ct) numbers for each of 4,096 nodes at most, plus O(threads). No N x N matrix at any map size.
+ * Ct + B) numbers for each node, on the CPU 32 MiB of these at most, plus O(threads). No N x N
+ * matrix at any map size.
  * CUDA takes O(B N Cs) numbers more where the gradient is not F32 or F64. Same checks and errors as
  * structkd_cross_image_relation().
  */

@@ -122,8 +122,8 @@ final class CrossImageRelationFormulas implements LossFormulas {
       case "eager", "eager-malloc" -> new Effort(8 * products, 20 * matrix, 6 * matrix + 4 * map);
       case "authors" -> new Effort(8 * products, 24 * matrix, 7 * matrix + 6 * map);
       case "eager-best" -> new Effort(8 * products, 14 * matrix, 3 * matrix + 4 * map);
-      // Cosines of both triangles, twice.
-      default -> new Effort(10 * products + 8 * Work.EXP * pairs(shape), 4 * map, 0);
+      // Cosines of one triangle, twice, and packed vectors.
+      default -> new Effort(6 * products + 4 * Work.EXP * pairs(shape), 8 * map, 0);
     };
   }
 }
