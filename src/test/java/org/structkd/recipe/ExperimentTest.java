@@ -141,7 +141,7 @@ class ExperimentTest {
       assertEquals(
           1, alone.terms().get(0).weight().at(0)); // whole, although it rises beside others
     }
-    try (Experiment experiment = of("fashion_teacher", "data.batch=4", "data.validation=2")) {
+    try (Experiment experiment = of("fashion-teacher", "data.batch=4", "data.validation=2")) {
       assertTrue(experiment.alone().isEmpty());
     }
   }
