@@ -41,6 +41,8 @@ import org.structkd.compress.Shrinking;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
+import org.structkd.data.Cifar;
+import org.structkd.data.CifarFolder;
 import org.structkd.data.CrowdDataset;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
@@ -128,6 +130,7 @@ import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.Distiller;
 import org.structkd.train.EarlyStop;
+import org.structkd.train.Loading;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
@@ -294,7 +297,7 @@ class LifetimeTest {
             csv -> {
               TrainingListener listener = csv.listener("one");
               listener.onStart(0, 1);
-              listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
+              listener.onEnd(new TrainingOutcome(0, false, 0, 0, new Loading(0, 0, 0, 0)));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
         result(
@@ -394,6 +397,10 @@ class LifetimeTest {
         owner(
             Garments.class,
             () -> Garments.bundled(Garments.Config.defaults()),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            Cifar.class,
+            () -> CifarFolder.cifar(folder.resolve("cifar")),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
         owner(
             ImageFiles.class,
