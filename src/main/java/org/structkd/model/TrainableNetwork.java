@@ -51,6 +51,11 @@ public interface TrainableNetwork extends TappedNetwork {
     return List.of();
   }
 
+  @Override
+  default boolean isQuantized() {
+    return convolutions().stream().anyMatch(ConvolutionLayer::isQuantized);
+  }
+
   /**
    * {@return what a file must say, by name, so that the network can be made again} Nothing where
    * whoever makes it knows.

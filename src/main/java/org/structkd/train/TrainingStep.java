@@ -193,8 +193,9 @@ final class TrainingStep {
   }
 
   private StepInputs inputs(Batch batch, long step) {
-    Map<String, Tensor> teacherTaps = teachers.infer(batch.inputs());
-    Map<String, Tensor> studentTaps = players.student().forward(batch.inputs());
+    Map<String, Tensor> teacherTaps = config.precision().outputs(batch.inputs(), teachers::infer);
+    Map<String, Tensor> studentTaps = 
+        config.precision().outputs(batch.inputs(), players.student()::forward);
     return new StepInputs(
         studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step);
   }
