@@ -110,7 +110,7 @@ final class TrainingLoop {
               stepsDone == config.steps(),
               timedSteps,
               stepNanos,
-              prefetcher.waitedNanos());
+              prefetcher.loading());
       told.onEnd(outcome);
       return outcome;
     } catch (RuntimeException e) {
@@ -196,6 +196,7 @@ final class TrainingLoop {
         stepNanos += System.nanoTime() - start;
       }
       evaluated = !isDue(config.evaluateEvery());
+      told.onBatches(prefetcher.loading());
       told.onStep(loss, config.rateAt(loss.step()));
       silentTerms.after(loss).forEach(this::warn);
     }
