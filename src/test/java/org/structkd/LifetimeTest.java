@@ -96,6 +96,7 @@ import org.structkd.model.DenseNet;
 import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
+import org.structkd.model.Recomputation;
 import org.structkd.model.ResNet;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -410,6 +411,15 @@ class LifetimeTest {
             ResNet.class,
             () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),
             net -> Tensors.values(net.infer(images()).get("logits"))),
+        owner(
+            Recomputation.class,
+            () -> new Recomputation(new ResNet(new ResNet.Config(1, 8, 2, 10), 1)),
+            stages -> {
+              Tensor logits = stages.forward(Map.of("images", images())).get("logits");
+              logits.sum().backward();
+              stages.backward();
+              return Tensors.values(logits);
+            }),
         owner(
             WideResNet.class,
             () -> new WideResNet(new WideResNet.Config(1, 10, 1, 10), 1),

@@ -95,8 +95,7 @@ public final class Cifar implements Dataset {
      * @param task which files, and which class of an image
      */
     public static Config of(CifarTask task) {
-      return new Config(
-          task, SceneBatches.ALL, 5000, 0, 4, true, task.mean(), task.deviation());
+      return new Config(task, SceneBatches.ALL, 5000, 0, 4, true, task.mean(), task.deviation());
     }
   }
 

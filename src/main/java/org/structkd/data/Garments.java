@@ -156,8 +156,7 @@ public final class Garments implements Dataset {
     order.requireHalf(OWNER, size);
     int labelled = order.inBatch(size);
     return step -> {
-      int[] chosen =
-          order.indices(seed, CounterRandom.bits(seed, UNLABELLED_ORDER), step, size);
+      int[] chosen = order.indices(seed, CounterRandom.bits(seed, UNLABELLED_ORDER), step, size);
       float[] pixels = new float[size * PIXELS];
       long key = CounterRandom.bits(seed, AUGMENTATION);
       for (int i = 0; i < size; i++) {

@@ -7,8 +7,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 /**
  * LibTorch's autocast in bf16 on one kind of device: until it is closed, convolutions, matrix
  * products and what else LibTorch lists compute in bf16, whatever the type of their inputs. It is a
- * state of the thread; closing sets back what it was, and forgets the rounded copies of weights. For
- * the thread that opened it.
+ * state of the thread; closing sets back what it was, and forgets the rounded copies of weights.
+ * For the thread that opened it.
  */
 public final class Autocast implements AutoCloseable {
   private final DeviceType device;

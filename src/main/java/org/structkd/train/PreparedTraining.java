@@ -112,6 +112,10 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
     asked.objective.requireTaps(new Taps(student.taps(), asked.teachers.taps()));
     asked.objective.requireWeights(0, asked.config.steps());
     requirePrecision();
+    if (asked.config.recomputeActivations() && !student.hasStages()) {
+      throw new IllegalArgumentException(
+          "recomputeActivations is true, but the student has no stages to compute again");
+    }
     if (asked.config.evaluateEvery() > 0 != (asked.evaluation != null)) {
       throw new IllegalArgumentException(
           "evaluateEvery is "

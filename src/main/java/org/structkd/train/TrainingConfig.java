@@ -30,6 +30,9 @@ import org.structkd.optim.Schedule;
  * @param pruning which of the student's weights or channels are set to 0 on the way; null: none
  * @param quantization how the student's numbers are rounded while it trains; null: not at all
  * @param precision what student and teachers compute with
+ * @param recomputeActivations whether the student keeps only what its stages give, and computes
+ *     their insides again in backward: less memory, more time, the same bits. For networks that
+ *     have stages
  */
 public record TrainingConfig(
     long steps,
@@ -42,7 +45,8 @@ public record TrainingConfig(
     long checkpointEvery,
     @Nullable Pruning pruning,
     @Nullable Quantization quantization,
-    Precision precision) {
+    Precision precision,
+    boolean recomputeActivations) {
   /** Checks the numbers. */
   public TrainingConfig {
     Objects.requireNonNull(optimizer, "optimizer");
@@ -82,6 +86,11 @@ public record TrainingConfig(
                   .formatted(Words.of(precision))
               + " numbers");
     }
+    if (quantization != null && recomputeActivations) {
+      throw new IllegalArgumentException(
+          "recomputeActivations is true, expected false with quantization: ranges follow what"
+              + " layers get, and would see it twice");
+    }
   }
 
   /** A training in f32 without pruning and quantisation. */
@@ -105,7 +114,8 @@ public record TrainingConfig(
         checkpointEvery,
         null,
         null,
-        Precision.F32);
+        Precision.F32,
+        false);
   }
 
   private static void requireInterval(String name, long steps) {
@@ -172,6 +182,11 @@ public record TrainingConfig(
   /** {@return the same with networks that compute so} */
   public TrainingConfig withPrecision(Precision other) {
     return Settings.with(this, "precision", other);
+  }
+
+  /** {@return the same with a student that keeps less for backward, or not} */
+  public TrainingConfig withRecomputeActivations(boolean recomputes) {
+    return Settings.with(this, "recomputeActivations", recomputes);
   }
 
   /** The rate of the student's optimizer at a step. */

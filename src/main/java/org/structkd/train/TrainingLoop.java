@@ -106,11 +106,7 @@ final class TrainingLoop {
       players.finish();
       TrainingOutcome outcome =
           new TrainingOutcome(
-              stepsDone,
-              stepsDone == config.steps(),
-              timedSteps,
-              stepNanos,
-              prefetcher.loading());
+              stepsDone, stepsDone == config.steps(), timedSteps, stepNanos, prefetcher.loading());
       told.onEnd(outcome);
       return outcome;
     } catch (RuntimeException e) {

@@ -195,7 +195,8 @@ class CifarTest {
     Files.writeString(file, "");
     refused(
         DataFileException.class,
-        file + ": expected a directory with data_batch_1.bin and test_batch.bin, found no directory",
+        file
+            + ": expected a directory with data_batch_1.bin and test_batch.bin, found no directory",
         () -> Cifar.fromDirectory(file, Cifar.Config.of(CifarTask.CIFAR10)));
   }
 
@@ -253,14 +254,7 @@ class CifarTest {
         refusal(
             () ->
                 new Cifar.Config(
-                    CifarTask.CIFAR10,
-                    0,
-                    1,
-                    0,
-                    0,
-                    true,
-                    List.of(0.0, Double.NaN, 0.0),
-                    DEVIATION));
+                    CifarTask.CIFAR10, 0, 1, 0, 0, true, List.of(0.0, Double.NaN, 0.0), DEVIATION));
     assertTrue(sentence.startsWith("mean is [0.0, NaN, 0.0]"), sentence);
   }
 }

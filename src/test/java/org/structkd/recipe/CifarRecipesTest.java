@@ -69,8 +69,7 @@ class CifarRecipesTest {
       experiment.distiller(experiment.objective(), 1).train(student);
       assertNotEquals(before, student.fingerprint());
       Batch batch = experiment.data().examples(Split.TEST, 0, 2);
-      assertArrayEquals(
-          new long[] {2, 100}, student.infer(batch.inputs()).get("logits").shape());
+      assertArrayEquals(new long[] {2, 100}, student.infer(batch.inputs()).get("logits").shape());
       assertEquals("accuracy", experiment.evaluation(Split.TEST).of(student, CPU).leading().name());
     }
   }

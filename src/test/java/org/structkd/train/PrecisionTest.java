@@ -60,9 +60,7 @@ class PrecisionTest {
   private static List<Double> losses(Precision precision, SegmentationNet student)
       throws IOException {
     List<Double> losses = new ArrayList<>();
-    supervised(precision)
-        .withListener(onStep(loss -> losses.add(loss.value())))
-        .train(student);
+    supervised(precision).withListener(onStep(loss -> losses.add(loss.value()))).train(student);
     return losses;
   }
 
@@ -153,7 +151,9 @@ class PrecisionTest {
     assertEquals(0, torch.decrement_nesting());
   }
 
-  /** Losses see no bf16, whatever the networks give; a teacher out of a file computes in it, too. */
+  /**
+   * Losses see no bf16, whatever the networks give; a teacher out of a file computes in it, too.
+   */
   @Test
   void aTorchScriptTeacherComputesInItAndLossesDoNot() throws IOException {
     Path file =
