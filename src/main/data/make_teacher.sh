@@ -7,5 +7,5 @@ set -eu
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 run=$root/runs/bundled-teacher
-"$root/structkd" distill --recipe fashion_teacher --seeds 1 --out "$run"
+"$root/structkd" distill --recipe fashion-teacher --seeds 1 --out "$run"
 cp "$run/alone-1.safetensors" "$root/src/main/resources/org/structkd/model/fashion-teacher.safetensors"

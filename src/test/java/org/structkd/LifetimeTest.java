@@ -41,6 +41,8 @@ import org.structkd.compress.Shrinking;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Batch;
 import org.structkd.data.BatchSource;
+import org.structkd.data.Cifar;
+import org.structkd.data.CifarFolder;
 import org.structkd.data.CrowdDataset;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
@@ -94,6 +96,7 @@ import org.structkd.model.DenseNet;
 import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
+import org.structkd.model.Recomputation;
 import org.structkd.model.ResNet;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -128,6 +131,7 @@ import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.Distiller;
 import org.structkd.train.EarlyStop;
+import org.structkd.train.Loading;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.StopSignal;
 import org.structkd.train.TrainingConfig;
@@ -294,7 +298,7 @@ class LifetimeTest {
             csv -> {
               TrainingListener listener = csv.listener("one");
               listener.onStart(0, 1);
-              listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
+              listener.onEnd(new TrainingOutcome(0, false, 0, 0, new Loading(0, 0, 0, 0)));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
         result(
@@ -396,6 +400,10 @@ class LifetimeTest {
             () -> Garments.bundled(Garments.Config.defaults()),
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
         owner(
+            Cifar.class,
+            () -> CifarFolder.cifar(folder.resolve("cifar")),
+            data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
             ImageFiles.class,
             LifetimeTest::imageFiles,
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
@@ -403,6 +411,15 @@ class LifetimeTest {
             ResNet.class,
             () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),
             net -> Tensors.values(net.infer(images()).get("logits"))),
+        owner(
+            Recomputation.class,
+            () -> new Recomputation(new ResNet(new ResNet.Config(1, 8, 2, 10), 1)),
+            stages -> {
+              Tensor logits = stages.forward(Map.of("images", images())).get("logits");
+              logits.sum().backward();
+              stages.backward();
+              return Tensors.values(logits);
+            }),
         owner(
             WideResNet.class,
             () -> new WideResNet(new WideResNet.Config(1, 10, 1, 10), 1),

@@ -50,7 +50,9 @@ final class CheckData implements Callable<Integer> {
     Dataset data = data();
     if (!(data instanceof ImageFiles files)) {
       throw RunException.refused(
-          recipe + " has data that come with this library or a package, expected image_files");
+          recipe
+              + " has other data than image_files, which are checked whenever they are loaded:"
+              + " recipes check does that");
     }
     PrintWriter out = spec.commandLine().getOut();
     ImageFindings found =

@@ -1,5 +1,6 @@
 package org.structkd.cli;
 
+import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
@@ -8,6 +9,7 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 import org.structkd.objective.StepLoss;
+import org.structkd.train.Loading;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
 
@@ -15,15 +17,21 @@ import org.structkd.train.TrainingOutcome;
 final class ProgressBarListener implements TrainingListener {
   private static final int REDRAW_MILLIS = 200;
 
+  private final PrintWriter out;
   private final String title;
+  private long start;
+  private long waitedNanos;
   private @Nullable ProgressBar bar;
 
-  ProgressBarListener(String title) {
+  /** A bar on standard output; the line at its end goes to {@code out}. */
+  ProgressBarListener(PrintWriter out, String title) {
+    this.out = out;
     this.title = title;
   }
 
   @Override
   public void onStart(long firstStep, long steps) {
+    start = System.nanoTime();
     bar =
         new ProgressBarBuilder()
             .setTaskName(title)
@@ -38,9 +46,15 @@ final class ProgressBarListener implements TrainingListener {
   }
 
   @Override
+  public void onBatches(Loading soFar) {
+    waitedNanos = soFar.waitedNanos();
+  }
+
+  @Override
   public void onStep(StepLoss loss, double learningRate) {
     if (bar != null) {
-      bar.stepTo(loss.step() + 1).setExtraMessage(" " + ProgressLines.losses(loss));
+      String waits = ProgressLines.waits(waitedNanos, System.nanoTime() - start);
+      bar.stepTo(loss.step() + 1).setExtraMessage(" " + waits + ProgressLines.losses(loss));
     }
   }
 
@@ -49,5 +63,7 @@ final class ProgressBarListener implements TrainingListener {
     if (bar != null) {
       bar.close();
     }
+    out.print(ProgressLines.batches(outcome.loading(), System.nanoTime() - start));
+    out.flush();
   }
 }

@@ -6,17 +6,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Collectors;
 import org.structkd.objective.StepLoss;
+import org.structkd.train.Loading;
 import org.structkd.train.TrainingListener;
+import org.structkd.train.TrainingOutcome;
 
 /** Tells how far a training is where there is no terminal: a line for every tenth of it. */
 final class ProgressLines implements TrainingListener {
   private static final int LINES = 10;
+
+  /** Less of the time that is waited for batches does not matter. */
+  private static final long LEAST_PERCENT = 5;
 
   private final PrintWriter out;
   private final String title;
   private long first;
   private long steps;
   private long start;
+  private long waitedNanos;
 
   private ProgressLines(PrintWriter out, String title) {
     this.out = out;
@@ -25,7 +31,7 @@ final class ProgressLines implements TrainingListener {
 
   /** The bar on a terminal, lines elsewhere. */
   static TrainingListener on(PrintWriter out, String title) {
-    return isTerminal() ? new ProgressBarListener(title) : new ProgressLines(out, title);
+    return isTerminal() ? new ProgressBarListener(out, title) : new ProgressLines(out, title);
   }
 
   /**
@@ -50,17 +56,47 @@ final class ProgressLines implements TrainingListener {
   }
 
   @Override
+  public void onBatches(Loading soFar) {
+    waitedNanos = soFar.waitedNanos();
+  }
+
+  @Override
   public void onStep(StepLoss loss, double learningRate) {
     long done = loss.step() + 1;
     long interval = (steps + LINES - 1) / LINES;
     if (done != steps && (done % interval != 0 || steps - done < interval)) {
       return;
     }
-    double rate = (done - first) / ((System.nanoTime() - start) / 1e9);
+    long nanos = System.nanoTime() - start;
+    double rate = (done - first) / (nanos / 1e9);
     out.printf(
-        "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%n",
-        done, steps, rate, (steps - done) / rate, losses(loss));
+        "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%s%n",
+        done, steps, rate, (steps - done) / rate, waits(waitedNanos, nanos), losses(loss));
     out.flush();
+  }
+
+  @Override
+  public void onEnd(TrainingOutcome outcome) {
+    out.print(batches(outcome.loading(), System.nanoTime() - start));
+    out.flush();
+  }
+
+  /** Which share of the time a training waited for batches, if that is worth a word. */
+  static String waits(long waitedNanos, long nanos) {
+    long percent = Math.round(100.0 * waitedNanos / nanos);
+    return percent < LEAST_PERCENT ? "" : "waits %d %%  ".formatted(percent);
+  }
+
+  /** A line: how fast examples come, how fast they are learned, and how long steps waited. */
+  static String batches(Loading loading, long nanos) {
+    return loading.batches() == 0
+        ? ""
+        : "  examples/s: %.0f can be prepared, %.0f learned; waited %.1f of %.1f s for them%n"
+            .formatted(
+                loading.examplesPerSecond(),
+                loading.examples() / (nanos / 1e9),
+                loading.waitedNanos() / 1e9,
+                nanos / 1e9);
   }
 
   /** Each term as it enters the sum. */

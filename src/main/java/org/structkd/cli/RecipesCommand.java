@@ -3,6 +3,7 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import org.bytedeco.pytorch.Device;
+import org.structkd.data.ImageFiles;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
 import org.structkd.recipe.Recipes;
@@ -54,7 +55,8 @@ final class RecipesCommand implements Runnable {
       name = "check",
       description = {
         "Check a recipe: all its values, that data and teachers are there, and that networks, losses"
-            + " and metric fit, by running them once. Writes nothing.",
+            + " and metric fit, by running them once. Of image files it reads one batch to train on"
+            + " and one photograph to validate on; check-data reads all. Writes nothing.",
         ""
       },
       mixinStandardHelpOptions = true)
@@ -66,8 +68,10 @@ final class RecipesCommand implements Runnable {
     Device device = machine.prepare();
     RecipeSource source = options.of(recipe);
     PrintWriter out = spec.commandLine().getOut();
+    boolean readsFiles = false;
     for (Recipe training : source.load().trainings()) {
       try (Experiment experiment = source.open(training, device)) {
+        readsFiles |= experiment.data() instanceof ImageFiles;
         out.printf(
             "%s: %d steps, terms %s%n",
             training.name(),
@@ -76,6 +80,9 @@ final class RecipesCommand implements Runnable {
       }
     }
     out.printf("%s makes sense%n", recipe);
+    if (readsFiles) {
+      out.printf("of its photographs a batch was read: ./structkd check-data reads them all%n");
+    }
     out.flush();
   }
 }

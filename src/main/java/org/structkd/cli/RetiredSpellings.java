@@ -10,7 +10,7 @@ import picocli.CommandLine.Model.CommandSpec;
 final class RetiredSpellings {
   private static final Map<String, String> COMMANDS =
       Map.of(
-          "train-teacher", "distill --recipe fashion_teacher",
+          "train-teacher", "distill --recipe fashion-teacher",
           "results", "compare RECIPE... --search PATH=VALUE,...");
 
   private static final Map<String, String> OPTIONS =

@@ -152,18 +152,17 @@ public final class Garments implements Dataset {
   @Override
   public BatchSource training(int size) {
     requireRange("batch", size, 1, MAX_BATCH);
-    int labelled = config.labelled() == SceneBatches.ALL ? size : (size + 1) / 2;
-    if (config.labelled() != SceneBatches.ALL && config.labelled() < labelled) {
-      throw new IllegalArgumentException(
-          "%s: labelled is %d, expected at least %d, half a batch, or %d for all images"
-              .formatted(OWNER, config.labelled(), labelled, SceneBatches.ALL));
-    }
+    HalfLabelled order = new HalfLabelled(images.train().count(), config.labelled());
+    order.requireHalf(OWNER, size);
+    int labelled = order.inBatch(size);
     return step -> {
-      int[] chosen = chosen(step, size, labelled);
+      int[] chosen = order.indices(seed, CounterRandom.bits(seed, UNLABELLED_ORDER), step, size);
       float[] pixels = new float[size * PIXELS];
       long key = CounterRandom.bits(seed, AUGMENTATION);
       for (int i = 0; i < size; i++) {
-        paint(images.train(), chosen[i], move(CounterRandom.bits(key, step * size + i)), pixels, i);
+        long own = CounterRandom.bits(key, step * size + i);
+        ImageMove move = ImageMove.drawn(config.shift(), config.flip(), own);
+        paint(images.train(), chosen[i], move, pixels, i);
       }
       long[] labels = labels(images.train(), chosen);
       Arrays.fill(labels, labelled, size, SceneBatches.UNLABELLED);
@@ -171,47 +170,12 @@ public final class Garments implements Dataset {
     };
   }
 
-  /** The training images of a step: first those with labels. */
-  private int[] chosen(long step, int size, int labelled) {
-    int all = images.train().count();
-    if (labelled == size) {
-      int drawn = config.labelled() == SceneBatches.ALL ? all : config.labelled();
-      return Rounds.indices(drawn, seed, step * size, size);
-    }
-    int[] chosen =
-        Arrays.copyOf(Rounds.indices(config.labelled(), seed, step * labelled, labelled), size);
-    int rest = size - labelled;
-    int[] others =
-        Rounds.indices(
-            all - config.labelled(), CounterRandom.bits(seed, UNLABELLED_ORDER), step * rest, rest);
-    for (int i = 0; i < rest; i++) {
-      chosen[labelled + i] = config.labelled() + others[i];
-    }
-    return chosen;
-  }
-
-  /** How an image is moved. */
-  private record Move(int down, int right, boolean mirrored) {
-    static final Move NONE = new Move(0, 0, false);
-  }
-
-  private Move move(long key) {
-    int places = 2 * config.shift() + 1;
-    return new Move(
-        CounterRandom.below(places, key, 0) - config.shift(),
-        CounterRandom.below(places, key, 1) - config.shift(),
-        config.flip() && CounterRandom.below(2, key, 2) == 1);
-  }
-
-  private static void paint(SourceImages from, int image, Move move, float[] pixels, int place) {
-    int rowEnd = Math.min(SIZE, SIZE + move.down);
-    int columnEnd = Math.min(SIZE, SIZE + move.right);
-    for (int row = Math.max(0, move.down); row < rowEnd; row++) {
-      int line = place * PIXELS + row * SIZE;
-      for (int column = Math.max(0, move.right); column < columnEnd; column++) {
-        int across = column - move.right;
-        int grey = from.pixel(image, row - move.down, move.mirrored ? SIZE - 1 - across : across);
-        pixels[line + column] = grey / 255f;
+  private static void paint(
+      SourceImages from, int image, ImageMove move, float[] pixels, int place) {
+    for (int at = 0; at < PIXELS; at++) {
+      int source = move.source(SIZE, at);
+      if (source != ImageMove.OUTSIDE) {
+        pixels[place * PIXELS + at] = from.pixel(image, source / SIZE, source % SIZE) / 255f;
       }
     }
   }
@@ -254,7 +218,7 @@ public final class Garments implements Dataset {
     int[] chosen = new int[count];
     for (int i = 0; i < count; i++) {
       chosen[i] = first + i;
-      paint(images.of(split), chosen[i], Move.NONE, pixels, i);
+      paint(images.of(split), chosen[i], ImageMove.NONE, pixels, i);
     }
     return batch(pixels, labels(images.of(split), chosen));
   }

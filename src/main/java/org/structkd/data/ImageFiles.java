@@ -63,18 +63,9 @@ public final class ImageFiles implements Dataset {
       boolean skipBroken) {
     /** Checks the numbers. */
     public Config {
-      mean = List.copyOf(mean);
-      deviation = List.copyOf(deviation);
-      if (mean.size() != 3 || deviation.size() != 3) {
-        throw new IllegalArgumentException(
-            "mean has %d numbers and deviation %d, expected 3 each, for red, green and blue"
-                .formatted(mean.size(), deviation.size()));
-      }
-      for (double value : deviation) {
-        if (!(value > 0)) {
-          throw new IllegalArgumentException("deviation is " + deviation + ", expected above 0");
-        }
-      }
+      ColourScale scale = new ColourScale(mean, deviation);
+      mean = scale.mean();
+      deviation = scale.deviation();
       if (validation < 0 || test < 0) {
         throw new IllegalArgumentException(
             "validation is %d and test is %d, expected 0 or more".formatted(validation, test));
@@ -208,12 +199,10 @@ public final class ImageFiles implements Dataset {
   }
 
   private Example normalized(Example example) {
+    ColourScale scale = new ColourScale(config.mean, config.deviation);
     int plane = example.labels.length;
     for (int at = 0; at < example.colours.length; at++) {
-      int channel = at / plane;
-      example.colours[at] =
-          (float)
-              ((example.colours[at] - config.mean.get(channel)) / config.deviation.get(channel));
+      example.colours[at] = scale.of(at / plane, example.colours[at]);
     }
     return example;
   }

@@ -171,22 +171,14 @@ public final class Landsat implements Dataset {
   public BatchSource training(int size) {
     requireRange("batch", size, 1, SceneBatches.MAX_LABELLED);
     List<Cut> all = blocks.get(Split.TRAIN);
-    boolean allLabelled = config.labelled() == SceneBatches.ALL;
-    int drawn = allLabelled ? size : (size + 1) / 2;
     // Which blocks have labels: those in front of an order that the seed decides.
     int[] order = Rounds.indices(all.size(), key(LABELLED), 0, all.size());
-    int labelled = allLabelled ? all.size() : config.labelled();
+    HalfLabelled drawn = new HalfLabelled(all.size(), config.labelled());
     return step -> {
       List<Cut> cuts = new ArrayList<>(size);
-      for (int at : Rounds.indices(labelled, seed, step * drawn, drawn)) {
-        cuts.add(crop(all.get(order[at]), step, cuts.size(), true));
-      }
-      if (drawn < size) {
-        long first = step * (size - drawn);
-        for (int at :
-            Rounds.indices(all.size() - labelled, key(UNLABELLED_ORDER), first, size - drawn)) {
-          cuts.add(crop(all.get(order[labelled + at]), step, cuts.size(), false));
-        }
+      for (int at : drawn.indices(seed, key(UNLABELLED_ORDER), step, size)) {
+        boolean isLabelled = cuts.size() < drawn.inBatch(size);
+        cuts.add(crop(all.get(order[at]), step, cuts.size(), isLabelled));
       }
       return prepared(cuts, config.crop());
     };

@@ -70,7 +70,7 @@ public record PrivilegedScenes(FashionScenes scenes, int labelled, int validatio
   @Override
   public BatchSource training(int size) {
     SceneBatches order = usual().training(size);
-    int marked = labelled == SceneBatches.ALL ? size : SceneBatches.labelledOf(size);
+    int marked = labelled == SceneBatches.ALL ? size : HalfLabelled.half(size);
     return step -> prepared(Split.TRAIN, order.indices(step), marked);
   }
 

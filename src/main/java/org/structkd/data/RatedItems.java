@@ -94,11 +94,20 @@ public final class RatedItems implements RatingData {
 
   private RatedItems(
       int users, int items, Config config, long seed, Map<Split, List<Ratings>> ratings) {
+    requireItems("rated", config.rated, items);
+    requireItems("unrated", config.unrated, items);
     this.users = users;
     this.items = items;
     this.config = config;
     this.seed = seed;
     this.ratings = ratings;
+  }
+
+  private static void requireItems(String part, int value, int items) {
+    if (value > items) {
+      throw new IllegalArgumentException(
+          "data: %s is %d, expected at most %d, the number of items".formatted(part, value, items));
+    }
   }
 
   /**
@@ -107,6 +116,7 @@ public final class RatedItems implements RatingData {
    * @param source of the ratings
    * @param config items of each user in a training step
    * @return the examples
+   * @throws IllegalArgumentException if there are fewer items than a step takes
    * @throws IOException if they are missing or cannot be read; says what fetches them
    */
   public static RatedItems of(RatingSource source, Config config) throws IOException {
@@ -121,6 +131,7 @@ public final class RatedItems implements RatingData {
    * @param file the file
    * @param config items of each user in a training step
    * @return the examples
+   * @throws IllegalArgumentException if there are fewer items than a step takes
    * @throws DataFileException if a line is no rating, or so few are there that none would be in a
    *     split; names file and line
    * @throws IOException if it cannot be read

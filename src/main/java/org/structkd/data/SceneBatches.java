@@ -38,10 +38,10 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
           "size must be 1 to " + FashionScenes.MAX_BATCH + " but is " + size);
     }
     requireLabelled(labelled);
-    if (labelled != ALL && labelled < labelledOf(size)) {
+    if (labelled != ALL && labelled < HalfLabelled.half(size)) {
       throw new IllegalArgumentException(
           "labelled must be %d (half a batch) to %d, or %d for all scenes, but is %d"
-              .formatted(labelledOf(size), MAX_LABELLED, ALL, labelled));
+              .formatted(HalfLabelled.half(size), MAX_LABELLED, ALL, labelled));
     }
   }
 
@@ -73,11 +73,6 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
     return new SceneBatches(scenes, size, labelled);
   }
 
-  /** How many scenes of a batch have labels where only some have, those in front. */
-  static int labelledOf(int size) {
-    return (size + 1) / 2;
-  }
-
   /**
    * {@return which training scenes a batch has, in their order}
    *
@@ -89,7 +84,7 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
       Arrays.setAll(indices, i -> batch * size + i);
       return indices;
     }
-    int drawn = labelledOf(size);
+    int drawn = HalfLabelled.half(size);
     int[] again = Rounds.indices(labelled, scenes.config().seed(), batch * drawn, drawn);
     for (int i = 0; i < drawn; i++) {
       indices[i] = again[i];
@@ -117,7 +112,7 @@ public record SceneBatches(FashionScenes scenes, int size, int labelled) impleme
     if (labelled != ALL) {
       byte[] labels = result.labels();
       Arrays.fill(
-          labels, labelledOf(size) * FashionScenes.PIXELS, labels.length, (byte) UNLABELLED);
+          labels, HalfLabelled.half(size) * FashionScenes.PIXELS, labels.length, (byte) UNLABELLED);
     }
     return result;
   }

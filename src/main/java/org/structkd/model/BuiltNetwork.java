@@ -40,6 +40,22 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     }
   }
 
+  /** Layers that follow each other in stages. */
+  interface Staged extends Layout {
+    /**
+     * {@return a tensor for each tap}
+     *
+     * @param inputs what the network accepted
+     * @param stages computes them
+     */
+    Map<String, Tensor> forward(Map<String, Tensor> inputs, Stages stages);
+
+    @Override
+    default Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+      return forward(inputs, Stages.KEPT);
+    }
+  }
+
   private final String kind;
   private final C config;
   private final Owned<L> layers;
@@ -79,6 +95,19 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
   public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
     require(inputs);
     return Scopes.resultsOf(() -> layers.get().forward(inputs));
+  }
+
+  @Override
+  public boolean hasStages() {
+    return layers.get() instanceof Staged;
+  }
+
+  @Override
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs, Recomputation stages) {
+    require(inputs);
+    return layers.get() instanceof Staged staged
+        ? Scopes.resultsOf(() -> staged.forward(inputs, stages))
+        : forward(inputs);
   }
 
   /**

@@ -12,7 +12,7 @@ import org.structkd.internal.Words;
  *
  * <ul>
  *   <li>{@link #FASHION}: a {@link SegmentationNet} of width 24 (219,203 parameters), trained on
- *       {@link org.structkd.data.FashionScenes} by the recipe {@code fashion_teacher}: mIoU 0.5752
+ *       {@link org.structkd.data.FashionScenes} by the recipe {@code fashion-teacher}: mIoU 0.5752
  *       on test scenes. Trained anew with one thread instead of two, whose rounding differs, it
  *       scored 0.5771.
  *   <li>{@link #LANDSAT}: a {@link SegmentationNet} of width 12 (55,648 parameters), trained on all
@@ -20,7 +20,7 @@ import org.structkd.internal.Words;
  *       landsat-teacher}, in 64 s of CPU of one thread of an AMD EPYC (family 23, model 1),
  *       2026-11-29: mIoU 0.5838 and pixel accuracy 0.8635 on the test blocks.
  *   <li>{@link #RATINGS}: a {@link MatrixFactorization} of rank 8 (5,761 parameters), trained on
- *       {@link org.structkd.data.MadeRatings} by the recipe {@code ratings_teacher}: RMSE 0.685
+ *       {@link org.structkd.data.MadeRatings} by the recipe {@code ratings-teacher}: RMSE 0.685
  *       stars on test ratings.
  *   <li>{@link #SUPER_RESOLUTION}: a {@link SuperResolutionNet} of width 24 and 6 blocks (88,993
  *       parameters), trained to enlarge the garments of {@link

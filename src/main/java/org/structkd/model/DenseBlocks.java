@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /** The layers of a {@link DenseNet}. */
-final class DenseBlocks implements BuiltNetwork.Layout {
+final class DenseBlocks implements BuiltNetwork.Staged {
   /** Channels between the two convolutions of a layer, in growths; the publication's. */
   private static final int BOTTLENECK = 4;
 
@@ -71,27 +71,36 @@ final class DenseBlocks implements BuiltNetwork.Layout {
   }
 
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs, Stages stages) {
     Map<String, Tensor> outputs = new LinkedHashMap<>();
-    Tensor map = first.forward(inputs.get(TappedNetwork.IMAGES));
-    for (int block = 0; block < blocks.size(); block++) {
-      for (DenseLayer layer : blocks.get(block)) {
-        map = layer.forward(map);
-      }
-      if (block < transitions.size()) {
-        ConvolutionLayer transition = transitions.get(block);
-        Tensor normalized = transition.normalized(map);
-        outputs.put(DenseNet.transitionNorm(block + 1), normalized);
-        map = halved(transition.activated(normalized));
-      }
+    Tensor map = stages.of(first::forward, inputs.get(TappedNetwork.IMAGES));
+    for (int at = 0; at < transitions.size(); at++) {
+      List<DenseLayer> block = blocks.get(at);
+      ConvolutionLayer transition = transitions.get(at);
+      Tensor normalized = stages.of(in -> transition.normalized(through(block, in)), map);
+      outputs.put(DenseNet.transitionNorm(at + 1), normalized);
+      map = stages.of(in -> halved(transition.activated(in)), normalized);
     }
-    boolean rounds = convolutions.stream().anyMatch(ConvolutionLayer::rounds);
-    Tensor normalized = rounds ? last.resting(map) : last.forward(map);
+    List<DenseLayer> block = blocks.get(transitions.size());
+    Tensor normalized = stages.of(in -> lastNormalized(through(block, in)), map);
     outputs.put(DenseNet.LAST_NORM, normalized);
     Tensor embedding = torch.relu(normalized).mean(2, 3);
     outputs.put(ImageClassifier.EMBEDDINGS, embedding);
     outputs.put(ImageClassifier.LOGITS, head.forward(embedding));
     return outputs;
+  }
+
+  private static Tensor through(List<DenseLayer> block, Tensor map) {
+    Tensor grown = map;
+    for (DenseLayer layer : block) {
+      grown = layer.forward(grown);
+    }
+    return grown;
+  }
+
+  private Tensor lastNormalized(Tensor map) {
+    boolean rounds = convolutions.stream().anyMatch(ConvolutionLayer::rounds);
+    return rounds ? last.resting(map) : last.forward(map);
   }
 
   /** Means of 2x2 positions; at an odd end, of those that there are. */

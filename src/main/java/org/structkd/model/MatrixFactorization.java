@@ -247,7 +247,7 @@ public final class MatrixFactorization
       long most = indices.max().item_long();
       if (least < 0 || most >= rows) {
         throw new IllegalArgumentException(
-            "%s: %s has index %s, expected 0 to %s"
+            "%s: %s has index %s, expected 0 to %s: the network was made for other data"
                 .formatted(KIND, name, least < 0 ? least : most, rows - 1));
       }
     }

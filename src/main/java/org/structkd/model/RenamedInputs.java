@@ -61,6 +61,11 @@ final class RenamedInputs implements TappedNetwork {
   }
 
   @Override
+  public boolean isQuantized() {
+    return network.isQuantized();
+  }
+
+  @Override
   public void close() {
     network.close();
   }

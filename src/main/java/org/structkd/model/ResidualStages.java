@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.Tensor;
  * A first convolution, three stages of {@link ResidualBlock}s, of which the second and the third
  * halve the map and double the channels, the mean over all positions, and a linear layer.
  */
-final class ResidualStages implements BuiltNetwork.Layout {
+final class ResidualStages implements BuiltNetwork.Staged {
   /**
    * What there is of each.
    *
@@ -66,16 +66,16 @@ final class ResidualStages implements BuiltNetwork.Layout {
   }
 
   @Override
-  public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+  public Map<String, Tensor> forward(Map<String, Tensor> inputs, Stages kept) {
     Map<String, Tensor> outputs = new LinkedHashMap<>();
-    Tensor map = first.apply(inputs.get(TappedNetwork.IMAGES));
+    Tensor map = kept.of(first, inputs.get(TappedNetwork.IMAGES));
     for (int stage = 0; stage < NAMES.size(); stage++) {
       for (ResidualBlock block : stages.get(stage)) {
-        map = block.forward(map);
+        map = kept.of(block::forward, map);
       }
       outputs.put(NAMES.get(stage), map);
     }
-    Tensor embedding = last.apply(map).mean(2, 3);
+    Tensor embedding = kept.of(last, map).mean(2, 3);
     outputs.put(ImageClassifier.EMBEDDINGS, embedding);
     outputs.put(ImageClassifier.LOGITS, head.forward(embedding));
     return outputs;

@@ -97,6 +97,16 @@ public final class ScriptedNetwork implements TappedNetwork {
     }
   }
 
+  /**
+   * Refuses a file that is surely no TorchScript. Reads little of it.
+   *
+   * @param path the file
+   * @throws DataFileException if it is missing or is something else; says what
+   */
+  public static void requireFile(Path path) throws DataFileException {
+    ScriptedFile.require(path);
+  }
+
   private static void requireDifferent(String... names) {
     Set<String> seen = new HashSet<>();
     for (String name : names) {

@@ -130,7 +130,7 @@ public final class SuperResolutionNet
   }
 
   /** The layers and how they follow each other. */
-  static final class Layout implements BuiltNetwork.Layout {
+  static final class Layout implements BuiltNetwork.Staged {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
     private final int scale;
     private final Conv2dImpl head;
@@ -167,13 +167,13 @@ public final class SuperResolutionNet
     }
 
     @Override
-    public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    public Map<String, Tensor> forward(Map<String, Tensor> inputs, Stages stages) {
       Tensor images = inputs.get(IMAGES);
-      Tensor shallow = head.forward(images);
+      Tensor shallow = stages.of(head::forward, images);
       Tensor deep = shallow;
       Tensor features = shallow;
       for (int i = 0; i < blocks.size(); i++) {
-        deep = blocks.get(i).forward(deep);
+        deep = stages.of(blocks.get(i)::forward, deep);
         features = i == (blocks.size() - 1) / 2 ? deep : features;
       }
       Tensor last = body.forward(deep).add(shallow);

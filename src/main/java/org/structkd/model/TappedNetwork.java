@@ -74,6 +74,11 @@ public interface TappedNetwork extends AutoCloseable {
     return getClass().getName();
   }
 
+  /** {@return whether layers of it compute with numbers of 8 bits} By default none does. */
+  default boolean isQuantized() {
+    return false;
+  }
+
   /**
    * Releases parameters and buffers; afterwards the network refuses to be used. May be called
    * twice. A network that leaves this to Java's collector has nothing to do.

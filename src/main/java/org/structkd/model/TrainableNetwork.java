@@ -32,6 +32,22 @@ public interface TrainableNetwork extends TappedNetwork {
     return forward(Map.of(IMAGES, images));
   }
 
+  /** {@return whether {@link #forward(Map, Recomputation)} keeps less} By default it does not. */
+  default boolean hasStages() {
+    return false;
+  }
+
+  /**
+   * Computes the outputs as {@link #forward(Map)} does, without keeping the insides of stages.
+   *
+   * @param inputs as there
+   * @param stages computes them; whoever differentiates the outputs calls its {@code backward} next
+   * @return as there
+   */
+  default Map<String, Tensor> forward(Map<String, Tensor> inputs, Recomputation stages) {
+    return forward(inputs);
+  }
+
   @Override
   default Map<String, Tensor> infer(Map<String, Tensor> inputs) {
     try (ModuleModes before = ModuleModes.evaluating(module());
@@ -49,6 +65,11 @@ public interface TrainableNetwork extends TappedNetwork {
    */
   default List<ConvolutionLayer> convolutions() {
     return List.of();
+  }
+
+  @Override
+  default boolean isQuantized() {
+    return convolutions().stream().anyMatch(ConvolutionLayer::isQuantized);
   }
 
   /**

@@ -9,6 +9,7 @@ public sealed interface DataSettings
         MadeRatingsSettings,
         RatedItemsSettings,
         GarmentsSettings,
+        CifarSettings,
         SpeechSettings,
         SuperResolutionSettings,
         StereoSettings,

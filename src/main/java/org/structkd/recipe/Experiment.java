@@ -79,6 +79,9 @@ public final class Experiment implements AutoCloseable {
     }
     Experiment experiment = null;
     try (PointerScope temporaries = new PointerScope()) {
+      for (TeacherSettings teacher : teachers(recipe).values()) {
+        teacher.requireFile();
+      }
       experiment = new Experiment(recipe, device);
       experiment.loadTeachers();
       experiment.requireFit();
@@ -111,11 +114,13 @@ public final class Experiment implements AutoCloseable {
     }
   }
 
+  private static Map<String, TeacherSettings> teachers(Recipe recipe) {
+    return recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
+  }
+
   private void loadTeachers() throws IOException {
-    Map<String, TeacherSettings> settings =
-        recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
     Batch sample = sample();
-    for (Map.Entry<String, TeacherSettings> teacher : settings.entrySet()) {
+    for (Map.Entry<String, TeacherSettings> teacher : teachers(recipe).entrySet()) {
       TappedNetwork network = teacher.getValue().load(sample);
       teachers.put(teacher.getKey(), network); // closed with this, whatever fails
       network.to(device);

@@ -22,9 +22,15 @@ record FileSettings(Path file, Map<String, String> inputs) implements TeacherSet
   }
 
   @Override
-  public TappedNetwork load(Batch sample) throws IOException {
+  public void requireFile() throws IOException {
     try (TensorFile weights = TensorFile.open(file)) {
       Distiller.requireWeights(weights);
+    }
+  }
+
+  @Override
+  public TappedNetwork load(Batch sample) throws IOException {
+    try (TensorFile weights = TensorFile.open(file)) {
       return NetworkFile.network(weights);
     }
   }

@@ -46,6 +46,10 @@ public final class Recipes {
   private static final String MAGNITUDE = "magnitude";
   private static final String KEPT = "kept";
 
+  /** Names of earlier versions, and what they are called now, beside those of losses. */
+  private static final Map<String, String> RENAMED =
+      Map.of("fashion_teacher", "fashion-teacher", "ratings_teacher", "ratings-teacher");
+
   private Recipes() {}
 
   /** {@return the names of the recipes that come with this library, sorted} */
@@ -144,7 +148,9 @@ public final class Recipes {
       return new RecipeTree("recipe " + nameOrFile, resource(nameOrFile));
     }
     Path file = Path.of(nameOrFile);
-    Optional<String> now = Losses.renamed(nameOrFile).filter(names()::contains);
+    Optional<String> now =
+        Optional.ofNullable(RENAMED.get(nameOrFile))
+            .or(() -> Losses.renamed(nameOrFile).filter(names()::contains));
     if (now.isPresent()) {
       throw new RecipeException("recipe " + nameOrFile, "is called " + now.get() + " now", null);
     }

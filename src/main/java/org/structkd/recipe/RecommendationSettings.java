@@ -33,6 +33,11 @@ record RecommendationSettings(String on, String scores, int top, double liked)
       throw new IllegalArgumentException(
           "metric: recommendation needs data of the kind rated_items");
     }
+    if (top > ratings.items()) {
+      throw new IllegalArgumentException(
+          "metric: top is %d, expected at most %d, the number of items"
+              .formatted(top, ratings.items()));
+    }
     for (Split split : new Split[] {Split.VALIDATION, Split.TEST}) {
       if (ratings.atLeast(split, liked) == 0) {
         throw new IllegalArgumentException(

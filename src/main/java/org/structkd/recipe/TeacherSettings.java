@@ -16,6 +16,13 @@ public sealed interface TeacherSettings permits BundledSettings, FileSettings, T
    */
   TappedNetwork load(Batch sample) throws IOException;
 
+  /**
+   * Looks at the file, before data are read: an error here is told at once.
+   *
+   * @throws IOException if it is missing or is not what it should be
+   */
+  default void requireFile() throws IOException {}
+
   /** {@return the batch's name for each input of the network where it differs} */
   Map<String, String> inputs();
 }

@@ -24,6 +24,11 @@ record TorchscriptSettings(Path file, Map<String, String> taps, Map<String, Stri
   }
 
   @Override
+  public void requireFile() throws IOException {
+    ScriptedNetwork.requireFile(file);
+  }
+
+  @Override
   public TappedNetwork load(Batch sample) throws IOException {
     ScriptedNetwork network =
         ScriptedNetwork.load(file, sample.input(inputs.getOrDefault(Batch.IMAGES, Batch.IMAGES)));

@@ -24,18 +24,24 @@ final class DryRun {
   /**
    * {@return the parts of the losses by term, untouched by the run; the caller closes them}
    *
+   * @param precision what the networks compute with
    * @param batch on the device of the networks
    * @param seed of the parts' initial weights
    * @throws IllegalArgumentException if an input, tap, rank or target is missing or does not fit
    */
   static Map<String, TrainedPart> of(
-      TrainableNetwork student, Teachers teachers, Objective objective, Batch batch, long seed) {
+      TrainableNetwork student,
+      Teachers teachers,
+      Objective objective,
+      Precision precision,
+      Batch batch,
+      long seed) {
     try (PointerScope temporaries = new PointerScope()) {
       for (String input : student.inputs()) {
         Named.in(batch.inputs(), "the batch", "input", input);
       }
-      Map<String, Tensor> taught = teachers.infer(batch.inputs());
-      Map<String, Tensor> outputs = student.infer(batch.inputs());
+      Map<String, Tensor> taught = precision.outputs(batch.inputs(), teachers::infer);
+      Map<String, Tensor> outputs = precision.outputs(batch.inputs(), student::infer);
       StepInputs inputs =
           new StepInputs(outputs, taught, batch.targets(), batch.inputs(), Map.of(), 0);
       Map<String, TrainedPart> parts = objective.trainedParts(inputs, seed);

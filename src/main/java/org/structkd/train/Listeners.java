@@ -50,6 +50,11 @@ final class Listeners implements TrainingListener {
   }
 
   @Override
+  public void onBatches(Loading soFar) {
+    tell(listener -> listener.onBatches(soFar));
+  }
+
+  @Override
   public void onStep(StepLoss loss, double learningRate) {
     tell(listener -> listener.onStep(loss, learningRate));
   }

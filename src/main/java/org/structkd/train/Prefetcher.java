@@ -15,11 +15,15 @@ final class Prefetcher implements AutoCloseable {
   /** How often a training that waits looks at its stop signal: soon enough for who gave it. */
   private static final long STOP_POLL_MILLIS = 50;
 
-  private record Entry(BatchSource.@Nullable Prepared batch, @Nullable Throwable failure) {}
+  private record Entry(
+      BatchSource.@Nullable Prepared batch, @Nullable Throwable failure, long nanos) {}
 
   private final BlockingQueue<Entry> ready = new ArrayBlockingQueue<>(AHEAD);
   private final StopSignal stop;
   private final Thread thread;
+  private long batches;
+  private long examples;
+  private long preparedNanos;
   private long waitedNanos;
 
   /** Starts with the batch of step {@code first}; ends before {@code end}. */
@@ -42,13 +46,14 @@ final class Prefetcher implements AutoCloseable {
 
   /** An Error counts, too: whoever waits for the batch would wait for ever. */
   private static Entry entry(BatchSource source, long step) {
+    long start = System.nanoTime();
     try {
       BatchSource.Prepared batch = source.prepare(step);
       return batch == null
-          ? new Entry(null, new NullPointerException("BatchSource.prepare returned null"))
-          : new Entry(batch, null);
+          ? new Entry(null, new NullPointerException("BatchSource.prepare returned null"), 0)
+          : new Entry(batch, null, System.nanoTime() - start);
     } catch (Throwable e) {
-      return new Entry(null, e);
+      return new Entry(null, e, 0);
     }
   }
 
@@ -76,6 +81,9 @@ final class Prefetcher implements AutoCloseable {
     if (batch == null) {
       throw failure(step, new NullPointerException("Prepared.tensors returned null"));
     }
+    batches++;
+    examples += batch.inputs().values().iterator().next().size(0);
+    preparedNanos += entry.nanos;
     return batch;
   }
 
@@ -83,9 +91,9 @@ final class Prefetcher implements AutoCloseable {
     return new IllegalStateException("no batch for step " + step + ": " + cause, cause);
   }
 
-  /** {@return how long the training had to wait for batches} */
-  long waitedNanos() {
-    return waitedNanos;
+  /** {@return how the batches came that were taken so far} */
+  Loading loading() {
+    return new Loading(batches, examples, preparedNanos, waitedNanos);
   }
 
   @Override

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Words;
 import org.structkd.loss.TrainedPart;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.Taps;
@@ -110,6 +111,11 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
   private void requireNetworks() {
     asked.objective.requireTaps(new Taps(student.taps(), asked.teachers.taps()));
     asked.objective.requireWeights(0, asked.config.steps());
+    requirePrecision();
+    if (asked.config.recomputeActivations() && !student.hasStages()) {
+      throw new IllegalArgumentException(
+          "recomputeActivations is true, but the student has no stages to compute again");
+    }
     if (asked.config.evaluateEvery() > 0 != (asked.evaluation != null)) {
       throw new IllegalArgumentException(
           "evaluateEvery is "
@@ -121,6 +127,19 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
     if (asked.evaluation != null) {
       try (PointerScope temporaries = new PointerScope()) {
         asked.evaluation.requireFit(student, where());
+      }
+    }
+  }
+
+  private void requirePrecision() {
+    if (asked.config.precision() != Precision.F32) {
+      boolean isStudent = student.isQuantized();
+      if (isStudent || asked.teachers.areQuantized()) {
+        throw new IllegalArgumentException(
+            "precision is %s, but %s is quantised, expected f32: bf16 cannot tell the products of"
+                    .formatted(
+                        Words.of(asked.config.precision()), isStudent ? "the student" : "a teacher")
+                + " 8-bit numbers");
       }
     }
   }
@@ -150,7 +169,13 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
         identity.add(batch);
       }
       Map<String, TrainedPart> parts =
-          DryRun.of(student, asked.teachers, asked.objective, batch.to(where()), asked.seed);
+          DryRun.of(
+              student,
+              asked.teachers,
+              asked.objective,
+              asked.config.precision(),
+              batch.to(where()),
+              asked.seed);
       return new Players(student, parts, asked.config, asked.optimizers, asked.rateFactors);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -69,6 +69,11 @@ final class Teachers {
     return outputs;
   }
 
+  /** {@return whether one of them computes with rounded numbers} */
+  boolean areQuantized() {
+    return all.stream().anyMatch(teacher -> teacher.network.isQuantized());
+  }
+
   /** {@return names and digests, which tell these teachers from others} */
   String describe() {
     List<String> described = new ArrayList<>();

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.compress.Pruning;
 import org.structkd.compress.Quantization;
 import org.structkd.internal.Settings;
+import org.structkd.internal.Words;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Optimizer;
 import org.structkd.optim.Schedule;
@@ -28,6 +29,10 @@ import org.structkd.optim.Schedule;
  *     Distiller#withCheckpoint}
  * @param pruning which of the student's weights or channels are set to 0 on the way; null: none
  * @param quantization how the student's numbers are rounded while it trains; null: not at all
+ * @param precision what student and teachers compute with
+ * @param recomputeActivations whether the student keeps only what its stages give, and computes
+ *     their insides again in backward: less memory, more time, the same bits. For networks that
+ *     have stages
  */
 public record TrainingConfig(
     long steps,
@@ -39,11 +44,14 @@ public record TrainingConfig(
     long evaluateEvery,
     long checkpointEvery,
     @Nullable Pruning pruning,
-    @Nullable Quantization quantization) {
+    @Nullable Quantization quantization,
+    Precision precision,
+    boolean recomputeActivations) {
   /** Checks the numbers. */
   public TrainingConfig {
     Objects.requireNonNull(optimizer, "optimizer");
     Objects.requireNonNull(schedule, "schedule");
+    Objects.requireNonNull(precision, "precision");
     if (steps < 1) {
       throw new IllegalArgumentException("steps must be 1 or more but is " + steps);
     }
@@ -72,9 +80,20 @@ public record TrainingConfig(
           "quantization begins after %s steps, expected less than those of the training, %s"
               .formatted(quantization.begin(), steps));
     }
+    if (quantization != null && precision != Precision.F32) {
+      throw new IllegalArgumentException(
+          "precision is %s, expected f32 with quantization: bf16 cannot tell the products of 8-bit"
+                  .formatted(Words.of(precision))
+              + " numbers");
+    }
+    if (quantization != null && recomputeActivations) {
+      throw new IllegalArgumentException(
+          "recomputeActivations is true, expected false with quantization: ranges follow what"
+              + " layers get, and would see it twice");
+    }
   }
 
-  /** A training without pruning and quantisation. */
+  /** A training in f32 without pruning and quantisation. */
   public TrainingConfig(
       long steps,
       Optimizer optimizer,
@@ -94,7 +113,9 @@ public record TrainingConfig(
         evaluateEvery,
         checkpointEvery,
         null,
-        null);
+        null,
+        Precision.F32,
+        false);
   }
 
   private static void requireInterval(String name, long steps) {
@@ -156,6 +177,16 @@ public record TrainingConfig(
   /** {@return the same with quantisation} */
   public TrainingConfig withQuantization(Quantization other) {
     return Settings.with(this, "quantization", other);
+  }
+
+  /** {@return the same with networks that compute so} */
+  public TrainingConfig withPrecision(Precision other) {
+    return Settings.with(this, "precision", other);
+  }
+
+  /** {@return the same with a student that keeps less for backward, or not} */
+  public TrainingConfig withRecomputeActivations(boolean recomputes) {
+    return Settings.with(this, "recomputeActivations", recomputes);
   }
 
   /** The rate of the student's optimizer at a step. */

@@ -59,6 +59,9 @@ final class TrainingIdentity {
     fixed.put("average", Double.toString(config.ema()));
     fixed.put("pruning", String.valueOf(config.pruning()));
     fixed.put("quantization", String.valueOf(config.quantization()));
+    if (config.precision() != Precision.F32) { // earlier versions knew no other
+      fixed.put("precision", config.precision().toString());
+    }
     fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
   }

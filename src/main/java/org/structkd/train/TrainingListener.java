@@ -28,6 +28,13 @@ public interface TrainingListener {
   default void onStart(long firstStep, long steps) {}
 
   /**
+   * A step was done with its batches; told before {@link #onStep}.
+   *
+   * @param soFar how these and those before them came, in this process
+   */
+  default void onBatches(Loading soFar) {}
+
+  /**
    * A step was done.
    *
    * @param loss its step, terms and total; the tensor is released afterwards

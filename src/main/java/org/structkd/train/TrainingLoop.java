@@ -106,11 +106,7 @@ final class TrainingLoop {
       players.finish();
       TrainingOutcome outcome =
           new TrainingOutcome(
-              stepsDone,
-              stepsDone == config.steps(),
-              timedSteps,
-              stepNanos,
-              prefetcher.waitedNanos());
+              stepsDone, stepsDone == config.steps(), timedSteps, stepNanos, prefetcher.loading());
       told.onEnd(outcome);
       return outcome;
     } catch (RuntimeException e) {
@@ -196,6 +192,7 @@ final class TrainingLoop {
         stepNanos += System.nanoTime() - start;
       }
       evaluated = !isDue(config.evaluateEvery());
+      told.onBatches(prefetcher.loading());
       told.onStep(loss, config.rateAt(loss.step()));
       silentTerms.after(loss).forEach(this::warn);
     }

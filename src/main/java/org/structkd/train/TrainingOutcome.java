@@ -8,10 +8,10 @@ package org.structkd.train;
  * @param timedSteps those whose time was taken: all but the first ten of each process, in which the
  *     JVM compiles and LibTorch fills its caches
  * @param stepNanos time of the timed steps together, without evaluations and checkpoints
- * @param waitedNanos time of all steps that was spent waiting for batches
+ * @param loading how the batches of all steps of this process came
  */
 public record TrainingOutcome(
-    long stepsDone, boolean complete, long timedSteps, long stepNanos, long waitedNanos) {
+    long stepsDone, boolean complete, long timedSteps, long stepNanos, Loading loading) {
   /** {@return mean time of a step, NaN if none was timed} */
   public double millisPerStep() {
     return timedSteps == 0 ? Double.NaN : stepNanos / 1e6 / timedSteps;

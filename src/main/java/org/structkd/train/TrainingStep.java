@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -15,6 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.Batch;
 import org.structkd.internal.Scopes;
 import org.structkd.loss.TrainedPart;
+import org.structkd.model.Recomputation;
 import org.structkd.model.StateDict;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.GradientCheck;
@@ -94,12 +96,13 @@ final class TrainingStep {
 
   /** Differentiates what one of several batches gives, and adds it to the gradients. */
   private StepLoss learn(Batch batch, long step, int of) {
-    try {
-      StepInputs inputs = inputs(batch, step);
+    try (Recomputation stages = new Recomputation(players.student())) {
+      StepInputs inputs = inputs(batch, step, stages);
       StepLoss loss;
       try (Players.Turn turn = players.studentsTurn()) {
         loss = objective.compute(inputs);
         share(loss.total(), of).backward();
+        stages.backward();
         gradients.require(step, () -> inputs(batch, step));
       }
       learnAgainst(inputs, of);
@@ -192,9 +195,19 @@ final class TrainingStep {
     return torn;
   }
 
+  private StepInputs inputs(Batch batch, long step, Recomputation stages) {
+    return config.recomputeActivations()
+        ? inputs(batch, step, stages::forward)
+        : inputs(batch, step);
+  }
+
   private StepInputs inputs(Batch batch, long step) {
-    Map<String, Tensor> teacherTaps = teachers.infer(batch.inputs());
-    Map<String, Tensor> studentTaps = players.student().forward(batch.inputs());
+    return inputs(batch, step, players.student()::forward);
+  }
+
+  private StepInputs inputs(Batch batch, long step, UnaryOperator<Map<String, Tensor>> student) {
+    Map<String, Tensor> teacherTaps = config.precision().outputs(batch.inputs(), teachers::infer);
+    Map<String, Tensor> studentTaps = config.precision().outputs(batch.inputs(), student);
     return new StepInputs(
         studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step);
   }

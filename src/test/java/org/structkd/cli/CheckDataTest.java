@@ -73,7 +73,7 @@ class CheckDataTest {
 
   @Test
   void whatMakesNoSenseIsRefused() throws IOException {
-    Cli.run("check-data", "kd").refused("kd has data that come with this library or a package");
+    Cli.run("check-data", "kd").refused("kd has other data than image_files");
     Cli.run("check-data", recipe.toString(), "--set=data.classes=[]")
         .refused("classes is missing: masks of the layout folder mean what their owner says");
     Cli.run("check-data", recipe.toString(), "--set=data.labels={3: 2}")

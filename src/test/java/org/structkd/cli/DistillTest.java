@@ -103,7 +103,7 @@ class DistillTest {
   @Test
   void aTeacherOfOnesOwnCanBeTrainedAndUsed() {
     Path folder = temp.resolve("teacher");
-    Cli trained = Cli.distill(folder, "--recipe", "fashion_teacher", "--steps", 10);
+    Cli trained = Cli.distill(folder, "--recipe", "fashion-teacher", "--steps", 10);
     assertEquals(0, trained.status(), trained.err());
     assertTrue(trained.out().contains("student alone"), trained.out());
     assertFalse(trained.out().contains("gain"), trained.out());
@@ -159,7 +159,7 @@ class DistillTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"train-teacher, distill --recipe fashion_teacher", "results, compare RECIPE..."})
+  @CsvSource({"train-teacher, distill --recipe fashion-teacher", "results, compare RECIPE..."})
   void commandsOfEarlierVersionsAreRefusedWithTheNewSpelling(String command, String spelling) {
     Cli.run(command, "--steps", 5).refused(command + " is spelled otherwise now: " + spelling);
   }

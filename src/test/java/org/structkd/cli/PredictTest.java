@@ -99,7 +99,7 @@ class PredictTest {
 
   @Test
   void aRecipeWithoutATeacherNeedsWeights() {
-    Cli.run("evaluate", "--recipe", "fashion_teacher").refused("has no teacher", "--weights");
+    Cli.run("evaluate", "--recipe", "fashion-teacher").refused("has no teacher", "--weights");
   }
 
   /** The band that every training of the bundled teacher's settings reaches. */

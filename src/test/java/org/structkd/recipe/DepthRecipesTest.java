@@ -134,8 +134,8 @@ class DepthRecipesTest {
           depth-teacher | metric.on=disparty | disparity
           depth-teacher | metric={kind: segmentation, on: depth} | metric: segmentation needs data with classes
           depth-teacher | losses.photometric.preset=video | poses.1
-          ratings_teacher | student={kind: depth_net, width: 4, nearest: 1, farthest: 2} | student: a depth net needs data of the kind stereo
-          ratings_teacher | metric={kind: depth, on: rating} | metric: depth needs data of the kind stereo
+          ratings-teacher | student={kind: depth_net, width: 4, nearest: 1, farthest: 2} | student: a depth net needs data of the kind stereo
+          ratings-teacher | metric={kind: depth, on: rating} | metric: depth needs data of the kind stereo
           """)
   void partsThatDoNotFitAreNamed(String recipe, String set, String sentence) {
     Recipe read = Recipes.load(recipe, List.of(set), List.of());

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
@@ -141,7 +142,7 @@ class ExperimentTest {
       assertEquals(
           1, alone.terms().get(0).weight().at(0)); // whole, although it rises beside others
     }
-    try (Experiment experiment = of("fashion_teacher", "data.batch=4", "data.validation=2")) {
+    try (Experiment experiment = of("fashion-teacher", "data.batch=4", "data.validation=2")) {
       assertTrue(experiment.alone().isEmpty());
     }
   }
@@ -186,6 +187,43 @@ class ExperimentTest {
   }
 
   @Test
+  void aTeacherOfOtherClassesIsNamedWithItsTap() throws IOException {
+    Path file = folder.resolve("five.safetensors");
+    try (SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(1, 2, 5), 3)) {
+      Files.write(file, net.toFile(Map.of()).toBytes());
+    }
+    RecipeException e =
+        assertThrows(
+            RecipeException.class,
+            () ->
+                of(
+                    "kd",
+                    "data.batch=4",
+                    "data.validation=2",
+                    "teacher={kind: file, file: " + file + "}"));
+    assertEquals(
+        "recipe kd: term \"pixelwise\": pixel-wise loss: student [4, 11, 12, 12] and teacher"
+            + " [4, 5, 12, 12] differ in channels",
+        e.getMessage());
+  }
+
+  /** Data may take minutes to read: a teacher that is not there is told before. */
+  @ParameterizedTest
+  @CsvSource({"file, a safetensors file", "torchscript, a TorchScript file"})
+  void aMissingTeacherIsToldBeforeDataAreRead(String kind, String expected) {
+    Path file = folder.resolve("none");
+    DataFileException e =
+        assertThrows(
+            DataFileException.class,
+            () ->
+                of(
+                    "kd",
+                    "data.directory=" + folder.resolve("nowhere"),
+                    "teacher={kind: %s, file: %s}".formatted(kind, file)));
+    assertEquals(file + ": expected " + expected + ", found nothing of this name", e.getMessage());
+  }
+
+  @Test
   void missingFilesAreNamed() {
     Path missing = folder.resolve("teacher.safetensors");
     assertTrue(
@@ -202,7 +240,7 @@ class ExperimentTest {
   void aTeacherOutOfAFileTeaches() throws IOException {
     Path file = folder.resolve("small.safetensors");
     try (SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(1, 2, 11), 3)) {
-      Files.write(file, net.toFile(java.util.Map.of()).toBytes());
+      Files.write(file, net.toFile(Map.of()).toBytes());
       try (Experiment experiment =
           of(
               "kd",

@@ -73,7 +73,7 @@ class RecipesTest {
         Recipes.names()
             .containsAll(
                 List.of(
-                    "fashion_teacher",
+                    "fashion-teacher",
                     "global_structural",
                     "gsskd",
                     "icsd",
@@ -444,6 +444,10 @@ class RecipesTest {
   @Test
   void whatIsNoRecipeIsRefused() throws IOException {
     assertTrue(refused("skdd").endsWith("; did you mean \"skd\"?"), refused("skdd"));
+    assertEquals(
+        "recipe fashion_teacher: is called fashion-teacher now", refused("fashion_teacher"));
+    assertEquals(
+        "recipe ratings_teacher: is called ratings-teacher now", refused("ratings_teacher"));
     assertEquals("recipe interclass: is called inter_class_similarity now", refused("interclass"));
     assertTrue(refused(folder.toString()).contains("is no file"), refused(folder.toString()));
     String empty = file("empty.yaml", "").toString();

@@ -79,6 +79,22 @@ class RecommenderRecipesTest {
   }
 
   @Test
+  void aTeacherOfOtherRatingsIsToldForOne() throws IOException {
+    StringBuilder text = new StringBuilder("user,item,rating\n");
+    for (int i = 0; i < 20 * 900; i++) {
+      text.append("u%d,i%d,%d\n".formatted(i / 20, i * 7 % 50, 1 + i % 5));
+    }
+    Path file = Files.writeString(temp.resolve("mine.csv"), text);
+    Recipe recipe = Recipes.load("recsys-rating", List.of("data.file=" + file), List.of());
+    RecipeException e = assertThrows(RecipeException.class, () -> Experiment.of(recipe, CPU));
+    assertTrue(
+        e.getMessage()
+            .matches(
+                ".*users has index \\d+, expected 0 to 399: the network was made for other data"),
+        e.getMessage());
+  }
+
+  @Test
   void ratingsOfAFileAreLearned() throws IOException {
     StringBuilder text = new StringBuilder("user,item,rating\n");
     for (int i = 0; i < 600; i++) {
@@ -120,6 +136,9 @@ class RecommenderRecipesTest {
       textBlock =
           """
           recsys-rd | data.batch=500 | batch must be 1 to 400, the number of users, but is 500
+          recsys-rd | metric.top=241 | metric: top is 241, expected at most 240, the number of items
+          recsys-rd | data.unrated=241 | data: unrated is 241, expected at most 240, the number of items
+          recsys-rd | data.rated=241 | data: rated is 241, expected at most 240, the number of items
           recsys-rd | metric.liked=6 | metric: liked is 6.0, but no validation rating is as high
           recsys-rd | data={kind: made_ratings} | metric: recommendation needs data of the kind rated_items
           recsys-rd | metric={kind: segmentation, on: rating} | metric: segmentation needs data with classes

@@ -76,7 +76,7 @@ class SuperResolutionRecipesTest {
           sr-kd | data={kind: made_ratings} | metric: super_resolution needs data of the kind super_resolution
           sr-kd | metric={kind: segmentation, on: image} | metric: segmentation needs data with classes
           sr-kd | student={kind: segmentation_net, width: 4} | student: a segmentation net needs data with classes
-          ratings_teacher | student={kind: super_resolution_net, width: 4, blocks: 1} | student: a super-resolution net needs data of the kind super_resolution
+          ratings-teacher | student={kind: super_resolution_net, width: 4, blocks: 1} | student: a super-resolution net needs data of the kind super_resolution
           """)
   void partsThatDoNotFitAreNamed(String recipe, String set, String sentence) {
     Recipe read = Recipes.load(recipe, List.of(set), List.of());

@@ -95,8 +95,8 @@ class TrajectoryRecipesTest {
           trajectory | metric={kind: rating, on: positions} | target "ratings"
           trajectory | student={kind: segmentation_net, width: 4} | the batch has no input "images"
           trajectory | data.predicted=6 | 6
-          ratings_teacher | student={kind: trajectory_net, width: 4} | student: a trajectory net needs data of the kind crowds
-          ratings_teacher | metric={kind: trajectory, on: rating} | metric: trajectory needs data of the kind crowds
+          ratings-teacher | student={kind: trajectory_net, width: 4} | student: a trajectory net needs data of the kind crowds
+          ratings-teacher | metric={kind: trajectory, on: rating} | metric: trajectory needs data of the kind crowds
           """)
   void partsThatDoNotFitAreNamed(String recipe, String set, String sentence) {
     Recipe read = Recipes.load(recipe, List.of(set.strip()), List.of());

@@ -96,6 +96,7 @@ class ContinuationTest {
             new Option("clipped", config -> config.withClipNorm(0.5)),
             new Option("accumulated", config -> config.withAccumulate(2)),
             new Option("averaged", config -> config.withEma(0.9)),
+            new Option("in bf16", config -> config.withPrecision(Precision.BF16)),
             new Option("pruned", config -> config.withPruning(PRUNING)),
             new Option("quantized", config -> config.withQuantization(QUANTIZATION)),
             new Option(

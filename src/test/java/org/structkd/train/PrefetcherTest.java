@@ -43,6 +43,30 @@ class PrefetcherTest {
     }
   }
 
+  /** Steps that take longer than the preparation of a batch are not held up by it. */
+  @Test
+  void whoTakesWhatIsReadyDoesNotWait() throws InterruptedException {
+    CountDownLatch full = new CountDownLatch(4);
+    BatchSource source =
+        step -> {
+          Thread.sleep(2);
+          full.countDown();
+          return () -> BATCH;
+        };
+    try (Prefetcher prefetcher = new Prefetcher(source, 0, 4, new StopSignal())) {
+      assertTrue(full.await(20, TimeUnit.SECONDS));
+      Thread.sleep(50); // the last one lies in the queue, too
+      for (int step = 0; step < 4; step++) {
+        prefetcher.take(step);
+      }
+      Loading loading = prefetcher.loading();
+      assertEquals(0, loading.waitedNanos());
+      assertEquals(4, loading.batches());
+      assertEquals(4 * BATCH.inputs().get("images").size(0), loading.examples());
+      assertTrue(loading.preparedNanos() >= 4 * 2_000_000, loading.toString());
+    }
+  }
+
   @Test
   void aFailureComesAtItsStep() throws InterruptedException {
     BatchSource source =
