@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -86,6 +87,9 @@ public final class Experiment implements AutoCloseable {
     } catch (RecipeException | IOException e) {
       close(experiment);
       throw e;
+    } catch (UncheckedIOException e) {
+      close(experiment);
+      throw e.getCause();
     } catch (IllegalArgumentException e) {
       close(experiment);
       throw new RecipeException("recipe " + recipe.name(), e.getMessage(), e);
