@@ -120,7 +120,7 @@ public final class Experiment implements AutoCloseable {
         recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
     Batch sample = sample();
     for (Map.Entry<String, TeacherSettings> teacher : settings.entrySet()) {
-      TappedNetwork network = teacher.getValue().load(sample);
+      TappedNetwork network = AdaptedTeacher.load(teacher.getValue(), sample, recipe.data(), data);
       teachers.put(teacher.getKey(), network); // closed with this, whatever fails
       network.to(device);
       teachers.put(teacher.getKey(), network.withInputs(teacher.getValue().inputs()));
