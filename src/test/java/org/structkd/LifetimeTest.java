@@ -89,6 +89,7 @@ import org.structkd.metric.SegmentationMetric;
 import org.structkd.metric.SegmentationScore;
 import org.structkd.metric.SuperResolutionMetric;
 import org.structkd.metric.TrajectoryMetric;
+import org.structkd.model.BackboneNet;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.ConvolutionLayer;
 import org.structkd.model.DeformableConvolution;
@@ -420,6 +421,9 @@ class LifetimeTest {
               stages.backward();
               return Tensors.values(logits);
             }),
+            BackboneNet.class,
+            () -> new BackboneNet(backbone(), 1),
+            net -> Tensors.values(net.infer(torch.ones(1, 1, 16, 16)).get("upsampled"))),
         owner(
             WideResNet.class,
             () -> new WideResNet(new WideResNet.Config(1, 10, 1, 10), 1),
@@ -616,6 +620,11 @@ class LifetimeTest {
   private static final class Checked {
     private final SegmentationNet student = net();
     private final GradientCheck gradients = new GradientCheck(objective(), student.module());
+  }
+
+  private static BackboneNet.Config backbone() {
+    return new BackboneNet.Config(
+        1, BackboneNet.Backbone.MOBILENET_V2, BackboneNet.Head.LRASPP, 0.125, 16, 4, 2);
   }
 
   private static SuperResolutionDataset pictures() throws IOException {

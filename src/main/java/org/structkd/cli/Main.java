@@ -31,6 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       RecipesCommand.class,
       DataCommand.class,
       CheckData.class,
+      Inspect.class,
       Compare.class,
       Evaluate.class,
       Predict.class,

@@ -74,6 +74,15 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     this.layers = Owned.make(kind, () -> Generators.seeded(seed, layers::get));
   }
 
+  /**
+   * {@return the layers}
+   *
+   * @throws IllegalStateException if the network has been closed
+   */
+  final L layers() {
+    return layers.get();
+  }
+
   /** {@return the shape} */
   public C config() {
     return config;

@@ -6,12 +6,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Named;
 import org.structkd.internal.Settings;
 import org.structkd.internal.Words;
 
 /** How a file tells the shape of a network that this library makes: its kind, and its sizes. */
 public final class NetworkFile {
-  private static final String KIND = "network";
+  /** The property that tells the kind of a network. */
+  public static final String KIND = "network";
 
   /** Makes a network of what a file says. */
   private interface Reader {
@@ -21,6 +23,7 @@ public final class NetworkFile {
   /** Networks that a file can hold, each with what makes it, by the name in the file. */
   private static final Map<String, Reader> NETWORKS =
       Map.of(
+          BackboneNet.KIND, BackboneNet::of,
           SegmentationNet.KIND, SegmentationNet::of,
           MatrixFactorization.KIND, MatrixFactorization::of,
           ResNet.KIND, ResNet::of,
@@ -50,15 +53,16 @@ public final class NetworkFile {
   }
 
   /**
-   * {@return the properties that tell a shape, a record of numbers and switches} A switch that is
-   * off is left out: files from before there was one say nothing of it.
+   * {@return the properties that tell a shape, a record of numbers, switches and choices} A switch
+   * that is off is left out: files from before there was one say nothing of it.
    */
   static Map<String, String> properties(String kind, Record shape) {
     Map<String, String> properties = new LinkedHashMap<>(Map.of(KIND, kind));
     for (RecordComponent size : shape.getClass().getRecordComponents()) {
       Object value = Settings.value(shape, size);
       if (!Boolean.FALSE.equals(value)) {
-        properties.put(size.getName(), String.valueOf(value));
+        properties.put(
+            size.getName(), value instanceof Enum<?> choice ? Words.of(choice) : value.toString());
       }
     }
     return properties;
@@ -90,14 +94,25 @@ public final class NetworkFile {
     return network;
   }
 
-  /** A number or switch of the type that the shape has for it. */
+  /** A number, switch or choice of the type that the shape has for it. */
   private static Object size(TensorFile file, RecordComponent component) throws IOException {
     String name = component.getName();
+    if (component.getType().isEnum()) {
+      return choice(component, file.property(name));
+    }
     if (component.getType() == boolean.class) {
       return file.isOn(name);
     }
     return component.getType() == double.class
         ? (Object) Double.parseDouble(file.property(name)) // errors are arguments'
         : (Object) Math.toIntExact(file.number(name));
+  }
+
+  private static Object choice(RecordComponent component, String value) {
+    Map<String, Object> choices = new LinkedHashMap<>();
+    for (Object constant : component.getType().getEnumConstants()) {
+      choices.put(Words.of((Enum<?>) constant), constant);
+    }
+    return Named.in(choices, "a network's shape", component.getName(), value);
   }
 }

@@ -15,6 +15,8 @@ import org.bytedeco.pytorch.JitModule;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.Type;
+import org.bytedeco.pytorch.parameter_iterator;
+import org.bytedeco.pytorch.parameter_list;
 import org.structkd.Status;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
@@ -151,6 +153,25 @@ public final class ScriptedNetwork implements TappedNetwork {
       Type type = open.get_method("forward").function().getSchema().returns().type().get();
       IValue output = open.forward(new IValueVector(new IValue(images)));
       return ScriptedOutputs.named(output, type, names);
+    }
+  }
+
+  /**
+   * {@return how many numbers the module has as parameters} 0 for a frozen one, whose weights are
+   * constants of its code.
+   */
+  public long parameters() {
+    try (PointerScope temporaries = new PointerScope()) {
+      return NativeCall.of(
+          () -> {
+            parameter_list all = module.get().parameters();
+            parameter_iterator next = all.begin();
+            long numbers = 0;
+            for (long i = 0; i < all.size(); i++, next.increment()) {
+              numbers += next.multiply().numel();
+            }
+            return numbers;
+          });
     }
   }
 

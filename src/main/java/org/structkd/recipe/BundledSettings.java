@@ -2,6 +2,7 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.BundledTeacher;
 import org.structkd.model.NetworkFile;
@@ -13,8 +14,10 @@ import org.structkd.model.TensorFile;
  *
  * @param network which, by the names of {@link BundledTeacher}
  * @param inputs the batch's name for each input where it differs
+ * @param adapted how it differs from the student; null: in nothing
  */
-record BundledSettings(String network, Map<String, String> inputs) implements TeacherSettings {
+record BundledSettings(String network, Map<String, String> inputs, @Nullable Adaptation adapted)
+    implements TeacherSettings {
   /** Checks that there is one of this name, and copies the map. */
   BundledSettings {
     inputs = Recipe.copied(inputs);
@@ -23,7 +26,7 @@ record BundledSettings(String network, Map<String, String> inputs) implements Te
 
   /** The one for scenes of clothes. */
   public BundledSettings() {
-    this(BundledTeacher.FASHION, Map.of());
+    this(BundledTeacher.FASHION, Map.of(), null);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -89,6 +90,9 @@ public final class Experiment implements AutoCloseable {
     } catch (RecipeException | IOException e) {
       close(experiment);
       throw e;
+    } catch (UncheckedIOException e) {
+      close(experiment);
+      throw e.getCause();
     } catch (IllegalArgumentException e) {
       close(experiment);
       throw new RecipeException("recipe " + recipe.name(), e.getMessage(), e);
@@ -121,7 +125,7 @@ public final class Experiment implements AutoCloseable {
   private void loadTeachers() throws IOException {
     Batch sample = sample();
     for (Map.Entry<String, TeacherSettings> teacher : teachers(recipe).entrySet()) {
-      TappedNetwork network = teacher.getValue().load(sample);
+      TappedNetwork network = AdaptedTeacher.load(teacher.getValue(), sample, recipe.data(), data);
       teachers.put(teacher.getKey(), network); // closed with this, whatever fails
       network.to(device);
       teachers.put(teacher.getKey(), network.withInputs(teacher.getValue().inputs()));

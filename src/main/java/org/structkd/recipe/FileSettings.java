@@ -3,6 +3,7 @@ package org.structkd.recipe;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.TappedNetwork;
@@ -14,8 +15,10 @@ import org.structkd.train.Distiller;
  *
  * @param file its safetensors file
  * @param inputs the batch's name for each input where it differs
+ * @param adapted how it differs from the student; null: in nothing
  */
-record FileSettings(Path file, Map<String, String> inputs) implements TeacherSettings {
+record FileSettings(Path file, Map<String, String> inputs, @Nullable Adaptation adapted)
+    implements TeacherSettings {
   /** Copies the map. */
   FileSettings {
     inputs = Recipe.copied(inputs);

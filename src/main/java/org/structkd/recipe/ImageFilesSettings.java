@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Dataset;
 import org.structkd.data.ImageFiles;
@@ -105,6 +106,11 @@ record ImageFilesSettings(
       return own;
     }
     return new LabelTable(classes.isEmpty() ? own.classes() : classes, labels, othersIgnored);
+  }
+
+  @Override
+  public Optional<Colours> colours() {
+    return Optional.of(new Colours(mean, deviation));
   }
 
   @Override

@@ -14,7 +14,8 @@ public sealed interface StudentSettings
         DensenetSettings,
         SuperResolutionNetSettings,
         DepthNetSettings,
-        TrajectoryNetSettings {
+        TrajectoryNetSettings,
+        BackboneNetSettings {
   /**
    * {@return a new network on the CPU}
    *

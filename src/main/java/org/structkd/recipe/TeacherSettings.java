@@ -2,6 +2,7 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
 
@@ -25,4 +26,7 @@ public sealed interface TeacherSettings permits BundledSettings, FileSettings, T
 
   /** {@return the batch's name for each input of the network where it differs} */
   Map<String, String> inputs();
+
+  /** {@return how it differs from the student; null: in nothing that its taps do not tell} */
+  @Nullable Adaptation adapted();
 }

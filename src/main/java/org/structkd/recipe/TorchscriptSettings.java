@@ -3,6 +3,7 @@ package org.structkd.recipe;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.TappedNetwork;
@@ -14,8 +15,10 @@ import org.structkd.model.TappedNetwork;
  * @param taps the module's output by the name of the tap that it becomes, such as {@code {logits:
  *     "0"}}; empty: all outputs by the names that the module gives them
  * @param inputs the batch's name for each input where it differs: {@code {images: sar}}
+ * @param adapted how it differs from the student; null: in nothing
  */
-record TorchscriptSettings(Path file, Map<String, String> taps, Map<String, String> inputs)
+record TorchscriptSettings(
+    Path file, Map<String, String> taps, Map<String, String> inputs, @Nullable Adaptation adapted)
     implements TeacherSettings {
   /** Copies the maps, in their order. */
   public TorchscriptSettings {

@@ -12,10 +12,12 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.loss.LossInputs;
+import org.structkd.model.BackboneNet;
 
 /**
- * Forward, losses and backward of a {@link PspNet}, with labels alone or with measured losses at
- * the sizes that this network gives them. The teacher's outputs are there already.
+ * Forward, losses and backward of a ResNet-18 PSPNet of output stride 8, the student of the
+ * publications, with labels alone or with measured losses at the sizes that this network gives
+ * them. The teacher's outputs are there already.
  */
 final class TrainingStep {
   /** Cityscapes. */
@@ -35,7 +37,7 @@ final class TrainingStep {
   private final Tensor teacherLogits;
   private final Tensor features; // leaves, for the losses alone
   private final Tensor logits;
-  private final PspNet student;
+  private final BackboneNet student;
 
   /**
    * A step with a new student on fixed inputs; no PointerScope may be open that ends before.
@@ -68,10 +70,20 @@ final class TrainingStep {
             .add(torch.randn(batch, CLASSES, mapHeight, mapWidth))
             .contiguous();
     teacherFeatures = torch.randn(batch, CHANNELS, mapHeight, mapWidth);
-    student = new PspNet(CLASSES);
-    PspNet.Outputs outputs = student.forward(images);
-    features = outputs.features().detach().set_requires_grad(true);
-    logits = outputs.logits().detach().set_requires_grad(true);
+    student =
+        new BackboneNet(
+            new BackboneNet.Config(
+                3,
+                BackboneNet.Backbone.RESNET18,
+                BackboneNet.Head.PSPNET,
+                1,
+                (int) STRIDE,
+                (int) CHANNELS,
+                CLASSES),
+            SEED);
+    Map<String, Tensor> outputs = student.forward(images);
+    features = outputs.get(BackboneNet.FEATURES).detach().set_requires_grad(true);
+    logits = outputs.get(BackboneNet.LOGITS).detach().set_requires_grad(true);
   }
 
   /** The losses of a student's outputs, by one provider. */
@@ -110,12 +122,14 @@ final class TrainingStep {
    */
   double step(String provider) {
     try (PointerScope temporaries = new PointerScope()) {
-      student.clearGradients();
-      PspNet.Outputs outputs = student.forward(images);
-      Tensor enlarged = PspNet.enlarged(outputs.logits(), images.size(2), images.size(3));
+      student.module().zero_grad(true);
+      Map<String, Tensor> outputs = student.forward(images);
+      Tensor enlarged = outputs.get(BackboneNet.UPSAMPLED);
       Tensor loss = torch.cross_entropy_loss(enlarged, labels, new TensorOptional(), MEAN, -1, 0.0);
       if (!provider.equals("supervised")) {
-        for (Tensor term : distillation(provider, outputs.features(), outputs.logits())) {
+        Tensor ownFeatures = outputs.get(BackboneNet.FEATURES);
+        Tensor ownLogits = outputs.get(BackboneNet.LOGITS);
+        for (Tensor term : distillation(provider, ownFeatures, ownLogits)) {
           loss = loss.add(term);
         }
       }

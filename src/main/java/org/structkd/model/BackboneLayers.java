@@ -1,0 +1,45 @@
+package org.structkd.model;
+
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+
+/** The layers that make maps of images, which a {@link BackboneHead} reads. */
+interface BackboneLayers {
+  /** The fourth stage, the deepest. */
+  int DEEPEST = 3;
+
+  /**
+   * {@return four maps, at a quarter, an eighth, a sixteenth and a thirty-second of the images, or
+   * larger where the output stride says so; sizes are rounded up}
+   */
+  List<Tensor> stages(Tensor images);
+
+  /** {@return channels of each stage} */
+  List<Integer> channels();
+
+  /**
+   * {@return what a classifier takes the mean of} By default the deepest stage itself.
+   *
+   * @param deepest the deepest stage
+   */
+  default Tensor last(Tensor deepest) {
+    return deepest;
+  }
+
+  /** {@return channels of {@link #last}} */
+  default int lastChannels() {
+    return channels().get(DEEPEST);
+  }
+
+  /**
+   * {@return channels at a width, as torchvision rounds them: a multiple of 8 that is no more than
+   * a tenth below}
+   *
+   * @param channels at width 1
+   */
+  static int scaled(int channels, double width) {
+    double wanted = channels * width;
+    int rounded = Math.max(8, (int) (wanted + 4) / 8 * 8);
+    return rounded < 0.9 * wanted ? rounded + 8 : rounded;
+  }
+}

@@ -1,0 +1,249 @@
+package org.structkd.recipe;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+import org.structkd.data.Batch;
+import org.structkd.data.Dataset;
+import org.structkd.internal.Named;
+import org.structkd.internal.Scopes;
+import org.structkd.model.TappedNetwork;
+
+/**
+ * A teacher that sees the student's images in its own size and normalisation, and whose classes
+ * become the student's. It is owned.
+ *
+ * <p>Classes are joined by their logits: that of several is the logarithm of the sum of their
+ * exponentials, so that a softmax gives the sum of their probabilities; one alone keeps its logit.
+ * Where some are none of the student's, it gives the probabilities of the others, given that it is
+ * one of those.
+ */
+final class AdaptedTeacher implements TappedNetwork {
+  private static final List<String> USUAL_SCORES = List.of("logits", "upsampled");
+
+  private final TappedNetwork network;
+  private final Adaptation how;
+  private final @Nullable Colours colours;
+  private final List<int[]> groups;
+  private final List<String> scores;
+
+  private AdaptedTeacher(
+      TappedNetwork network, Adaptation how, @Nullable Colours colours, List<int[]> groups) {
+    this.network = network;
+    this.how = how;
+    this.colours = colours;
+    this.groups = groups;
+    scores = groups.isEmpty() ? List.of() : scores(network.taps());
+    if (how.changesImages() && !network.inputs().contains(IMAGES)) {
+      throw Named.missing("the teacher", "input", IMAGES, network.inputs());
+    }
+  }
+
+  /**
+   * {@return the teacher, adapted where its settings say so}
+   *
+   * @param teacher which
+   * @param sample of what students read
+   * @param normalised how the data's images are, which are loaded
+   * @throws IOException as {@link TeacherSettings#load}
+   * @throws IllegalArgumentException if the data do not tell what is needed, or a class of the
+   *     student is none of the teacher's
+   */
+  static TappedNetwork load(
+      TeacherSettings teacher, Batch sample, DataSettings normalised, Dataset data)
+      throws IOException {
+    Adaptation how = teacher.adapted();
+    if (how == null) {
+      return teacher.load(sample);
+    }
+    Colours colours = how.mean().isEmpty() ? null : colours(how, normalised);
+    List<int[]> groups = how.classes().isEmpty() ? List.of() : groups(how.classes(), data);
+    Map<String, Tensor> inputs = new HashMap<>(sample.inputs());
+    if (how.changesImages()) {
+      String own = teacher.inputs().getOrDefault(IMAGES, IMAGES);
+      inputs.put(own, seen(sample.input(own), how, colours));
+    }
+    TappedNetwork network = teacher.load(new Batch(inputs, sample.targets()));
+    try {
+      return new AdaptedTeacher(network, how, colours, groups);
+    } catch (RuntimeException e) {
+      network.close();
+      throw e;
+    }
+  }
+
+  private static Colours colours(Adaptation how, DataSettings data) {
+    Colours colours =
+        data.colours()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "teacher.adapted has a mean, but data of the kind %s do not tell theirs,"
+                                .formatted(RecordIntrospector.kind(data.getClass()))
+                            + " expected image_files"));
+    if (colours.mean().size() != how.mean().size()) {
+      throw new IllegalArgumentException(
+          "teacher.adapted.mean has %d numbers, expected %d as the data's"
+              .formatted(how.mean().size(), colours.mean().size()));
+    }
+    return colours;
+  }
+
+  /** The teacher's classes of each of the student's. */
+  private static List<int[]> groups(List<Integer> classes, Dataset data) {
+    int count = Classes.of(data, "teacher.adapted.classes");
+    TreeMap<Integer, List<Integer>> groups = new TreeMap<>();
+    for (int label = 0; label < classes.size(); label++) {
+      int own = classes.get(label);
+      if (own >= count) {
+        throw new IllegalArgumentException(
+            "teacher.adapted.classes has %d, expected -1 to %d: the data have %d classes"
+                .formatted(own, count - 1, count));
+      }
+      groups.computeIfAbsent(own, one -> new ArrayList<>()).add(label);
+    }
+    List<int[]> all = new ArrayList<>();
+    for (int own = 0; own < count; own++) {
+      if (!groups.containsKey(own)) {
+        throw new IllegalArgumentException(
+            "teacher.adapted.classes has no class of the teacher for class %d (%s) of the data"
+                .formatted(own, data.classNames().get(own)));
+      }
+      all.add(groups.get(own).stream().mapToInt(Integer::intValue).toArray());
+    }
+    return all;
+  }
+
+  private List<String> scores(Set<String> taps) {
+    for (String tap : how.scores()) {
+      if (!taps.contains(tap)) {
+        throw Named.missing("the teacher", "tap", tap, taps);
+      }
+    }
+    List<String> found =
+        how.scores().isEmpty()
+            ? USUAL_SCORES.stream().filter(taps::contains).toList()
+            : how.scores();
+    if (found.isEmpty()) {
+      throw Named.missing("the teacher", "tap", USUAL_SCORES.get(0), taps);
+    }
+    return found;
+  }
+
+  /** Images as the teacher sees them. */
+  private static Tensor seen(Tensor images, Adaptation how, @Nullable Colours colours) {
+    if (images.dim() != 4) {
+      throw new IllegalArgumentException(
+          "teacher.adapted needs images [B, C, H, W], given " + images.dim() + " dimensions");
+    }
+    Tensor seen = colours == null ? images : normalised(images, how, colours);
+    long height = images.size(2);
+    long width = images.size(3);
+    if (how.size() != null) {
+      height = how.size().height();
+      width = how.size().width();
+    } else if (how.scale() != null) {
+      height = Math.max(1, Math.round(height * how.scale()));
+      width = Math.max(1, Math.round(width * how.scale()));
+    }
+    return height == images.size(2) && width == images.size(3)
+        ? seen
+        : torch.upsample_bilinear2d(seen, new long[] {height, width}, false);
+  }
+
+  /** From (x - m) / d to (x - m') / d'. */
+  private static Tensor normalised(Tensor images, Adaptation how, Colours colours) {
+    int channels = how.mean().size();
+    if (images.size(1) != channels) {
+      throw new IllegalArgumentException(
+          "teacher.adapted.mean has %d numbers, but the teacher's images %d channels"
+              .formatted(channels, images.size(1)));
+    }
+    double[] factor = new double[channels];
+    double[] shift = new double[channels];
+    for (int channel = 0; channel < channels; channel++) {
+      double deviation = how.deviation().get(channel);
+      factor[channel] = colours.deviation().get(channel) / deviation;
+      shift[channel] = (colours.mean().get(channel) - how.mean().get(channel)) / deviation;
+    }
+    return images.mul(perChannel(factor, images)).add(perChannel(shift, images));
+  }
+
+  private static Tensor perChannel(double[] values, Tensor like) {
+    return Tensor.create(values, 1, values.length, 1, 1).to(like.device(), like.scalar_type());
+  }
+
+  private Tensor joined(String tap, Tensor logits) {
+    int classes = how.classes().size();
+    if (logits.dim() < 2 || logits.size(1) != classes) {
+      throw new IllegalArgumentException(
+          "teacher.adapted.classes has %d classes, but the teacher's \"%s\" is %s"
+              .formatted(classes, tap, Arrays.toString(logits.shape())));
+    }
+    TensorVector parts = new TensorVector();
+    for (int[] group : groups) {
+      Tensor sum = logits.narrow(1, group[0], 1);
+      for (int i = 1; i < group.length; i++) {
+        sum = torch.logaddexp(sum, logits.narrow(1, group[i], 1));
+      }
+      parts.push_back(sum);
+    }
+    return torch.cat(parts, 1);
+  }
+
+  @Override
+  public Set<String> taps() {
+    return network.taps();
+  }
+
+  @Override
+  public Set<String> inputs() {
+    return network.inputs();
+  }
+
+  @Override
+  public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
+    return Scopes.resultsOf(
+        () -> {
+          try (NoGradGuard noGrad = new NoGradGuard()) {
+            Map<String, Tensor> read = new HashMap<>(inputs);
+            if (how.changesImages()) {
+              Tensor images = Named.in(inputs, "the batch", "input", IMAGES);
+              read.put(IMAGES, seen(images, how, colours));
+            }
+            Map<String, Tensor> outputs = new LinkedHashMap<>(network.infer(read));
+            for (String tap : scores) {
+              outputs.computeIfPresent(tap, this::joined);
+            }
+            return outputs;
+          }
+        });
+  }
+
+  @Override
+  public void to(Device device) {
+    network.to(device);
+  }
+
+  @Override
+  public String fingerprint() {
+    return network.fingerprint() + " " + how + (colours == null ? "" : " of " + colours);
+  }
+
+  @Override
+  public void close() {
+    network.close();
+  }
+}

@@ -1,0 +1,11 @@
+package org.structkd.recipe;
+
+import java.util.List;
+
+/**
+ * How intensities of 0 to 1 became the numbers of images.
+ *
+ * @param mean subtracted from each channel
+ * @param deviation what it was divided by then
+ */
+record Colours(List<Double> mean, List<Double> deviation) {}
