@@ -33,6 +33,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       CheckData.class,
       Compare.class,
       Evaluate.class,
+      Export.class,
       Predict.class,
       Doctor.class,
       VerifyGolden.class,

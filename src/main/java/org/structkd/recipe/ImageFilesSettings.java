@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Dataset;
 import org.structkd.data.ImageFiles;
@@ -121,5 +122,15 @@ record ImageFilesSettings(
             validation,
             test,
             skipBroken));
+  }
+
+  @Override
+  public Optional<Normalized> normalized() {
+    return Optional.of(new Normalized(mean, deviation));
+  }
+
+  @Override
+  public List<String> classNames() {
+    return table(layout, classes, labels, othersIgnored).classes();
   }
 }
