@@ -111,11 +111,13 @@ public final class Experiment implements AutoCloseable {
     }
   }
 
+  private Map<String, TeacherSettings> settings() {
+    return recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
+  }
+
   private void loadTeachers() throws IOException {
-    Map<String, TeacherSettings> settings =
-        recipe.teacher() == null ? recipe.teachers() : Map.of(TEACHER, recipe.teacher());
     Batch sample = sample();
-    for (Map.Entry<String, TeacherSettings> teacher : settings.entrySet()) {
+    for (Map.Entry<String, TeacherSettings> teacher : settings().entrySet()) {
       TappedNetwork network = teacher.getValue().load(sample);
       teachers.put(teacher.getKey(), network); // closed with this, whatever fails
       network.to(device);
@@ -220,8 +222,15 @@ public final class Experiment implements AutoCloseable {
         of.terms().stream()
             .collect(Collectors.toMap(WeightedTerm::name, t -> recipe.losses().get(t.name())));
     if (terms.values().stream().anyMatch(TermSettings::readsTeacher)) {
-      teachers.forEach(
-          (name, network) -> distiller.withTeacher(recipe.teacher() == null ? name : "", network));
+      boolean single = recipe.teacher() != null;
+      teachers.forEach((name, network) -> distiller.withTeacher(single ? "" : name, network));
+      settings()
+          .forEach(
+              (name, teacher) -> {
+                if (teacher.cache() != null) {
+                  distiller.withTeacherCache(single ? "" : name, teacher.cache());
+                }
+              });
     }
     terms.forEach(
         (name, term) -> {

@@ -2,8 +2,10 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
+import org.structkd.train.TeacherCache;
 
 /** The choice {@code teacher}: a trained network that a student learns from. */
 public sealed interface TeacherSettings permits BundledSettings, FileSettings, TorchscriptSettings {
@@ -18,4 +20,7 @@ public sealed interface TeacherSettings permits BundledSettings, FileSettings, T
 
   /** {@return the batch's name for each input of the network where it differs} */
   Map<String, String> inputs();
+
+  /** {@return where its outputs are kept; null: nowhere} */
+  @Nullable TeacherCache cache();
 }

@@ -3,9 +3,11 @@ package org.structkd.recipe;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.TappedNetwork;
+import org.structkd.train.TeacherCache;
 
 /**
  * {@code {kind: torchscript}}: a network out of a TorchScript file, see {@link ScriptedNetwork}.
@@ -14,8 +16,10 @@ import org.structkd.model.TappedNetwork;
  * @param taps the module's output by the name of the tap that it becomes, such as {@code {logits:
  *     "0"}}; empty: all outputs by the names that the module gives them
  * @param inputs the batch's name for each input where it differs: {@code {images: sar}}
+ * @param cache where its outputs are kept; null: nowhere
  */
-record TorchscriptSettings(Path file, Map<String, String> taps, Map<String, String> inputs)
+record TorchscriptSettings(
+    Path file, Map<String, String> taps, Map<String, String> inputs, @Nullable TeacherCache cache)
     implements TeacherSettings {
   /** Copies the maps, in their order. */
   public TorchscriptSettings {

@@ -243,7 +243,10 @@ class RecipesTest {
     Recipe recipe = read(SMALLEST, "teacher={kind: torchscript, file: t.pt, taps: {logits: 0}}");
     assertEquals(
         new TorchscriptSettings(
-            Path.of("t.pt").toAbsolutePath(), java.util.Map.of("logits", "0"), java.util.Map.of()),
+            Path.of("t.pt").toAbsolutePath(),
+            java.util.Map.of("logits", "0"),
+            java.util.Map.of(),
+            null),
         recipe.teacher());
     assertEquals(recipe, read(recipe.toYaml()));
   }
