@@ -87,12 +87,16 @@ public final class StudentExport {
    * An export of a network as it is when it is written.
    *
    * @param student on the CPU; stays open, and as it is
-   * @throws IllegalArgumentException if it does not say what it reads
+   * @throws IllegalArgumentException if it does not say what it reads, or is not on the CPU
    */
   public StudentExport(TrainableNetwork student) {
     if (student.reads().isEmpty()) {
       throw new IllegalArgumentException(
           student.getClass().getName() + " does not say what it reads, expected reads()");
+    }
+    if (!student.module().parameters().get(0).is_cpu()) {
+      throw new IllegalArgumentException(
+          "the network is on a GPU, expected on the CPU: its file is loaded anywhere");
     }
     this.student = student;
   }
