@@ -158,6 +158,15 @@ example_runs() {
     ./structkd example --help | grep -q -- --teacher-steps
 }
 
+# An exported network, served without structkd: it puts out what structkd does, or the status is 1.
+serving_runs() {
+  rm -rf target/test/served
+  ./structkd export fashion --out target/test/served &&
+    maven -f examples/serving/pom.xml package dependency:copy-dependencies &&
+    OMP_WAIT_POLICY=passive "$JAVA_HOME/bin/java" \
+      -cp "examples/serving/target/classes:examples/serving/target/dependency/*" com.example.serve.Serve target/test/served
+}
+
 # Nonsense on the command line ends with status 2.
 example_refuses() {
   local status=0
@@ -219,6 +228,7 @@ java_lane() {
   step "Launcher" launcher_behaves
   step "Distil for a few steps" distill_runs
   step "Example: distil for a few steps" example_runs
+  step "Example: serve an exported network" serving_runs
   step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library
 }
 

@@ -87,6 +87,29 @@ STRUCTKD_API void sgd_step(const at::Tensor& parameter,
                            bool nesterov,
                            double weight_decay);
 
+// Writes down as TorchScript what this thread computes of the inputs from now on, by the tensors of a
+// network, whose names are those of its state_dict. Ended by one of the next two, on this thread.
+STRUCTKD_API void begin_trace(const std::vector<std::string>& parameter_names,
+                              const std::vector<at::Tensor>& parameters,
+                              const std::vector<std::string>& buffer_names,
+                              const std::vector<at::Tensor>& buffers,
+                              const std::vector<std::string>& input_names,
+                              const std::vector<at::Tensor>& inputs);
+// The bytes, u8, of a TorchScript file whose forward takes the inputs in their order and returns a
+// dictionary of these outputs. It has the description beside its code, under its own name.
+STRUCTKD_API at::Tensor end_trace(const std::vector<std::string>& names,
+                                  const std::vector<at::Tensor>& outputs,
+                                  const std::string& description_name,
+                                  const std::string& description);
+// Ends a trace without a result; nothing if there is none.
+STRUCTKD_API void abandon_trace();
+// A map [B, C, h, w] at factor times the height and width of another, between pixel centres,
+// bilinearly or bicubically. A trace asks for that size where LibTorch's own call keeps a number.
+STRUCTKD_API at::Tensor resized(const at::Tensor& map,
+                                const at::Tensor& like,
+                                int64_t factor,
+                                bool cubic);
+
 }  // namespace structkd
 
 #endif  // STRUCTKD_TORCH_STRUCTKD_OPS_H

@@ -98,6 +98,7 @@ import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.Recomputation;
+import org.structkd.model.NetworkTrace;
 import org.structkd.model.ResNet;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
@@ -250,6 +251,10 @@ class LifetimeTest {
               }
             }),
         owner(TensorFile.class, () -> net().toFile(Map.of()), LifetimeTest::outputsOfFile),
+        result(
+            NetworkTrace.class,
+            () -> NetworkTrace.of(net(), Map.of("images", images()), ""),
+            bytes -> Tensors.values(bytes)),
         owner(
             TensorFile.Builder.class,
             () -> TensorFile.builder().tensor("x", map(1)),

@@ -34,6 +34,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       Inspect.class,
       Compare.class,
       Evaluate.class,
+      Export.class,
       Predict.class,
       Doctor.class,
       VerifyGolden.class,

@@ -8,6 +8,7 @@ import org.bytedeco.javacpp.annotation.Name;
 import org.bytedeco.javacpp.annotation.Namespace;
 import org.bytedeco.javacpp.annotation.Platform;
 import org.bytedeco.javacpp.annotation.StdString;
+import org.bytedeco.pytorch.StringVector;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 
@@ -109,4 +110,33 @@ public final class NativeOps {
   /** The largest element of any tensors, in the gradients' units; integers are not looked at. */
   @Name("largest_value")
   public static native double largestValue(@Const @ByRef TensorVector tensors);
+
+  /** Begins to write down what this thread computes, see {@code model.NetworkTrace}. */
+  @Name("begin_trace")
+  public static native void beginTrace(
+      @Const @ByRef StringVector parameterNames,
+      @Const @ByRef TensorVector parameters,
+      @Const @ByRef StringVector bufferNames,
+      @Const @ByRef TensorVector buffers,
+      @Const @ByRef StringVector inputNames,
+      @Const @ByRef TensorVector inputs);
+
+  /** Ends that: the bytes of a TorchScript file, u8. */
+  @Name("end_trace")
+  public static native @ByVal Tensor endTrace(
+      @Const @ByRef StringVector names,
+      @Const @ByRef TensorVector outputs,
+      @StdString String descriptionName,
+      @StdString String description);
+
+  /** Ends that without a result; nothing if this thread traces nothing. */
+  @Name("abandon_trace")
+  public static native void abandonTrace();
+
+  /** A map at factor times the height and width of another; a trace asks for that size. */
+  public static native @ByVal Tensor resized(
+      @Const @ByRef Tensor map,
+      @Const @ByRef Tensor like,
+      @Cast("int64_t") long factor,
+      @Cast("bool") boolean cubic);
 }

@@ -302,8 +302,13 @@ public final class BackboneNet extends BuiltNetwork<BackboneNet.Config, Backbone
   }
 
   @Override
+  public List<NetworkInput> reads() {
+    return List.of(NetworkInput.images(config().channels(), 1));
+  }
+
+  @Override
   void require(Map<String, Tensor> inputs) {
-    requireImages(inputs, config().channels());
+    super.require(inputs);
     if (module().is_training()) {
       config().requireTrainable(inputs.get(IMAGES).shape());
     }

@@ -3,7 +3,9 @@ package org.structkd.model;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -93,12 +95,23 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     return NetworkFile.properties(kind, config);
   }
 
+  /** {@return what it reads, in the order in which it is told} */
+  @Override
+  public abstract List<NetworkInput> reads();
+
+  @Override
+  public Set<String> inputs() {
+    return reads().stream().map(NetworkInput::name).collect(Collectors.toUnmodifiableSet());
+  }
+
   /**
-   * Refuses inputs that do not fit.
+   * Refuses inputs that do not fit {@link #reads}, or each other.
    *
    * @throws IllegalArgumentException if one is missing or does not fit
    */
-  abstract void require(Map<String, Tensor> inputs);
+  void require(Map<String, Tensor> inputs) {
+    reads().forEach(read -> requireInput(inputs, read));
+  }
 
   @Override
   public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
@@ -119,25 +132,19 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
         : forward(inputs);
   }
 
-  /**
-   * {@return an input of the network's own type}
-   *
-   * @param inputs what the network was given
-   * @param name of the input
-   * @param expected its shape in words, such as "[B, 3, H, W]"
-   * @param shape of it: a size that is 0 or below may be any multiple of its opposite
-   */
-  final Tensor input(Map<String, Tensor> inputs, String name, String expected, long... shape) {
+  private void requireInput(Map<String, Tensor> inputs, NetworkInput read) {
+    String name = read.name();
     Tensor input = Named.in(inputs, "what the network was given", "input", name);
     TensorArguments.requireOpen(kind, name, input);
-    boolean fits = input.dim() == shape.length;
-    for (int i = 0; fits && i < shape.length; i++) {
-      fits = shape[i] > 0 ? input.size(i) == shape[i] : input.size(i) % Math.max(-shape[i], 1) == 0;
+    List<NetworkInput.Axis> axes = read.axes();
+    boolean fits = input.dim() == axes.size();
+    for (int i = 0; fits && i < axes.size(); i++) {
+      fits = axes.get(i).fits(input.size(i));
     }
     if (!fits) {
       throw new IllegalArgumentException(
           "%s: %s are %s, expected %s"
-              .formatted(kind, name, Arrays.toString(input.shape()), expected));
+              .formatted(kind, name, Arrays.toString(input.shape()), read.shape()));
     }
     ScalarType type = module().parameters().get(0).scalar_type().intern();
     if (input.scalar_type().intern() != type) {
@@ -146,18 +153,6 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
                   + " bytes to 0 .. 1")
               .formatted(kind, name, input.scalar_type().intern(), type));
     }
-    return input;
-  }
-
-  /** Refuses images that are not [B, channels, H, W] of the network's own type. */
-  final void requireImages(Map<String, Tensor> inputs, int channels) {
-    input(inputs, IMAGES, "[B, %d, H, W]".formatted(channels), 0, channels, 0, 0);
-  }
-
-  /** Refuses images that are not so either, or whose height or width is no multiple of a stride. */
-  final void requireImages(Map<String, Tensor> inputs, int channels, int stride) {
-    String expected = "[B, %d, H, W] with H and W multiples of %d".formatted(channels, stride);
-    input(inputs, IMAGES, expected, 0, channels, -stride, -stride);
   }
 
   @Override

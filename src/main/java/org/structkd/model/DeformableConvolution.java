@@ -135,37 +135,37 @@ public final class DeformableConvolution {
   Tensor forward(Tensor input, Tensor moved, Tensor masks) {
     int points = config.points();
     long channels = (long) config.in * points;
-    long batch = input.size(0);
     long height = moved.size(2);
     long width = moved.size(3);
-    Tensor pairs = moved.reshape(batch, points, 2, height, width);
+    Tensor pairs = moved.unflatten(1, points, 2);
     Tensor y = pairs.select(2, 0).add(places(input, (int) height, true));
     Tensor x = pairs.select(2, 1).add(places(input, (int) width, false));
     Tensor grid =
         torch
             .stack(new TensorVector(normalized(x, input.size(3)), normalized(y, input.size(2))), -1)
-            .reshape(batch, points * height, width, 2);
+            .flatten(1, 2);
     Tensor samples =
         torch
             .grid_sampler(input, grid, BILINEAR, ZEROS, false)
-            .reshape(batch, config.in, points, height, width)
+            .unflatten(2, points, height)
             .mul(masks.unsqueeze(1))
-            .reshape(batch, channels, height, width);
+            .flatten(1, 2);
     return torch.conv2d(samples, convolution.weight().reshape(config.out, channels, 1, 1));
   }
 
   /** Rows p + p_k without offset, [n, count, 1], or columns, [n, 1, count]. */
   private Tensor places(Tensor like, int count, boolean rows) {
-    int points = config.points();
-    double[] places = new double[points * count];
-    for (int k = 0; k < points; k++) {
-      int step = (rows ? k / config.kernel : k % config.kernel) - config.kernel / 2;
-      for (int i = 0; i < count; i++) {
-        places[k * count + i] = i * config.stride + step * config.dilation;
-      }
-    }
-    long[] shape = rows ? new long[] {points, count, 1} : new long[] {points, 1, count};
-    return Tensor.create(places, shape).to(like);
+    // By operators: what Java writes into a tensor's memory is not in a trace.
+    long kernel = config.kernel;
+    Tensor steps = counting(config.kernel, config.dilation, -(config.kernel / 2) * config.dilation);
+    Tensor ofPoint = steps.unsqueeze(rows ? 1 : 0).expand(kernel, kernel).reshape(-1).unsqueeze(1);
+    Tensor places = ofPoint.add(counting(count, config.stride, 0));
+    return places.unsqueeze(rows ? 2 : 1).to(like);
+  }
+
+  /** first, first + step, first + 2 step and so on, i64 [count]. */
+  private static Tensor counting(int count, int step, int first) {
+    return torch.arange(new Scalar((long) count)).mul(new Scalar(step)).add(new Scalar(first));
   }
 
   /**

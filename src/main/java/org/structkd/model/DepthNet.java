@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.NativeOps;
 import org.structkd.internal.Settings;
 
 /**
@@ -117,8 +118,8 @@ public final class DepthNet extends BuiltNetwork<DepthNet.Config, DepthNet.Layou
   }
 
   @Override
-  void require(Map<String, Tensor> inputs) {
-    requireImages(inputs, config().channels(), STRIDE);
+  public List<NetworkInput> reads() {
+    return List.of(NetworkInput.images(config().channels(), STRIDE));
   }
 
   /** The layers and how they follow each other. */
@@ -208,7 +209,7 @@ public final class DepthNet extends BuiltNetwork<DepthNet.Config, DepthNet.Layou
     }
 
     private static Tensor resized(Tensor map, Tensor target) {
-      return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
+      return NativeOps.resized(map, target, 1, false);
     }
   }
 }

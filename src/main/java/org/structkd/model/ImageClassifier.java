@@ -1,9 +1,8 @@
 package org.structkd.model;
 
-import java.util.Map;
+import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
-import org.bytedeco.pytorch.Tensor;
 
 /** What networks that tell the class of an image have in common. */
 abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, BuiltNetwork.Layout> {
@@ -96,7 +95,7 @@ abstract class ImageClassifier<C extends Record> extends BuiltNetwork<C, BuiltNe
   }
 
   @Override
-  void require(Map<String, Tensor> inputs) {
-    requireImages(inputs, channels);
+  public List<NetworkInput> reads() {
+    return List.of(NetworkInput.images(channels, 1));
   }
 }

@@ -2,6 +2,7 @@ package org.structkd.model;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Module;
@@ -149,12 +150,11 @@ public final class MatrixFactorization
       Tensor p = users.index_select(0, userIndex);
       Tensor q = items.index_select(0, flat);
       Tensor ofUser = userBias.index_select(0, userIndex).unsqueeze(1);
-      Tensor products = q.view(itemIndex.size(0), itemIndex.size(1), -1).mul(p.unsqueeze(1)).sum(2);
+      // As another tensor has it, not by numbers: a trace would keep those of this batch.
+      Tensor ofItem = q.view_as(itemIndex.unsqueeze(2).expand(-1, -1, p.size(1)));
+      Tensor products = ofItem.mul(p.unsqueeze(1)).sum(2);
       Tensor rating =
-          products
-              .add(ofUser)
-              .add(itemBias.index_select(0, flat).view(itemIndex.shape()))
-              .add(mean);
+          products.add(ofUser).add(itemBias.index_select(0, flat).view_as(itemIndex)).add(mean);
       Tensor uniqueUsers = users.index_select(0, unique(userIndex));
       Tensor uniqueItems = items.index_select(0, unique(flat));
       return Map.of(
@@ -207,9 +207,14 @@ public final class MatrixFactorization
         UNIQUE_EMBEDDING);
   }
 
+  /** {@inheritDoc} Items may be [B] as well, of one for each user. */
   @Override
-  public Set<String> inputs() {
-    return Set.of(USERS, ITEMS);
+  public List<NetworkInput> reads() {
+    NetworkInput.Axis examples = NetworkInput.Axis.any("B", 1);
+    return List.of(
+        new NetworkInput(USERS, List.of(examples), config().users()),
+        new NetworkInput(
+            ITEMS, List.of(examples, NetworkInput.Axis.any("n", 1)), config().items()));
   }
 
   /**

@@ -90,7 +90,7 @@ interface ResidualBlock {
     private Tensor shortcut(Tensor map) {
       Tensor some = map;
       for (int axis = 2; axis < 4 && stride > 1; axis++) {
-        some = some.slice(axis, new LongOptional(0), new LongOptional(some.size(axis)), stride);
+        some = some.slice(axis, new LongOptional(0), new LongOptional(), stride);
       }
       long[] behindChannels = {0, 0, 0, 0, 0, more};
       return more == 0 ? some : torch.constant_pad_nd(some, behindChannels, new Scalar(0));

@@ -40,7 +40,7 @@ final class ScriptedOutputs {
    * @throws NoTensorException if there is no tensor
    * @throws IllegalArgumentException if the names do not fit
    */
-  static Map<String, Tensor> named(IValue output, Type type, List<String> names) {
+  static Map<String, Tensor> named(IValue output, @Nullable Type type, List<String> names) {
     ScriptedOutputs all = new ScriptedOutputs();
     all.add("", output, type);
     if (all.tensors.isEmpty()) {

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Layers;
 import org.structkd.internal.Named;
+import org.structkd.internal.NativeOps;
 import org.structkd.internal.Settings;
 
 /**
@@ -229,8 +230,8 @@ public final class SegmentationNet
   }
 
   @Override
-  void require(Map<String, Tensor> inputs) {
-    requireImages(inputs, config().channels(), STRIDE);
+  public List<NetworkInput> reads() {
+    return List.of(NetworkInput.images(config().channels(), STRIDE));
   }
 
   /** The layers and how they follow each other. */
@@ -302,7 +303,7 @@ public final class SegmentationNet
     }
 
     private static Tensor resized(Tensor map, Tensor target) {
-      return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
+      return NativeOps.resized(map, target, 1, false);
     }
   }
 }

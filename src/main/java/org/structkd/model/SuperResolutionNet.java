@@ -12,6 +12,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Layers;
+import org.structkd.internal.NativeOps;
 
 /**
  * Enlarges images: residual blocks in low resolution, a pixel shuffle, and what they find is added
@@ -125,8 +126,8 @@ public final class SuperResolutionNet
   }
 
   @Override
-  void require(Map<String, Tensor> inputs) {
-    requireImages(inputs, config().channels());
+  public List<NetworkInput> reads() {
+    return List.of(NetworkInput.images(config().channels(), 1));
   }
 
   /** The layers and how they follow each other. */
@@ -181,8 +182,7 @@ public final class SuperResolutionNet
       for (Conv2dImpl convolution : enlarging) {
         enlarged = torch.pixel_shuffle(convolution.forward(enlarged), SHUFFLE);
       }
-      long[] size = {scale * images.size(2), scale * images.size(3)};
-      Tensor image = tail.forward(enlarged).add(torch.upsample_bicubic2d(images, size, false));
+      Tensor image = tail.forward(enlarged).add(NativeOps.resized(images, images, scale, true));
       return Map.of(
           FEATURES,
           features,

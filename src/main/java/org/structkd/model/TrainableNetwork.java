@@ -56,6 +56,14 @@ public interface TrainableNetwork extends TappedNetwork {
     }
   }
 
+  /**
+   * {@return what each input must be, in the order in which a file tells them} None where only the
+   * network knows: such a network can be trained and not exported.
+   */
+  default List<NetworkInput> reads() {
+    return List.of();
+  }
+
   /** {@return the LibTorch module with all parameters and buffers} */
   Module module();
 

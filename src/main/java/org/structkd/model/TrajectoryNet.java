@@ -1,6 +1,7 @@
 package org.structkd.model;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.GRUImpl;
@@ -114,17 +115,20 @@ public final class TrajectoryNet extends BuiltNetwork<TrajectoryNet.Config, Traj
   }
 
   @Override
-  public Set<String> inputs() {
-    return Set.of(OBSERVED, NEIGHBOURS);
+  public List<NetworkInput> reads() {
+    NetworkInput.Axis examples = NetworkInput.Axis.any("B", 1);
+    NetworkInput.Axis steps = NetworkInput.Axis.of(config().observed());
+    return List.of(
+        NetworkInput.numbers(OBSERVED, examples, steps, NetworkInput.Axis.of(2)),
+        NetworkInput.numbers(
+            NEIGHBOURS, examples, steps, NetworkInput.Axis.of(2 * config().neighbours())));
   }
 
   @Override
   void require(Map<String, Tensor> inputs) {
-    int steps = config().observed();
-    int others = 2 * config().neighbours();
-    Tensor observed = input(inputs, OBSERVED, "[B, %d, 2]".formatted(steps), 0, steps, 2);
-    Tensor neighbours =
-        input(inputs, NEIGHBOURS, "[B, %d, %d]".formatted(steps, others), 0, steps, others);
+    super.require(inputs);
+    Tensor observed = inputs.get(OBSERVED);
+    Tensor neighbours = inputs.get(NEIGHBOURS);
     if (observed.size(0) != neighbours.size(0)) {
       throw new IllegalArgumentException(
           "%s: observed and neighbours have %d and %d examples, expected as many"
@@ -171,7 +175,9 @@ public final class TrajectoryNet extends BuiltNetwork<TrajectoryNet.Config, Traj
       Tensor walked = observed.narrow(0, 1, steps).sub(observed.narrow(0, 0, steps));
       Tensor others = inputs.get(NEIGHBOURS).transpose(0, 1).narrow(0, 1, steps);
       Tensor read = torch.relu(seen.forward(torch.cat(new TensorVector(walked, others), 2)));
-      Tensor state = encoder.forward(read).get1();
+      // LibTorch's own zeros would be of this batch's size in a trace.
+      Tensor zeros = torch.zeros_like(read.narrow(0, 0, 1));
+      Tensor state = encoder.forward(read, zeros).get1();
       Tensor states = decoder.forward(state.expand(predicted, -1, -1), state).get0();
       Tensor next = change.forward(states).add(walked.narrow(0, steps - 1, 1));
       return Map.of(

@@ -16,6 +16,7 @@ import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
 import org.structkd.loss.LossValue;
+import org.structkd.loss.Needs;
 import org.structkd.loss.TrainedPart;
 
 /**
@@ -78,6 +79,11 @@ public record Objective(List<WeightedTerm> terms) {
       all = all.and(term.term().taps());
     }
     return all;
+  }
+
+  /** {@return whether a loss does not tell what it reads, and may read every tap} */
+  public boolean readsUnknown() {
+    return terms.stream().anyMatch(term -> term.term().loss().needs().equals(Needs.UNKNOWN));
   }
 
   /**

@@ -8,6 +8,7 @@ import org.structkd.model.BundledTeacher;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
+import org.structkd.train.TeacherCache;
 
 /**
  * {@code {kind: bundled}}: a teacher that comes with this library, see {@link BundledTeacher}.
@@ -15,8 +16,13 @@ import org.structkd.model.TensorFile;
  * @param network which, by the names of {@link BundledTeacher}
  * @param inputs the batch's name for each input where it differs
  * @param adapted how it differs from the student; null: in nothing
+ * @param cache where its outputs are kept; null: nowhere
  */
-record BundledSettings(String network, Map<String, String> inputs, @Nullable Adaptation adapted)
+record BundledSettings(
+    String network,
+    Map<String, String> inputs,
+    @Nullable Adaptation adapted,
+    @Nullable TeacherCache cache)
     implements TeacherSettings {
   /** Checks that there is one of this name, and copies the map. */
   BundledSettings {
@@ -26,7 +32,7 @@ record BundledSettings(String network, Map<String, String> inputs, @Nullable Ada
 
   /** The one for scenes of clothes. */
   public BundledSettings() {
-    this(BundledTeacher.FASHION, Map.of(), null);
+    this(BundledTeacher.FASHION, Map.of(), null, null);
   }
 
   @Override

@@ -8,4 +8,10 @@ import java.util.List;
  * @param mean subtracted from each channel
  * @param deviation what it was divided by then
  */
-record Colours(List<Double> mean, List<Double> deviation) {}
+public record Colours(List<Double> mean, List<Double> deviation) {
+  /** Copies the lists. */
+  public Colours {
+    mean = List.copyOf(mean);
+    deviation = List.copyOf(deviation);
+  }
+}

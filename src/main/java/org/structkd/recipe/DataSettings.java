@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import org.structkd.data.Dataset;
 
@@ -25,11 +26,23 @@ public sealed interface DataSettings
    */
   Dataset load() throws IOException;
 
-  /** {@return how images are normalised, which teachers may see otherwise; empty: not known} */
+  /**
+   * {@return what was done to intensities of 0 to 1 before a network sees them; empty: nothing, or
+   * what only the data's own page tells}
+   */
   default Optional<Colours> colours() {
     return Optional.empty();
   }
 
   /** {@return examples per training step} */
   int batch();
+
+  /**
+   * {@return the names of the classes; empty where there are none}
+   *
+   * @throws IOException if only the data tell, and they cannot be read
+   */
+  default List<String> classNames() throws IOException {
+    return load().classNames();
+  }
 }

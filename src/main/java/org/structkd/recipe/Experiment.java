@@ -229,8 +229,15 @@ public final class Experiment implements AutoCloseable {
         of.terms().stream()
             .collect(Collectors.toMap(WeightedTerm::name, t -> recipe.losses().get(t.name())));
     if (terms.values().stream().anyMatch(TermSettings::readsTeacher)) {
-      teachers.forEach(
-          (name, network) -> distiller.withTeacher(recipe.teacher() == null ? name : "", network));
+      boolean single = recipe.teacher() != null;
+      teachers.forEach((name, network) -> distiller.withTeacher(single ? "" : name, network));
+      teachers(recipe)
+          .forEach(
+              (name, teacher) -> {
+                if (teacher.cache() != null) {
+                  distiller.withTeacherCache(single ? "" : name, teacher.cache());
+                }
+              });
     }
     terms.forEach(
         (name, term) -> {

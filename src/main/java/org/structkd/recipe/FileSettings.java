@@ -9,6 +9,7 @@ import org.structkd.model.NetworkFile;
 import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
 import org.structkd.train.Distiller;
+import org.structkd.train.TeacherCache;
 
 /**
  * {@code {kind: file}}: a network that a run of this library has trained.
@@ -16,8 +17,13 @@ import org.structkd.train.Distiller;
  * @param file its safetensors file
  * @param inputs the batch's name for each input where it differs
  * @param adapted how it differs from the student; null: in nothing
+ * @param cache where its outputs are kept; null: nowhere
  */
-record FileSettings(Path file, Map<String, String> inputs, @Nullable Adaptation adapted)
+record FileSettings(
+    Path file,
+    Map<String, String> inputs,
+    @Nullable Adaptation adapted,
+    @Nullable TeacherCache cache)
     implements TeacherSettings {
   /** Copies the map. */
   FileSettings {

@@ -128,4 +128,9 @@ record ImageFilesSettings(
             test,
             skipBroken));
   }
+
+  @Override
+  public List<String> classNames() {
+    return table(layout, classes, labels, othersIgnored).classes();
+  }
 }

@@ -91,6 +91,20 @@ public final class Recipes {
     return recipe;
   }
 
+  /**
+   * Reads a recipe out of a text, such as the property {@code recipe} of a student's file.
+   *
+   * @param text what {@link Recipe#toYaml} or a user wrote
+   * @param source how messages call it
+   * @return the recipe
+   * @throws RecipeException if it makes no sense; says where and why
+   */
+  public static Recipe parse(String text, String source) {
+    RecipeTree tree = new RecipeTree(source, text);
+    complete(tree.root());
+    return RecipeBinding.bind(tree, Recipe.class);
+  }
+
   private static List<String> without(List<String> options, String option) {
     return options.stream().filter(other -> !other.equals(option)).toList();
   }

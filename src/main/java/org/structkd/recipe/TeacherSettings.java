@@ -5,6 +5,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.TappedNetwork;
+import org.structkd.train.TeacherCache;
 
 /** The choice {@code teacher}: a trained network that a student learns from. */
 public sealed interface TeacherSettings permits BundledSettings, FileSettings, TorchscriptSettings {
@@ -29,4 +30,7 @@ public sealed interface TeacherSettings permits BundledSettings, FileSettings, T
 
   /** {@return how it differs from the student; null: in nothing that its taps do not tell} */
   @Nullable Adaptation adapted();
+
+  /** {@return where its outputs are kept; null: nowhere} */
+  @Nullable TeacherCache cache();
 }

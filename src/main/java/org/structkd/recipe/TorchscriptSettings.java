@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.TappedNetwork;
+import org.structkd.train.TeacherCache;
 
 /**
  * {@code {kind: torchscript}}: a network out of a TorchScript file, see {@link ScriptedNetwork}.
@@ -16,9 +17,14 @@ import org.structkd.model.TappedNetwork;
  *     "0"}}; empty: all outputs by the names that the module gives them
  * @param inputs the batch's name for each input where it differs: {@code {images: sar}}
  * @param adapted how it differs from the student; null: in nothing
+ * @param cache where its outputs are kept; null: nowhere
  */
 record TorchscriptSettings(
-    Path file, Map<String, String> taps, Map<String, String> inputs, @Nullable Adaptation adapted)
+    Path file,
+    Map<String, String> taps,
+    Map<String, String> inputs,
+    @Nullable Adaptation adapted,
+    @Nullable TeacherCache cache)
     implements TeacherSettings {
   /** Copies the maps, in their order. */
   public TorchscriptSettings {

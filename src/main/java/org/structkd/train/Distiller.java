@@ -120,6 +120,18 @@ public final class Distiller {
   }
 
   /**
+   * Keeps what a teacher puts out in files, and reads it there instead of computing it again.
+   *
+   * @param name of the teacher; empty for the one that {@link #withTeacher(TappedNetwork)} set
+   * @param cache where, of this teacher alone
+   * @return this
+   */
+  public Distiller withTeacherCache(String name, TeacherCache cache) {
+    teachers.cache(Objects.requireNonNull(name, "name"), Objects.requireNonNull(cache, "cache"));
+    return this;
+  }
+
+  /**
    * Sets the optimizer of a part that learns against the student. Without it such a part has one
    * like the student's, with a state of its own. The schedule is the same for all.
    *

@@ -3,6 +3,7 @@ package org.structkd.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
@@ -34,8 +35,11 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
           asked.checkpoint == null
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
-      try (Players players = players(identity)) {
-        return trained(players, claim, identity);
+      Map<String, CachedTeacher.Kept> kept = new LinkedHashMap<>();
+      try (Players players = players(identity, kept);
+          Teachers teachers =
+              asked.teachers.opened(kept, asked.config.steps() * asked.config.accumulate())) {
+        return trained(players, teachers, claim, identity);
       }
     } finally {
       student.module().eval();
@@ -43,10 +47,13 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
   }
 
   private TrainingOutcome trained(
-      Players players, @Nullable FileClaim claim, @Nullable TrainingIdentity identity)
+      Players players,
+      Teachers teachers,
+      @Nullable FileClaim claim,
+      @Nullable TrainingIdentity identity)
       throws IOException {
     players.prepare();
-    TrainingStep update = new TrainingStep(players, asked.teachers, asked.objective, asked.config);
+    TrainingStep update = new TrainingStep(players, teachers, asked.objective, asked.config);
     Checkpoint start =
         asked.checkpoint == null
             ? Checkpoint.NONE
@@ -94,7 +101,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
     requireUninterrupted();
     try (PointerScope temporaries = new PointerScope()) {
       requireNetworks();
-      players(null).close();
+      players(null, new LinkedHashMap<>()).close();
     }
   }
 
@@ -157,8 +164,13 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
     }
   }
 
-  /** Tries the first batch; the student alone if the training shall stop before there is one. */
-  private Players players(@Nullable TrainingIdentity identity) {
+  /**
+   * Tries the first batch; the student alone if the training shall stop before there is one.
+   *
+   * @param kept gets what the caches of teachers will keep
+   */
+  private Players players(
+      @Nullable TrainingIdentity identity, Map<String, CachedTeacher.Kept> kept) {
     try (PointerScope temporaries = new PointerScope();
         Prefetcher first = new Prefetcher(asked.batches, 0, 1, asked.stop)) {
       Batch batch = first.take(0);
@@ -168,13 +180,15 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
       if (identity != null) {
         identity.add(batch);
       }
+      Batch here = batch.to(where());
+      kept.putAll(asked.teachers.kept(asked.objective, here));
       Map<String, TrainedPart> parts =
           DryRun.of(
               student,
               asked.teachers,
               asked.objective,
               asked.config.precision(),
-              batch.to(where()),
+              here,
               asked.seed);
       return new Players(student, parts, asked.config, asked.optimizers, asked.rateFactors);
     } catch (InterruptedException e) {

@@ -226,6 +226,7 @@ final class TrainingLoop {
     if (claim == null || saved.stepsDone() == stepsDone && saved.evaluated() == evaluated) {
       return;
     }
+    update.saveTeachers();
     saved = new Checkpoint(stepsDone, timedSteps, stepNanos, evaluated, best, sinceBest);
     Checkpoint.save(claim, identity.properties(), players, saved);
     told.onCheckpoint(stepsDone, claim.file());

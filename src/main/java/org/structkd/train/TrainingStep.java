@@ -190,6 +190,11 @@ final class TrainingStep {
     torn = false;
   }
 
+  /** Writes what caches of teachers gathered: the next checkpoint counts on it. */
+  void saveTeachers() {
+    teachers.save();
+  }
+
   /** Whether a step failed while it moved the weights: then they are those of no step. */
   boolean isTorn() {
     return torn;

@@ -3,6 +3,7 @@ package org.structkd.recipe;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -29,6 +30,7 @@ import org.structkd.loss.Pooling;
 import org.structkd.loss.RegressionLoss;
 import org.structkd.optim.Adam;
 import org.structkd.optim.Schedule;
+import org.structkd.train.TeacherCache;
 import org.structkd.train.TrainingConfig;
 
 /** What recipes become, what they print, and what is said of those that make no sense. */
@@ -249,6 +251,21 @@ class RecipesTest {
             null),
         recipe.teacher());
     assertEquals(recipe, read(recipe.toYaml()));
+  }
+
+  @Test
+  void aTeacherMayHaveACache() throws IOException {
+    Recipe recipe = read(SMALLEST, "teacher={kind: bundled, cache: {folder: outputs}}");
+    assertEquals(
+        new TeacherCache(Path.of("outputs").toAbsolutePath(), 4), recipe.teacher().cache());
+    assertEquals(recipe, read(recipe.toYaml()));
+    assertNull(read(SMALLEST, "teacher={kind: bundled}").teacher().cache());
+    RecipeException e =
+        assertThrows(
+            RecipeException.class,
+            () ->
+                read(SMALLEST, "teacher={kind: bundled, cache: {folder: outputs, gigabytes: 0}}"));
+    assertTrue(e.getMessage().endsWith("gigabytes is 0.0, expected a number above 0"));
   }
 
   @Test
