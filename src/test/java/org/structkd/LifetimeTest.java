@@ -426,6 +426,7 @@ class LifetimeTest {
               stages.backward();
               return Tensors.values(logits);
             }),
+        owner(
             BackboneNet.class,
             () -> new BackboneNet(backbone(), 1),
             net -> Tensors.values(net.infer(torch.ones(1, 1, 16, 16)).get("upsampled"))),
