@@ -184,12 +184,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
       kept.putAll(asked.teachers.kept(asked.objective, here));
       Map<String, TrainedPart> parts =
           DryRun.of(
-              student,
-              asked.teachers,
-              asked.objective,
-              asked.config.precision(),
-              here,
-              asked.seed);
+              student, asked.teachers, asked.objective, asked.config.precision(), here, asked.seed);
       return new Players(student, parts, asked.config, asked.optimizers, asked.rateFactors);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

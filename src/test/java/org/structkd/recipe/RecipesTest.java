@@ -248,6 +248,7 @@ class RecipesTest {
             Path.of("t.pt").toAbsolutePath(),
             java.util.Map.of("logits", "0"),
             java.util.Map.of(),
+            null,
             null),
         recipe.teacher());
     assertEquals(recipe, read(recipe.toYaml()));
