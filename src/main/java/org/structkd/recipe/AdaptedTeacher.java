@@ -1,18 +1,14 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
@@ -24,11 +20,6 @@ import org.structkd.model.TappedNetwork;
 /**
  * A teacher that sees the student's images in its own size and normalisation, and whose classes
  * become the student's. It is owned.
- *
- * <p>Classes are joined by their logits: that of several is the logarithm of the sum of their
- * exponentials, so that a softmax gives the sum of their probabilities; one alone keeps its logit.
- * Where some are none of the student's, it gives the probabilities of the others, given that it is
- * one of those.
  */
 final class AdaptedTeacher implements TappedNetwork {
   private static final List<String> USUAL_SCORES = List.of("logits", "upsampled");
@@ -36,16 +27,19 @@ final class AdaptedTeacher implements TappedNetwork {
   private final TappedNetwork network;
   private final Adaptation how;
   private final @Nullable Colours colours;
-  private final List<int[]> groups;
+  private final @Nullable JoinedClasses classes;
   private final List<String> scores;
 
   private AdaptedTeacher(
-      TappedNetwork network, Adaptation how, @Nullable Colours colours, List<int[]> groups) {
+      TappedNetwork network,
+      Adaptation how,
+      @Nullable Colours colours,
+      @Nullable JoinedClasses classes) {
     this.network = network;
     this.how = how;
     this.colours = colours;
-    this.groups = groups;
-    scores = groups.isEmpty() ? List.of() : scores(network.taps());
+    this.classes = classes;
+    scores = classes == null ? List.of() : scores(network.taps());
     if (how.changesImages() && !network.inputs().contains(IMAGES)) {
       throw Named.missing("the teacher", "input", IMAGES, network.inputs());
     }
@@ -69,7 +63,7 @@ final class AdaptedTeacher implements TappedNetwork {
       return teacher.load(sample);
     }
     Colours colours = how.mean().isEmpty() ? null : colours(how, normalised);
-    List<int[]> groups = how.classes().isEmpty() ? List.of() : groups(how.classes(), data);
+    JoinedClasses classes = how.classes().isEmpty() ? null : JoinedClasses.of(how.classes(), data);
     Map<String, Tensor> inputs = new HashMap<>(sample.inputs());
     if (how.changesImages()) {
       String own = teacher.inputs().getOrDefault(IMAGES, IMAGES);
@@ -77,7 +71,7 @@ final class AdaptedTeacher implements TappedNetwork {
     }
     TappedNetwork network = teacher.load(new Batch(inputs, sample.targets()));
     try {
-      return new AdaptedTeacher(network, how, colours, groups);
+      return new AdaptedTeacher(network, how, colours, classes);
     } catch (RuntimeException e) {
       network.close();
       throw e;
@@ -99,31 +93,6 @@ final class AdaptedTeacher implements TappedNetwork {
               .formatted(how.mean().size(), colours.mean().size()));
     }
     return colours;
-  }
-
-  /** The teacher's classes of each of the student's. */
-  private static List<int[]> groups(List<Integer> classes, Dataset data) {
-    int count = Classes.of(data, "teacher.adapted.classes");
-    TreeMap<Integer, List<Integer>> groups = new TreeMap<>();
-    for (int label = 0; label < classes.size(); label++) {
-      int own = classes.get(label);
-      if (own >= count) {
-        throw new IllegalArgumentException(
-            "teacher.adapted.classes has %d, expected -1 to %d: the data have %d classes"
-                .formatted(own, count - 1, count));
-      }
-      groups.computeIfAbsent(own, one -> new ArrayList<>()).add(label);
-    }
-    List<int[]> all = new ArrayList<>();
-    for (int own = 0; own < count; own++) {
-      if (!groups.containsKey(own)) {
-        throw new IllegalArgumentException(
-            "teacher.adapted.classes has no class of the teacher for class %d (%s) of the data"
-                .formatted(own, data.classNames().get(own)));
-      }
-      all.add(groups.get(own).stream().mapToInt(Integer::intValue).toArray());
-    }
-    return all;
   }
 
   private List<String> scores(Set<String> taps) {
@@ -185,24 +154,6 @@ final class AdaptedTeacher implements TappedNetwork {
     return Tensor.create(values, 1, values.length, 1, 1).to(like.device(), like.scalar_type());
   }
 
-  private Tensor joined(String tap, Tensor logits) {
-    int classes = how.classes().size();
-    if (logits.dim() < 2 || logits.size(1) != classes) {
-      throw new IllegalArgumentException(
-          "teacher.adapted.classes has %d classes, but the teacher's \"%s\" is %s"
-              .formatted(classes, tap, Arrays.toString(logits.shape())));
-    }
-    TensorVector parts = new TensorVector();
-    for (int[] group : groups) {
-      Tensor sum = logits.narrow(1, group[0], 1);
-      for (int i = 1; i < group.length; i++) {
-        sum = torch.logaddexp(sum, logits.narrow(1, group[i], 1));
-      }
-      parts.push_back(sum);
-    }
-    return torch.cat(parts, 1);
-  }
-
   @Override
   public Set<String> taps() {
     return network.taps();
@@ -225,7 +176,7 @@ final class AdaptedTeacher implements TappedNetwork {
             }
             Map<String, Tensor> outputs = new LinkedHashMap<>(network.infer(read));
             for (String tap : scores) {
-              outputs.computeIfPresent(tap, this::joined);
+              outputs.computeIfPresent(tap, classes::joined);
             }
             return outputs;
           }

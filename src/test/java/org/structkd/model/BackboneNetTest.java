@@ -9,9 +9,12 @@ import static org.structkd.testing.Refusals.refused;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -20,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.structkd.data.DataFileException;
+import org.structkd.internal.Words;
 import org.structkd.model.BackboneNet.Backbone;
 import org.structkd.model.BackboneNet.Config;
 import org.structkd.model.BackboneNet.Head;
@@ -178,6 +182,22 @@ class BackboneNetTest {
       map = map.index_select(axis, Tensor.create(places));
     }
     return map;
+  }
+
+  @Test
+  void thePageHasEachBackboneAndEachHeadWithItsDefaults() throws IOException {
+    String page = Files.readString(Path.of("docs/backbones.md"));
+    for (Backbone backbone : Backbone.values()) {
+      assertTrue(page.contains("\n| `" + Words.of(backbone) + "` |"), backbone.name());
+    }
+    for (Head head : Head.values()) {
+      String row = "\\n\\| `%s` \\|.*\\| %d \\| %d \\|\\n";
+      assertTrue(
+          Pattern.compile(row.formatted(Words.of(head), head.outputStride(), head.features()))
+              .matcher(page)
+              .find(),
+          head.name());
+    }
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -191,6 +192,34 @@ class OwnTeacherTest {
     Recipe printed = Recipes.load(recipe.toString());
     assertTrue(printed.toYaml().contains("adapted: {classes: [1, 0, 1]}"), printed.toYaml());
     assertFalse(Recipes.load("kd").toYaml().contains("adapted"));
+  }
+
+  /** What docs/backbones.md shows of recipes is read. */
+  @Test
+  void thePagesExamplesAreRead() throws IOException {
+    List<String> examples =
+        Stream.of(Files.readString(Path.of("docs/backbones.md")).split("```yaml\n"))
+            .skip(1)
+            .map(text -> text.substring(0, text.indexOf("```")))
+            .toList();
+    assertEquals(2, examples.size());
+    String rest =
+        """
+        data: {kind: fashion_scenes}
+        losses: {supervised: {loss: cross_entropy, on: upsampled, weight: 1}}
+        rate_factors: {head.: 10}
+        train: {steps: 2, optimizer: {kind: adam, rate: 0.1}}
+        metric: {kind: segmentation, on: upsampled}
+        """;
+    Path file = folder.resolve("example.yaml");
+    Files.writeString(file, examples.get(0) + rest);
+    BackboneNetSettings student = (BackboneNetSettings) Recipes.load(file.toString()).student();
+    assertEquals(8, student.outputStride(), "as published");
+    assertEquals(128, student.features());
+    Files.writeString(
+        file, examples.get(1) + "student: {kind: segmentation_net, width: 2}\n" + rest);
+    assertEquals(
+        List.of(0, 1, 2, 2, -1), Recipes.load(file.toString()).teacher().adapted().classes());
   }
 
   private Path weights(BackboneNet.Backbone backbone) throws IOException {
