@@ -29,6 +29,8 @@ class DistillTest {
       assertTrue(cli.out().matches("(?s).*\n" + row + " +[0-9,]+ +0\\.[0-9]{4}.*"), cli.out());
     }
     assertTrue(cli.out().matches("(?s).*gain by kd: [+-]0\\.\\d{4} ± 0\\.\\d{4}.*"), cli.out());
+    String loading = "examples/s: \\d+ can be prepared, \\d+ learned; waited [0-9.]+ of [0-9.]+ s";
+    assertEquals(5, cli.out().split(loading).length, cli.out()); // each of four trainings
     assertTrue(cli.out().contains(folder.resolve("report.html").toString()), cli.out());
     for (String name : new String[] {"samples.png", "curves.png"}) {
       assertTrue(ImageIO.read(folder.resolve(name).toFile()).getWidth() > 100, name);

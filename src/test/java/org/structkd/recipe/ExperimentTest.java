@@ -203,7 +203,7 @@ class ExperimentTest {
                     "teacher={kind: file, file: " + file + "}"));
     assertEquals(
         "recipe kd: term \"pixelwise\": pixel-wise loss: student [4, 11, 12, 12] and teacher"
-            + " [4, 5, 12, 12] differ in channels",
+            + " [4, 5, 12, 12] differ in number of channels",
         e.getMessage());
   }
 

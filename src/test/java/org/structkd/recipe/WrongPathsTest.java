@@ -29,7 +29,7 @@ class WrongPathsTest {
       kd        | data={kind: image_files, layout: camvid, directory: PATH} | true
       arkd      | data={kind: cifar, task: cifar10, directory: PATH} | true
       recsys-rd | data.file | false
-      trajectory | data={kind: crowds, source: tracks, file: PATH} | false
+      trajectory | data={kind: crowds, source: tracks, file: PATH, zone: [[0, 0], [4, 0], [4, 3]]} | false
       kd        | teacher={kind: file, file: PATH} | false
       kd        | teacher={kind: torchscript, file: PATH} | false
       """;

@@ -3,7 +3,6 @@ package org.structkd.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.structkd.testing.Refusals.refused;
@@ -132,23 +131,28 @@ class PrecisionTest {
   @Test
   void theStateOfLibTorchIsWhatItWas() throws IOException {
     ScalarType type = torch.get_autocast_dtype(DeviceType.CPU);
-    Watched student = new Watched(net(2, 1));
-    assertThrows(
-        IllegalStateException.class,
-        () ->
-            supervised(Precision.BF16)
-                .withListener(
-                    onStep(
-                        loss -> {
-                          assertFalse(torch.is_autocast_enabled(DeviceType.CPU));
-                          student.fails = loss.step() == 3;
-                        }))
-                .train(student));
-    assertTrue(student.outputs.contains(ScalarType.BFloat16), student.outputs.toString());
-    assertFalse(torch.is_autocast_enabled(DeviceType.CPU));
-    assertSame(type, torch.get_autocast_dtype(DeviceType.CPU));
-    assertEquals(1, torch.increment_nesting());
-    assertEquals(0, torch.decrement_nesting());
+    torch.set_autocast_dtype(DeviceType.CPU, ScalarType.Half); // as somebody else may have it
+    try {
+      Watched student = new Watched(net(2, 1));
+      assertThrows(
+          IllegalStateException.class,
+          () ->
+              supervised(Precision.BF16)
+                  .withListener(
+                      onStep(
+                          loss -> {
+                            assertFalse(torch.is_autocast_enabled(DeviceType.CPU));
+                            student.fails = loss.step() == 3;
+                          }))
+                  .train(student));
+      assertTrue(student.outputs.contains(ScalarType.BFloat16), student.outputs.toString());
+      assertFalse(torch.is_autocast_enabled(DeviceType.CPU));
+      assertEquals(ScalarType.Half, torch.get_autocast_dtype(DeviceType.CPU).intern());
+      assertEquals(1, torch.increment_nesting());
+      assertEquals(0, torch.decrement_nesting());
+    } finally {
+      torch.set_autocast_dtype(DeviceType.CPU, type);
+    }
   }
 
   /**
