@@ -51,6 +51,7 @@ import org.structkd.data.ImageLayout;
 import org.structkd.data.LabelTable;
 import org.structkd.data.Landsat;
 import org.structkd.data.MadeRatings;
+import org.structkd.data.PictureInput;
 import org.structkd.data.PictureSource;
 import org.structkd.data.PrivilegedScenes;
 import org.structkd.data.RatedItems;
@@ -95,8 +96,10 @@ import org.structkd.model.DepthNet;
 import org.structkd.model.MatrixFactorization;
 import org.structkd.model.NetworkFile;
 import org.structkd.model.ResNet;
+import org.structkd.model.ScoreAveraging;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.SlidingWindow;
 import org.structkd.model.StateDict;
 import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TensorFile;
@@ -399,6 +402,19 @@ class LifetimeTest {
             ImageFiles.class,
             LifetimeTest::imageFiles,
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            PictureInput.class,
+            () -> PictureInput.intensities(3, List.of("a")),
+            pictures ->
+                Tensors.values(
+                    pictures.read(
+                        ImageFolder.photograph(
+                            folder.resolve("photograph.png"), 2, 2, (row, column) -> 0x102030)))),
+        owner(
+            ScoreAveraging.class,
+            () -> new ScoreAveraging(new SlidingWindow(8, 8), List.of(0.5, 1.0), true),
+            averaging ->
+                Tensors.values(averaging.of(net(), "upsampled").infer(images()).get("upsampled"))),
         owner(
             ResNet.class,
             () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),

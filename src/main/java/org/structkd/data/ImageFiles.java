@@ -208,13 +208,7 @@ public final class ImageFiles implements Dataset {
   }
 
   private Example normalized(Example example) {
-    int plane = example.labels.length;
-    for (int at = 0; at < example.colours.length; at++) {
-      int channel = at / plane;
-      example.colours[at] =
-          (float)
-              ((example.colours[at] - config.mean.get(channel)) / config.deviation.get(channel));
-    }
+    PictureInput.normalize(example.colours, config.mean, config.deviation);
     return example;
   }
 
@@ -294,6 +288,20 @@ public final class ImageFiles implements Dataset {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** {@inheritDoc} Before they were brought to a mean and a deviation. */
+  @Override
+  public Tensor intensities(Tensor images) {
+    return images.mul(channels(config.deviation)).add(channels(config.mean));
+  }
+
+  private static Tensor channels(List<Double> values) {
+    float[] channels = new float[values.size()];
+    for (int i = 0; i < channels.length; i++) {
+      channels[i] = values.get(i).floatValue();
+    }
+    return Tensor.create(channels, 1, channels.length, 1, 1);
   }
 
   @Override

@@ -117,6 +117,11 @@ public final class DepthNet extends BuiltNetwork<DepthNet.Config, DepthNet.Layou
   }
 
   @Override
+  public int sizeMultiple() {
+    return STRIDE;
+  }
+
+  @Override
   void require(Map<String, Tensor> inputs) {
     requireImages(inputs, config().channels(), STRIDE);
   }

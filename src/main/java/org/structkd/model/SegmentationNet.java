@@ -229,6 +229,11 @@ public final class SegmentationNet
   }
 
   @Override
+  public int sizeMultiple() {
+    return STRIDE;
+  }
+
+  @Override
   void require(Map<String, Tensor> inputs) {
     requireImages(inputs, config().channels(), STRIDE);
   }

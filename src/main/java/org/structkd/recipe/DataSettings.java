@@ -1,7 +1,9 @@
 package org.structkd.recipe;
 
 import java.io.IOException;
+import java.util.Optional;
 import org.structkd.data.Dataset;
+import org.structkd.data.PictureInput;
 
 /** The choice {@code data}: what a student learns from, and is judged by. */
 public sealed interface DataSettings
@@ -22,6 +24,14 @@ public sealed interface DataSettings
    * @throws IOException if they cannot be read
    */
   Dataset load() throws IOException;
+
+  /**
+   * {@return how files of pictures become such images; empty where images are no pictures} Looks at
+   * no file.
+   */
+  default Optional<PictureInput> pictures() {
+    return Optional.empty();
+  }
 
   /** {@return examples per training step} */
   int batch();

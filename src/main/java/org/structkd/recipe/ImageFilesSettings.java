@@ -4,11 +4,13 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.structkd.data.Augmentation;
 import org.structkd.data.Dataset;
 import org.structkd.data.ImageFiles;
 import org.structkd.data.ImageLayout;
 import org.structkd.data.LabelTable;
+import org.structkd.data.PictureInput;
 import org.structkd.internal.Words;
 
 /**
@@ -105,6 +107,12 @@ record ImageFilesSettings(
       return own;
     }
     return new LabelTable(classes.isEmpty() ? own.classes() : classes, labels, othersIgnored);
+  }
+
+  @Override
+  public Optional<PictureInput> pictures() {
+    LabelTable table = table(layout, classes, labels, othersIgnored);
+    return Optional.of(new PictureInput(mean, deviation, table.classes()));
   }
 
   @Override
