@@ -133,6 +133,7 @@ import org.structkd.train.Distiller;
 import org.structkd.train.EarlyStop;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.StopSignal;
+import org.structkd.train.TensorBoardEvents;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
@@ -299,6 +300,17 @@ class LifetimeTest {
               listener.onStart(0, 1);
               listener.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
+            }),
+        owner(
+            TensorBoardEvents.class,
+            () -> TensorBoardEvents.in(folder.resolve("events")),
+            events -> {
+              events.onStart(0, 1);
+              events.onStep(objective().compute(inputs()), 0.1);
+              events.onEnd(new TrainingOutcome(0, false, 0, 0, 0));
+              try (Stream<Path> files = Files.list(folder.resolve("events"))) {
+                return new double[] {files.count()};
+              }
             }),
         result(
             StepInputs.class,
