@@ -7,16 +7,21 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
 
-/** Tells how far a training is on a terminal: a bar with loss terms, rate and time left. */
+/**
+ * Tells how far a training is on a terminal: a bar with rate, time left, losses and what the last
+ * evaluation said.
+ */
 final class ProgressBarListener implements TrainingListener {
   private static final int REDRAW_MILLIS = 200;
 
   private final String title;
   private @Nullable ProgressBar bar;
+  private String score = "";
 
   ProgressBarListener(String title) {
     this.title = title;
@@ -40,8 +45,13 @@ final class ProgressBarListener implements TrainingListener {
   @Override
   public void onStep(StepLoss loss, double learningRate) {
     if (bar != null) {
-      bar.stepTo(loss.step() + 1).setExtraMessage(" " + ProgressLines.losses(loss));
+      bar.stepTo(loss.step() + 1).setExtraMessage(" " + ProgressLines.losses(loss) + score);
     }
+  }
+
+  @Override
+  public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+    this.score = ProgressLines.leading(score);
   }
 
   @Override

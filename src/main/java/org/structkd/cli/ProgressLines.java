@@ -5,10 +5,14 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Collectors;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.TrainingListener;
 
-/** Tells how far a training is where there is no terminal: a line for every tenth of it. */
+/**
+ * Tells how far a training is where there is no terminal: a line for every tenth of it, with rate,
+ * time left, losses and what the last evaluation said.
+ */
 final class ProgressLines implements TrainingListener {
   private static final int LINES = 10;
 
@@ -17,6 +21,7 @@ final class ProgressLines implements TrainingListener {
   private long first;
   private long steps;
   private long start;
+  private String score = "";
 
   private ProgressLines(PrintWriter out, String title) {
     this.out = out;
@@ -58,9 +63,22 @@ final class ProgressLines implements TrainingListener {
     }
     double rate = (done - first) / ((System.nanoTime() - start) / 1e9);
     out.printf(
-        "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%n",
-        done, steps, rate, (steps - done) / rate, losses(loss));
+        "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%s%n",
+        done, steps, rate, (steps - done) / rate, losses(loss), score);
     out.flush();
+  }
+
+  @Override
+  public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+    this.score = leading(score);
+  }
+
+  /** The number that leads, with its unit. */
+  static String leading(Score score) {
+    Score.Number number = score.leading();
+    return "  %s %.4f%s"
+        .formatted(
+            number.title(), number.value(), number.unit().isEmpty() ? "" : " " + number.unit());
   }
 
   /** Each term as it enters the sum. */
