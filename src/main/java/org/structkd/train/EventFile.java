@@ -106,21 +106,22 @@ final class EventFile {
 
   /** The step of an event that this class wrote, behind its time; 0 where it has none. */
   private static long step(ByteBuffer event) {
-    event.position(event.position() + 1 + Long.BYTES);
-    if (event.get() != (2 << 3 | VARINT)) {
+    int at = event.position() + 1 + Long.BYTES;
+    if (at >= event.limit() || event.get(at) != (2 << 3 | VARINT)) {
       return 0;
     }
+    event.position(at + 1);
     long step = 0;
-    for (int shift = 0; ; shift += 7) {
-      byte next = event.get();
+    byte next = -1;
+    for (int shift = 0; next < 0 && event.hasRemaining(); shift += 7) {
+      next = event.get();
       step |= (long) (next & 0x7f) << shift;
-      if (next >= 0) {
-        return step;
-      }
     }
+    return step;
   }
 
-  private static byte[] record(byte[] message) {
+  /** {@return a message with its length and CRCs around it} */
+  static byte[] record(byte[] message) {
     byte[] record = new byte[BEFORE + message.length + BEHIND];
     ByteBuffer out = ByteBuffer.wrap(record).order(ByteOrder.LITTLE_ENDIAN);
     out.putLong(message.length).putInt(crc(record, 0, Long.BYTES)).put(message);

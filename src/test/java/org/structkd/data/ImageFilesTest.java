@@ -156,6 +156,11 @@ class ImageFilesTest {
             .read(files.pairs(Split.TEST).get(1).image());
     Tensor example = files.examples(Split.TEST, 1, 1).input(Batch.IMAGES);
     assertTrue(Tensors.sameBits(example, alone));
+    // People look at the photograph, not at what is normalised.
+    double[] shown = Tensors.values(files.intensities(example));
+    double[] photograph =
+        Tensors.values(files(PLAIN, false).examples(Split.TEST, 1, 1).input(Batch.IMAGES));
+    assertArrayEquals(photograph, shown, 1e-6);
   }
 
   @Test

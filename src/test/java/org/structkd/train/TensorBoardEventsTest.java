@@ -124,6 +124,11 @@ class TensorBoardEventsTest {
       assertArrayEquals(whole, EventFile.until(damaged, Long.MAX_VALUE));
     }
     assertEquals(0, EventFile.until(new byte[0], 5).length);
+    // Events of others may be short, or have no step.
+    for (int length = 0; length < 12; length++) {
+      byte[] foreign = EventFile.record(Arrays.copyOf(new byte[] {9}, length));
+      assertArrayEquals(foreign, EventFile.until(foreign, 5));
+    }
   }
 
   private static byte[] joined(List<byte[]> records) {
