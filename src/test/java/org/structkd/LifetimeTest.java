@@ -53,6 +53,7 @@ import org.structkd.data.ImageLayout;
 import org.structkd.data.LabelTable;
 import org.structkd.data.Landsat;
 import org.structkd.data.MadeRatings;
+import org.structkd.data.PictureInput;
 import org.structkd.data.PictureSource;
 import org.structkd.data.PrivilegedScenes;
 import org.structkd.data.RatedItems;
@@ -100,8 +101,10 @@ import org.structkd.model.NetworkFile;
 import org.structkd.model.NetworkTrace;
 import org.structkd.model.Recomputation;
 import org.structkd.model.ResNet;
+import org.structkd.model.ScoreAveraging;
 import org.structkd.model.ScriptedNetwork;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.SlidingWindow;
 import org.structkd.model.StateDict;
 import org.structkd.model.SuperResolutionNet;
 import org.structkd.model.TensorFile;
@@ -136,6 +139,7 @@ import org.structkd.train.EarlyStop;
 import org.structkd.train.Loading;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.StopSignal;
+import org.structkd.train.TensorBoardEvents;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
@@ -307,6 +311,17 @@ class LifetimeTest {
               listener.onEnd(new TrainingOutcome(0, false, 0, 0, new Loading(0, 0, 0, 0)));
               return new double[] {MetricsCsv.read(folder.resolve("metrics.csv")).size()};
             }),
+        owner(
+            TensorBoardEvents.class,
+            () -> TensorBoardEvents.in(folder.resolve("events")),
+            events -> {
+              events.onStart(0, 1);
+              events.onStep(objective().compute(inputs()), 0.1);
+              events.onEnd(new TrainingOutcome(0, false, 0, 0, new Loading(0, 0, 0, 0)));
+              try (Stream<Path> files = Files.list(folder.resolve("events"))) {
+                return new double[] {files.count()};
+              }
+            }),
         result(
             StepInputs.class,
             LifetimeTest::inputs,
@@ -413,6 +428,19 @@ class LifetimeTest {
             ImageFiles.class,
             LifetimeTest::imageFiles,
             data -> Tensors.values(data.examples(Split.TEST, 0, 1).input("images"))),
+        owner(
+            PictureInput.class,
+            () -> PictureInput.intensities(3, List.of("a")),
+            pictures ->
+                Tensors.values(
+                    pictures.read(
+                        ImageFolder.photograph(
+                            folder.resolve("photograph.png"), 2, 2, (row, column) -> 0x102030)))),
+        owner(
+            ScoreAveraging.class,
+            () -> new ScoreAveraging(new SlidingWindow(8, 8), List.of(0.5, 1.0), true),
+            averaging ->
+                Tensors.values(averaging.of(net(), "upsampled").infer(images()).get("upsampled"))),
         owner(
             ResNet.class,
             () -> new ResNet(new ResNet.Config(1, 8, 2, 10), 1),

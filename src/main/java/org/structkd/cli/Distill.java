@@ -15,13 +15,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "distill",
     description = {
-      "Train students of a recipe alone and with their teacher, from the same initial weights on the"
-          + " same examples, and compare them on test examples. A recipe without a teacher trains"
-          + " them alone.",
+      "Train students of a recipe alone and with their teacher, from the same initial weights on"
+          + " the same examples, and compare them on test examples. A recipe without a teacher"
+          + " trains them alone.",
       "",
-      "Leaves a run folder: recipe.yaml, run.yaml, metrics.csv, checkpoints and weights, curves.png,"
-          + " samples.png, sizes.csv of a student that is pruned, and report.html, which needs no other"
-          + " file.",
+      "Leaves a run folder: recipe.yaml, run.yaml, metrics.csv, checkpoints and weights,"
+          + " curves.png, samples.png, confusion.csv and confusion.png where answers are classes,"
+          + " sizes.csv of a student that is pruned, and report.html, which needs no other file.",
       ""
     },
     mixinStandardHelpOptions = true,

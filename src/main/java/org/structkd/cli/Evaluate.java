@@ -2,11 +2,13 @@ package org.structkd.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Split;
@@ -17,9 +19,11 @@ import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
+import org.structkd.run.ConfusionTable;
 import org.structkd.run.RecipeSource;
 import org.structkd.run.RunException;
 import org.structkd.run.SizeTable;
+import org.structkd.train.AtomicFile;
 import org.structkd.train.Distiller;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -73,30 +77,54 @@ final class Evaluate implements Callable<Integer> {
               + " of threads that is set.")
   private boolean size;
 
+  @Option(
+      names = "--confusion",
+      paramLabel = "FILE",
+      description =
+          "CSV to write: how often each class was taken for each. A picture of it goes beside it,"
+              + " with .png for the ending.")
+  private @Nullable Path confusion;
+
   @Mixin private RecipeOptions options;
   @Mixin private MachineOptions machine;
+
+  private final ConfusionTable confusions = new ConfusionTable();
 
   @Override
   public Integer call() throws IOException {
     if (split == Split.TRAIN) {
       throw RunException.refused("--split is train, expected validation or test");
     }
+    if (confusion != null) {
+      OutputFile.requireWritable("--confusion", confusion);
+      if (picture().equals(confusion)) {
+        throw RunException.refused(
+            "--confusion is " + confusion + ", expected a CSV file, beside which a picture goes");
+      }
+      OutputFile.requireWritable("--confusion", picture());
+    }
     Device device = machine.prepare();
     RecipeSource source = options.of(recipe());
     List<Recipe> trainings = source.load().trainings();
     try (Experiment experiment = source.open(trainings.get(trainings.size() - 1), device)) {
+      if (confusion != null && experiment.data().classes().isEmpty()) {
+        throw RunException.refused(
+            "--confusion: the data of recipe " + experiment.recipe().name() + " have no classes");
+      }
       if (weights == null) {
         if (experiment.teachers().isEmpty()) {
           throw RunException.refused(
               "recipe " + experiment.recipe().name() + " has no teacher: --weights FILE is needed");
         }
         experiment.teachers().forEach((name, teacher) -> tell(name, experiment, teacher, device));
+        writeConfusions();
         return 0;
       }
       try (TensorFile file = TensorFile.open(weights)) {
         Distiller.requireWeights(file);
         tellOf(file, experiment, device);
       }
+      writeConfusions();
     }
     return 0;
   }
@@ -126,6 +154,9 @@ final class Evaluate implements Callable<Integer> {
 
   private void tell(String name, Experiment experiment, TappedNetwork network, Device device) {
     Score score = experiment.evaluation(split).of(network, device);
+    if (score.confusion() != null) {
+      confusions.add(name, score.confusion());
+    }
     PrintWriter out = spec.commandLine().getOut();
     score.details().forEach(number -> out.printf("%-24s %s%n", number.title(), text(number)));
     out.printf(
@@ -143,6 +174,23 @@ final class Evaluate implements Callable<Integer> {
       out.printf("%n%s%s%n", sizes, sizes.explanation());
     }
     out.flush();
+  }
+
+  private Path picture() {
+    String name = confusion.getFileName().toString();
+    return confusion.resolveSibling(name.replaceFirst("(?<=.)\\.[^.]*$", "") + ".png");
+  }
+
+  private void writeConfusions() throws IOException {
+    if (confusion == null) {
+      return;
+    }
+    if (confusions.isEmpty()) {
+      throw RunException.refused("--confusion: this metric judges no classes");
+    }
+    AtomicFile.write(
+        confusion, file -> file.write(confusions.csv().getBytes(StandardCharsets.UTF_8)));
+    AtomicFile.write(picture(), file -> ImageIO.write(confusions.draw(), "png", file));
   }
 
   private static String text(Score.Number number) {

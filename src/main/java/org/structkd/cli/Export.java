@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -19,6 +20,7 @@ import org.structkd.model.NetworkFile;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.DataSettings;
+import org.structkd.recipe.Recipe;
 import org.structkd.recipe.Recipes;
 import org.structkd.run.RunException;
 import org.structkd.run.StudentExport;
@@ -50,8 +52,6 @@ final class Export implements Callable<Integer> {
   private static final String WEIGHTS = ".safetensors";
 
   /** What a student's file says of its training. */
-  private static final String RECIPE = "recipe";
-
   private static final Pattern SIZE = Pattern.compile("([0-9]{1,6})x([0-9]{1,6})");
 
   @Spec private CommandSpec spec;
@@ -150,13 +150,13 @@ final class Export implements Callable<Integer> {
 
   /** Classes and normalisation are those of the data that the student was trained on. */
   private void describe(StudentExport export, TensorFile file) throws IOException {
-    String text = file.properties().get(RECIPE);
-    if (text == null) {
+    Optional<Recipe> recipe = Recipes.of(file);
+    if (recipe.isEmpty()) {
       warn("the file says nothing of its training: no classes and no normalisation are told");
       return;
     }
-    DataSettings data = Recipes.parse(text, "the recipe in " + file.source()).data();
-    data.colours().ifPresent(export::withColours);
+    DataSettings data = recipe.get().data();
+    data.pictures().ifPresent(export::withPictures);
     try {
       export.withClasses(data.classNames());
     } catch (IOException e) {

@@ -1,13 +1,14 @@
 package org.structkd.cli;
 
 import java.awt.image.BufferedImage;
-import java.awt.image.IndexColorModel;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
@@ -18,10 +19,13 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.PictureInput;
 import org.structkd.metric.Palette;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.ScoreAveraging;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.recipe.Recipes;
 import org.structkd.run.RunException;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Distiller;
@@ -38,7 +42,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Write a mask that shows the class of every pixel of an image in colour.",
       "",
-      "The network knows clothes of about 28x28 pixels, light on black, as in docs/images/scene.png.",
+      "The network that comes with structkd knows clothes of about 28x28 pixels, light on black, as"
+          + " in docs/images/scene.png.",
       ""
     },
     mixinStandardHelpOptions = true,
@@ -51,14 +56,16 @@ import picocli.CommandLine.Spec;
       "2:the command line, or a file that it names, makes no sense"
     })
 final class Predict implements Callable<Integer> {
-  private static final int MAX_SIZE = 4096;
-  private static final float WHITE = 255f;
+  /** Of a side: 11 scores of each pixel are then 3 GB. */
+  private static final int MAX_SIZE = 8192;
 
   @Spec private CommandSpec spec;
 
   @Parameters(
       paramLabel = "IMAGE",
-      description = "Grey image of 8 bits per pixel; height and width are multiples of 8.")
+      description =
+          "Picture of any size: for a network of one channel grey of 8 bits per pixel, for one of"
+              + " three in colours, which become what the training made of them.")
   private Path image;
 
   @Option(
@@ -74,89 +81,103 @@ final class Predict implements Callable<Integer> {
           "Weights out of a run folder of distill. Default: the teacher that comes with structkd.")
   private @Nullable Path weights;
 
+  @Mixin private LookOptions looks;
   @Mixin private MachineOptions machine;
 
   @Override
   public Integer call() throws IOException {
     Path file = out == null ? besides(image) : out;
     OutputFile.requireWritable("--out", file);
+    ScoreAveraging averaging = looks.averaging();
     Device device = machine.prepare();
-    BufferedImage grey = read(image);
-    if (Files.exists(file) && Files.isSameFile(file, image)) {
+    if (Files.exists(file) && Files.exists(image) && Files.isSameFile(file, image)) {
       throw RunException.refused("--out: " + file + " is the image, expected another file");
     }
-    int width = grey.getWidth();
-    int height = grey.getHeight();
-    int[] classes = new int[width * height];
-    try (PointerScope temporaries = new PointerScope()) {
-      Tensor pixels = Tensor.create(intensities(grey), 1, 1, height, width);
-      Batch batch = new Batch(Map.of(Batch.IMAGES, pixels), Map.of());
-      SegmentationNet network = network();
-      network.to(device);
-      Tensor scores = network.infer(batch.to(device).inputs()).get(SegmentationNet.UPSAMPLED);
+    try (PointerScope temporaries = new PointerScope();
+        Trained trained = trained()) {
+      Tensor pixels = trained.pictures().read(image);
+      int height = side("height", pixels.size(2));
+      int width = side("width", pixels.size(3));
+      Batch batch = new Batch(Map.of(Batch.IMAGES, pixels), Map.of()).to(device);
+      trained.network().to(device);
+      Tensor scores = scores(trained.network(), averaging, batch);
+      int[] classes = new int[width * height];
       Tensor best = scores.argmax(new LongOptional(1), false).to(ScalarType.Int).cpu();
       best.contiguous().data_ptr_int().get(classes);
+      BufferedImage mask = Palette.mask(width, height, at -> Palette.colour(classes[at]));
+      AtomicFile.write(file, stream -> ImageIO.write(mask, "png", stream));
+      tell(classes, trained.pictures().classNames(), file);
     }
-    BufferedImage mask = Palette.mask(width, height, at -> Palette.colour(classes[at]));
-    AtomicFile.write(file, stream -> ImageIO.write(mask, "png", stream));
-    tell(classes, file);
     return 0;
   }
 
-  private SegmentationNet network() throws IOException {
+  /** The network knows best what windows it takes. */
+  private static Tensor scores(SegmentationNet network, ScoreAveraging averaging, Batch batch) {
+    String tap = SegmentationNet.UPSAMPLED;
+    try {
+      return averaging.of(network, tap).infer(batch.inputs()).get(tap);
+    } catch (IllegalArgumentException e) {
+      throw RunException.refused(e.getMessage());
+    }
+  }
+
+  /** A network, and how files become what it learned from. */
+  private record Trained(SegmentationNet network, PictureInput pictures) implements AutoCloseable {
+    @Override
+    public void close() {
+      network.close();
+    }
+  }
+
+  private Trained trained() throws IOException {
     if (weights == null) {
-      return BundledTeacher.load();
+      return new Trained(
+          BundledTeacher.load(), PictureInput.intensities(1, FashionScenes.CLASS_NAMES));
     }
     try (TensorFile file = TensorFile.open(weights)) {
       Distiller.requireWeights(file);
-      return SegmentationNet.of(file);
+      SegmentationNet network = SegmentationNet.of(file);
+      try {
+        return new Trained(network, pictures(file, network.config()));
+      } catch (RuntimeException | IOException e) {
+        network.close();
+        throw e;
+      }
     }
   }
 
-  private static BufferedImage read(Path file) throws IOException {
-    if (!Files.isRegularFile(file)) {
+  /** What the recipe in the file says; intensities as they are where there is none. */
+  private static PictureInput pictures(TensorFile file, SegmentationNet.Config net)
+      throws DataFileException {
+    int channels = net.channels();
+    if (channels != 1 && channels != 3) {
       throw new DataFileException(
-          file.toString(), "an image", Files.exists(file) ? "no file" : "nothing of this name");
+          file.source(), "a network of 1 or 3 channels, as pictures have", channels + " channels");
     }
-    @Nullable BufferedImage image;
-    try {
-      image = ImageIO.read(file.toFile());
-    } catch (IOException | RuntimeException e) { // ImageIO throws any of them at damaged files
-      throw new DataFileException(file.toString(), "an image", "a damaged one");
-    }
-    if (image == null) {
-      throw new DataFileException(file.toString(), "an image", "another format");
-    }
-    boolean isGrey =
-        image.getRaster().getNumBands() == 1 && !(image.getColorModel() instanceof IndexColorModel);
-    int bits = image.getColorModel().getPixelSize();
-    if (!isGrey || bits != Byte.SIZE) {
+    PictureInput pictures =
+        Recipes.of(file)
+            .flatMap(recipe -> recipe.data().pictures())
+            .orElseGet(() -> PictureInput.intensities(channels, numbered(net.classes())));
+    if (pictures.channels() != channels || pictures.classNames().size() != net.classes()) {
       throw new DataFileException(
-          file.toString(),
-          "grey of 8 bits per pixel",
-          (isGrey ? "grey of " : "colour of ") + bits + " bits");
+          file.source(),
+          "a network of %d channels and %d classes, as the data of its recipe have"
+              .formatted(pictures.channels(), pictures.classNames().size()),
+          "%d channels and %d classes".formatted(channels, net.classes()));
     }
-    requireSize(file, "width", image.getWidth());
-    requireSize(file, "height", image.getHeight());
-    return image;
+    return pictures;
   }
 
-  private static void requireSize(Path file, String side, int size) throws DataFileException {
-    if (size % SegmentationNet.STRIDE != 0 || size > MAX_SIZE) {
-      throw new DataFileException(
-          file.toString(),
-          side + " to be a multiple of " + SegmentationNet.STRIDE + " up to " + MAX_SIZE,
-          Integer.toString(size));
-    }
+  private static List<String> numbered(int classes) {
+    return IntStream.range(0, classes).mapToObj(label -> "class " + label).toList();
   }
 
-  private static float[] intensities(BufferedImage grey) {
-    int width = grey.getWidth();
-    float[] intensities = new float[width * grey.getHeight()];
-    for (int at = 0; at < intensities.length; at++) {
-      intensities[at] = grey.getRaster().getSample(at % width, at / width, 0) / WHITE;
+  private int side(String side, long size) throws DataFileException {
+    if (size > MAX_SIZE) {
+      throw new DataFileException(
+          image.toString(), side + " of at most " + MAX_SIZE, Long.toString(size));
     }
-    return intensities;
+    return (int) size;
   }
 
   private static Path besides(Path image) {
@@ -165,9 +186,9 @@ final class Predict implements Callable<Integer> {
     return image.resolveSibling((dot < 1 ? name : name.substring(0, dot)) + "-mask.png");
   }
 
-  private void tell(int[] classes, Path file) {
+  private void tell(int[] classes, List<String> names, Path file) {
     PrintWriter text = spec.commandLine().getOut();
-    int[] counts = new int[FashionScenes.CLASSES];
+    int[] counts = new int[names.size()];
     for (int label : classes) {
       counts[label]++;
     }
@@ -175,9 +196,7 @@ final class Predict implements Callable<Integer> {
       if (counts[label] > 0) {
         text.printf(
             "%-14s %5.1f %%  #%06x%n",
-            FashionScenes.CLASS_NAMES.get(label),
-            100.0 * counts[label] / classes.length,
-            Palette.colour(label));
+            names.get(label), 100.0 * counts[label] / classes.length, Palette.colour(label));
       }
     }
     text.printf("mask in %s%n", file);

@@ -8,12 +8,16 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.Loading;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
 
-/** Tells how far a training is on a terminal: a bar with loss terms, rate and time left. */
+/**
+ * Tells how far a training is on a terminal: a bar with rate, time left, losses and what the last
+ * evaluation said.
+ */
 final class ProgressBarListener implements TrainingListener {
   private static final int REDRAW_MILLIS = 200;
 
@@ -22,6 +26,7 @@ final class ProgressBarListener implements TrainingListener {
   private long start;
   private long waitedNanos;
   private @Nullable ProgressBar bar;
+  private String score = "";
 
   /** A bar on standard output; the line at its end goes to {@code out}. */
   ProgressBarListener(PrintWriter out, String title) {
@@ -54,8 +59,13 @@ final class ProgressBarListener implements TrainingListener {
   public void onStep(StepLoss loss, double learningRate) {
     if (bar != null) {
       String waits = ProgressLines.waits(waitedNanos, System.nanoTime() - start);
-      bar.stepTo(loss.step() + 1).setExtraMessage(" " + waits + ProgressLines.losses(loss));
+      bar.stepTo(loss.step() + 1).setExtraMessage(" " + waits + ProgressLines.losses(loss) + score);
     }
+  }
+
+  @Override
+  public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+    this.score = ProgressLines.leading(score);
   }
 
   @Override

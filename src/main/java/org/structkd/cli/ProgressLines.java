@@ -5,12 +5,16 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Collectors;
+import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.Loading;
 import org.structkd.train.TrainingListener;
 import org.structkd.train.TrainingOutcome;
 
-/** Tells how far a training is where there is no terminal: a line for every tenth of it. */
+/**
+ * Tells how far a training is where there is no terminal: a line for every tenth of it, with rate,
+ * time left, losses and what the last evaluation said.
+ */
 final class ProgressLines implements TrainingListener {
   private static final int LINES = 10;
 
@@ -23,6 +27,7 @@ final class ProgressLines implements TrainingListener {
   private long steps;
   private long start;
   private long waitedNanos;
+  private String score = "";
 
   private ProgressLines(PrintWriter out, String title) {
     this.out = out;
@@ -71,7 +76,7 @@ final class ProgressLines implements TrainingListener {
     double rate = (done - first) / (nanos / 1e9);
     out.printf(
         "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%s%n",
-        done, steps, rate, (steps - done) / rate, waits(waitedNanos, nanos), losses(loss));
+        done, steps, rate, (steps - done) / rate, waits(waitedNanos, nanos), losses(loss) + score);
     out.flush();
   }
 
@@ -97,6 +102,19 @@ final class ProgressLines implements TrainingListener {
                 loading.examples() / (nanos / 1e9),
                 loading.waitedNanos() / 1e9,
                 nanos / 1e9);
+  }
+
+  @Override
+  public void onEvaluation(long stepsDone, Score score, int sinceBest) {
+    this.score = leading(score);
+  }
+
+  /** The number that leads, with its unit. */
+  static String leading(Score score) {
+    Score.Number number = score.leading();
+    return "  %s %.4f%s"
+        .formatted(
+            number.title(), number.value(), number.unit().isEmpty() ? "" : " " + number.unit());
   }
 
   /** Each term as it enters the sum. */

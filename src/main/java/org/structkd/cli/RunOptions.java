@@ -32,7 +32,14 @@ import picocli.CommandLine.Option;
 final class RunOptions {
   /** Options that go with --resume. */
   private static final Set<String> WITH_RESUME =
-      Set.of("--resume", "--resume-changed", "--threads", "--device", "--document", "--steps");
+      Set.of(
+          "--resume",
+          "--resume-changed",
+          "--threads",
+          "--device",
+          "--document",
+          "--steps",
+          "--tensorboard");
 
   /** Options that go with --resume-changed only. */
   private static final Set<String> WITH_CHANGED = Set.of("--set", "--seeds", "--seed");
@@ -68,8 +75,8 @@ final class RunOptions {
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Continue the run in this folder, with the recipe and settings that it has; options of the"
-              + " machine may be given beside, and --steps to make it longer.")
+          "Continue the run in this folder, with the recipe and settings that it has; options of"
+              + " the machine may be given beside, and --steps to make it longer.")
   private @Nullable Path resume;
 
   @Option(
@@ -78,6 +85,13 @@ final class RunOptions {
           "With --resume: --set, --seed and --seeds given beside replace what the run has, although"
               + " its steps so far were others.")
   private boolean changed;
+
+  @Option(
+      names = "--tensorboard",
+      description =
+          "Also write losses, rate and scores for TensorBoard: tensorboard --logdir DIR/tensorboard"
+              + " shows them. A run that is resumed goes on with it.")
+  private boolean tensorboard;
 
   /** Loads and checks everything that a command needs, and writes nothing. */
   @FunctionalInterface
@@ -179,11 +193,13 @@ final class RunOptions {
     return new RecipeSource(nameOrFile, sets, source.losses());
   }
 
-  /** {@return settings in which the seeds that were given replace those there are} */
+  /** {@return settings in which what was given replaces what there is} */
   private RunSettings settings(RunSettings before) {
     try {
-      return before.withSeeds(
-          seed == null ? before.seed() : seed, seeds == null ? before.seeds() : seeds);
+      RunSettings settings =
+          before.withSeeds(
+              seed == null ? before.seed() : seed, seeds == null ? before.seeds() : seeds);
+      return tensorboard ? settings.withTensorboard() : settings;
     } catch (IllegalArgumentException e) {
       throw RunException.refused("--" + e.getMessage());
     }

@@ -82,7 +82,7 @@ public final class Cifar implements Dataset {
       requireRange("validation", validation, 1, Integer.MAX_VALUE);
       requireRange("test", test, 0, Integer.MAX_VALUE);
       requireRange("shift", shift, 0, SIZE);
-      ColourScale scale = new ColourScale(mean, deviation);
+      ColourScale scale = ColourScale.ofColours(mean, deviation);
       mean = scale.mean();
       deviation = scale.deviation();
     }
@@ -243,6 +243,11 @@ public final class Cifar implements Dataset {
       labels[i] = image.file.label(image.index);
     }
     return batch(colours, labels);
+  }
+
+  @Override
+  public Tensor intensities(Tensor images) {
+    return scale.intensities(images);
   }
 
   @Override

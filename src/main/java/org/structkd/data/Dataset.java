@@ -3,6 +3,7 @@ package org.structkd.data;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
 
 /** Examples of one task, in splits that share none. Immutable, may be shared. */
 public interface Dataset {
@@ -35,6 +36,16 @@ public interface Dataset {
    * @param count how many
    */
   Batch examples(Split split, int first, int count);
+
+  /**
+   * {@return images of its batches as people look at them: intensities, black 0 and white 1} By
+   * default as they are.
+   *
+   * @param images [B, C, H, W], the input {@link Batch#IMAGES}
+   */
+  default Tensor intensities(Tensor images) {
+    return images;
+  }
 
   /** {@return the number of classes; empty where targets are no classes} */
   OptionalInt classes();

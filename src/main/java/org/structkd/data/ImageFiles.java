@@ -63,13 +63,17 @@ public final class ImageFiles implements Dataset {
       boolean skipBroken) {
     /** Checks the numbers. */
     public Config {
-      ColourScale scale = new ColourScale(mean, deviation);
+      ColourScale scale = ColourScale.ofColours(mean, deviation);
       mean = scale.mean();
       deviation = scale.deviation();
       if (validation < 0 || test < 0) {
         throw new IllegalArgumentException(
             "validation is %d and test is %d, expected 0 or more".formatted(validation, test));
       }
+    }
+
+    private ColourScale scale() {
+      return new ColourScale(mean, deviation);
     }
   }
 
@@ -199,11 +203,7 @@ public final class ImageFiles implements Dataset {
   }
 
   private Example normalized(Example example) {
-    ColourScale scale = new ColourScale(config.mean, config.deviation);
-    int plane = example.labels.length;
-    for (int at = 0; at < example.colours.length; at++) {
-      example.colours[at] = scale.of(at / plane, example.colours[at]);
-    }
+    config.scale().apply(example.colours);
     return example;
   }
 
@@ -283,6 +283,12 @@ public final class ImageFiles implements Dataset {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** {@inheritDoc} Before they were brought to a mean and a deviation. */
+  @Override
+  public Tensor intensities(Tensor images) {
+    return config.scale().intensities(images);
   }
 
   @Override

@@ -99,6 +99,32 @@ final class PictureFile {
     return turned(new Picture(3, image.getHeight(), image.getWidth(), levels), decoded.turn);
   }
 
+  /**
+   * {@return the levels of a grey photograph as it is shown: [1, height, width]}
+   *
+   * @throws DataFileException as {@link #colours} does, and if it is not grey of 8 bits per pixel
+   * @throws IOException if the disk fails
+   */
+  static Picture grey(Path file) throws IOException {
+    Decoded decoded = decode(file, "a photograph");
+    BufferedImage image = decoded.image;
+    boolean isGrey =
+        image.getRaster().getNumBands() == 1 && !(image.getColorModel() instanceof IndexColorModel);
+    int bits = image.getColorModel().getPixelSize();
+    if (!isGrey || bits != Byte.SIZE) {
+      throw new DataFileException(
+          file.toString(),
+          "grey of 8 bits per pixel",
+          (isGrey ? "grey of " : "colour of ") + bits + " bits");
+    }
+    int[] samples = samples(image.getRaster(), 0);
+    byte[] levels = new byte[samples.length];
+    for (int at = 0; at < samples.length; at++) {
+      levels[at] = (byte) samples[at];
+    }
+    return turned(new Picture(1, image.getHeight(), image.getWidth(), levels), decoded.turn);
+  }
+
   /** Samples of 8 bits are taken as they are: ImageIO's colour model would change grey ones. */
   private static boolean hasPlainSamples(BufferedImage image) {
     ColorModel model = image.getColorModel();
@@ -162,7 +188,8 @@ final class PictureFile {
 
   private static Decoded decode(Path file, String expected) throws IOException {
     if (!Files.isRegularFile(file)) {
-      throw new DataFileException(file.toString(), expected, "nothing");
+      throw new DataFileException(
+          file.toString(), expected, Files.exists(file) ? "no file" : "nothing");
     }
     try (ImageInputStream in = ImageIO.createImageInputStream(file.toFile())) {
       Iterator<ImageReader> readers = ImageIO.getImageReaders(in);

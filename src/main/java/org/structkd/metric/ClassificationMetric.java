@@ -28,7 +28,7 @@ import org.structkd.internal.Named;
  *
  * <p>Details are {@code accuracy_0} to {@code accuracy_K-1} of the images of each class, NaN where
  * it has none; all 0 to 1, higher is better. Of equal scores the lower class is first, and an image
- * with a score that is NaN is named wrong.
+ * with a score that is NaN is named wrong. The score has the confusion of the classes.
  *
  * @param on tap with class scores [B, K] for the labels [B]
  * @param classes names of the K classes, 2 or more
@@ -129,6 +129,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
 
   private final class Places implements Count {
     private final long[] images = new long[classes.size()];
+    private final long[][] answered = new long[classes.size()][classes.size()];
     private final long[] right = new long[classes.size()];
     private long amongTop;
 
@@ -139,6 +140,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
         int place = scores.place(image);
         int label = scores.labels[image];
         images[label]++;
+        answered[label][scores.best(image)]++;
         right[label] += place == 0 ? 1 : 0;
         amongTop += place < TOP ? 1 : 0;
       }
@@ -171,7 +173,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
         details.add(
             number("accuracy_" + label, "accuracy of " + classes.get(label), accuracy(label)));
       }
-      return new Score(numbers, details);
+      return new Score(numbers, details, new Confusion(classes, answered));
     }
   }
 

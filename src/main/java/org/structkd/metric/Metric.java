@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.Batch;
+import org.structkd.model.TappedNetwork;
 
 /** How the answers of a network are judged, one class per kind of answer. Immutable. */
 public interface Metric {
@@ -13,6 +14,17 @@ public interface Metric {
 
   /** {@return the name of the number that leads its scores} */
   String leading();
+
+  /**
+   * {@return a network as this metric asks it, by the taps that it reads: by default the network
+   * itself, which sees an input once and as a whole} It does not own the network.
+   *
+   * @param network whose answers are judged
+   * @throws IllegalArgumentException if it cannot be asked so
+   */
+  default TappedNetwork asked(TappedNetwork network) {
+    return network;
+  }
 
   /** {@return an empty count} */
   Count count();

@@ -22,14 +22,31 @@ public final class Palette {
   private Palette() {}
 
   /**
-   * {@return the colour of a class, 0xRRGGBB; the first eleven have their own}
+   * {@return the colour of a class, 0xRRGGBB; the first 255 have their own}
    *
    * @param label any number; grey for 255 and what is below 0, which are no classes
    */
   public static int colour(int label) {
-    return label < 0 || label == SceneBatches.UNLABELLED
-        ? NO_CLASS
-        : COLOURS[label % COLOURS.length];
+    if (label < 0 || label == SceneBatches.UNLABELLED) {
+      return NO_CLASS;
+    }
+    return label < COLOURS.length ? COLOURS[label] : pascalVoc(label);
+  }
+
+  /**
+   * The colour of a class in the masks of PASCAL VOC: each three bits of the label, the lowest
+   * first, are a bit of red, green and blue, the highest first (VOClabelcolormap of its development
+   * kit).
+   */
+  private static int pascalVoc(int label) {
+    int colour = 0;
+    for (int bit = 0; bit < 8; bit++) {
+      for (int channel = 0; channel < 3; channel++) {
+        int set = label >> 3 * bit + channel & 1;
+        colour |= set << 16 - 8 * channel + 7 - bit;
+      }
+    }
+    return colour;
   }
 
   /** An image out of the colour of each pixel, row by row. */

@@ -3,6 +3,7 @@ package org.structkd.metric;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.internal.Named;
 
 /**
@@ -10,10 +11,11 @@ import org.structkd.internal.Named;
  * checkpoint and an early stop go by it.
  *
  * @param numbers at least one
- * @param details the leading number in parts, such as by class, which tables show apart; may be
- *     empty. All names differ
+ * @param details numbers in parts, such as by class, which tables show apart; may be empty. All
+ *     names differ
+ * @param confusion which classes were taken for which; null where answers are no classes
  */
-public record Score(List<Number> numbers, List<Number> details) {
+public record Score(List<Number> numbers, List<Number> details, @Nullable Confusion confusion) {
   /**
    * One number of a score.
    *
@@ -33,6 +35,11 @@ public record Score(List<Number> numbers, List<Number> details) {
     if (numbers.isEmpty()) {
       throw new IllegalArgumentException("a score needs at least one number");
     }
+  }
+
+  /** A score without a confusion of classes. */
+  public Score(List<Number> numbers, List<Number> details) {
+    this(numbers, details, null);
   }
 
   /** A score without details. */

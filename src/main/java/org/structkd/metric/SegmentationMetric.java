@@ -14,26 +14,51 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.data.Batch;
 import org.structkd.internal.Named;
+import org.structkd.model.ScoreAveraging;
+import org.structkd.model.TappedNetwork;
 
 /**
  * Judges class scores of every pixel by {@link SegmentationScore}. The numbers are {@code miou},
  * which leads, and {@code pixel_accuracy}; details are {@code iou_0} to {@code iou_K-1} of the
- * classes, NaN where a class has none; all 0 to 1, higher is better.
+ * classes, NaN where a class has none. With a tolerance of boundaries there are {@code boundary_f},
+ * the mean over the classes, and {@code boundary_f_0} and on, too ({@link BoundaryScore}). All are
+ * 0 to 1, higher is better. The score has the confusion of the classes, counted in pixels.
  *
  * @param tap output with class scores [B, K, H, W] at the size of the labels [B, H, W]
  * @param classes names of the K classes, 1 to {@link SegmentationScore#MAX_CLASSES}
  * @param ignoreIndex label whose pixels do not count; empty: all do
  * @param resized whether scores of another size are brought to that of the labels, bilinearly; else
  *     they are refused
+ * @param averaging how often a network looks at an image
+ * @param boundary tolerance of boundaries as a share of an image's diagonal; 0: they are not judged
  */
 public record SegmentationMetric(
-    String tap, List<String> classes, OptionalLong ignoreIndex, boolean resized) implements Metric {
+    String tap,
+    List<String> classes,
+    OptionalLong ignoreIndex,
+    boolean resized,
+    ScoreAveraging averaging,
+    double boundary)
+    implements Metric {
   private static final String MIOU = "miou";
+  private static final String BOUNDARY = "boundary_f";
 
-  /** Checks the number of classes. */
+  /** Checks the number of classes and the tolerance. */
   public SegmentationMetric {
     classes = List.copyOf(classes);
     new SegmentationScore(classes.size());
+    requireTolerance(boundary);
+  }
+
+  /**
+   * Checks a tolerance of boundaries.
+   *
+   * @throws IllegalArgumentException if it is neither 0 nor what {@link BoundaryScore} takes
+   */
+  public static void requireTolerance(double boundary) {
+    if (boundary != 0) {
+      new BoundaryScore(1, null, boundary);
+    }
   }
 
   /** A metric for which all pixels count. */
@@ -43,7 +68,12 @@ public record SegmentationMetric(
 
   /** A metric of scores that have the size of the labels. */
   public SegmentationMetric(String tap, List<String> classes, OptionalLong ignoreIndex) {
-    this(tap, classes, ignoreIndex, false);
+    this(tap, classes, ignoreIndex, false, ScoreAveraging.none(), 0);
+  }
+
+  @Override
+  public TappedNetwork asked(TappedNetwork network) {
+    return averaging.equals(ScoreAveraging.none()) ? network : averaging.of(network, tap);
   }
 
   @Override
@@ -58,15 +88,23 @@ public record SegmentationMetric(
 
   @Override
   public Count count() {
-    SegmentationScore counted =
-        new SegmentationScore(
-            classes.size(), ignoreIndex.isPresent() ? ignoreIndex.getAsLong() : null);
+    Long ignored = ignoreIndex.isPresent() ? ignoreIndex.getAsLong() : null;
+    SegmentationScore counted = new SegmentationScore(classes.size(), ignored);
+    BoundaryScore boundaries =
+        boundary == 0 ? null : new BoundaryScore(classes.size(), ignored, boundary);
     return new Count() {
       @Override
       public void add(Map<String, Tensor> outputs, Batch batch) {
         try (PointerScope temporaries = new PointerScope()) {
           Tensor labels = batch.target(Batch.LABELS);
-          counted.add(labels, best(outputs, labels));
+          Tensor best = best(outputs, labels);
+          counted.add(labels, best);
+          for (int i = 0; boundaries != null && i < best.size(0); i++) {
+            boundaries.add(
+                SegmentationScore.elements("labels", labels.select(0, i)),
+                SegmentationScore.elements("predictions", best.select(0, i)),
+                (int) best.size(2));
+          }
         }
       }
 
@@ -79,7 +117,14 @@ public record SegmentationMetric(
         for (int i = 0; i < classes.size(); i++) {
           details.add(number("iou_" + i, "IoU of " + classes.get(i), counted.iou(i)));
         }
-        return new Score(numbers, details);
+        if (boundaries != null) {
+          numbers.add(number(BOUNDARY, "boundary F", boundaries.meanF()));
+          for (int i = 0; i < classes.size(); i++) {
+            String title = "boundary F of " + classes.get(i);
+            details.add(number(BOUNDARY + "_" + i, title, boundaries.f(i)));
+          }
+        }
+        return new Score(numbers, details, counted.confusion(classes));
       }
     };
   }

@@ -1,6 +1,7 @@
 package org.structkd.metric;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -115,8 +116,9 @@ public final class SegmentationScore {
     add(elements("labels", labels), elements("predictions", predictions));
   }
 
+  /** {@return the elements of a tensor of i64, row by row} */
   @SuppressWarnings("try") // the scope is opened, not read
-  private static long[] elements(String argument, Tensor tensor) {
+  static long[] elements(String argument, Tensor tensor) {
     torch.ScalarType dtype = tensor.scalar_type().intern();
     if (dtype != torch.ScalarType.Long) {
       throw new IllegalArgumentException(argument + " must be i64 (Long) but is " + dtype);
@@ -178,6 +180,18 @@ public final class SegmentationScore {
   public long count(int label, int prediction) {
     Objects.checkIndex(label, classes);
     return counts[label * classes + Objects.checkIndex(prediction, classes)];
+  }
+
+  /**
+   * {@return the counts of all classes}
+   *
+   * @param names of the classes, in the order of their labels
+   */
+  Confusion confusion(List<String> names) {
+    long[][] rows = new long[classes][];
+    Arrays.setAll(
+        rows, label -> Arrays.copyOfRange(counts, label * classes, (label + 1) * classes));
+    return new Confusion(names, rows);
   }
 
   /** {@return the number of pixels that count: all but the ignored ones} */

@@ -11,8 +11,11 @@ interface BackboneLayers {
   /**
    * {@return four maps, at a quarter, an eighth, a sixteenth and a thirty-second of the images, or
    * larger where the output stride says so; sizes are rounded up}
+   *
+   * @param images [B, C, H, W]
+   * @param kept what is kept of the stem and of each block for backward
    */
-  List<Tensor> stages(Tensor images);
+  List<Tensor> stages(Tensor images, Stages kept);
 
   /** {@return channels of each stage} */
   List<Integer> channels();

@@ -315,7 +315,7 @@ public final class BackboneNet extends BuiltNetwork<BackboneNet.Config, Backbone
   }
 
   /** The layers and how they follow each other. */
-  static final class Layout implements BuiltNetwork.Layout {
+  static final class Layout implements BuiltNetwork.Staged {
     private final Module module = new ModuleDictImpl(); // Module's own leaves JNI errors unchecked
     private final Module backbone = NormedConvolution.below(module, BACKBONE);
     private final BackboneLayers layers;
@@ -332,9 +332,9 @@ public final class BackboneNet extends BuiltNetwork<BackboneNet.Config, Backbone
     }
 
     @Override
-    public Map<String, Tensor> forward(Map<String, Tensor> inputs) {
+    public Map<String, Tensor> forward(Map<String, Tensor> inputs, Stages kept) {
       Tensor images = inputs.get(IMAGES);
-      List<Tensor> stages = layers.stages(images);
+      List<Tensor> stages = layers.stages(images, kept);
       Tensor embeddings = layers.last(stages.get(BackboneLayers.DEEPEST)).mean(2, 3);
       Map<String, Tensor> outputs = new HashMap<>(head.forward(stages, embeddings));
       for (int i = 0; i < STAGES.size(); i++) {

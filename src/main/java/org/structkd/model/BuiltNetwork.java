@@ -104,6 +104,15 @@ abstract class BuiltNetwork<C extends Record, L extends BuiltNetwork.Layout>
     return reads().stream().map(NetworkInput::name).collect(Collectors.toUnmodifiableSet());
   }
 
+  @Override
+  public int sizeMultiple() {
+    return reads().stream()
+        .flatMap(read -> read.axes().stream())
+        .mapToInt(NetworkInput.Axis::multiple)
+        .max()
+        .orElse(1);
+  }
+
   /**
    * Refuses inputs that do not fit {@link #reads}, or each other.
    *

@@ -87,12 +87,12 @@ final class MobileBackbone implements BackboneLayers {
   }
 
   @Override
-  public List<Tensor> stages(Tensor images) {
-    Tensor map = torch.relu6(stem.forward(images));
+  public List<Tensor> stages(Tensor images, Stages kept) {
+    Tensor map = kept.of(image -> torch.relu6(stem.forward(image)), images);
     List<Tensor> maps = new ArrayList<>();
     for (List<Block> stage : stages) {
       for (Block block : stage) {
-        map = block.forward(map);
+        map = kept.of(block::forward, map);
       }
       maps.add(map);
     }

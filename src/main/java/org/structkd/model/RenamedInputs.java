@@ -42,6 +42,11 @@ final class RenamedInputs implements TappedNetwork {
   }
 
   @Override
+  public int sizeMultiple() {
+    return network.sizeMultiple();
+  }
+
+  @Override
   public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
     Map<String, Tensor> read = new HashMap<>();
     for (String own : network.inputs()) {

@@ -64,19 +64,26 @@ final class ResidualBackbone implements BackboneLayers {
   }
 
   @Override
-  public List<Tensor> stages(Tensor images) {
-    Tensor map = torch.relu(stem.forward(images));
-    map =
-        torch.max_pool2d(
-            map, new long[] {3, 3}, new long[] {2, 2}, new long[] {1, 1}, new long[] {1, 1}, false);
+  public List<Tensor> stages(Tensor images, Stages kept) {
+    Tensor map = kept.of(this::quarter, images);
     List<Tensor> maps = new ArrayList<>();
     for (List<Block> stage : stages) {
       for (Block block : stage) {
-        map = block.forward(map);
+        map = kept.of(block::forward, map);
       }
       maps.add(map);
     }
     return maps;
+  }
+
+  private Tensor quarter(Tensor images) {
+    return torch.max_pool2d(
+        torch.relu(stem.forward(images)),
+        new long[] {3, 3},
+        new long[] {2, 2},
+        new long[] {1, 1},
+        new long[] {1, 1},
+        false);
   }
 
   @Override

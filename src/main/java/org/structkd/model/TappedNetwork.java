@@ -39,6 +39,14 @@ public interface TappedNetwork extends AutoCloseable {
   }
 
   /**
+   * {@return the number that heights and widths of images must be multiples of} By default 1, where
+   * any fits or the network does not tell.
+   */
+  default int sizeMultiple() {
+    return 1;
+  }
+
+  /**
    * Computes the outputs in evaluation mode and without a gradient. Afterwards every submodule is
    * again in the mode that it was in.
    *

@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.data.Dataset;
+import org.structkd.data.PictureInput;
 import org.structkd.internal.Named;
 import org.structkd.internal.Scopes;
 import org.structkd.model.TappedNetwork;
@@ -26,18 +27,18 @@ final class AdaptedTeacher implements TappedNetwork {
 
   private final TappedNetwork network;
   private final Adaptation how;
-  private final @Nullable Colours colours;
+  private final @Nullable PictureInput pictures;
   private final @Nullable JoinedClasses classes;
   private final List<String> scores;
 
   private AdaptedTeacher(
       TappedNetwork network,
       Adaptation how,
-      @Nullable Colours colours,
+      @Nullable PictureInput pictures,
       @Nullable JoinedClasses classes) {
     this.network = network;
     this.how = how;
-    this.colours = colours;
+    this.pictures = pictures;
     this.classes = classes;
     scores = classes == null ? List.of() : scores(network.taps());
     if (how.changesImages() && !network.inputs().contains(IMAGES)) {
@@ -62,37 +63,37 @@ final class AdaptedTeacher implements TappedNetwork {
     if (how == null) {
       return teacher.load(sample);
     }
-    Colours colours = how.mean().isEmpty() ? null : colours(how, normalised);
+    PictureInput pictures = how.mean().isEmpty() ? null : pictures(how, normalised);
     JoinedClasses classes = how.classes().isEmpty() ? null : JoinedClasses.of(how.classes(), data);
     Map<String, Tensor> inputs = new HashMap<>(sample.inputs());
     if (how.changesImages()) {
       String own = teacher.inputs().getOrDefault(IMAGES, IMAGES);
-      inputs.put(own, seen(sample.input(own), how, colours));
+      inputs.put(own, seen(sample.input(own), how, pictures));
     }
     TappedNetwork network = teacher.load(new Batch(inputs, sample.targets()));
     try {
-      return new AdaptedTeacher(network, how, colours, classes);
+      return new AdaptedTeacher(network, how, pictures, classes);
     } catch (RuntimeException e) {
       network.close();
       throw e;
     }
   }
 
-  private static Colours colours(Adaptation how, DataSettings data) {
-    Colours colours =
-        data.colours()
+  private static PictureInput pictures(Adaptation how, DataSettings data) {
+    PictureInput pictures =
+        data.pictures()
             .orElseThrow(
                 () ->
                     new IllegalArgumentException(
                         "teacher.adapted has a mean, but data of the kind %s do not tell theirs,"
                                 .formatted(RecordIntrospector.kind(data.getClass()))
                             + " expected image_files"));
-    if (colours.mean().size() != how.mean().size()) {
+    if (pictures.mean().size() != how.mean().size()) {
       throw new IllegalArgumentException(
           "teacher.adapted.mean has %d numbers, expected %d as the data's"
-              .formatted(how.mean().size(), colours.mean().size()));
+              .formatted(how.mean().size(), pictures.mean().size()));
     }
-    return colours;
+    return pictures;
   }
 
   private List<String> scores(Set<String> taps) {
@@ -112,12 +113,12 @@ final class AdaptedTeacher implements TappedNetwork {
   }
 
   /** Images as the teacher sees them. */
-  private static Tensor seen(Tensor images, Adaptation how, @Nullable Colours colours) {
+  private static Tensor seen(Tensor images, Adaptation how, @Nullable PictureInput pictures) {
     if (images.dim() != 4) {
       throw new IllegalArgumentException(
           "teacher.adapted needs images [B, C, H, W], given " + images.dim() + " dimensions");
     }
-    Tensor seen = colours == null ? images : normalised(images, how, colours);
+    Tensor seen = pictures == null ? images : normalised(images, how, pictures);
     long height = images.size(2);
     long width = images.size(3);
     if (how.size() != null) {
@@ -133,7 +134,7 @@ final class AdaptedTeacher implements TappedNetwork {
   }
 
   /** From (x - m) / d to (x - m') / d'. */
-  private static Tensor normalised(Tensor images, Adaptation how, Colours colours) {
+  private static Tensor normalised(Tensor images, Adaptation how, PictureInput pictures) {
     int channels = how.mean().size();
     if (images.size(1) != channels) {
       throw new IllegalArgumentException(
@@ -144,8 +145,8 @@ final class AdaptedTeacher implements TappedNetwork {
     double[] shift = new double[channels];
     for (int channel = 0; channel < channels; channel++) {
       double deviation = how.deviation().get(channel);
-      factor[channel] = colours.deviation().get(channel) / deviation;
-      shift[channel] = (colours.mean().get(channel) - how.mean().get(channel)) / deviation;
+      factor[channel] = pictures.deviation().get(channel) / deviation;
+      shift[channel] = (pictures.mean().get(channel) - how.mean().get(channel)) / deviation;
     }
     return images.mul(perChannel(factor, images)).add(perChannel(shift, images));
   }
@@ -172,7 +173,7 @@ final class AdaptedTeacher implements TappedNetwork {
             Map<String, Tensor> read = new HashMap<>(inputs);
             if (how.changesImages()) {
               Tensor images = Named.in(inputs, "the batch", "input", IMAGES);
-              read.put(IMAGES, seen(images, how, colours));
+              read.put(IMAGES, seen(images, how, pictures));
             }
             Map<String, Tensor> outputs = new LinkedHashMap<>(network.infer(read));
             for (String tap : scores) {
@@ -190,7 +191,7 @@ final class AdaptedTeacher implements TappedNetwork {
 
   @Override
   public String fingerprint() {
-    return network.fingerprint() + " " + how + (colours == null ? "" : " of " + colours);
+    return network.fingerprint() + " " + how + (pictures == null ? "" : " of " + pictures);
   }
 
   @Override

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import org.structkd.data.Dataset;
+import org.structkd.data.PictureInput;
 
 /** The choice {@code data}: what a student learns from, and is judged by. */
 public sealed interface DataSettings
@@ -27,10 +28,10 @@ public sealed interface DataSettings
   Dataset load() throws IOException;
 
   /**
-   * {@return what was done to intensities of 0 to 1 before a network sees them; empty: nothing, or
-   * what only the data's own page tells}
+   * {@return how files of pictures become such images; empty where images are no pictures} Looks at
+   * no file.
    */
-  default Optional<Colours> colours() {
+  default Optional<PictureInput> pictures() {
     return Optional.empty();
   }
 

@@ -2,10 +2,12 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Dataset;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.FashionScenesDataset;
+import org.structkd.data.PictureInput;
 import org.structkd.data.SceneBatches;
 
 /**
@@ -42,6 +44,11 @@ record FashionScenesSettings(
       throw new IllegalArgumentException(
           "%s is %d, expected %d to %d".formatted(key, value, least, most));
     }
+  }
+
+  @Override
+  public Optional<PictureInput> pictures() {
+    return Optional.of(PictureInput.intensities(1, FashionScenes.CLASS_NAMES));
   }
 
   @Override

@@ -10,6 +10,7 @@ import org.structkd.data.Dataset;
 import org.structkd.data.ImageFiles;
 import org.structkd.data.ImageLayout;
 import org.structkd.data.LabelTable;
+import org.structkd.data.PictureInput;
 import org.structkd.internal.Words;
 
 /**
@@ -109,8 +110,9 @@ record ImageFilesSettings(
   }
 
   @Override
-  public Optional<Colours> colours() {
-    return Optional.of(new Colours(mean, deviation));
+  public Optional<PictureInput> pictures() {
+    LabelTable table = table(layout, classes, labels, othersIgnored);
+    return Optional.of(new PictureInput(mean, deviation, table.classes()));
   }
 
   @Override

@@ -1,9 +1,11 @@
 package org.structkd.recipe;
 
 import java.util.List;
+import java.util.Optional;
 import org.structkd.data.Dataset;
 import org.structkd.data.Landsat;
 import org.structkd.data.LandsatBand;
+import org.structkd.data.PictureInput;
 import org.structkd.data.SceneBatches;
 
 /**
@@ -41,6 +43,14 @@ record LandsatSettings(
         DEFAULTS.crop(),
         DEFAULTS.labelled(),
         DEFAULTS.turned());
+  }
+
+  /** {@inheritDoc} Of files are red, green and blue alone. */
+  @Override
+  public Optional<PictureInput> pictures() {
+    return images.equals(List.of(LandsatBand.RED, LandsatBand.GREEN, LandsatBand.BLUE))
+        ? Optional.of(PictureInput.intensities(3, Landsat.CLASS_NAMES))
+        : Optional.empty();
   }
 
   @Override

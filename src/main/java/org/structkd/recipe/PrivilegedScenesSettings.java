@@ -2,9 +2,11 @@ package org.structkd.recipe;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Dataset;
 import org.structkd.data.FashionScenes;
+import org.structkd.data.PictureInput;
 import org.structkd.data.PrivilegedScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.data.SceneConfig;
@@ -34,6 +36,11 @@ record PrivilegedScenesSettings(
    */
   public PrivilegedScenesSettings() {
     this(16, SceneBatches.ALL, 200, 500, 0.1, null);
+  }
+
+  @Override
+  public Optional<PictureInput> pictures() {
+    return Optional.of(PictureInput.intensities(1, FashionScenes.CLASS_NAMES));
   }
 
   @Override

@@ -16,6 +16,7 @@ import java.util.Optional;
 import org.structkd.internal.ResourceFolder;
 import org.structkd.internal.Words;
 import org.structkd.loss.Losses;
+import org.structkd.model.TensorFile;
 import org.structkd.train.TrainingConfig;
 
 /**
@@ -23,6 +24,9 @@ import org.structkd.train.TrainingConfig;
  * the resource folder {@code org/structkd/recipe/recipes}, whose name is that of the recipe.
  */
 public final class Recipes {
+  /** What files of weights call the recipe that they hold. */
+  public static final String PROPERTY = "recipe";
+
   private static final String FOLDER = "recipes/";
   private static final String SUFFIX = ".yaml";
 
@@ -92,17 +96,20 @@ public final class Recipes {
   }
 
   /**
-   * Reads a recipe out of a text, such as the property {@code recipe} of a student's file.
+   * {@return the recipe by which a run trained the network of a file; empty where the file tells
+   * none}
    *
-   * @param text what {@link Recipe#toYaml} or a user wrote
-   * @param source how messages call it
-   * @return the recipe
+   * @param file of weights, whose property {@value #PROPERTY} is what {@link Recipe#toYaml} made
    * @throws RecipeException if it makes no sense; says where and why
    */
-  public static Recipe parse(String text, String source) {
-    RecipeTree tree = new RecipeTree(source, text);
-    complete(tree.root());
-    return RecipeBinding.bind(tree, Recipe.class);
+  public static Optional<Recipe> of(TensorFile file) {
+    return Optional.ofNullable(file.properties().get(PROPERTY))
+        .map(
+            yaml -> {
+              RecipeTree tree = new RecipeTree(file.source() + ", its recipe", yaml);
+              complete(tree.root());
+              return RecipeBinding.bind(tree, Recipe.class);
+            });
   }
 
   private static List<String> without(List<String> options, String option) {

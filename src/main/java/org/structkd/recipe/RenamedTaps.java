@@ -40,6 +40,11 @@ final class RenamedTaps implements TappedNetwork {
   }
 
   @Override
+  public int sizeMultiple() {
+    return network.sizeMultiple();
+  }
+
+  @Override
   public Map<String, Tensor> infer(Map<String, Tensor> inputs) {
     Map<String, Tensor> outputs = network.infer(inputs);
     Map<String, Tensor> renamed = new LinkedHashMap<>();

@@ -136,7 +136,7 @@ public final class Comparison implements RunWork {
 
   @Override
   public void run(RunFolder folder) throws IOException {
-    TrainingRun trainings = new TrainingRun(folder, context, conditions);
+    TrainingRun trainings = new TrainingRun(folder, settings, context, conditions);
     Map<String, Trained> teachers = loaded.get(0).teachers(context.device());
     if (!settings.search().isEmpty()) {
       search(trainings);

@@ -6,10 +6,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
+import org.structkd.metric.Confusion;
 import org.structkd.metric.Score;
 import org.structkd.model.TappedNetwork;
 import org.structkd.train.AtomicFile;
@@ -48,6 +50,20 @@ record DistillReport(
     columns.put(taught(recipe), taught);
     columns.values().removeIf(List::isEmpty);
     return columns;
+  }
+
+  /** What all networks of each column took for what, over the seeds; empty without classes. */
+  private ConfusionTable confusions() {
+    ConfusionTable table = new ConfusionTable();
+    columns()
+        .forEach(
+            (name, networks) ->
+                networks.stream()
+                    .map(network -> network.score().confusion())
+                    .filter(Objects::nonNull)
+                    .reduce(Confusion::plus)
+                    .ifPresent(confusion -> table.add(name, confusion)));
+    return table;
   }
 
   private Score anyScore() {
@@ -103,13 +119,15 @@ record DistillReport(
   }
 
   /**
-   * Writes report.html, samples.png and curves.png.
+   * Writes report.html, samples.png and curves.png; confusion.csv and confusion.png where answers
+   * are classes.
    *
    * @param sizes of the networks, where they are worth a table
    */
   void write(RunFolder folder, SampleSheet sheet, Optional<SizeTable> sizes, RunSettings settings)
       throws IOException {
-    BufferedImage samples = sheet.draw(networks());
+    List<Map<String, BufferedImage>> examples = sheet.rows(networks());
+    BufferedImage samples = SampleSheet.painted(examples, sheet.legend());
     String leading = ScoreTable.title(anyScore().leading());
     BufferedImage curves =
         Curves.draw(MetricsCsv.read(folder.resolve(TrainingRun.METRICS)), leading);
@@ -122,16 +140,41 @@ record DistillReport(
     if (!anyScore().details().isEmpty()) {
       report.heading("In parts, mean over the seeds").table(headings(""), parts());
     }
+    ConfusionTable confusions = confusions();
+    if (!confusions.isEmpty()) {
+      BufferedImage drawn = confusions.draw();
+      folder.write("confusion.csv", confusions.csv());
+      picture(folder, "confusion.png", drawn);
+      report.picture("Which classes are taken for which", drawn);
+    }
     sizes.ifPresent(
         table -> {
           report.heading("Size").table(table.headings(), table.rows());
           report.paragraph(table.explanation());
         });
-    report.picture("Samples", samples).legend(sheet.legend()).picture("Curves", curves);
+    report.picture("Samples", samples).legend(sheet.legend());
+    sliders(report, examples);
+    report.picture("Curves", curves);
     report.heading("How it was made");
     report.preformatted("./structkd " + settings.command() + "\n\n" + environment());
     report.heading("Recipe").preformatted(folder.recipeText(settings));
     folder.write("report.html", report.html());
+  }
+
+  /** From the truth over the student alone to the one that was taught. */
+  private void sliders(Report report, List<Map<String, BufferedImage>> examples)
+      throws IOException {
+    List<String> shown = List.of(SampleSheet.TRUTH, ALONE, taught(recipe));
+    report.heading("Samples, one over the other");
+    for (int i = 0; i < examples.size(); i++) {
+      Map<String, BufferedImage> pictures = new LinkedHashMap<>();
+      for (String name : shown) {
+        if (examples.get(i).containsKey(name)) {
+          pictures.put(name, examples.get(i).get(name));
+        }
+      }
+      report.slider("Sample " + (i + 1), examples.get(i).get(SampleSheet.IMAGE), pictures);
+    }
   }
 
   private static void picture(RunFolder folder, String name, BufferedImage image)

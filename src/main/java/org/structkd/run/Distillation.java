@@ -35,7 +35,7 @@ public final class Distillation implements RunWork {
     Map<String, Trained> teachers = recipe.teachers(context.device());
     teachers.forEach(
         (name, teacher) -> context.out().printf("%s: %s%n", name, numbers(teacher.score())));
-    TrainingRun trainings = new TrainingRun(folder, context, conditions);
+    TrainingRun trainings = new TrainingRun(folder, settings, context, conditions);
     Optional<SizeTable> sizes =
         recipe.compresses() ? Optional.of(sizes(teachers)) : Optional.empty();
     Map<String, List<Trained>> students = new LinkedHashMap<>();

@@ -12,6 +12,7 @@ import java.util.Map;
  * @param seeds how many students each recipe gets
  * @param threads of LibTorch and the kernels
  * @param search values to choose from by path in the recipes; empty where nothing is searched
+ * @param tensorboard whether trainings are also written for TensorBoard
  */
 public record RunSettings(
     String command,
@@ -19,7 +20,8 @@ public record RunSettings(
     long seed,
     int seeds,
     int threads,
-    Map<String, List<String>> search) {
+    Map<String, List<String>> search,
+    boolean tensorboard) {
   /** Greatest number of seeds: more tell no more. */
   public static final int MAX_SEEDS = 100;
 
@@ -40,6 +42,17 @@ public record RunSettings(
     recipes = List.copyOf(recipes);
   }
 
+  /** A run that writes nothing for TensorBoard. */
+  public RunSettings(
+      String command,
+      List<String> recipes,
+      long seed,
+      int seeds,
+      int threads,
+      Map<String, List<String>> search) {
+    this(command, recipes, seed, seeds, threads, search, false);
+  }
+
   /** {@return the command's name} */
   public String name() {
     return command.split(" ", 2)[0];
@@ -47,6 +60,11 @@ public record RunSettings(
 
   /** {@return the same with other seeds} */
   public RunSettings withSeeds(long first, int count) {
-    return new RunSettings(command, recipes, first, count, threads, search);
+    return new RunSettings(command, recipes, first, count, threads, search, tensorboard);
+  }
+
+  /** {@return the same, written for TensorBoard, too} */
+  public RunSettings withTensorboard() {
+    return new RunSettings(command, recipes, seed, seeds, threads, search, true);
   }
 }

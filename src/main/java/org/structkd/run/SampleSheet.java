@@ -3,6 +3,7 @@ package org.structkd.run;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
+import java.awt.RenderingHints;
 import java.awt.font.FontRenderContext;
 import java.awt.image.BufferedImage;
 import java.util.ArrayList;
@@ -21,10 +22,17 @@ import org.structkd.model.TappedNetwork;
 import org.structkd.recipe.Experiment;
 
 /**
- * A picture of test examples, a row each: images as they are, the truth and what networks make of
- * it as the metric draws them.
+ * A picture of test examples, a row each: images as they are (of more than three channels the first
+ * three, as red, green and blue), the truth and what networks make of it as the metric draws them;
+ * below them what the colours mean.
  */
 final class SampleSheet {
+  /** Heading of what networks see. */
+  static final String IMAGE = "image";
+
+  /** Heading of what is true. */
+  static final String TRUTH = "truth";
+
   private static final int EXAMPLES = 6;
 
   /** Pixels: smaller pictures are enlarged by whole factors to about this height. */
@@ -35,6 +43,9 @@ final class SampleSheet {
 
   private static final int GAP = 4;
   private static final int HEADING = 18;
+
+  /** Height and width of a patch of colour in the legend. */
+  private static final int PATCH = 13;
 
   private final Metric metric;
   private final Dataset data;
@@ -56,13 +67,16 @@ final class SampleSheet {
     return metric.legend();
   }
 
-  /** Networks are columns in their order. */
-  BufferedImage draw(Map<String, TappedNetwork> networks) {
+  /**
+   * {@return the pictures of each example by their headings, in the order of the columns: {@link
+   * #IMAGE} where it can be shown, what needs no network, {@link #TRUTH}, the networks}
+   */
+  List<Map<String, BufferedImage>> rows(Map<String, TappedNetwork> networks) {
     List<Map<String, BufferedImage>> rows = new ArrayList<>();
     for (int i = 0; i < Math.min(EXAMPLES, data.size(Split.TEST)); i++) {
       rows.add(row(i, networks));
     }
-    return painted(rows);
+    return rows;
   }
 
   private Map<String, BufferedImage> row(int example, Map<String, TappedNetwork> networks) {
@@ -70,28 +84,42 @@ final class SampleSheet {
     try (PointerScope temporaries = new PointerScope()) {
       Batch batch = data.examples(Split.TEST, example, 1);
       Tensor images = batch.inputs().get(Batch.IMAGES);
-      if (images != null && images.dim() == 4 && (images.size(1) == 1 || images.size(1) == 3)) {
-        row.put("image", Pixels.picture(images.select(0, 0)));
+      if (images != null && images.dim() == 4) {
+        Tensor image = data.intensities(images).select(0, 0);
+        row.put(IMAGE, Pixels.picture(image.narrow(0, 0, image.size(0) < 3 ? 1 : 3)));
       }
       row.putAll(metric.baselines(batch));
-      row.put("truth", metric.picture(Map.of(), batch));
+      row.put(TRUTH, metric.picture(Map.of(), batch));
       Map<String, Tensor> inputs = batch.to(device).inputs();
       networks.forEach(
-          (name, network) -> row.put(name, metric.picture(network.infer(inputs), batch)));
+          (name, network) ->
+              row.put(name, metric.picture(metric.asked(network).infer(inputs), batch)));
     }
     return row;
   }
 
-  private static BufferedImage painted(List<Map<String, BufferedImage>> rows) {
+  /**
+   * All pictures in one, under their headings.
+   *
+   * @param legend what colours mean, 0xRRGGBB by name; may be empty
+   */
+  static BufferedImage painted(List<Map<String, BufferedImage>> rows, Map<String, Integer> legend) {
     int width = GAP;
     for (String column : rows.get(0).keySet()) {
       width += width(column, rows) + GAP;
     }
     int height = HEADING + rows.stream().mapToInt(row -> height(row) + GAP).sum();
-    BufferedImage sheet = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    BufferedImage unseen = new BufferedImage(1, 1, BufferedImage.TYPE_INT_RGB);
+    int all = legend(unseen.createGraphics(), legend, width, height);
+    BufferedImage sheet = new BufferedImage(width, all, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = sheet.createGraphics();
+    // Letters are as wide as they were measured.
+    graphics.setRenderingHint(
+        RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
+    graphics.setRenderingHint(
+        RenderingHints.KEY_FRACTIONALMETRICS, RenderingHints.VALUE_FRACTIONALMETRICS_ON);
     graphics.setColor(Color.DARK_GRAY);
-    graphics.fillRect(0, 0, width, height);
+    graphics.fillRect(0, 0, width, all);
     graphics.setColor(Color.WHITE);
     graphics.setFont(FONT);
     int x = GAP;
@@ -107,13 +135,44 @@ final class SampleSheet {
       }
       x += width(column, rows) + GAP;
     }
+    legend(graphics, legend, width, height);
     graphics.dispose();
     return sheet;
   }
 
+  /**
+   * Patches of colours with their names, in lines of a width.
+   *
+   * @param top where the first line begins
+   * @return where the last one ends
+   */
+  private static int legend(Graphics2D graphics, Map<String, Integer> legend, int width, int top) {
+    int x = GAP;
+    int y = legend.isEmpty() ? top : top + HEADING;
+    for (Map.Entry<String, Integer> entry : legend.entrySet()) {
+      int wide = PATCH + GAP + textWidth(entry.getKey());
+      if (x > GAP && x + wide + GAP > width) {
+        x = GAP;
+        y += HEADING;
+      }
+      graphics.setColor(Color.LIGHT_GRAY); // a frame, for what is as dark as the sheet
+      graphics.fillRect(x, y - HEADING + 2, PATCH, PATCH);
+      graphics.setColor(new Color(entry.getValue()));
+      graphics.fillRect(x + 1, y - HEADING + 3, PATCH - 2, PATCH - 2);
+      graphics.setColor(Color.WHITE);
+      graphics.drawString(entry.getKey(), x + PATCH + GAP, y - 5);
+      x += wide + 3 * GAP;
+    }
+    return y;
+  }
+
+  private static int textWidth(String text) {
+    return (int) Math.ceil(FONT.getStringBounds(text, UNSCALED).getWidth());
+  }
+
   /** The widest of the column's pictures and its heading. */
   private static int width(String column, List<Map<String, BufferedImage>> rows) {
-    int heading = (int) Math.ceil(FONT.getStringBounds(column, UNSCALED).getWidth());
+    int heading = textWidth(column);
     return rows.stream()
         .map(row -> row.get(column))
         .mapToInt(picture -> zoom(picture) * picture.getWidth())

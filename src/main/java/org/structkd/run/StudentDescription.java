@@ -11,20 +11,20 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
+import org.structkd.data.PictureInput;
 import org.structkd.model.NetworkInput;
 import org.structkd.model.StateDict;
 import org.structkd.model.TrainableNetwork;
-import org.structkd.recipe.Colours;
 
 /**
  * What an exported network reads and puts out, in JSON; docs/export.md explains it.
  *
  * @param student what is described
  * @param classes names in the order of their labels
- * @param colours what was done to its images; null if that is not known
+ * @param pictures what was done to its images; null if that is not known
  */
 record StudentDescription(
-    TrainableNetwork student, List<String> classes, @Nullable Colours colours) {
+    TrainableNetwork student, List<String> classes, @Nullable PictureInput pictures) {
   /** Version of the description: a reader refuses one that it does not know. */
   private static final int FORMAT = 1;
 
@@ -88,10 +88,10 @@ record StudentDescription(
     if (read.indices() > 0) {
       told.put("below", read.indices());
     }
-    if (colours != null && read.name().equals(TrainableNetwork.IMAGES)) {
+    if (pictures != null && read.name().equals(TrainableNetwork.IMAGES)) {
       ObjectNode how = told.putObject("normalized");
-      colours.mean().forEach(how.putArray("mean")::add);
-      colours.deviation().forEach(how.putArray("deviation")::add);
+      pictures.mean().forEach(how.putArray("mean")::add);
+      pictures.deviation().forEach(how.putArray("deviation")::add);
     }
   }
 

@@ -21,13 +21,13 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
+import org.structkd.data.PictureInput;
 import org.structkd.internal.Generators;
 import org.structkd.model.NetworkInput;
 import org.structkd.model.NetworkTrace;
 import org.structkd.model.StateDict;
 import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
-import org.structkd.recipe.Colours;
 import org.structkd.train.AtomicFile;
 
 /**
@@ -80,7 +80,7 @@ public final class StudentExport {
   private final TrainableNetwork student;
   private final Map<String, Integer> sides = new LinkedHashMap<>();
   private List<String> classes = List.of();
-  private @Nullable Colours colours;
+  private @Nullable PictureInput pictures;
   private Map<String, String> properties = Map.of();
 
   /**
@@ -118,8 +118,8 @@ public final class StudentExport {
    * @param how mean and deviation of each channel
    * @return this
    */
-  public StudentExport withColours(Colours how) {
-    colours = Objects.requireNonNull(how, "how");
+  public StudentExport withPictures(PictureInput how) {
+    pictures = Objects.requireNonNull(how, "how");
     return this;
   }
 
@@ -241,7 +241,7 @@ public final class StudentExport {
     }
     Map<String, Tensor> outputs = student.infer(example);
     String description =
-        new StudentDescription(student, classes, colours)
+        new StudentDescription(student, classes, pictures)
             .json(anySize ? Map.of() : traced, outputs);
     writeBytes(script, NetworkTrace.of(student, example, description));
     byte[] text = description.getBytes(StandardCharsets.UTF_8);

@@ -17,9 +17,11 @@ import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.DivergedException;
 import org.structkd.objective.Objective;
 import org.structkd.recipe.Recipe;
+import org.structkd.recipe.Recipes;
 import org.structkd.train.AtomicFile;
 import org.structkd.train.Distiller;
 import org.structkd.train.MetricsCsv;
+import org.structkd.train.TensorBoardEvents;
 import org.structkd.train.TrainingOutcome;
 
 /**
@@ -30,19 +32,26 @@ final class TrainingRun {
   /** Name of the log in a run folder. */
   static final String METRICS = "metrics.csv";
 
+  /** Folder in a run folder with one for each training, which TensorBoard shows. */
+  private static final String TENSORBOARD = "tensorboard";
+
   private final RunFolder folder;
   private final RunContext context;
   private final MetricsCsv metrics;
+  private final boolean tensorboard;
 
   /**
    * Makes the log, or goes on with the one that is there.
    *
+   * @param settings of the run
    * @param conditions of all trainings that there will be
    */
-  TrainingRun(RunFolder folder, RunContext context, Collection<Condition> conditions)
+  TrainingRun(
+      RunFolder folder, RunSettings settings, RunContext context, Collection<Condition> conditions)
       throws IOException {
     this.folder = folder;
     this.context = context;
+    tensorboard = settings.tensorboard();
     List<Objective> objectives = new ArrayList<>();
     String leading = conditions.iterator().next().experiment().metric().leading();
     conditions.forEach(condition -> objectives.addAll(condition.objectives()));
@@ -121,6 +130,9 @@ final class TrainingRun {
             .withStop(context.stop())
             .withListener(metrics.listener(name))
             .withListener(context.progress().apply(name));
+    if (tensorboard) {
+      distiller.withListener(TensorBoardEvents.in(folder.resolve(TENSORBOARD).resolve(name)));
+    }
     try {
       TrainingOutcome outcome = distiller.train(student);
       if (!outcome.complete()) {
@@ -138,7 +150,7 @@ final class TrainingRun {
       throws IOException {
     Path file = folder.resolve(name + ".safetensors");
     Map<String, String> properties = new LinkedHashMap<>(); // in one order, for equal bytes
-    properties.put("recipe", recipe.toYaml());
+    properties.put(Recipes.PROPERTY, recipe.toYaml());
     properties.put("seed", Long.toString(seed));
     TensorFile weights = student.toFile(properties);
     AtomicFile.write(file, weights::write);

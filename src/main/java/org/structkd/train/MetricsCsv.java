@@ -33,8 +33,8 @@ import org.structkd.objective.TermValue;
  * may write to a file.
  */
 public final class MetricsCsv {
-  /** Steps between rows. */
-  private static final int EVERY = 10;
+  /** Steps between rows, and between what other logs write. */
+  static final int EVERY = 10;
 
   /** Before those of the terms. */
   private static final List<String> COLUMNS = List.of("training", "step", "learning_rate", "total");

@@ -6,10 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import javax.imageio.ImageIO;
+import org.jsoup.Jsoup;
+import org.jsoup.nodes.Document;
+import org.jsoup.select.Elements;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,7 +37,7 @@ class DistillTest {
     String loading = "examples/s: \\d+ can be prepared, \\d+ learned; waited [0-9.]+ of [0-9.]+ s";
     assertEquals(5, cli.out().split(loading).length, cli.out()); // each of four trainings
     assertTrue(cli.out().contains(folder.resolve("report.html").toString()), cli.out());
-    for (String name : new String[] {"samples.png", "curves.png"}) {
+    for (String name : new String[] {"samples.png", "curves.png", "confusion.png"}) {
       assertTrue(ImageIO.read(folder.resolve(name).toFile()).getWidth() > 100, name);
     }
     String report = Files.readString(folder.resolve("report.html"));
@@ -51,6 +56,15 @@ class DistillTest {
       assertTrue(report.contains(part), part);
     }
     assertFalse(report.contains("http"), "the report must need no other file");
+    Document page = Jsoup.parse(report);
+    Elements sliders = page.select(".samples:has(input[type=range])");
+    assertEquals(6, sliders.size());
+    assertEquals(
+        List.of("truth", "student alone", "student, kd"),
+        sliders.get(0).select(".layers span").eachText());
+    List<String> confusion = Files.readAllLines(folder.resolve("confusion.csv"));
+    assertEquals(1 + 3 * 11, confusion.size());
+    assertTrue(confusion.get(12).startsWith("student alone,background,"), confusion.get(12));
     List<MetricsCsv.Row> rows = MetricsCsv.read(folder.resolve("metrics.csv"));
     // Four trainings: losses and an evaluation after steps 10 and 20 each.
     assertEquals(4 * (2 + 2), rows.size());
@@ -61,6 +75,36 @@ class DistillTest {
           0,
           Cli.run("evaluate", "--set", "data.test=2", "--weights", weights(folder, name)).status());
     }
+  }
+
+  /** Records of what TensorBoard reads: their lengths, and 16 bytes around each. */
+  private static int events(Path folder, String training) throws IOException {
+    Path file = folder.resolve("tensorboard/" + training + "/events.out.tfevents.structkd");
+    ByteBuffer in = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+    int records = 0;
+    while (in.hasRemaining()) {
+      in.position(in.position() + 16 + (int) in.getLong(in.position()));
+      records++;
+    }
+    return records;
+  }
+
+  @Test
+  void aRunIsWrittenForTensorBoardAndGoesOnSo() throws IOException {
+    Path folder = temp.resolve("run");
+    Cli cli = Cli.distill(folder, "--tensorboard=true", "--seed=1");
+    assertEquals(0, cli.status(), cli.err());
+    for (String training : List.of("alone-1", "distilled-1")) {
+      assertEquals(1 + 2 + 2, events(folder, training), training);
+    }
+    cli = Cli.run("distill", "--resume", folder, "--steps", 30);
+    assertEquals(0, cli.status(), cli.err());
+    for (String training : List.of("alone-1", "distilled-1")) {
+      assertEquals(1 + 3 + 3, events(folder, training), training);
+    }
+    Path without = temp.resolve("without");
+    assertEquals(0, Cli.distill(without).status());
+    assertFalse(Files.exists(without.resolve("tensorboard")));
   }
 
   /** The file tells the shape, so that every command takes the smaller network. */

@@ -16,6 +16,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -139,6 +140,27 @@ class ImageFilesTest {
     }
     int shade = Math.floorMod(files.pairs(Split.TEST).get(0).name().hashCode(), 64);
     assertEquals((shade / 255.0 - 0.5) / 0.25, colours[8 + 1], 1e-6);
+  }
+
+  /** What predicts from a file sees what an evaluation does. */
+  @Test
+  void aFileReadAloneIsTheExample() throws IOException {
+    List<Double> mean = List.of(0.485, 0.456, 0.406);
+    List<Double> deviation = List.of(0.229, 0.224, 0.225);
+    ImageFiles.Config config =
+        new ImageFiles.Config(
+            TABLE, PLAIN, new Augmentation.Size(8, 16), mean, deviation, 0, 0, false);
+    ImageFiles files = ImageFiles.of(root, ImageLayout.FOLDER, config);
+    Tensor alone =
+        new PictureInput(mean, deviation, TABLE.classes())
+            .read(files.pairs(Split.TEST).get(1).image());
+    Tensor example = files.examples(Split.TEST, 1, 1).input(Batch.IMAGES);
+    assertTrue(Tensors.sameBits(example, alone));
+    // People look at the photograph, not at what is normalised.
+    double[] shown = Tensors.values(files.intensities(example));
+    double[] photograph =
+        Tensors.values(files(PLAIN, false).examples(Split.TEST, 1, 1).input(Batch.IMAGES));
+    assertArrayEquals(photograph, shown, 1e-6);
   }
 
   @Test

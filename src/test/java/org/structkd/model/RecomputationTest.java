@@ -42,6 +42,15 @@ class RecomputationTest {
     networks.put(
         "super-resolution net",
         () -> new SuperResolutionNet(new SuperResolutionNet.Config(3, 4, 3, 2), 1));
+    for (BackboneNet.Backbone backbone :
+        List.of(BackboneNet.Backbone.RESNET18, BackboneNet.Backbone.MOBILENET_V2)) {
+      networks.put(
+          "backbone net of " + backbone,
+          () ->
+              new BackboneNet(
+                  new BackboneNet.Config(3, backbone, BackboneNet.Head.LRASPP, 1.0 / 16, 32, 8, 5),
+                  1));
+    }
     return networks.entrySet().stream()
         .flatMap(
             one ->

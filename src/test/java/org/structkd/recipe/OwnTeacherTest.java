@@ -174,7 +174,7 @@ class OwnTeacherTest {
             () ->
                 Experiment.of(
                     Recipes.load(
-                        "kd",
+                        "garments-kd",
                         List.of("data.batch=2", "teacher.adapted={mean: [0], deviation: [1]}"),
                         List.of()),
                     CPU));
@@ -182,7 +182,7 @@ class OwnTeacherTest {
         noColours
             .getMessage()
             .endsWith(
-                "teacher.adapted has a mean, but data of the kind fashion_scenes do not tell theirs,"
+                "teacher.adapted has a mean, but data of the kind garments do not tell theirs,"
                     + " expected image_files"),
         noColours.getMessage());
   }

@@ -1,0 +1,31 @@
+package org.structkd.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ProgressLinesTest {
+  @TempDir private Path temp;
+
+  /** Evaluations are after the steps 10 and 20, so that lines from step 12 on know a score. */
+  @Test
+  void linesTellRateTimeLeftLossesAndTheLastScore() {
+    Cli cli = Cli.distill(temp.resolve("run"));
+    assertEquals(0, cli.status(), cli.err());
+    List<String> lines = cli.out().lines().filter(line -> line.contains(" steps/s ")).toList();
+    assertEquals(20, lines.size(), cli.out());
+    String begin =
+        " +\\d+/20 +[0-9.]+ steps/s +\\d+ s left  (pixelwise [0-9.]+  )?supervised [0-9.]+";
+    for (String line : lines) {
+      int step = Integer.parseInt(line.strip().split("/")[0]);
+      String score = step > 10 ? "  mIoU 0\\.\\d{4}" : "";
+      assertTrue(line.matches(begin + ".*"), line);
+      assertTrue(line.matches(".*[0-9]" + score), line);
+      assertEquals(step > 10, line.contains("mIoU"), line);
+    }
+  }
+}
