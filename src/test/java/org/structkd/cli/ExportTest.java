@@ -197,4 +197,21 @@ class ExportTest {
       }
     }
   }
+
+  @Test
+  void pythonConvertsItToOnnx() throws Exception {
+    assumeTrue(
+        Python.has("f('torch') and f('safetensors') and f('onnx')"),
+        Python.INTERPRETER + " has no PyTorch with safetensors and onnx; PYTHON names another one");
+    Path out = temp.resolve("served");
+    Path file = temp.resolve("student.onnx");
+    assertEquals(
+        0, Cli.run("export", saved("s.safetensors", net(false), ""), "--out", out).status());
+    Python.lines("../../../examples/python/export_onnx.py", out.toString(), file.toString());
+    List<String> lines = Python.lines("onnx_outputs.py", file.toString(), out.toString());
+    assertEquals(3, lines.size(), lines.toString());
+    for (String line : lines) { // another library sums in another order
+      assertTrue(Double.parseDouble(line.split(" ")[1]) <= 1e-5, line);
+    }
+  }
 }
