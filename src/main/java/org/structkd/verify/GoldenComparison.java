@@ -20,9 +20,9 @@ record GoldenComparison(double value, @Nullable Double gradient, @Nullable Strin
   private static final double F32_RECORD = 1e-3;
 
   /**
-   * How far a result may lie from the stored one. In f32 a composition has LibTorch's rounding, which
-   * differs with the convolutions of the machine: four of them under batch norm over two maps gave
-   * 1.1e-5 with AVX2, where the publication's own f32 run was off by 4.6e-6.
+   * How far a result may lie from the stored one. In f32 a composition has LibTorch's rounding,
+   * which differs with the convolutions of the machine: four of them under batch norm over two maps
+   * gave 1.1e-5 with AVX2, where the publication's own f32 run was off by 4.6e-6.
    */
   static double tolerance(ScalarType dtype, boolean composition) {
     if (dtype == ScalarType.Double) {
