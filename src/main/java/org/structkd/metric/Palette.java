@@ -22,14 +22,30 @@ public final class Palette {
   private Palette() {}
 
   /**
-   * {@return the colour of a class, 0xRRGGBB; the first eleven have their own}
+   * {@return the colour of a class, 0xRRGGBB; all classes below 255 have their own}
    *
    * @param label any number; grey for 255 and what is below 0, which are no classes
    */
   public static int colour(int label) {
-    return label < 0 || label == SceneBatches.UNLABELLED
-        ? NO_CLASS
-        : COLOURS[label % COLOURS.length];
+    if (label < 0 || label == SceneBatches.UNLABELLED) {
+      return NO_CLASS;
+    }
+    return label < COLOURS.length ? COLOURS[label] : furtherColour(label);
+  }
+
+  /**
+   * The colours of Pascal VOC's masks: the three lowest bits of the class are the highest of red,
+   * green and blue, the next three the next highest. From the eleventh on they are none of the
+   * colours above.
+   *
+   * <p>Source: M. Everingham et al., VOC development kit 2012, {@code VOClabelcolormap}.
+   */
+  private static int furtherColour(int label) {
+    int colour = 0;
+    for (int bits = label, level = 7; bits > 0; bits >>= 3, level--) {
+      colour |= (bits & 1) << level + 16 | (bits >> 1 & 1) << level + 8 | (bits >> 2 & 1) << level;
+    }
+    return colour;
   }
 
   /** An image out of the colour of each pixel, row by row. */
