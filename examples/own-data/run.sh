@@ -21,6 +21,6 @@ rm -rf target/run
 "$JAVA_HOME/bin/java" PaintPhotos.java target/photos
 structkd check-data landscapes.yaml
 structkd recipes check landscapes.yaml
-structkd distill --recipe landscapes.yaml --out target/run --steps "$steps"
+structkd distill --recipe landscapes.yaml --threads 1 --out target/run --steps "$steps"
 structkd evaluate --weights target/run/distilled-1.safetensors
 structkd example own-data "$steps"

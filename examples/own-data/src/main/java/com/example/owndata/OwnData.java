@@ -34,7 +34,7 @@ public final class OwnData {
     Objective objective =
         Objective.of(
             new WeightedTerm("supervised", 1, Term.of(CrossEntropyLoss.standard(), "upsampled")),
-            new WeightedTerm("pixelwise", 5, Term.of(PixelwiseLoss.kd(), "logits")),
+            new WeightedTerm("pixelwise", 1, Term.of(PixelwiseLoss.kd(), "logits")),
             new WeightedTerm("pairwise", 0.15625, Term.of(PairwiseLoss.skdCvpr19(), "features")));
     SegmentationMetric metric =
         new SegmentationMetric("upsampled", names, OptionalLong.of(LabelTable.IGNORED));
