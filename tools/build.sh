@@ -69,7 +69,7 @@ asks_for_help() { [[ " $* " =~ " -h "|" --help " ]]; }
 # Maven repository. Its pom names the class to start in the property main.class. maven_profile, such as
 # -Pgpu, is for both builds.
 start_project() {
-  local project=$1 stamp main launch=$1/target/launch profile=${maven_profile:-}
+  local project=$1 stamp library main launch=$1/target/launch profile=${maven_profile:-}
   shift
   [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
   stamp="$(hash_of_sources) $(hash_files "$project") $profile"
@@ -81,9 +81,12 @@ start_project() {
       setup
       echo "structkd: building the library and $project" >&2
       rm -f "$launch/stamp"
-      maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+      library="$(hash_of_sources) $profile"
+      is_installed "$library" ||
+        maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
       record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package -Dmaven.test.skip >&2
       hash_installed "$launch" >"$launch/library"
+      printf '%s\n' "$library" "$launch" >target/launch/installed
     fi
     exec 9>&-
   fi
@@ -94,6 +97,14 @@ start_project() {
 # The local Maven repository serves all checkouts: another one may have installed its library since.
 is_current_project() {
   is_current "$1" "$2" && [ "$(cat "$1/library" 2>/dev/null)" = "$(hash_installed "$1")" ]
+}
+
+# True if the last project that was built found the library of stamp $1 in the local repository, and it is
+# still there.
+is_installed() {
+  local stamp by
+  { IFS= read -r stamp && IFS= read -r by; } 2>/dev/null <target/launch/installed || return 1
+  [ "$stamp" = "$1" ] && [ "$(cat "$by/library" 2>/dev/null)" = "$(hash_installed "$by")" ]
 }
 
 # One hash over our own jars on the class path of folder $1.

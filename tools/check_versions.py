@@ -9,7 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-POMS = ["pom.xml", "bench/pom.xml", "examples/plain-java/pom.xml", "examples/serving/pom.xml"]
+POMS = [
+    "pom.xml",
+    "bench/pom.xml",
+    "examples/plain-java/pom.xml",
+    "examples/own-data/pom.xml",
+    "examples/serving/pom.xml",
+]
 POM = "{http://maven.apache.org/POM/4.0.0}"
 
 

@@ -174,6 +174,16 @@ example_refuses() {
   [ "$status" = 2 ] || fail "example $* ended with status $status, expected 2"
 }
 
+# From made photographs and a teacher out of a file to a mask, by commands and from Java.
+own_data_runs() {
+  local out=target/test/own-data.out
+  OMP_WAIT_POLICY=passive examples/own-data/run.sh 10 | tee "$out" &&
+    grep -qx 'all files are whole' "$out" && grep -qx 'landscapes.yaml makes sense' "$out" &&
+    [ "$(grep -cE '^(teacher|student alone|student, landscapes) .* 0\.[0-9]{4} ' "$out")" = 3 ] &&
+    grep -q '^IoU of water ' "$out" &&
+    grep -qE '^after 10 steps: mIoU 0\.[0-9]{4}$' "$out" && [ -s examples/own-data/target/mask.png ]
+}
+
 # A compiler and Debian's name of its package; installs it where possible.
 have_compiler() { command -v "$1" >/dev/null || apt_install "$2" 2>/dev/null; }
 
@@ -229,6 +239,7 @@ java_lane() {
   step "Distil for a few steps" distill_runs
   step "Example: distil for a few steps" example_runs
   step "Example: serve an exported network" serving_runs
+  step "Example: own data and teacher" own_data_runs
   step "Bench: format and tests" maven -f bench/pom.xml verify # after the example, which installs the library
 }
 

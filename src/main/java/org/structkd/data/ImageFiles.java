@@ -61,6 +61,12 @@ public final class ImageFiles implements Dataset {
       int validation,
       int test,
       boolean skipBroken) {
+    /** Mean of ImageNet's colours, which most pretrained networks expect to be subtracted. */
+    public static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
+
+    /** Deviation of ImageNet's colours. */
+    public static final List<Double> IMAGENET_DEVIATION = List.of(0.229, 0.224, 0.225);
+
     /** Checks the numbers. */
     public Config {
       ColourScale scale = ColourScale.ofColours(mean, deviation);
@@ -70,6 +76,11 @@ public final class ImageFiles implements Dataset {
         throw new IllegalArgumentException(
             "validation is %d and test is %d, expected 0 or more".formatted(validation, test));
       }
+    }
+
+    /** The colours of ImageNet; all photographs are evaluated on, a broken one ends a training. */
+    public Config(LabelTable table, Augmentation augmentation, Augmentation.Size evaluated) {
+      this(table, augmentation, evaluated, IMAGENET_MEAN, IMAGENET_DEVIATION, 0, 0, false);
     }
 
     private ColourScale scale() {

@@ -157,8 +157,8 @@ final class Installation {
           name, platform, artifact, platform);
     }
     String modules =
-        Stream.of("pytorch", "openblas", "javacpp")
-            .map(preset -> "org.bytedeco." + preset + "." + platform.replace('-', '.'))
+        Stream.of("bytedeco.pytorch", "bytedeco.openblas", "bytedeco.javacpp", "structkd")
+            .map(module -> "org." + module + "." + platform.replace('-', '.'))
             .reduce((first, second) -> first + "," + second)
             .orElseThrow();
     return String.format(

@@ -163,8 +163,7 @@ public final class NativeLoader {
     return new StructkdException(
         Status.LIBRARY,
         String.format(
-            "classes of LibTorch's preset are missing: depend on org.bytedeco:pytorch:%s, and where"
-                + " the program is a module, it requires org.bytedeco.pytorch (%s)",
+            "classes of LibTorch's preset are missing: depend on org.bytedeco:pytorch:%s (%s)",
             Installation.built("pytorch"), cause.getMessage()),
         cause);
   }

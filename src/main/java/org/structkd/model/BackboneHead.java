@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.structkd.internal.Layers;
+import org.structkd.internal.NativeOps;
 import org.structkd.model.NormedConvolution.Kernel;
 
 /** The layers that make class scores of a backbone's maps. */
@@ -26,7 +27,7 @@ interface BackboneHead {
 
   /** {@return a map enlarged to the height and width of another, bilinearly} */
   static Tensor resized(Tensor map, Tensor target) {
-    return torch.upsample_bilinear2d(map, new long[] {target.size(2), target.size(3)}, false);
+    return NativeOps.resized(map, target, 1, false);
   }
 
   private static Conv2dImpl pointwise(Module owner, String name, int in, int out, boolean bias) {

@@ -18,6 +18,9 @@ public final class SilentTerms {
   private final Map<String, Integer> zeros = new HashMap<>();
   private final Set<String> told = new HashSet<>();
 
+  /** For a training that begins. */
+  public SilentTerms() {}
+
   /**
    * Looks at one more step.
    *

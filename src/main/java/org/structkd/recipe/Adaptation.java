@@ -18,7 +18,7 @@ import org.structkd.data.Augmentation;
  * @param scores taps that hold class scores; empty: those of {@code logits} and {@code upsampled}
  *     that the teacher has
  */
-record Adaptation(
+public record Adaptation(
     Augmentation.@Nullable Size size,
     @Nullable Double scale,
     List<Double> mean,
@@ -29,7 +29,7 @@ record Adaptation(
   private static final double MAX_SCALE = 32;
 
   /** The class of those that the student does not have. */
-  static final int NONE = -1;
+  public static final int NONE = -1;
 
   /** Checks the values, and copies the lists. */
   public Adaptation {

@@ -47,11 +47,6 @@ record ImageFilesSettings(
     int test,
     boolean skipBroken)
     implements DataSettings {
-  /** Mean and deviation of ImageNet's colours, which most pretrained networks expect. */
-  private static final List<Double> MEAN = List.of(0.485, 0.456, 0.406);
-
-  private static final List<Double> DEVIATION = List.of(0.229, 0.224, 0.225);
-
   /** Checks the values. */
   public ImageFilesSettings {
     labels = Recipe.copied(labels);
@@ -85,8 +80,8 @@ record ImageFilesSettings(
         8,
         new Augmentation(new Augmentation.Size(256, 256)),
         new Augmentation.Size(512, 512),
-        MEAN,
-        DEVIATION,
+        ImageFiles.Config.IMAGENET_MEAN,
+        ImageFiles.Config.IMAGENET_DEVIATION,
         0,
         0,
         false);

@@ -51,6 +51,9 @@ class NetworkTraceTest {
             () -> new SegmentationNet(new SegmentationNet.Config(1, 2, 4).withDeformable(true), 1),
             16,
             16),
+        backboneNet(BackboneNet.Backbone.RESNET18, BackboneNet.Head.PSPNET),
+        backboneNet(BackboneNet.Backbone.MOBILENET_V2, BackboneNet.Head.DEEPLABV3_PLUS),
+        backboneNet(BackboneNet.Backbone.MOBILENET_V2, BackboneNet.Head.LRASPP),
         new Traced("depth net", () -> new DepthNet(new DepthNet.Config(1, 2, 1, 10), 1), 16, 48),
         new Traced("resnet", () -> new ResNet(new ResNet.Config(1, 8, 2, 3), 1), 12, 21),
         new Traced(
@@ -72,6 +75,14 @@ class NetworkTraceTest {
             () -> new MatrixFactorization(new MatrixFactorization.Config(9, 7, 3), 1),
             2,
             5));
+  }
+
+  private static Traced backboneNet(BackboneNet.Backbone backbone, BackboneNet.Head head) {
+    return new Traced(
+        backbone + " with " + head,
+        () -> new BackboneNet(new BackboneNet.Config(3, backbone, head, 1.0 / 16, 16, 8, 4), 1),
+        48,
+        65);
   }
 
   private static Map<String, Tensor> example(TrainableNetwork network, int batch, int size) {

@@ -44,6 +44,11 @@ import org.structkd.recipe.Recipes;
 /** The code of docs/tutorial.md, with fewer steps. */
 class TutorialTest {
   private static final Path TUTORIAL = Path.of("docs/tutorial.md");
+
+  /** Compiled and run by ./structkd test. */
+  private static final Path EXAMPLE =
+      Path.of("examples/own-data/src/main/java/com/example/owndata/OwnData.java");
+
   private static final Pattern JAVA_BLOCK =
       Pattern.compile("^```java\\n(.*?)^```$", Pattern.MULTILINE | Pattern.DOTALL);
 
@@ -155,9 +160,11 @@ class TutorialTest {
   }
 
   @Test
-  void itsJavaIsThatOfThisTest() throws IOException {
+  void itsJavaIsThatOfThisTestOrTheExample() throws IOException {
     String source =
-        stripped(Files.readString(Path.of("src/test/java/org/structkd/train/TutorialTest.java")));
+        stripped(
+            Files.readString(Path.of("src/test/java/org/structkd/train/TutorialTest.java"))
+                + Files.readString(EXAMPLE));
     List<String> blocks =
         JAVA_BLOCK
             .matcher(Files.readString(TUTORIAL))
@@ -166,7 +173,9 @@ class TutorialTest {
             .toList();
     assertFalse(blocks.isEmpty(), "docs/tutorial.md has no Java block");
     for (String block : blocks) {
-      assertTrue(source.contains(stripped(block)), "not in this test, line by line:\n" + block);
+      assertTrue(
+          source.contains(stripped(block)),
+          "not in this test or " + EXAMPLE + ", line by line:\n" + block);
     }
   }
 
