@@ -107,7 +107,7 @@ java_tests_emulated() {
 }
 
 # -Xcheck:jni only prints what it finds. It also finds the JDK's own drawing of text, whose frames begin
-# with sun: not ours to mend.
+# with sun, and the presets' constructor of a Gloo group: not ours to mend.
 java_tests() {
   local but=()
   # The one calls each loss a hundred thousand times, the other runs each recipe twice.
@@ -122,7 +122,7 @@ jni_misuse() {
   awk '/in native method|^WARNING: JNI/ {
          finding = $0
          getline
-         if ($0 !~ /^\tat sun\./) { print finding; print; found = 1 }
+         if ($0 !~ /^\tat (sun\.|org\.bytedeco\.pytorch\.ProcessGroupGloo\.allocate\()/) { print finding; print; found = 1 }
        }
        END { exit !found }' "$@"
 }

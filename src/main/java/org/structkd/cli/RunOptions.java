@@ -1,6 +1,8 @@
 package org.structkd.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
@@ -12,6 +14,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.distributed.ProcessGroup;
 import org.structkd.recipe.Recipe;
 import org.structkd.run.Continuation;
 import org.structkd.run.RecipeSource;
@@ -32,7 +35,14 @@ import picocli.CommandLine.Option;
 final class RunOptions {
   /** Options that go with --resume. */
   private static final Set<String> WITH_RESUME =
-      Set.of("--resume", "--resume-changed", "--threads", "--device", "--document", "--steps");
+      Set.of(
+          "--resume",
+          "--resume-changed",
+          "--threads",
+          "--device",
+          "--rank-timeout",
+          "--document",
+          "--steps");
 
   /** Options that go with --resume-changed only. */
   private static final Set<String> WITH_CHANGED = Set.of("--set", "--seeds", "--seed");
@@ -68,8 +78,8 @@ final class RunOptions {
       names = "--resume",
       paramLabel = "DIR",
       description =
-          "Continue the run in this folder, with the recipe and settings that it has; options of the"
-              + " machine may be given beside, and --steps to make it longer.")
+          "Continue the run in this folder, with the recipe and settings that it has; options of"
+              + " the machine may be given beside, and --steps to make it longer.")
   private @Nullable Path resume;
 
   @Option(
@@ -93,6 +103,7 @@ final class RunOptions {
    * @param given names or files of the recipes of a new run
    * @param search values to choose from
    * @param usualSeeds how many, if the user does not say
+   * @param group the processes that do it together; the first one has the folder and the screen
    */
   int execute(
       CommandSpec spec,
@@ -100,17 +111,21 @@ final class RunOptions {
       Map<String, List<String>> search,
       int usualSeeds,
       MachineOptions machine,
+      ProcessGroup group,
       Preparation preparation)
       throws IOException {
+    PrintWriter screen =
+        group.isFirst() ? spec.commandLine().getOut() : new PrintWriter(Writer.nullWriter());
     Device device = machine.prepare();
     try (StopSignal stop = StopSignal.onSignals()) {
       RunContext context =
           new RunContext(
-              spec.commandLine().getOut(),
+              screen,
               stop,
               device,
               changed ? Resume.CHANGED : Resume.LONGER,
-              name -> ProgressLines.on(spec.commandLine().getOut(), name));
+              name -> ProgressLines.on(screen, name),
+              group);
       if (resume != null) {
         return goOn(spec, resume, machine, context, preparation);
       }
@@ -127,8 +142,11 @@ final class RunOptions {
               new RunSettings(
                   commandLine(spec), names(loaded), 1, usualSeeds, machine.threads(), search));
       try (RunWork work = preparation.prepare(sources, settings, context);
-          RunFolder folder = RunFolder.create(path(spec), settings, loaded)) {
-        return run(work, folder, spec);
+          RunFolder folder =
+              group.isFirst()
+                  ? RunFolder.create(path(spec), settings, loaded)
+                  : RunFolder.ofFirstRank(path(spec))) {
+        return run(work, folder, spec, context.out());
       }
     }
   }
@@ -141,7 +159,8 @@ final class RunOptions {
       Preparation preparation)
       throws IOException {
     requireAllowed(spec);
-    try (RunFolder folder = RunFolder.open(path)) {
+    boolean first = context.group().isFirst();
+    try (RunFolder folder = first ? RunFolder.open(path) : RunFolder.ofFirstRank(path)) {
       RunSettings before = folder.settings();
       if (!before.name().equals(spec.name())) {
         throw RunException.refused(
@@ -159,8 +178,10 @@ final class RunOptions {
       }
       RunSettings settings = settings(before);
       try (RunWork work = preparation.prepare(sources, settings, context)) {
-        folder.save(settings, loaded);
-        return run(work, folder, spec);
+        if (first) {
+          folder.save(settings, loaded);
+        }
+        return run(work, folder, spec, context.out());
       }
     }
   }
@@ -219,17 +240,16 @@ final class RunOptions {
     }
   }
 
-  private static int run(RunWork work, RunFolder folder, CommandSpec spec) throws IOException {
+  private static int run(RunWork work, RunFolder folder, CommandSpec spec, PrintWriter screen)
+      throws IOException {
     try {
       work.run(folder);
       return 0;
     } catch (RunWork.Stopped stopped) { // the JVM itself replaces the status by that of the signal
-      spec.commandLine()
-          .getOut()
-          .printf(
-              "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
-              spec.name(), folder.path());
-      spec.commandLine().getOut().flush();
+      screen.printf(
+          "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
+          spec.name(), folder.path());
+      screen.flush();
       return INTERRUPTED;
     }
   }
