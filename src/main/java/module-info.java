@@ -25,6 +25,7 @@ module org.structkd {
   exports org.structkd;
   exports org.structkd.compress;
   exports org.structkd.data;
+  exports org.structkd.distributed;
   exports org.structkd.loss;
   exports org.structkd.metric;
   exports org.structkd.model;

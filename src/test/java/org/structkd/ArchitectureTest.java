@@ -39,6 +39,7 @@ class ArchitectureTest {
       Map.ofEntries(
           Map.entry("", ""),
           Map.entry("internal", "internal|"),
+          Map.entry("distributed", "distributed|internal|"),
           Map.entry("data", "data|internal|"),
           Map.entry("loss", "loss|internal|"),
           Map.entry("objective", "objective|loss|internal|"),
@@ -46,15 +47,18 @@ class ArchitectureTest {
           Map.entry("metric", "metric|model|data|internal|"),
           Map.entry("optim", "optim|model|internal|"),
           Map.entry("compress", "compress|model|internal|"),
-          Map.entry("train", "train|compress|optim|metric|data|model|objective|loss|internal|"),
+          Map.entry(
+              "train",
+              "train|distributed|compress|optim|metric|data|model|objective|loss|internal|"),
           Map.entry(
               "recipe", "recipe|train|compress|optim|metric|data|model|objective|loss|internal|"),
           Map.entry(
-              "run", "run|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"),
+              "run",
+              "run|distributed|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"),
           Map.entry("verify", "verify|objective|loss|internal|"),
           Map.entry(
               "cli",
-              "cli|verify|run|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"));
+              "cli|distributed|verify|run|recipe|train|compress|optim|metric|data|model|objective|loss|internal|"));
 
   /** Libraries that only some packages may import: regular expressions of both. */
   private static final Map<String, String> LIBRARIES =

@@ -66,6 +66,7 @@ import org.structkd.data.Split;
 import org.structkd.data.StereoDataset;
 import org.structkd.data.StereoSource;
 import org.structkd.data.SuperResolutionDataset;
+import org.structkd.distributed.ProcessGroup;
 import org.structkd.loss.CrossEntropyLoss;
 import org.structkd.loss.Discriminator;
 import org.structkd.loss.Game;
@@ -340,6 +341,14 @@ class LifetimeTest {
               SegmentationNet student = net();
               distiller.train(student);
               return outputs(student);
+            }),
+        owner(
+            ProcessGroup.class,
+            ProcessGroup::alone,
+            group -> {
+              Tensor tensor = torch.ones(2);
+              group.sum(tensor);
+              return Tensors.values(tensor);
             }),
         owner(
             DatasetEvaluation.class,

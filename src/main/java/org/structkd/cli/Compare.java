@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.structkd.distributed.ProcessGroup;
 import org.structkd.run.Comparison;
 import org.structkd.run.RunException;
 import org.structkd.run.Search;
@@ -22,10 +23,10 @@ import picocli.CommandLine.Spec;
     description = {
       "Compare recipes with each other and with what each is without its teacher.",
       "",
-      "What --search names is chosen first, on validation examples with two seeds of their own. Then"
-          + " all are trained with several seeds from the same initial weights and scored on test"
-          + " examples, last the time of a step is measured. May be stopped and continued at any"
-          + " time.",
+      "What --search names is chosen first, on validation examples with two seeds of their own."
+          + " Then all are trained with several seeds from the same initial weights and scored on"
+          + " test examples, last the time of a step is measured. May be stopped and continued at"
+          + " any time.",
       "",
       "Leaves a run folder: the recipes, run.yaml, metrics.csv, scores.csv, comparison.md,"
           + " comparison.png, checkpoints and weights.",
@@ -74,6 +75,7 @@ final class Compare implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    RankOptions.requireAlone(spec.name(), System.getenv());
     if (document != null) {
       OutputFile.requireWritable("--document", document);
       requirePicture(document);
@@ -84,6 +86,7 @@ final class Compare implements Callable<Integer> {
         Search.parse(search),
         SEEDS,
         machine,
+        ProcessGroup.alone(),
         (sources, settings, context) -> new Comparison(sources, settings, document, context));
   }
 

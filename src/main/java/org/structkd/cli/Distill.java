@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.structkd.distributed.ProcessGroup;
 import org.structkd.run.Distillation;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,6 +23,9 @@ import picocli.CommandLine.Spec;
       "Leaves a run folder: recipe.yaml, run.yaml, metrics.csv, checkpoints and weights,"
           + " curves.png, samples.png, confusion.csv and confusion.png where answers are classes,"
           + " sizes.csv of a student that is pruned, and report.html, which needs no other file.",
+      "",
+      "Started by a launcher of several processes, all of them train each student together"
+          + " (docs/data-parallel.md).",
       ""
     },
     mixinStandardHelpOptions = true,
@@ -50,15 +54,19 @@ final class Distill implements Callable<Integer> {
 
   @Mixin private RunOptions runs;
   @Mixin private MachineOptions machine;
+  @Mixin private RankOptions ranks;
 
   @Override
   public Integer call() throws IOException {
-    return runs.execute(
-        spec,
-        List.of(recipe),
-        Map.of(),
-        SEEDS,
-        machine,
-        (sources, settings, context) -> new Distillation(sources.get(0), settings, context));
+    try (ProcessGroup group = ranks.join(System.getenv())) {
+      return runs.execute(
+          spec,
+          List.of(recipe),
+          Map.of(),
+          SEEDS,
+          machine,
+          group,
+          (sources, settings, context) -> new Distillation(sources.get(0), settings, context));
+    }
   }
 }

@@ -34,7 +34,7 @@ final class MachineOptions {
     NativeLoader.require();
     torch.set_num_threads(threads);
     try {
-      return Devices.named(device);
+      return Devices.named(RankOptions.device(device, System.getenv()));
     } catch (IllegalArgumentException e) {
       throw RunException.refused("--device: " + e.getMessage());
     }

@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.data.Split;
+import org.structkd.distributed.RankFailedException;
 import org.structkd.objective.DivergedException;
 import org.structkd.recipe.RecipeException;
 import org.structkd.run.RunException;
@@ -116,6 +117,7 @@ public final class Main {
         || error instanceof RunException
         || error instanceof RecipeException
         || error instanceof DivergedException
+        || error instanceof RankFailedException
         || error instanceof IOException) {
       return error.getMessage();
     }

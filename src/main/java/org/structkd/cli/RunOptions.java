@@ -1,6 +1,8 @@
 package org.structkd.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
@@ -12,6 +14,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
+import org.structkd.distributed.ProcessGroup;
 import org.structkd.recipe.Recipe;
 import org.structkd.run.Continuation;
 import org.structkd.run.RecipeSource;
@@ -37,6 +40,7 @@ final class RunOptions {
           "--resume-changed",
           "--threads",
           "--device",
+          "--rank-timeout",
           "--document",
           "--steps",
           "--tensorboard");
@@ -107,6 +111,7 @@ final class RunOptions {
    * @param given names or files of the recipes of a new run
    * @param search values to choose from
    * @param usualSeeds how many, if the user does not say
+   * @param group the processes that do it together; the first one has the folder and the screen
    */
   int execute(
       CommandSpec spec,
@@ -114,17 +119,21 @@ final class RunOptions {
       Map<String, List<String>> search,
       int usualSeeds,
       MachineOptions machine,
+      ProcessGroup group,
       Preparation preparation)
       throws IOException {
+    PrintWriter screen =
+        group.isFirst() ? spec.commandLine().getOut() : new PrintWriter(Writer.nullWriter());
     Device device = machine.prepare();
     try (StopSignal stop = StopSignal.onSignals()) {
       RunContext context =
           new RunContext(
-              spec.commandLine().getOut(),
+              screen,
               stop,
               device,
               changed ? Resume.CHANGED : Resume.LONGER,
-              name -> ProgressLines.on(spec.commandLine().getOut(), name));
+              name -> ProgressLines.on(screen, name),
+              group);
       if (resume != null) {
         return goOn(spec, resume, machine, context, preparation);
       }
@@ -141,8 +150,11 @@ final class RunOptions {
               new RunSettings(
                   commandLine(spec), names(loaded), 1, usualSeeds, machine.threads(), search));
       try (RunWork work = preparation.prepare(sources, settings, context);
-          RunFolder folder = RunFolder.create(path(spec), settings, loaded)) {
-        return run(work, folder, spec);
+          RunFolder folder =
+              group.isFirst()
+                  ? RunFolder.create(path(spec), settings, loaded)
+                  : RunFolder.ofFirstRank(path(spec))) {
+        return run(work, folder, spec, context.out());
       }
     }
   }
@@ -155,7 +167,8 @@ final class RunOptions {
       Preparation preparation)
       throws IOException {
     requireAllowed(spec);
-    try (RunFolder folder = RunFolder.open(path)) {
+    boolean first = context.group().isFirst();
+    try (RunFolder folder = first ? RunFolder.open(path) : RunFolder.ofFirstRank(path)) {
       RunSettings before = folder.settings();
       if (!before.name().equals(spec.name())) {
         throw RunException.refused(
@@ -173,8 +186,10 @@ final class RunOptions {
       }
       RunSettings settings = settings(before);
       try (RunWork work = preparation.prepare(sources, settings, context)) {
-        folder.save(settings, loaded);
-        return run(work, folder, spec);
+        if (first) {
+          folder.save(settings, loaded);
+        }
+        return run(work, folder, spec, context.out());
       }
     }
   }
@@ -235,17 +250,16 @@ final class RunOptions {
     }
   }
 
-  private static int run(RunWork work, RunFolder folder, CommandSpec spec) throws IOException {
+  private static int run(RunWork work, RunFolder folder, CommandSpec spec, PrintWriter screen)
+      throws IOException {
     try {
       work.run(folder);
       return 0;
     } catch (RunWork.Stopped stopped) { // the JVM itself replaces the status by that of the signal
-      spec.commandLine()
-          .getOut()
-          .printf(
-              "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
-              spec.name(), folder.path());
-      spec.commandLine().getOut().flush();
+      screen.printf(
+          "%nstopped and saved; this continues:%n  ./structkd %s --resume %s%n",
+          spec.name(), folder.path());
+      screen.flush();
       return INTERRUPTED;
     }
   }

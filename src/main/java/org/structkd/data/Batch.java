@@ -3,6 +3,7 @@ package org.structkd.data;
 import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.internal.Named;
 
@@ -52,6 +53,35 @@ public record Batch(Map<String, Tensor> inputs, Map<String, Tensor> targets) {
     Map<String, Tensor> moved = new HashMap<>();
     tensors.forEach((name, tensor) -> moved.put(name, tensor.to(device, tensor.scalar_type())));
     return moved;
+  }
+
+  /**
+   * {@return some of the examples: the one at {@code rank} and every {@code of}-th behind it, so
+   * that what lies in front and at the end of a batch comes to all ranks alike}
+   *
+   * @param rank 0 to of - 1
+   * @param of how many share the batch
+   * @throws IllegalArgumentException if the examples cannot be shared equally
+   */
+  public Batch share(int rank, int of) {
+    return of == 1 ? this : new Batch(shares(inputs, rank, of), shares(targets, rank, of));
+  }
+
+  private static Map<String, Tensor> shares(Map<String, Tensor> tensors, int rank, int of) {
+    Map<String, Tensor> shares = new HashMap<>();
+    tensors.forEach(
+        (name, tensor) -> {
+          long examples = tensor.size(0);
+          if (examples % of != 0) {
+            throw new IllegalArgumentException(
+                ("a batch has %d examples in its \"%s\", which %d ranks cannot share equally;"
+                        + " expected a multiple of %d")
+                    .formatted(examples, name, of, of));
+          }
+          LongOptional from = new LongOptional(rank);
+          shares.put(name, tensor.slice(0, from, new LongOptional(examples), of).contiguous());
+        });
+    return shares;
   }
 
   /**

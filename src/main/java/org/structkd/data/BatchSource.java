@@ -17,6 +17,22 @@ public interface BatchSource {
    */
   Prepared prepare(long step) throws Exception;
 
+  /**
+   * {@return what one of several ranks learns from: its share of each batch} The whole batch is
+   * prepared on every rank unless a source overrides this.
+   *
+   * @param rank 0 to of - 1
+   * @param of how many share each batch
+   */
+  default BatchSource share(int rank, int of) {
+    return of == 1
+        ? this
+        : step -> {
+          Prepared whole = prepare(step);
+          return () -> whole.tensors().share(rank, of);
+        };
+  }
+
   /** A batch that only needs to become tensors. */
   @FunctionalInterface
   interface Prepared {

@@ -157,21 +157,52 @@ public final class ImageFiles implements Dataset {
     if (size < 1) {
       throw new IllegalArgumentException("batch is " + size + ", expected 1 or more");
     }
-    List<ImagePair> all = pairs.get(Split.TRAIN);
-    long key = CounterRandom.bits(seed, AUGMENTATION);
-    return step -> {
+    return new Training(size, 0, 1);
+  }
+
+  /** Batches, of which one of several ranks reads its own files alone. */
+  private final class Training implements BatchSource {
+    private final int size;
+    private final int first;
+    private final int of;
+
+    /**
+     * A rank's share.
+     *
+     * @param size photographs of a whole batch
+     * @param first that the rank reads
+     * @param of how many share a batch: every of-th is the rank's
+     */
+    Training(int size, int first, int of) {
+      this.size = size;
+      this.first = first;
+      this.of = of;
+    }
+
+    @Override
+    public BatchSource share(int rank, int ranks) {
+      return ranks == 1 || size / of % ranks != 0
+          ? BatchSource.super.share(rank, ranks) // which says what does not fit
+          : new Training(size, first + of * rank, of * ranks);
+    }
+
+    @Override
+    public Prepared prepare(long step) throws IOException {
+      List<ImagePair> all = pairs.get(Split.TRAIN);
+      long key = CounterRandom.bits(CounterRandom.bits(seed, AUGMENTATION), step);
       int[] chosen = Rounds.indices(all.size(), seed, step * size, size);
       Example[] examples =
           decoded(
-              size,
+              size / of,
               i -> {
-                long own = CounterRandom.bits(CounterRandom.bits(key, step), i);
+                int place = first + i * of;
+                long own = CounterRandom.bits(key, place);
                 return config.skipBroken
-                    ? firstWhole(all, chosen[i], own)
-                    : training(all.get(chosen[i]), own);
+                    ? firstWhole(all, chosen[place], own)
+                    : training(all.get(chosen[place]), own);
               });
       return () -> batch(examples, config.augmentation.crop());
-    };
+    }
   }
 
   /** The next photographs take the place of broken ones. */

@@ -60,6 +60,12 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
     return new ActivationBoundaryLoss(1, 3e-3, false);
   }
 
+  /** {@inheritDoc} A connector has batch normalisation. */
+  @Override
+  public OverExamples overExamples() {
+    return !connector ? OverExamples.MEAN : OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(FEATURES, 2, 3, 4), false);

@@ -104,6 +104,12 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
     return new AttentionFeatureLoss(128, Query.STUDENT, 0, 0.25);
   }
 
+  /** {@inheritDoc} Queries and keys have batch normalisation. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Needs.Role layers = new Needs.Role(FEATURES, Set.of(4), true);

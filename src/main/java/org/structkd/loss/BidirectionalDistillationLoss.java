@@ -109,6 +109,12 @@ public record BidirectionalDistillationLoss(
         Learner.BOTH, Order.WORST_FIRST, 50, 2, 1e-4, 1e-4, true, 0);
   }
 
+  /** {@inheritDoc} It is a sum over users. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.SUM;
+  }
+
   @Override
   public Needs needs() {
     Needs needs = ItemScores.needs(rated);

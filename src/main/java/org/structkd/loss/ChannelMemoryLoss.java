@@ -96,6 +96,12 @@ public record ChannelMemoryLoss(int channels, int channelsPerStep, int samples, 
     return new ChannelMemoryLoss(10_000, 256, 2_048, 0.1);
   }
 
+  /** {@inheritDoc} It remembers the batches before. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(FEATURES, 4), false);

@@ -162,6 +162,12 @@ public record ClassMemoryLoss(
         regionWeight);
   }
 
+  /** {@inheritDoc} It remembers the batches before. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Needs.Role features = Needs.Role.of(FEATURES, 3, 4);

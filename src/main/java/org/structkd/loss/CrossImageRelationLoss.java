@@ -123,6 +123,12 @@ public record CrossImageRelationLoss(Nodes nodes, Pooling pooling, double temper
     return new CrossImageRelationLoss(nodes, pooling, temperature, eps);
   }
 
+  /** {@inheritDoc} Images are compared with each other. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   /** {@inheritDoc} Maps, and tokens where nothing is pooled. */
   @Override
   public Needs needs() {

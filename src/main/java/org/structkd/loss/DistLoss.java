@@ -63,6 +63,12 @@ public record DistLoss(double interWeight, double intraWeight, double temperatur
     return new DistLoss(1, 1, 1);
   }
 
+  /** {@inheritDoc} A class's scores are compared over the batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(LOGITS, 2, 3, 4), false);

@@ -61,6 +61,12 @@ public record DistillationExpertsLoss(int experts, double begin, double end, lon
     return new DistillationExpertsLoss(30, 1, 1e-10, 10_000);
   }
 
+  /** {@inheritDoc} What is drawn depends on an example's place in its batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Needs.Role lists = Needs.Role.several(EMBEDDING, 2);

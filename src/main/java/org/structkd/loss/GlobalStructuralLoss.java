@@ -244,6 +244,12 @@ public record GlobalStructuralLoss(
     return sampling.teacherCorrectOnly() || sampling.strategy() == Sampling.Strategy.CLASS_BALANCED;
   }
 
+  /** {@inheritDoc} Draws depend on an image's place in its batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   /**
    * {@inheritDoc} The teacher's logits, at the size of its features, and labels where the sampling
    * asks for them.

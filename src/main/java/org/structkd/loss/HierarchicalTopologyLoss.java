@@ -86,6 +86,12 @@ public record HierarchicalTopologyLoss(
     return new HierarchicalTopologyLoss(30, 0.5, 0.1, false);
   }
 
+  /** {@inheritDoc} Examples are compared with each other. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     List<Needs.Role> roles =

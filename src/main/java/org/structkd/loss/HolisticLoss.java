@@ -83,6 +83,12 @@ public record HolisticLoss(Game game, double penalty, boolean conditioned) imple
     return new HolisticLoss(Game.HINGE, 0, false);
   }
 
+  /** {@inheritDoc} The discriminator has statistics of a batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Needs.Role logits = Needs.Role.of(LOGITS, 4);

@@ -91,6 +91,17 @@ public record InterChannelCorrelationLoss(boolean normalizeRows, Divisor divisor
     return new InterChannelCorrelationLoss(false, Divisor.PAIRS, false);
   }
 
+  /**
+   * {@inheritDoc} A connector has batch normalisation, and {@link Divisor#CHANNELS_AND_IMAGES}
+   * divides by the images once more.
+   */
+  @Override
+  public OverExamples overExamples() {
+    return !connector && divisor != Divisor.CHANNELS_AND_IMAGES
+        ? OverExamples.MEAN
+        : OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(FEATURES, 2, 3, 4), false);

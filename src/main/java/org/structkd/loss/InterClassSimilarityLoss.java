@@ -104,6 +104,12 @@ public record InterClassSimilarityLoss(Mode mode, double temperature, boolean ro
     return Settings.with(this, "rowNormalize", rowNormalize);
   }
 
+  /** {@inheritDoc} The modes of the code have one matrix for the whole batch. */
+  @Override
+  public OverExamples overExamples() {
+    return mode == Mode.PAPER ? OverExamples.MEAN : OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of("logits", 3, 4), mode == Mode.PAPER);

@@ -43,6 +43,32 @@ public interface Loss {
     return Needs.UNKNOWN;
   }
 
+  /** What the loss of a batch is of the losses of its parts, where these are equally large. */
+  enum OverExamples {
+    /** Their mean, where all positions take part: as usual. */
+    MEAN,
+    /** Their sum: it grows with the batch. */
+    SUM,
+    /**
+     * Neither: examples are compared with each other or with those of earlier steps, or what is
+     * drawn depends on an example's place in its batch.
+     */
+    JOINT
+  }
+
+  /** {@return what it is over examples, which decides what ranks that share a batch have of it} */
+  default OverExamples overExamples() {
+    return OverExamples.MEAN;
+  }
+
+  /**
+   * {@return whether it joins the shares of ranks ({@link LossInputs#shared}) itself, so that each
+   * has the loss of the whole batch, although that is {@link OverExamples#JOINT}}
+   */
+  default boolean joinsShares() {
+    return false;
+  }
+
   /**
    * Makes the layers that this loss trains, or the state that it keeps. A training calls this once,
    * hands the part over with every step's inputs, moves it, saves it in checkpoints, and leaves it

@@ -19,6 +19,8 @@ import org.structkd.internal.Named;
  * @param ignoreIndex the label of positions that take no part (so does -1); empty: all do
  * @param step counted from 0; with the seed of a loss it determines what that loss draws
  * @param part what the loss trains or keeps; null where it has none
+ * @param shared the batch of which these outputs are a share; null where they are the whole batch,
+ *     or a loss shall take them for it
  */
 public record LossInputs(
     Map<String, Tensor> student,
@@ -27,7 +29,8 @@ public record LossInputs(
     Map<String, Tensor> inputs,
     OptionalLong ignoreIndex,
     long step,
-    @Nullable TrainedPart part) {
+    @Nullable TrainedPart part,
+    @Nullable SharedBatch shared) {
   /** The target that tells the true class of each position. */
   public static final String LABELS = "labels";
 
@@ -40,6 +43,18 @@ public record LossInputs(
     if (step < 0) {
       throw new IllegalArgumentException("step is " + step + ", expected at least 0");
     }
+  }
+
+  /** Outputs of a whole batch. */
+  public LossInputs(
+      Map<String, Tensor> student,
+      Map<String, Tensor> teacher,
+      Map<String, Tensor> targets,
+      Map<String, Tensor> inputs,
+      OptionalLong ignoreIndex,
+      long step,
+      @Nullable TrainedPart part) {
+    this(student, teacher, targets, inputs, ignoreIndex, step, part, null);
   }
 
   /**

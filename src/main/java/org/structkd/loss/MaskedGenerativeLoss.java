@@ -75,6 +75,12 @@ public record MaskedGenerativeLoss(double maskRatio, Masking masking) implements
     return new MaskedGenerativeLoss(0.15, Masking.CHANNELS);
   }
 
+  /** {@inheritDoc} Masks depend on an image's place in its batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(FEATURES, 4), false);

@@ -257,6 +257,33 @@ public record PairwiseLoss(
     return Needs.pair(new Needs.Role("features", ranks, false), true);
   }
 
+  /** {@inheritDoc} With {@link Pairs#WHOLE_BATCH} it compares them. */
+  @Override
+  public OverExamples overExamples() {
+    if (pairs == Pairs.WHOLE_BATCH) {
+      return OverExamples.JOINT;
+    }
+    return reduction == Reduction.SUM ? OverExamples.SUM : OverExamples.MEAN;
+  }
+
+  /** {@inheritDoc} Matrices of channels join all nodes of a batch. */
+  @Override
+  public boolean joinsShares() {
+    return pairs == Pairs.WHOLE_BATCH && compare == Compare.SQUARED;
+  }
+
+  /** {@inheritDoc} With {@link Pairs#WHOLE_BATCH} and squares also over a batch of ranks. */
+  @Override
+  public LossValue measure(LossInputs inputs) {
+    SharedBatch shared = inputs.shared();
+    if (shared == null || !joinsShares()) {
+      return MapLoss.super.measure(inputs);
+    }
+    MapPair nodes = nodes(inputs.student("features"), inputs.teacher("features"));
+    refuseConstant(nodes.student().named("nodes"), shared.ranks());
+    return SharedPairs.measure(this, nodes, inputs);
+  }
+
   /**
    * Computes the loss of one batch.
    *
@@ -352,7 +379,7 @@ public record PairwiseLoss(
   }
 
   private Tensor call(MapPair nodes, @Nullable Tensor weights) {
-    refuseConstant(nodes.student().named("nodes"));
+    refuseConstant(nodes.student().named("nodes"), 1);
     return Operator.call(
         "pairwise",
         nodes.student().map(),
@@ -367,7 +394,7 @@ public record PairwiseLoss(
         reduction);
   }
 
-  private void refuseConstant(MapView nodes) {
+  private void refuseConstant(MapView nodes, int ranks) {
     // A unit vector of one channel is 1 or -1. With the length detached, the gradient of SKD still
     // pushes a node across 0; without, nothing does.
     ConstantLoss.refuseIf(
@@ -375,7 +402,7 @@ public record PairwiseLoss(
         nodes,
         "has one channel, so that every cosine is 1 or -1 and has no gradient through the length;"
             + " expected 2 channels or more, or NormGradient.DETACHED");
-    long images = pairs == Pairs.WHOLE_BATCH ? nodes.map().size(0) : 1;
+    long images = pairs == Pairs.WHOLE_BATCH ? ranks * nodes.map().size(0) : 1;
     ConstantLoss.refuseIf(
         images * nodes.map().size(2) * nodes.map().size(3) == 1,
         nodes,

@@ -46,6 +46,12 @@ public record PearsonLoss() implements MapLoss {
     return new PearsonLoss();
   }
 
+  /** {@inheritDoc} Channels are standardised over the batch. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.several(FEATURES, 2, 3, 4), false);

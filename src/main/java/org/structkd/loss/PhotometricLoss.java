@@ -95,6 +95,15 @@ public record PhotometricLoss(
     return new PhotometricLoss(1, true, 0.85, 0.1, 100, 0);
   }
 
+  /**
+   * {@inheritDoc} Pixels that a source does not see take no part, and noise depends on an image's
+   * place.
+   */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Set<String> inputs = new HashSet<>(Set.of(IMAGES, CAMERAS));

@@ -160,6 +160,12 @@ public record PixelwiseLoss(
     return Settings.with(this, "standardize", standardize);
   }
 
+  /** {@inheritDoc} {@link Divisor#PIXELS_PER_IMAGE} sums over images. */
+  @Override
+  public OverExamples overExamples() {
+    return divisor == Divisor.PIXELS_PER_IMAGE ? OverExamples.SUM : OverExamples.MEAN;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of("logits", 2, 3, 4), true);

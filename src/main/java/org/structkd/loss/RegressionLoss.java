@@ -115,6 +115,12 @@ public record RegressionLoss(String toward, Distance distance, Valid valid)
     return toward.equals(TEACHER);
   }
 
+  /** {@inheritDoc} The threshold of {@link Distance.Berhu} is that of a batch. */
+  @Override
+  public OverExamples overExamples() {
+    return !(distance instanceof Distance.Berhu) ? OverExamples.MEAN : OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     Needs.Role prediction = Needs.Role.of(PREDICTION);

@@ -106,6 +106,12 @@ public record RelationalLoss(Kind kind, boolean normalize) implements MapLoss {
     return new RelationalLoss(Kind.AREA, false);
   }
 
+  /** {@inheritDoc} Examples are compared with each other. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.of(EMBEDDINGS, 2), false);

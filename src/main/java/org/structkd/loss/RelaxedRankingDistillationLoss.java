@@ -55,6 +55,12 @@ public record RelaxedRankingDistillationLoss(long top, long others, boolean rate
     return new RelaxedRankingDistillationLoss(40, 40, false, 0);
   }
 
+  /** {@inheritDoc} It is a sum over users. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.SUM;
+  }
+
   @Override
   public Needs needs() {
     return ItemScores.needs(rated);

@@ -40,6 +40,12 @@ public record SimilarityPreservingLoss() implements MapLoss {
     return new SimilarityPreservingLoss();
   }
 
+  /** {@inheritDoc} Examples are compared with each other. */
+  @Override
+  public OverExamples overExamples() {
+    return OverExamples.JOINT;
+  }
+
   @Override
   public Needs needs() {
     return Needs.pair(Needs.Role.several(FEATURES, 2, 3, 4), false);

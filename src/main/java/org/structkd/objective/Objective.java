@@ -15,8 +15,10 @@ import org.jspecify.annotations.Nullable;
 import org.structkd.StructkdException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
+import org.structkd.loss.Loss.OverExamples;
 import org.structkd.loss.LossValue;
 import org.structkd.loss.Needs;
+import org.structkd.loss.SharedBatch;
 import org.structkd.loss.TrainedPart;
 
 /**
@@ -266,7 +268,10 @@ public record Objective(List<WeightedTerm> terms) {
                   + " nothing: compute it from them without detach() or NoGradGuard, or give it"
                   + " weight 0"));
     }
-    return computed;
+    SharedBatch shared = inputs.shared();
+    return shared != null && term.term().loss().overExamples() == OverExamples.SUM
+        ? new LossValue(shared.sum(raw), computed.tookPart())
+        : computed;
   }
 
   /** Evaluates a term for each image alone: slow, but training ends here anyway. */

@@ -7,6 +7,7 @@ import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import org.structkd.loss.LossInputs;
+import org.structkd.loss.SharedBatch;
 import org.structkd.loss.TrainedPart;
 
 /**
@@ -20,6 +21,7 @@ import org.structkd.loss.TrainedPart;
  * @param inputs inputs of the batch by name, such as {@code images}
  * @param parts what losses train or keep, by term name
  * @param step counted from 0; with the seed of a loss it determines what that loss draws
+ * @param shared the batch of which these outputs are a share; null where they are the whole batch
  */
 public record StepInputs(
     Map<String, Tensor> student,
@@ -27,7 +29,8 @@ public record StepInputs(
     Map<String, Tensor> targets,
     Map<String, Tensor> inputs,
     Map<String, TrainedPart> parts,
-    long step) {
+    long step,
+    @Nullable SharedBatch shared) {
   /** Copies the maps. */
   public StepInputs {
     student = Map.copyOf(student);
@@ -38,6 +41,17 @@ public record StepInputs(
     if (step < 0) {
       throw new IllegalArgumentException("step is " + step + ", expected at least 0");
     }
+  }
+
+  /** A step with a whole batch. */
+  public StepInputs(
+      Map<String, Tensor> student,
+      Map<String, Tensor> teacher,
+      Map<String, Tensor> targets,
+      Map<String, Tensor> inputs,
+      Map<String, TrainedPart> parts,
+      long step) {
+    this(student, teacher, targets, inputs, parts, step, null);
   }
 
   /**

@@ -309,7 +309,14 @@ public record Term(
       teacher.replaceAll((role, map) -> TeacherSize.of(map, student.getOrDefault(role, first)));
     }
     return new LossInputs(
-        student, teacher, step.targets(), step.inputs(), ignoreIndex, step.step(), part);
+        student,
+        teacher,
+        step.targets(),
+        step.inputs(),
+        ignoreIndex,
+        step.step(),
+        part,
+        step.shared());
   }
 
   private Map<String, Tensor> outputs(Map<String, String> wired, Map<String, Tensor> taps) {

@@ -9,6 +9,7 @@ import java.util.Optional;
 import org.structkd.data.Split;
 import org.structkd.metric.Score;
 import org.structkd.model.TrainableNetwork;
+import org.structkd.recipe.Recipe;
 
 /**
  * Students of one recipe, alone and distilled: from the same initial weights, on the same examples,
@@ -22,9 +23,31 @@ public final class Distillation implements RunWork {
   /** Loads what the run needs, and writes nothing. */
   public Distillation(RecipeSource source, RunSettings settings, RunContext context)
       throws IOException {
-    this.recipe = LoadedRecipe.of(source, context.device());
     this.settings = settings;
     this.context = context;
+    source.load().trainings().forEach(this::requireShares);
+    this.recipe = LoadedRecipe.of(source, context.device());
+  }
+
+  /** Ranks share every batch equally. */
+  private void requireShares(Recipe training) {
+    int batch = training.data().batch();
+    int ranks = context.group().worldSize();
+    if (batch % ranks != 0) {
+      throw RunException.refused(
+          "data.batch is %d, which %d ranks cannot share equally; expected a multiple of %d"
+              .formatted(batch, ranks, ranks));
+    }
+  }
+
+  /** The part of the other ranks: the same trainings, of which the first writes and tells. */
+  private void trainAlong(RunFolder folder, List<Condition> conditions) throws IOException {
+    TrainingRun trainings = new TrainingRun(folder, settings, context, conditions);
+    for (long seed = settings.seed(); seed < settings.seed() + settings.seeds(); seed++) {
+      for (Condition condition : conditions) {
+        trainings.trainAlong(condition, seed);
+      }
+    }
   }
 
   @Override
@@ -32,6 +55,10 @@ public final class Distillation implements RunWork {
     List<Condition> conditions = new ArrayList<>();
     recipe.alone(Condition.ALONE).ifPresent(conditions::add);
     recipe.distilled("distilled").ifPresent(conditions::add);
+    if (!context.group().isFirst()) {
+      trainAlong(folder, conditions);
+      return;
+    }
     Map<String, Trained> teachers = recipe.teachers(context.device());
     teachers.forEach(
         (name, teacher) -> context.out().printf("%s: %s%n", name, numbers(teacher.score())));

@@ -34,9 +34,9 @@ public final class RunFolder implements AutoCloseable {
               .build());
 
   private final Path path;
-  private final FileChannel lock;
+  private final @Nullable FileChannel lock;
 
-  private RunFolder(Path path, FileChannel lock) {
+  private RunFolder(Path path, @Nullable FileChannel lock) {
     this.path = path;
     this.lock = lock;
   }
@@ -85,10 +85,24 @@ public final class RunFolder implements AutoCloseable {
    * @throws RunException if there is none, or another process works on it
    */
   public static RunFolder open(Path path) throws IOException {
+    requireRun(path);
+    return locked(path);
+  }
+
+  private static void requireRun(Path path) {
     if (!Files.exists(path.resolve(SETTINGS))) {
       throw RunException.refused(path + " holds no run: there is no " + SETTINGS + " in it");
     }
-    return locked(path);
+  }
+
+  /**
+   * {@return the folder of a run that the first of several processes writes; the others do not, and
+   * need not see it but to continue a run}
+   *
+   * @param path where the first has it
+   */
+  public static RunFolder ofFirstRank(Path path) {
+    return new RunFolder(path, null);
   }
 
   private static RunFolder locked(Path path) throws IOException {
@@ -118,6 +132,7 @@ public final class RunFolder implements AutoCloseable {
    * @throws RunException if the file is damaged
    */
   public RunSettings settings() throws IOException {
+    requireRun(path);
     Path file = path.resolve(SETTINGS);
     try {
       RunSettings settings = YAML.readValue(Files.readString(file), RunSettings.class);
@@ -176,6 +191,8 @@ public final class RunFolder implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    lock.close();
+    if (lock != null) {
+      lock.close();
+    }
   }
 }

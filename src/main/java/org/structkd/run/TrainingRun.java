@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.structkd.compress.Pruning;
 import org.structkd.compress.Shrinking;
 import org.structkd.data.Split;
@@ -37,7 +38,7 @@ final class TrainingRun {
 
   private final RunFolder folder;
   private final RunContext context;
-  private final MetricsCsv metrics;
+  private final @Nullable MetricsCsv metrics; // of the first rank
   private final boolean tensorboard;
 
   /**
@@ -56,7 +57,10 @@ final class TrainingRun {
     String leading = conditions.iterator().next().experiment().metric().leading();
     conditions.forEach(condition -> objectives.addAll(condition.objectives()));
     metrics =
-        MetricsCsv.open(folder.resolve(METRICS), leading, objectives.toArray(new Objective[0]));
+        context.group().isFirst()
+            ? MetricsCsv.open(
+                folder.resolve(METRICS), leading, objectives.toArray(new Objective[0]))
+            : null;
   }
 
   /** Is told when a stage ends that is not the last one of a student. */
@@ -86,6 +90,30 @@ final class TrainingRun {
    * @return the student, which the caller closes
    */
   Trained train(Condition condition, long seed, Split split, StageEnd between) throws IOException {
+    Learnt learnt = train(condition, seed, between);
+    TrainableNetwork student = learnt.student;
+    Score score = condition.experiment().evaluation(split).of(student, context.device());
+    String name = condition.name() + "-" + seed;
+    save(name, student, condition.experiment().recipe(), seed);
+    if (context.stop().isRequested() && context.group().worldSize() == 1) {
+      throw new RunWork.Stopped(); // between two trainings; ranks agree on it in the next one
+    }
+    return new Trained(student, score, learnt.millisPerStep);
+  }
+
+  /** Does the part of a rank that is not the first: trains along, and leaves nothing. */
+  void trainAlong(Condition condition, long seed) throws IOException {
+    train(condition, seed, (of, stage, student) -> {}).student.close();
+  }
+
+  /**
+   * A student at the end of its stages.
+   *
+   * @param millisPerStep time of a step, NaN if none was timed here
+   */
+  private record Learnt(TrainableNetwork student, double millisPerStep) {}
+
+  private Learnt train(Condition condition, long seed, StageEnd between) throws IOException {
     TrainableNetwork student = condition.stages().get(0).experiment().student(seed);
     long steps = 0;
     double nanos = 0;
@@ -100,13 +128,7 @@ final class TrainingRun {
         between.ended(condition, stage.name(), student);
       }
     }
-    Score score = condition.experiment().evaluation(split).of(student, context.device());
-    String name = condition.name() + "-" + seed;
-    save(name, student, condition.experiment().recipe(), seed);
-    if (context.stop().isRequested()) {
-      throw new RunWork.Stopped(); // between two trainings
-    }
-    return new Trained(student, score, steps == 0 ? Double.NaN : nanos / 1e6 / steps);
+    return new Learnt(student, steps == 0 ? Double.NaN : nanos / 1e6 / steps);
   }
 
   private static TrainableNetwork shrunk(ShrinkableNetwork student) {
@@ -128,10 +150,12 @@ final class TrainingRun {
             .withCheckpoint(folder.resolve(name + ".checkpoint"))
             .withResume(context.resume())
             .withStop(context.stop())
-            .withListener(metrics.listener(name))
-            .withListener(context.progress().apply(name));
-    if (tensorboard) {
-      distiller.withListener(TensorBoardEvents.in(folder.resolve(TENSORBOARD).resolve(name)));
+            .withProcessGroup(context.group());
+    if (metrics != null) {
+      distiller.withListener(metrics.listener(name)).withListener(context.progress().apply(name));
+      if (tensorboard) {
+        distiller.withListener(TensorBoardEvents.in(folder.resolve(TENSORBOARD).resolve(name)));
+      }
     }
     try {
       TrainingOutcome outcome = distiller.train(student);

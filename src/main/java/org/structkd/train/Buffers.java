@@ -1,6 +1,8 @@
 package org.structkd.train;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
@@ -38,6 +40,27 @@ final class Buffers {
 
   void putBack() {
     copy(before, now);
+  }
+
+  /**
+   * Makes the buffers of all ranks one after a step: the student's statistics move by the mean of
+   * what they moved by, memories of losses become the first rank's.
+   */
+  void join(Ranks ranks) {
+    List<Tensor> statistics = new ArrayList<>();
+    List<Tensor> statisticsBefore = new ArrayList<>();
+    List<Tensor> memories = new ArrayList<>();
+    now.forEach(
+        (name, buffer) -> {
+          if (name.startsWith(Players.PART)) {
+            memories.add(buffer);
+          } else if (buffer.is_floating_point()) { // not the count of batches
+            statistics.add(buffer);
+            statisticsBefore.add(before.get(name));
+          }
+        });
+    ranks.averageChanges(statistics, statisticsBefore);
+    ranks.copyFromFirst(memories);
   }
 
   private static void copy(Map<String, Tensor> from, Map<String, Tensor> to) {

@@ -36,6 +36,11 @@ record Checkpoint(
   private static final String KIND = "checkpoint";
   private static final String ENVIRONMENT = "environment ";
 
+  /** The same after another number of steps. */
+  Checkpoint withStepsDone(long done) {
+    return new Checkpoint(done, timedSteps, stepNanos, evaluated, best, sinceBest);
+  }
+
   static boolean isOne(TensorFile file) {
     return KIND.equals(file.properties().get("kind"));
   }
@@ -86,33 +91,29 @@ record Checkpoint(
   }
 
   /**
-   * Continues from a checkpoint, if there is one, and makes sure that another can be written.
+   * Continues from a checkpoint, if there is one.
    *
+   * @param path the file, or another rank's copy of it
    * @param steps of the whole training
    * @return where the training stands
-   * @throws IOException as {@link #restore} and {@link #save}, or if more steps are done
+   * @throws IOException as {@link #restore}, or if more steps are done
    */
   static Checkpoint continued(
       Path path, TrainingIdentity training, Resume resume, long steps, Players players)
       throws IOException {
-    Checkpoint start =
-        restore(
-            path,
-            (progress, stored) -> {
-              training.requireSame(path, stored, resume);
-              if (progress.stepsDone > steps) {
-                throw new DataFileException(
-                    path.toString(),
-                    "at most " + steps + " steps, as this training has",
-                    progress.stepsDone + " steps done");
-              }
-            },
-            players,
-            resume == Resume.CHANGED);
-    if (start.stepsDone < steps) {
-      tryToSave(path, training.properties(), players, start);
-    }
-    return start;
+    return restore(
+        path,
+        (progress, stored) -> {
+          training.requireSame(path, stored, resume);
+          if (progress.stepsDone > steps) {
+            throw new DataFileException(
+                path.toString(),
+                "at most " + steps + " steps, as this training has",
+                progress.stepsDone + " steps done");
+          }
+        },
+        players,
+        resume == Resume.CHANGED);
   }
 
   /** Decides whether to continue from a checkpoint, before anything changes. */

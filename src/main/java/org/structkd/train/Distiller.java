@@ -11,6 +11,8 @@ import org.bytedeco.pytorch.Device;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.BatchSource;
 import org.structkd.data.DataFileException;
+import org.structkd.distributed.ProcessGroup;
+import org.structkd.distributed.RankFailedException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.Scopes;
 import org.structkd.metric.Evaluation;
@@ -71,6 +73,7 @@ public final class Distiller {
   long seed;
   StopSignal stop = new StopSignal();
   Resume resume = Resume.SAME;
+  ProcessGroup group = ProcessGroup.alone();
 
   /**
    * A training without teacher, checkpoint, listeners and evaluation, on the CPU.
@@ -241,6 +244,23 @@ public final class Distiller {
   }
 
   /**
+   * Trains data-parallel, as one of several processes that all call {@link #train} with the same
+   * settings (docs/data-parallel.md).
+   *
+   * <p>The batches stay those of one process: each rank learns from its share of every batch, and
+   * all move their weights by the mean of their gradients. All begin with the weights, or the
+   * checkpoint, of rank 0, which alone writes checkpoints, evaluates and tells listeners. A stop
+   * signal that any rank gets ends all of them after the step they are in; so does a failure.
+   *
+   * @param ranks the processes; stays open
+   * @return this
+   */
+  public Distiller withProcessGroup(ProcessGroup ranks) {
+    group = Objects.requireNonNull(ranks, "ranks");
+    return this;
+  }
+
+  /**
    * Says what may differ from the checkpoint that is continued. Without it nothing may.
    *
    * @param allowed what
@@ -287,6 +307,8 @@ public final class Distiller {
    *     image
    * @throws TrainingInterruptedException if this thread is interrupted; its flag stays set
    * @throws IllegalStateException if there is no batch for a step, with the cause
+   * @throws RankFailedException if another rank of the process group has failed or ended; the last
+   *     whole state is saved all the same
    */
   public TrainingOutcome train(TrainableNetwork student) throws IOException {
     Objects.requireNonNull(student, "student");

@@ -29,7 +29,10 @@ import org.structkd.optim.WeightAverage;
  */
 final class Players implements AutoCloseable {
   private static final String STUDENT = "student.";
-  private static final String PART = "part.";
+
+  /** What the names of what a loss trains or keeps begin with, before that of its term. */
+  static final String PART = "part.";
+
   private static final String OPTIMIZER = "optimizer.";
   private static final String AVERAGE = "average.";
   private static final String MASK = "mask.";
@@ -116,6 +119,13 @@ final class Players implements AutoCloseable {
     Map<String, Module> named = new LinkedHashMap<>();
     modules.forEach((prefix, module) -> named.put(PART + term + "." + prefix, module));
     return named;
+  }
+
+  /** {@return all parameters that an optimizer moves} */
+  List<Tensor> parameters() {
+    List<Tensor> all = new ArrayList<>(optimizer.parameters().values());
+    opponents.values().forEach(opponent -> all.addAll(opponent.parameters().values()));
+    return all;
   }
 
   /** The student's module, and those of the parts that learn with it. */

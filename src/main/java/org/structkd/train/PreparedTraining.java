@@ -2,16 +2,20 @@ package org.structkd.train;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.Module;
 import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Words;
 import org.structkd.loss.TrainedPart;
+import org.structkd.model.StateDict;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.Taps;
 
@@ -21,18 +25,40 @@ import org.structkd.objective.Taps;
  *
  * @param asked settings, which stay as they are while it trains
  * @param student to train
+ * @param ranks who train it together
  */
-record PreparedTraining(Distiller asked, TrainableNetwork student) {
+record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) {
+  PreparedTraining(Distiller asked, TrainableNetwork student) {
+    this(
+        asked,
+        student,
+        new Ranks(asked.group, asked.stop, TrainingStep.NUMBERS * asked.objective.terms().size()));
+  }
+
   /** Trains, as {@link Distiller#train} says. */
   TrainingOutcome train() throws IOException {
+    try {
+      TrainingOutcome outcome = trained();
+      ranks.agree(); // nobody returns before what the first rank writes is written
+      return outcome;
+    } catch (IOException | RuntimeException | Error e) {
+      ranks.tell(e);
+      throw e;
+    }
+  }
+
+  private TrainingOutcome trained() throws IOException {
     requireUninterrupted();
     requireNetworks();
     requireCheckpoint();
+    ranks.agree();
     try (PointerScope training = new PointerScope();
         FileClaim claim =
-            asked.checkpoint == null ? null : FileClaim.of(asked.checkpoint, Duration.ZERO)) {
+            asked.checkpoint == null || !ranks.isFirst()
+                ? null
+                : FileClaim.of(asked.checkpoint, Duration.ZERO)) {
       TrainingIdentity identity =
-          asked.checkpoint == null
+          asked.checkpoint == null && ranks.isAlone()
               ? null // nobody asks for it, and a teacher's fingerprint reads all its weights
               : identity();
       Map<String, CachedTeacher.Kept> kept = new LinkedHashMap<>();
@@ -53,33 +79,93 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
       @Nullable TrainingIdentity identity)
       throws IOException {
     players.prepare();
-    TrainingStep update = new TrainingStep(players, teachers, asked.objective, asked.config);
-    Checkpoint start =
-        asked.checkpoint == null
-            ? Checkpoint.NONE
-            : Checkpoint.continued(
-                asked.checkpoint, identity, asked.resume, asked.config.steps(), players);
+    TrainingStep update = new TrainingStep(players, teachers, asked.objective, asked.config, ranks);
+    Checkpoint start = start(players, identity);
     if (start.stepsDone() > 0 && asked.resume != Resume.CHANGED) {
       update.hasMovedBefore();
     }
     long each = asked.config.accumulate();
     try (Prefetcher prefetcher =
         new Prefetcher(
-            asked.batches, start.stepsDone() * each, asked.config.steps() * each, asked.stop)) {
+            asked.batches.share(ranks.rank(), ranks.worldSize()),
+            start.stepsDone() * each,
+            asked.config.steps() * each,
+            ranks.stop())) {
       return new TrainingLoop(
               asked.config,
               players,
               update,
               prefetcher,
               where(),
-              asked.stop,
+              ranks,
               asked.evaluation,
-              new Listeners(asked.listeners),
+              listeners(),
               claim,
               identity,
               start)
           .run();
     }
+  }
+
+  /** Restores a checkpoint; without one all ranks begin with the weights of the first. */
+  private Checkpoint start(Players players, @Nullable TrainingIdentity identity)
+      throws IOException {
+    if (ranks.isAlone()) {
+      return continued(players, identity);
+    }
+    ranks.agree();
+    boolean trains = !ranks.stop().isRequested(); // else a rank may have had no batch to look at
+    if (trains) {
+      ranks.requireSame(identity.all());
+    }
+    Checkpoint start = ranks.isFirst() ? continued(players, identity) : Checkpoint.NONE;
+    ranks.agree();
+    if (!trains) {
+      return start.withStepsDone(ranks.ofFirst(start.stepsDone()));
+    }
+    if (ranks.isFirst()) {
+      ranks.send(asked.checkpoint);
+    } else {
+      start = received(players, identity);
+    }
+    ranks.agree();
+    for (Module module : players.modules().values()) {
+      ranks.copyFromFirst(StateDict.parametersOf(module).values());
+      ranks.copyFromFirst(StateDict.buffersOf(module).values());
+    }
+    return start;
+  }
+
+  private Checkpoint continued(Players players, @Nullable TrainingIdentity identity)
+      throws IOException {
+    if (asked.checkpoint == null) {
+      return Checkpoint.NONE;
+    }
+    long steps = asked.config.steps();
+    Checkpoint start =
+        Checkpoint.continued(asked.checkpoint, identity, asked.resume, steps, players);
+    if (start.stepsDone() < steps) {
+      Checkpoint.tryToSave(asked.checkpoint, identity.properties(), players, start);
+    }
+    return start;
+  }
+
+  /** Continues from a copy of the first rank's checkpoint, whose disk this rank need not see. */
+  private Checkpoint received(Players players, TrainingIdentity identity) throws IOException {
+    Path folder = Files.createTempDirectory("structkd");
+    Path copy = folder.resolve("checkpoint");
+    try {
+      ranks.receive(copy);
+      return Checkpoint.continued(copy, identity, asked.resume, asked.config.steps(), players);
+    } finally {
+      Files.deleteIfExists(copy);
+      Files.delete(folder);
+    }
+  }
+
+  /** Listeners write, and so they hear of the first rank alone. */
+  private Listeners listeners() {
+    return new Listeners(ranks.isFirst() ? asked.listeners : List.of());
   }
 
   private TrainingIdentity identity() {
@@ -172,7 +258,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
   private Players players(
       @Nullable TrainingIdentity identity, Map<String, CachedTeacher.Kept> kept) {
     try (PointerScope temporaries = new PointerScope();
-        Prefetcher first = new Prefetcher(asked.batches, 0, 1, asked.stop)) {
+        Prefetcher first = new Prefetcher(asked.batches, 0, 1, ranks.stop())) {
       Batch batch = first.take(0);
       if (batch == null) {
         return new Players(student, Map.of(), asked.config, Map.of(), Map.of());
@@ -180,11 +266,11 @@ record PreparedTraining(Distiller asked, TrainableNetwork student) {
       if (identity != null) {
         identity.add(batch);
       }
-      Batch here = batch.to(where());
-      kept.putAll(asked.teachers.kept(asked.objective, here));
+      Batch own = batch.share(ranks.rank(), ranks.worldSize()).to(where());
+      kept.putAll(asked.teachers.kept(asked.objective, own));
       Map<String, TrainedPart> parts =
           DryRun.of(
-              student, asked.teachers, asked.objective, asked.config.precision(), here, asked.seed);
+              student, asked.teachers, asked.objective, asked.config.precision(), own, asked.seed);
       return new Players(student, parts, asked.config, asked.optimizers, asked.rateFactors);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

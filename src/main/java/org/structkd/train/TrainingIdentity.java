@@ -113,9 +113,16 @@ final class TrainingIdentity {
   /** {@return all strings by the names that a checkpoint gives them} */
   Map<String, String> properties() {
     Map<String, String> properties = new LinkedHashMap<>();
-    properties.put(PREFIX + STEPS, Long.toString(steps));
-    parts(steps).forEach((name, value) -> properties.put(PREFIX + name, value));
+    all().forEach((name, value) -> properties.put(PREFIX + name, value));
     return properties;
+  }
+
+  /** {@return all strings by their names} */
+  Map<String, String> all() {
+    Map<String, String> all = new LinkedHashMap<>();
+    all.put(STEPS, Long.toString(steps));
+    all.putAll(parts(steps));
+    return all;
   }
 
   /** Tells everything but the steps; of schedules what the first {@code sampled} of them show. */

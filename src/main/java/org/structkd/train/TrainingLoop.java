@@ -33,7 +33,7 @@ final class TrainingLoop {
   private final TrainingStep update;
   private final Prefetcher prefetcher;
   private final Device where;
-  private final StopSignal stop;
+  private final Ranks ranks;
   private final @Nullable Evaluation evaluation;
   private final Listeners told;
   private final @Nullable FileClaim claim;
@@ -51,7 +51,7 @@ final class TrainingLoop {
   /**
    * A loop that goes on from {@code start}.
    *
-   * @param claim of the checkpoint file; null without one
+   * @param claim of the checkpoint file; null without one, and where another rank writes it
    * @param identity what the checkpoint says of the training; null without a checkpoint
    */
   TrainingLoop(
@@ -60,7 +60,7 @@ final class TrainingLoop {
       TrainingStep update,
       Prefetcher prefetcher,
       Device where,
-      StopSignal stop,
+      Ranks ranks,
       @Nullable Evaluation evaluation,
       Listeners told,
       @Nullable FileClaim claim,
@@ -71,7 +71,7 @@ final class TrainingLoop {
     this.update = update;
     this.prefetcher = prefetcher;
     this.where = where;
-    this.stop = stop;
+    this.ranks = ranks;
     this.evaluation = evaluation;
     this.told = told;
     this.claim = claim;
@@ -92,9 +92,10 @@ final class TrainingLoop {
         told.onResume(stepsDone, sinceBest);
       }
       told.onStart(stepsDone, config.steps());
+      update.warnings().forEach(this::warn);
       players.train();
       evaluateIfDue();
-      while (stepsDone < config.steps() && !stop.isRequested()) {
+      while (stepsDone < config.steps() && !ranks.stop().isRequested()) {
         requireUninterrupted();
         step();
         evaluateIfDue();
@@ -156,8 +157,9 @@ final class TrainingLoop {
     }
   }
 
+  /** The other ranks, which have the same weights, wait for the first at their next meeting. */
   private void evaluateIfDue() {
-    if (evaluated || evaluation == null) {
+    if (evaluated || evaluation == null || !ranks.isFirst()) {
       return;
     }
     players.evaluate(evaluation, where, this::take);
@@ -199,7 +201,9 @@ final class TrainingLoop {
   }
 
   private void warn(String sentence) {
-    LOG.warn(sentence);
+    if (ranks.isFirst()) { // the same is true on all
+      LOG.warn(sentence);
+    }
     told.onWarning(sentence);
   }
 

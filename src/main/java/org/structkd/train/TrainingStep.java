@@ -13,8 +13,12 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Batch;
+import org.structkd.distributed.RankFailedException;
 import org.structkd.internal.Scopes;
+import org.structkd.loss.Loss.OverExamples;
+import org.structkd.loss.SharedBatch;
 import org.structkd.loss.TrainedPart;
 import org.structkd.model.Recomputation;
 import org.structkd.model.StateDict;
@@ -32,12 +36,16 @@ import org.structkd.objective.WeightedTerm;
  * itself changes, are put back where a step fails.
  */
 final class TrainingStep {
+  /** What ranks tell each other of a term: its value, and how much took part. */
+  static final int NUMBERS = 2;
+
   private final Players players;
   private final Teachers teachers;
   private final Objective objective;
   private final TrainingConfig config;
   private final GradientCheck gradients;
   private final Buffers buffers;
+  private final Ranks ranks;
   private boolean hasMoved;
   private boolean torn;
 
@@ -46,11 +54,13 @@ final class TrainingStep {
    *
    * @throws IllegalArgumentException if nothing of the student can be trained
    */
-  TrainingStep(Players players, Teachers teachers, Objective objective, TrainingConfig config) {
+  TrainingStep(
+      Players players, Teachers teachers, Objective objective, TrainingConfig config, Ranks ranks) {
     this.players = players;
     this.teachers = teachers;
     this.objective = objective;
     this.config = config;
+    this.ranks = ranks;
     gradients = new GradientCheck(objective, players.learningTogether());
     requireTrainable();
     buffers = new Buffers(players.modules());
@@ -70,12 +80,13 @@ final class TrainingStep {
   /**
    * Does the step.
    *
-   * @param batches on the device of the networks; the step takes their mean
+   * @param batches this rank's, on the device of the networks; the step takes their mean
    * @param step counted from 0
-   * @return what was minimised, in the caller's PointerScope
+   * @return what was minimised, the mean over ranks, in the caller's PointerScope
    * @throws DivergedException if a term, a gradient or a buffer is not finite; all players are as
    *     before
    * @throws IllegalArgumentException if a term refuses its inputs, or no weight moves
+   * @throws RankFailedException if another rank could not do this step; all players are as before
    */
   StepLoss take(List<Batch> batches, long step) {
     buffers.remember();
@@ -84,6 +95,9 @@ final class TrainingStep {
       players.beforeStep(step);
       players.zeroGrad();
       StepLoss loss = batches.size() == 1 ? learn(batches.get(0), step, 1) : mean(batches, step);
+      if (!ranks.isAlone()) {
+        loss = joined(loss);
+      }
       move(loss);
       done = true;
       return loss;
@@ -94,16 +108,44 @@ final class TrainingStep {
     }
   }
 
+  /** Joins what all ranks have: gradients, buffers, and the numbers to tell. */
+  private StepLoss joined(StepLoss own) {
+    double[] numbers = new double[NUMBERS * own.terms().size()];
+    for (int i = 0; i < own.terms().size(); i++) {
+      TermValue term = own.terms().get(i);
+      numbers[NUMBERS * i] = term.value();
+      numbers[NUMBERS * i + 1] =
+          term.tookPart().isPresent() ? term.tookPart().getAsLong() : Double.NaN;
+    }
+    double[] means = ranks.agree(numbers);
+    ranks.average(players.parameters());
+    buffers.join(ranks);
+    List<TermValue> terms = new ArrayList<>();
+    for (int i = 0; i < own.terms().size(); i++) {
+      TermValue term = own.terms().get(i);
+      double tookPart = means[NUMBERS * i + 1] * ranks.worldSize();
+      terms.add(
+          new TermValue(
+              term.name(),
+              term.weight(),
+              means[NUMBERS * i],
+              Double.isNaN(tookPart)
+                  ? OptionalLong.empty()
+                  : OptionalLong.of(Math.round(tookPart))));
+    }
+    return withTotal(own.step(), terms);
+  }
+
   /** Differentiates what one of several batches gives, and adds it to the gradients. */
   private StepLoss learn(Batch batch, long step, int of) {
     try (Recomputation stages = new Recomputation(players.student())) {
-      StepInputs inputs = inputs(batch, step, stages);
+      StepInputs inputs = inputs(batch, step, stages, ranks.isAlone() ? null : ranks);
       StepLoss loss;
       try (Players.Turn turn = players.studentsTurn()) {
         loss = objective.compute(inputs);
         share(loss.total(), of).backward();
         stages.backward();
-        gradients.require(step, () -> inputs(batch, step));
+        gradients.require(step, () -> inputs(batch, step, null)); // again, but by this rank alone
       }
       learnAgainst(inputs, of);
       buffers.requireFinite(step);
@@ -163,8 +205,12 @@ final class TrainingStep {
                     new TermValue(
                         sum.name(), sum.weight(), sum.value() / batches.size(), sum.tookPart()))
             .toList();
-    double total = means.stream().mapToDouble(TermValue::weighted).sum();
-    return new StepLoss(Scopes.resultOf(() -> torch.tensor(total).squeeze()), step, means);
+    return withTotal(step, means);
+  }
+
+  private static StepLoss withTotal(long step, List<TermValue> terms) {
+    double total = terms.stream().mapToDouble(TermValue::weighted).sum();
+    return new StepLoss(Scopes.resultOf(() -> torch.tensor(total).squeeze()), step, terms);
   }
 
   private static TermValue sum(TermValue one, TermValue other) {
@@ -195,26 +241,49 @@ final class TrainingStep {
     teachers.save();
   }
 
+  /** {@return what of the objective is not that of one process, in sentences} */
+  List<String> warnings() {
+    return ranks.isAlone()
+        ? List.of()
+        : objective.terms().stream()
+            .filter(
+                term ->
+                    term.term().loss().overExamples() == OverExamples.JOINT
+                        && !term.term().loss().joinsShares())
+            .map(
+                term ->
+                    ("the loss of term \"%s\" looks at all examples of a batch together: each of %d"
+                            + " ranks has that of its own share, which is another loss than one"
+                            + " process has (docs/data-parallel.md)")
+                        .formatted(term.name(), ranks.worldSize()))
+            .toList();
+  }
+
   /** Whether a step failed while it moved the weights: then they are those of no step. */
   boolean isTorn() {
     return torn;
   }
 
-  private StepInputs inputs(Batch batch, long step, Recomputation stages) {
+  private StepInputs inputs(
+      Batch batch, long step, Recomputation stages, @Nullable SharedBatch shared) {
     return config.recomputeActivations()
-        ? inputs(batch, step, stages::forward)
-        : inputs(batch, step);
+        ? inputs(batch, step, stages::forward, shared)
+        : inputs(batch, step, shared);
   }
 
-  private StepInputs inputs(Batch batch, long step) {
-    return inputs(batch, step, players.student()::forward);
+  private StepInputs inputs(Batch batch, long step, @Nullable SharedBatch shared) {
+    return inputs(batch, step, players.student()::forward, shared);
   }
 
-  private StepInputs inputs(Batch batch, long step, UnaryOperator<Map<String, Tensor>> student) {
+  private StepInputs inputs(
+      Batch batch,
+      long step,
+      UnaryOperator<Map<String, Tensor>> student,
+      @Nullable SharedBatch shared) {
     Map<String, Tensor> teacherTaps = config.precision().outputs(batch.inputs(), teachers::infer);
     Map<String, Tensor> studentTaps = config.precision().outputs(batch.inputs(), student);
     return new StepInputs(
-        studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step);
+        studentTaps, teacherTaps, batch.targets(), batch.inputs(), players.parts(), step, shared);
   }
 
   /**

@@ -198,6 +198,22 @@ class ImageFilesTest {
     assertEquals(expected, shades.stream().sorted().toList());
   }
 
+  @Test
+  void aRankReadsItsShareOfTheBatchThatOneProcessReads() throws Exception {
+    ImageFiles files = files(new Augmentation(CROP), false);
+    Batch whole = files.training(6).prepare(2).tensors();
+    for (int rank = 0; rank < 3; rank++) {
+      Batch own = files.training(6).share(rank, 3).prepare(2).tensors();
+      Batch share = whole.share(rank, 3);
+      for (String name : share.inputs().keySet()) {
+        assertArrayEquals(Tensors.values(share.input(name)), Tensors.values(own.input(name)));
+      }
+      assertArrayEquals(
+          Tensors.values(share.target(Batch.LABELS)), Tensors.values(own.target(Batch.LABELS)));
+      assertEquals(2, own.input(Batch.IMAGES).size(0));
+    }
+  }
+
   private static double[] images5(ImageFiles files, long step) throws Exception {
     return Tensors.values(files.training(5).prepare(step).tensors().input(Batch.IMAGES));
   }

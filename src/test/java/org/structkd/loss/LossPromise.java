@@ -20,6 +20,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.structkd.loss.Loss.OverExamples;
 import org.structkd.testing.AccuracyRule;
 import org.structkd.testing.LossUnderTest;
 import org.structkd.testing.LossUnderTest.Outcome;
@@ -46,6 +47,7 @@ enum LossPromise {
   LEAVES_NO_NATIVE_OBJECT(LossPromise::leavesNoNativeObject),
   GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE(LossPromise::givesItsValueToTheCallersScope),
   SHOWS_NAN(LossPromise::showsNan),
+  SAYS_WHAT_IT_IS_OVER_EXAMPLES(LossPromise::saysWhatItIsOverExamples),
   TRAINS_BY_ITSELF(TrainedAlone::check),
   REFUSES_BAD_INPUT_BY_A_SENTENCE(RefusedInputs::check),
   REFUSES_IMPOSSIBLE_SETTINGS_BY_A_SENTENCE(RefusedSettings::check);
@@ -307,6 +309,31 @@ enum LossPromise {
   }
 
   /** NaN is no error of the caller but news about the training: it must arrive. */
+  /** So that ranks that share a batch are told where they have another loss than one process. */
+  private static void saysWhatItIsOverExamples(LossUnderTest loss) {
+    MadeInputs.Sizes usual = loss.sizes();
+    MadeInputs.Sizes even =
+        new MadeInputs.Sizes(4, usual.channels(), usual.height(), usual.width());
+    LossInputs whole = loss.inputs(even);
+    double value = loss.forward(whole).item_double();
+    double mean =
+        (loss.forward(MadeInputs.share(whole, 0, 2)).item_double()
+                + loss.forward(MadeInputs.share(whole, 1, 2)).item_double())
+            / 2;
+    OverExamples found =
+        isClose(value, mean)
+            ? OverExamples.MEAN
+            : isClose(value, 2 * mean) ? OverExamples.SUM : OverExamples.JOINT;
+    assertEquals(
+        found,
+        loss.loss().overExamples(),
+        "the loss of a batch is %s, the mean of its halves %s".formatted(value, mean));
+  }
+
+  private static boolean isClose(double value, double expected) {
+    return Math.abs(value - expected) <= 1e-9 * Math.abs(value);
+  }
+
   private static void showsNan(LossUnderTest loss) {
     UnaryOperator<Tensor> nan = MadeInputs.filledWith(Double.NaN);
     LossInputs broken = MadeInputs.changed(loss.inputs(), nan, teacher -> teacher);

@@ -57,6 +57,7 @@ public record PlantedLoss(Fault fault, double factor) implements MapLoss {
     LEAKS(LossPromise.LEAVES_NO_NATIVE_OBJECT),
     VALUE_IN_NO_SCOPE(LossPromise.GIVES_ITS_VALUE_TO_THE_CALLERS_SCOPE),
     HIDES_NAN(LossPromise.SHOWS_NAN),
+    SUMS_EXAMPLES(LossPromise.SAYS_WHAT_IT_IS_OVER_EXAMPLES),
     IS_NEARLY_FLAT(LossPromise.TRAINS_BY_ITSELF),
     CHECKS_NOTHING(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE),
     NAMES_ANOTHER_LOSS(LossPromise.REFUSES_BAD_INPUT_BY_A_SENTENCE),
@@ -185,6 +186,7 @@ public record PlantedLoss(Fault fault, double factor) implements MapLoss {
       case IS_NEARLY_FLAT -> value.mul(new Scalar(-20)).exp().neg().add(new Scalar(1));
       case WRONG_SIGN -> value.detach().mul(new Scalar(2)).sub(value);
       case FLOAT_FOR_DOUBLE -> value.to(ScalarType.Float);
+      case SUMS_EXAMPLES -> value.mul(new Scalar(student.size(0)));
       case COUNTS_TOKENS_TWICE -> student.dim() == 3 ? value.mul(new Scalar(2)) : value;
       case COUNTS_CALLS -> value.mul(new Scalar(calls));
       case DEPENDS_ON_THREADS -> value.mul(new Scalar(torch.get_num_threads()));

@@ -147,6 +147,23 @@ public final class MadeInputs {
     return with(in, each(in.student(), student), each(in.teacher(), teacher), in.targets());
   }
 
+  /** {@return every of-th example from one on} */
+  public static LossInputs share(LossInputs in, int first, int of) {
+    UnaryOperator<Tensor> share =
+        tensor ->
+            tensor
+                .slice(0, new LongOptional(first), new LongOptional(tensor.size(0)), of)
+                .contiguous();
+    return new LossInputs(
+        each(in.student(), share),
+        each(in.teacher(), share),
+        each(in.targets(), share),
+        each(in.inputs(), share),
+        in.ignoreIndex(),
+        in.step(),
+        in.part());
+  }
+
   /** {@return the same on a device, networks' outputs in f32} */
   public static LossInputs onDevice(LossInputs in, Device device) {
     UnaryOperator<Tensor> output = tensor -> tensor.to(device, ScalarType.Float);
