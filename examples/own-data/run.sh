@@ -16,9 +16,9 @@ structkd() {
   ../../structkd "$@"
 }
 
-setup # a JDK, if there is none
+(setup) # a JDK, if there is none; apart, since with another JAVA_HOME all would be built anew
 rm -rf target/run
-"$JAVA_HOME/bin/java" PaintPhotos.java target/photos
+"$(find_jdk)/bin/java" PaintPhotos.java target/photos
 structkd check-data landscapes.yaml
 structkd recipes check landscapes.yaml
 structkd distill --recipe landscapes.yaml --threads 1 --out target/run --steps "$steps"
