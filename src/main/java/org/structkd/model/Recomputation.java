@@ -27,8 +27,9 @@ import org.structkd.internal.Scopes;
  *
  * <p>Gradients and buffers have the bits that they have without: the second computation is that of
  * the first, contributions to a gradient are added in the same order, and what it does to buffers,
- * such as running means, is taken back. A stage that draws random numbers or that reads what it
- * changes is none. For one thread at a time.
+ * such as running means, is taken back. (In bf16, LibTorch may multiply maps of one position in
+ * another order.) A stage that draws random numbers or that reads what it changes is none. For one
+ * thread at a time.
  *
  * <p>Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training Deep Nets with Sublinear Memory
  * Cost", 2016, arXiv 1604.06174.

@@ -48,7 +48,7 @@ class RecomputationTest {
           "backbone net of " + backbone,
           () ->
               new BackboneNet(
-                  new BackboneNet.Config(3, backbone, BackboneNet.Head.LRASPP, 1.0 / 16, 32, 8, 5),
+                  new BackboneNet.Config(3, backbone, BackboneNet.Head.LRASPP, 1.0 / 16, 8, 8, 5),
                   1));
     }
     return networks.entrySet().stream()
