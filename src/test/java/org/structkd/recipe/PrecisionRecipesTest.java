@@ -31,6 +31,8 @@ class PrecisionRecipesTest {
           "ratings", "student.rank=3",
           "rtk", "student.width=2",
           "garments-kd", "student={kind: wide_resnet, depth: 10, widening: 1}",
+          "ensemble-regions",
+              "student={kind: backbone_net, backbone: mobilenet_v2, head: classifier, width: 0.25}",
           "densenet-teacher", "student.growth=3",
           "sr-fakd", "student.width=4",
           "depth-pseudo-label", "student.width=2",
