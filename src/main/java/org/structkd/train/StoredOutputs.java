@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.slf4j.Logger;
@@ -20,12 +21,18 @@ import org.structkd.model.TensorFile;
 /**
  * The files of a {@link TeacherCache}: each holds outputs of some examples as tensors {@code
  * KEY.tap}, is written once, whole, and never changed. A file that is damaged is deleted, and what
- * was in it is computed again.
+ * was in it is computed again. Files of other names are left alone.
  */
 final class StoredOutputs implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Distiller.class);
 
+  private static final String BEGINNING = "outputs-";
   private static final String ENDING = ".safetensors";
+
+  /** The names that this class gives, so that it neither reads nor deletes files of others. */
+  private static final Pattern NAME =
+      Pattern.compile(BEGINNING + "[0-9a-f]{" + TensorDigest.LENGTH + "}\\" + ENDING);
+
   private static final String TEACHER = "teacher";
   private static final String TAPS = "taps";
   private static final String NANOS = "nanoseconds per example";
@@ -67,7 +74,7 @@ final class StoredOutputs implements AutoCloseable {
       }
       List<Path> files;
       try (Stream<Path> content = Files.list(settings.folder())) {
-        files = content.filter(file -> file.toString().endsWith(ENDING)).sorted().toList();
+        files = content.filter(StoredOutputs::isOwn).sorted().toList();
       }
       for (Path file : files) {
         stored.readOrDelete(file);
@@ -77,6 +84,10 @@ final class StoredOutputs implements AutoCloseable {
       stored.close();
       throw e;
     }
+  }
+
+  private static boolean isOwn(Path file) {
+    return NAME.matcher(file.getFileName().toString()).matches();
   }
 
   private void readOrDelete(Path path) throws IOException {
@@ -95,7 +106,9 @@ final class StoredOutputs implements AutoCloseable {
         throw new DataFileException(
             path.toString(),
             "outputs of the " + own.getKey() + " " + own.getValue(),
-            "those of " + found + ": another teacher, or other taps, needs another folder");
+            "those of "
+                + found
+                + ": another teacher, other taps or another precision need another folder");
       }
     }
     take(file, Files.size(path));
@@ -189,7 +202,7 @@ final class StoredOutputs implements AutoCloseable {
           outputs.forEach((tap, output) -> builder.tensor(key + "." + tap, output));
         });
     // Named by its content, so that two trainings do not write the same name.
-    Path path = settings.folder().resolve("outputs-" + name.text() + ENDING);
+    Path path = settings.folder().resolve(BEGINNING + name.text() + ENDING);
     AtomicFile.write(path, builder.build(path.toString())::write);
     TensorFile file = TensorFile.open(path);
     open.add(file);
