@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.ImageFolder;
+import org.structkd.model.BackboneNet;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
 import org.structkd.train.AtomicFile;
@@ -157,6 +158,32 @@ class PredictTest {
     }
     Cli.run("predict", image, "--weights", seven)
         .refused("expected a network of 1 or 3 channels, as pictures have, found 7 channels");
+  }
+
+  private Path backbone(BackboneNet.Head head) throws IOException {
+    Path file = temp.resolve(head + ".safetensors");
+    BackboneNet.Config config =
+        new BackboneNet.Config(
+            3, BackboneNet.Backbone.MOBILENET_V2, head, 0.25, 16, head.features(), 2);
+    try (BackboneNet net = new BackboneNet(config, 1)) {
+      AtomicFile.write(file, net.toFile(Map.of())::write);
+    }
+    return file;
+  }
+
+  @Test
+  void everyNetworkThatTellsTheClassOfEveryPixelPredicts() throws IOException {
+    Path image = greyShades();
+    Path mask = temp.resolve("mask.png");
+    Path weights = backbone(BackboneNet.Head.LRASPP);
+    Cli cli = Cli.run("predict", image, "--weights", weights, "--out", mask, "--flip");
+    assertEquals(0, cli.status(), cli.err());
+    assertTrue(cli.out().contains("class "), cli.out());
+    assertEquals(64, ImageIO.read(mask.toFile()).getWidth());
+    Cli.run("predict", image, "--weights", backbone(BackboneNet.Head.CLASSIFIER))
+        .refused(
+            "expected a network with the tap \"upsampled\", which tells the class of every pixel,"
+                + " found a backbone net with ");
   }
 
   @Test
