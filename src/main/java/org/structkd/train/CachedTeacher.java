@@ -96,6 +96,16 @@ final class CachedTeacher implements TappedNetwork {
   }
 
   /**
+   * Refuses a cache of something else, before anything is written.
+   *
+   * @throws org.structkd.data.DataFileException as {@link #open}
+   */
+  static void requireFit(TappedNetwork teacher, TeacherCache settings, Kept kept)
+      throws IOException {
+    StoredOutputs.requireFit(settings, teacher.fingerprint(), kept.text());
+  }
+
+  /**
    * Opens the cache, and tells what it will write.
    *
    * @param batches of the training

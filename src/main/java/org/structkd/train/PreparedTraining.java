@@ -187,7 +187,9 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
     requireUninterrupted();
     try (PointerScope temporaries = new PointerScope()) {
       requireNetworks();
-      players(null, new LinkedHashMap<>()).close();
+      Map<String, CachedTeacher.Kept> kept = new LinkedHashMap<>();
+      players(null, kept).close();
+      asked.teachers.requireCaches(kept);
     }
   }
 

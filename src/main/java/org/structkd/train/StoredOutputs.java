@@ -72,17 +72,50 @@ final class StoredOutputs implements AutoCloseable {
       } catch (IOException e) {
         throw new IOException(settings.folder() + " cannot be made: " + AtomicFile.reason(e), e);
       }
-      List<Path> files;
-      try (Stream<Path> content = Files.list(settings.folder())) {
-        files = content.filter(StoredOutputs::isOwn).sorted().toList();
-      }
-      for (Path file : files) {
+      for (Path file : stored.files()) {
         stored.readOrDelete(file);
       }
       return stored;
     } catch (IOException | RuntimeException e) {
       stored.close();
       throw e;
+    }
+  }
+
+  /**
+   * Refuses a folder that {@link #open} would surely refuse. Looks at one of its files, and writes
+   * nothing.
+   *
+   * @param teacher what tells it from others
+   * @param taps their names and types, in order
+   * @throws DataFileException if it is no folder, or holds outputs of another teacher or other taps
+   */
+  static void requireFit(TeacherCache settings, String teacher, String taps) throws IOException {
+    Path folder = settings.folder();
+    if (!Files.isDirectory(folder)) {
+      if (Files.exists(folder)) {
+        throw new DataFileException(folder.toString(), "a folder of a teacher's outputs", "a file");
+      }
+      return;
+    }
+    try (StoredOutputs stored = new StoredOutputs(settings, teacher, taps)) {
+      List<Path> files = stored.files();
+      if (!files.isEmpty()) {
+        TensorFile file;
+        try {
+          file = TensorFile.open(files.get(0));
+        } catch (DataFileException e) {
+          return; // damaged: it is deleted when the training begins
+        }
+        stored.open.add(file);
+        stored.requireOwn(file);
+      }
+    }
+  }
+
+  private List<Path> files() throws IOException {
+    try (Stream<Path> content = Files.list(settings.folder())) {
+      return content.filter(StoredOutputs::isOwn).sorted().toList();
     }
   }
 
@@ -100,19 +133,23 @@ final class StoredOutputs implements AutoCloseable {
       return;
     }
     open.add(file);
+    requireOwn(file);
+    take(file, Files.size(path));
+    nanosBefore = Double.parseDouble(file.property(NANOS));
+  }
+
+  private void requireOwn(TensorFile file) throws DataFileException {
     for (Map.Entry<String, String> own : identity.entrySet()) {
       String found = file.property(own.getKey());
       if (!found.equals(own.getValue())) {
         throw new DataFileException(
-            path.toString(),
+            file.source(),
             "outputs of the " + own.getKey() + " " + own.getValue(),
             "those of "
                 + found
                 + ": another teacher, other taps or another precision need another folder");
       }
     }
-    take(file, Files.size(path));
-    nanosBefore = Double.parseDouble(file.property(NANOS));
   }
 
   private void take(TensorFile file, long size) {

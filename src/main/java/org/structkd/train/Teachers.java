@@ -137,6 +137,20 @@ final class Teachers implements AutoCloseable {
   }
 
   /**
+   * Refuses caches of something else, before anything is written.
+   *
+   * @param kept of the caches
+   * @throws IOException if a cache is another teacher's, no folder, or cannot be read
+   */
+  void requireCaches(Map<String, CachedTeacher.Kept> kept) throws IOException {
+    for (Teacher teacher : all) {
+      if (kept.containsKey(teacher.name)) {
+        CachedTeacher.requireFit(teacher.network, caches.get(teacher.name), kept.get(teacher.name));
+      }
+    }
+  }
+
+  /**
    * {@return these teachers with their caches open; closing them leaves the teachers}
    *
    * @param kept of the caches

@@ -203,6 +203,28 @@ class TeacherCacheTest {
         error.getMessage());
   }
 
+  /** As recipes do, which train students without the teacher first. */
+  @Test
+  void whatCannotBeTheCacheIsRefusedWithoutTraining() throws IOException {
+    cached(new Counting(7));
+    requireFit(distiller(new Counting(7)).withTeacherCache("", cache()));
+    Distiller another = distiller(new Counting(8)).withTeacherCache("", cache());
+    DataFileException error = assertThrows(DataFileException.class, () -> requireFit(another));
+    assertTrue(error.getMessage().contains("outputs of the teacher "), error.getMessage());
+    Path file = Files.createFile(folder.resolve("file"));
+    Distiller misplaced = distiller(new Counting(7)).withTeacherCache("", new TeacherCache(file));
+    error = assertThrows(DataFileException.class, () -> requireFit(misplaced));
+    assertTrue(
+        error.getMessage().contains(file + ": expected a folder of a teacher's outputs, found"),
+        error.getMessage());
+  }
+
+  private static void requireFit(Distiller distiller) throws IOException {
+    try (SegmentationNet student = net(2, 1)) {
+      distiller.requireFit(student);
+    }
+  }
+
   private Distiller rounded(TappedNetwork teacher) {
     TrainingConfig config = TrainingConfig.of(STEPS, 0.01).withCheckpointEvery(0);
     return new Distiller(config.withPrecision(Precision.BF16), objective(), ROUNDS)
