@@ -275,6 +275,19 @@ class PredictTest {
     Cli.run("evaluate", "--recipe", "fashion-teacher").refused("has no teacher", "--weights");
   }
 
+  @Test
+  void aTeacherThatTheMetricDoesNotFitIsRefused() {
+    Cli.run(
+            "evaluate",
+            "--set",
+            "teacher.adapted={size: {height: 32, width: 32}}",
+            "--set",
+            "losses.pixelwise.resize_teacher=true",
+            "--set",
+            "losses.pairwise.resize_teacher=true")
+        .refused("teacher does not fit recipe skd: ", "[1, 11, 32, 32], expected [1, 11, 48, 48]");
+  }
+
   /** The band that every training of the bundled teacher's settings reaches. */
   @Test
   void theBundledTeacherIsGood() {
