@@ -116,6 +116,9 @@ final class Evaluate implements Callable<Integer> {
           throw RunException.refused(
               "recipe " + experiment.recipe().name() + " has no teacher: --weights FILE is needed");
         }
+        experiment
+            .teachers()
+            .forEach((name, teacher) -> requireFit(name, experiment, teacher, device));
         experiment.teachers().forEach((name, teacher) -> tell(name, experiment, teacher, device));
         writeConfusions();
         return 0;
@@ -133,14 +136,19 @@ final class Evaluate implements Callable<Integer> {
   private void tellOf(TensorFile file, Experiment experiment, Device device) throws IOException {
     try (TrainableNetwork network = NetworkFile.network(file)) {
       network.to(device);
-      try {
-        experiment.evaluation(split).requireFit(network, device);
-      } catch (IllegalArgumentException e) {
-        throw RunException.refused(
-            "%s does not fit recipe %s: %s"
-                .formatted(weights, experiment.recipe().name(), e.getMessage()));
-      }
+      requireFit(String.valueOf(weights), experiment, network, device);
       tell(String.valueOf(weights), experiment, network, device);
+    }
+  }
+
+  private void requireFit(
+      String name, Experiment experiment, TappedNetwork network, Device device) {
+    try {
+      experiment.evaluation(split).requireFit(network, device);
+    } catch (IllegalArgumentException e) {
+      throw RunException.refused(
+          "%s does not fit recipe %s: %s"
+              .formatted(name, experiment.recipe().name(), e.getMessage()));
     }
   }
 

@@ -20,11 +20,15 @@ import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
 import org.structkd.data.PictureInput;
+import org.structkd.internal.Words;
 import org.structkd.metric.Palette;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.NetworkFile;
 import org.structkd.model.ScoreAveraging;
 import org.structkd.model.SegmentationNet;
+import org.structkd.model.TappedNetwork;
 import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Recipes;
 import org.structkd.run.RunException;
 import org.structkd.train.AtomicFile;
@@ -58,6 +62,9 @@ import picocli.CommandLine.Spec;
 final class Predict implements Callable<Integer> {
   /** Of a side: 11 scores of each pixel are then 3 GB. */
   private static final int MAX_SIZE = 8192;
+
+  /** Class scores of every pixel. */
+  private static final String SCORES = SegmentationNet.UPSAMPLED;
 
   @Spec private CommandSpec spec;
 
@@ -112,17 +119,16 @@ final class Predict implements Callable<Integer> {
   }
 
   /** The network knows best what windows it takes. */
-  private static Tensor scores(SegmentationNet network, ScoreAveraging averaging, Batch batch) {
-    String tap = SegmentationNet.UPSAMPLED;
+  private static Tensor scores(TappedNetwork network, ScoreAveraging averaging, Batch batch) {
     try {
-      return averaging.of(network, tap).infer(batch.inputs()).get(tap);
+      return averaging.of(network, SCORES).infer(batch.inputs()).get(SCORES);
     } catch (IllegalArgumentException e) {
       throw RunException.refused(e.getMessage());
     }
   }
 
   /** A network, and how files become what it learned from. */
-  private record Trained(SegmentationNet network, PictureInput pictures) implements AutoCloseable {
+  private record Trained(TappedNetwork network, PictureInput pictures) implements AutoCloseable {
     @Override
     public void close() {
       network.close();
@@ -136,9 +142,17 @@ final class Predict implements Callable<Integer> {
     }
     try (TensorFile file = TensorFile.open(weights)) {
       Distiller.requireWeights(file);
-      SegmentationNet network = SegmentationNet.of(file);
+      TrainableNetwork network = NetworkFile.network(file);
       try {
-        return new Trained(network, pictures(file, network.config()));
+        if (!network.taps().contains(SCORES)) {
+          throw new DataFileException(
+              file.source(),
+              "a network with the tap \"%s\", which tells the class of every pixel"
+                  .formatted(SCORES),
+              "a %s with %s"
+                  .formatted(file.property(NetworkFile.KIND), Words.list(network.taps())));
+        }
+        return new Trained(network, pictures(file));
       } catch (RuntimeException | IOException e) {
         network.close();
         throw e;
@@ -147,9 +161,9 @@ final class Predict implements Callable<Integer> {
   }
 
   /** What the recipe in the file says; intensities as they are where there is none. */
-  private static PictureInput pictures(TensorFile file, SegmentationNet.Config net)
-      throws DataFileException {
-    int channels = net.channels();
+  private static PictureInput pictures(TensorFile file) throws IOException {
+    int channels = Math.toIntExact(file.number("channels"));
+    int classes = Math.toIntExact(file.number("classes"));
     if (channels != 1 && channels != 3) {
       throw new DataFileException(
           file.source(), "a network of 1 or 3 channels, as pictures have", channels + " channels");
@@ -157,13 +171,13 @@ final class Predict implements Callable<Integer> {
     PictureInput pictures =
         Recipes.of(file)
             .flatMap(recipe -> recipe.data().pictures())
-            .orElseGet(() -> PictureInput.intensities(channels, numbered(net.classes())));
-    if (pictures.channels() != channels || pictures.classNames().size() != net.classes()) {
+            .orElseGet(() -> PictureInput.intensities(channels, numbered(classes)));
+    if (pictures.channels() != channels || pictures.classNames().size() != classes) {
       throw new DataFileException(
           file.source(),
           "a network of %d channels and %d classes, as the data of its recipe have"
               .formatted(pictures.channels(), pictures.classNames().size()),
-          "%d channels and %d classes".formatted(channels, net.classes()));
+          "%d channels and %d classes".formatted(channels, classes));
     }
     return pictures;
   }

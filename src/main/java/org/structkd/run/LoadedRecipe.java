@@ -8,8 +8,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Device;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.structkd.data.Split;
 import org.structkd.metric.Evaluation;
+import org.structkd.model.TappedNetwork;
 import org.structkd.objective.Objective;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
@@ -21,6 +24,8 @@ import org.structkd.recipe.Recipe;
  * @param experiments one for each of its trainings, in their order
  */
 record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LoadedRecipe.class);
+
   static LoadedRecipe of(RecipeSource source, Device device) throws IOException {
     Recipe recipe = source.load();
     LoadedRecipe loaded = new LoadedRecipe(recipe, new ArrayList<>());
@@ -77,7 +82,10 @@ record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements Auto
     return stages.isEmpty() ? Optional.empty() : Optional.of(new Condition(name, stages));
   }
 
-  /** Its teachers by name, as far as they give what the metric reads, with their test scores. */
+  /**
+   * Its teachers by name, as far as they give what the metric reads, with their test scores. One
+   * that answers in another size or in other classes teaches all the same.
+   */
   Map<String, Trained> teachers(Device device) {
     Evaluation test = last().evaluation(Split.TEST);
     Map<String, Trained> judged = new LinkedHashMap<>();
@@ -87,12 +95,24 @@ record LoadedRecipe(Recipe recipe, List<Experiment> experiments) implements Auto
           .forEach(
               (name, network) -> {
                 if (network.taps().containsAll(last().metric().taps())
-                    && !judged.containsKey(name)) {
+                    && !judged.containsKey(name)
+                    && isJudged(name, network, test, device)) {
                   judged.put(name, new Trained(network, test.of(network, device), Double.NaN));
                 }
               });
     }
     return judged;
+  }
+
+  private static boolean isJudged(
+      String name, TappedNetwork network, Evaluation test, Device device) {
+    try {
+      test.requireFit(network, device);
+      return true;
+    } catch (IllegalArgumentException e) {
+      LOG.warn("{} is not judged: {}", name, e.getMessage());
+      return false;
+    }
   }
 
   @Override

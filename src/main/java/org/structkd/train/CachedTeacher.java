@@ -19,6 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorDigest;
+import org.structkd.internal.Words;
 import org.structkd.model.TappedNetwork;
 
 /**
@@ -32,19 +33,26 @@ final class CachedTeacher implements TappedNetwork {
    * @param types of the taps that are read, by name in order, as the teacher puts them out
    * @param bytesPerExample in f16
    * @param examples of a batch
+   * @param precision that the teacher computes with
    */
-  record Kept(Map<String, ScalarType> types, long bytesPerExample, long examples) {
+  record Kept(
+      Map<String, ScalarType> types, long bytesPerExample, long examples, Precision precision) {
     /**
      * Checks that a teacher's outputs can be kept by example.
      *
      * @param taps that are read
      * @param outputs of the teacher for some examples
      * @param examples how many
+     * @param precision that they were computed with
      * @throws IllegalArgumentException if a teacher is not told from others by its weights, or a
      *     tap is not by example or has values that f16 does not hold
      */
     static Kept of(
-        TappedNetwork teacher, Set<String> taps, Map<String, Tensor> outputs, long examples) {
+        TappedNetwork teacher,
+        Set<String> taps,
+        Map<String, Tensor> outputs,
+        long examples,
+        Precision precision) {
       if (teacher.fingerprint().equals(teacher.getClass().getName())) {
         throw new IllegalArgumentException(
             "the teacher's outputs cannot be kept: its fingerprint() is only the name of its class,"
@@ -60,11 +68,11 @@ final class CachedTeacher implements TappedNetwork {
         int size = output.is_floating_point() ? 2 : (int) output.element_size();
         bytes += output.numel() / examples * size;
       }
-      return new Kept(types, bytes, examples);
+      return new Kept(types, bytes, examples, precision);
     }
 
     private String text() {
-      return types.toString();
+      return types + (precision == Precision.F32 ? "" : " computed in " + Words.of(precision));
     }
   }
 
@@ -88,10 +96,21 @@ final class CachedTeacher implements TappedNetwork {
   }
 
   /**
+   * Refuses a cache of something else, before anything is written.
+   *
+   * @throws org.structkd.data.DataFileException as {@link #open}
+   */
+  static void requireFit(TappedNetwork teacher, TeacherCache settings, Kept kept)
+      throws IOException {
+    StoredOutputs.requireFit(settings, teacher.fingerprint(), kept.text());
+  }
+
+  /**
    * Opens the cache, and tells what it will write.
    *
    * @param batches of the training
-   * @throws org.structkd.data.DataFileException if it is one of another teacher or of other taps
+   * @throws org.structkd.data.DataFileException if it is one of another teacher, of other taps or
+   *     of another precision
    * @throws IOException if it cannot be read or written, or the disk has no room for it
    */
   static CachedTeacher open(TappedNetwork teacher, TeacherCache settings, Kept kept, long batches)
@@ -180,7 +199,8 @@ final class CachedTeacher implements TappedNetwork {
     for (Map.Entry<String, ScalarType> tap : kept.types.entrySet()) {
       Tensor[] rows = new Tensor[keys.length];
       for (int i = 0; i < rows.length; i++) {
-        rows[i] = stored.get(keys[i], tap.getKey());
+        // Not after stacking: autocast on the CPU stacks nothing of f16.
+        rows[i] = stored.get(keys[i], tap.getKey()).to(tap.getValue());
       }
       outputs.put(
           tap.getKey(), torch.stack(new TensorVector(rows)).to(any.device(), tap.getValue()));

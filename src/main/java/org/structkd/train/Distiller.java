@@ -320,13 +320,15 @@ public final class Distiller {
   }
 
   /**
-   * Checks what can be known before the first step, as {@link #train} does, but for files: taps,
-   * weights of all steps, the evaluation, both networks and all terms on the first batch, what
-   * optimizers and rate factors belong to. Changes and writes nothing.
+   * Checks what can be known before the first step, as {@link #train} does, but for the checkpoint:
+   * taps, weights of all steps, the evaluation, both networks and all terms on the first batch,
+   * what optimizers and rate factors belong to, whose outputs a teacher's cache holds. Changes and
+   * writes nothing.
    *
    * @param student that would be trained
    * @throws IllegalArgumentException as {@link #train}
-   * @throws IOException if this thread is interrupted
+   * @throws IOException if a teacher's cache is another's or cannot be read, or this thread is
+   *     interrupted
    */
   public void requireFit(TrainableNetwork student) throws IOException {
     try {

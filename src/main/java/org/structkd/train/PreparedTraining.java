@@ -187,7 +187,9 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
     requireUninterrupted();
     try (PointerScope temporaries = new PointerScope()) {
       requireNetworks();
-      players(null, new LinkedHashMap<>()).close();
+      Map<String, CachedTeacher.Kept> kept = new LinkedHashMap<>();
+      players(null, kept).close();
+      asked.teachers.requireCaches(kept);
     }
   }
 
@@ -267,7 +269,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
         identity.add(batch);
       }
       Batch own = batch.share(ranks.rank(), ranks.worldSize()).to(where());
-      kept.putAll(asked.teachers.kept(asked.objective, own));
+      kept.putAll(asked.teachers.kept(asked.objective, own, asked.config.precision()));
       Map<String, TrainedPart> parts =
           DryRun.of(
               student, asked.teachers, asked.objective, asked.config.precision(), own, asked.seed);

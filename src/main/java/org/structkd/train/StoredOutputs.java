@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 import org.slf4j.Logger;
@@ -20,12 +21,18 @@ import org.structkd.model.TensorFile;
 /**
  * The files of a {@link TeacherCache}: each holds outputs of some examples as tensors {@code
  * KEY.tap}, is written once, whole, and never changed. A file that is damaged is deleted, and what
- * was in it is computed again.
+ * was in it is computed again. Files of other names are left alone.
  */
 final class StoredOutputs implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Distiller.class);
 
+  private static final String BEGINNING = "outputs-";
   private static final String ENDING = ".safetensors";
+
+  /** The names that this class gives, so that it neither reads nor deletes files of others. */
+  private static final Pattern NAME =
+      Pattern.compile(BEGINNING + "[0-9a-f]{" + TensorDigest.LENGTH + "}\\" + ENDING);
+
   private static final String TEACHER = "teacher";
   private static final String TAPS = "taps";
   private static final String NANOS = "nanoseconds per example";
@@ -65,11 +72,7 @@ final class StoredOutputs implements AutoCloseable {
       } catch (IOException e) {
         throw new IOException(settings.folder() + " cannot be made: " + AtomicFile.reason(e), e);
       }
-      List<Path> files;
-      try (Stream<Path> content = Files.list(settings.folder())) {
-        files = content.filter(file -> file.toString().endsWith(ENDING)).sorted().toList();
-      }
-      for (Path file : files) {
+      for (Path file : stored.files()) {
         stored.readOrDelete(file);
       }
       return stored;
@@ -77,6 +80,47 @@ final class StoredOutputs implements AutoCloseable {
       stored.close();
       throw e;
     }
+  }
+
+  /**
+   * Refuses a folder that {@link #open} would surely refuse. Looks at one of its files, and writes
+   * nothing.
+   *
+   * @param teacher what tells it from others
+   * @param taps their names and types, in order
+   * @throws DataFileException if it is no folder, or holds outputs of another teacher or other taps
+   */
+  static void requireFit(TeacherCache settings, String teacher, String taps) throws IOException {
+    Path folder = settings.folder();
+    if (!Files.isDirectory(folder)) {
+      if (Files.exists(folder)) {
+        throw new DataFileException(folder.toString(), "a folder of a teacher's outputs", "a file");
+      }
+      return;
+    }
+    try (StoredOutputs stored = new StoredOutputs(settings, teacher, taps)) {
+      List<Path> files = stored.files();
+      if (!files.isEmpty()) {
+        TensorFile file;
+        try {
+          file = TensorFile.open(files.get(0));
+        } catch (DataFileException e) {
+          return; // damaged: it is deleted when the training begins
+        }
+        stored.open.add(file);
+        stored.requireOwn(file);
+      }
+    }
+  }
+
+  private List<Path> files() throws IOException {
+    try (Stream<Path> content = Files.list(settings.folder())) {
+      return content.filter(StoredOutputs::isOwn).sorted().toList();
+    }
+  }
+
+  private static boolean isOwn(Path file) {
+    return NAME.matcher(file.getFileName().toString()).matches();
   }
 
   private void readOrDelete(Path path) throws IOException {
@@ -89,17 +133,23 @@ final class StoredOutputs implements AutoCloseable {
       return;
     }
     open.add(file);
+    requireOwn(file);
+    take(file, Files.size(path));
+    nanosBefore = Double.parseDouble(file.property(NANOS));
+  }
+
+  private void requireOwn(TensorFile file) throws DataFileException {
     for (Map.Entry<String, String> own : identity.entrySet()) {
       String found = file.property(own.getKey());
       if (!found.equals(own.getValue())) {
         throw new DataFileException(
-            path.toString(),
+            file.source(),
             "outputs of the " + own.getKey() + " " + own.getValue(),
-            "those of " + found + ": another teacher, or other taps, needs another folder");
+            "those of "
+                + found
+                + ": another teacher, other taps or another precision need another folder");
       }
     }
-    take(file, Files.size(path));
-    nanosBefore = Double.parseDouble(file.property(NANOS));
   }
 
   private void take(TensorFile file, long size) {
@@ -189,7 +239,7 @@ final class StoredOutputs implements AutoCloseable {
           outputs.forEach((tap, output) -> builder.tensor(key + "." + tap, output));
         });
     // Named by its content, so that two trainings do not write the same name.
-    Path path = settings.folder().resolve("outputs-" + name.text() + ENDING);
+    Path path = settings.folder().resolve(BEGINNING + name.text() + ENDING);
     AtomicFile.write(path, builder.build(path.toString())::write);
     TensorFile file = TensorFile.open(path);
     open.add(file);

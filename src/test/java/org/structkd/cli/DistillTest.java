@@ -129,6 +129,22 @@ class DistillTest {
         .refused(file + " does not fit recipe ratings: ");
   }
 
+  /** Its answers are smaller than the labels. */
+  @Test
+  void aTeacherThatTheMetricDoesNotFitTeachesAllTheSame() {
+    Path folder = temp.resolve("run");
+    Cli cli =
+        Cli.distill(
+            folder,
+            "--set",
+            "teacher.adapted={size: {height: 32, width: 32}}",
+            "--set",
+            "losses.pixelwise.resize_teacher=true");
+    assertEquals(0, cli.status(), cli.err());
+    assertFalse(cli.out().contains("teacher: mIoU"), cli.out());
+    assertTrue(cli.out().contains("gain by kd: "), cli.out());
+  }
+
   @Test
   void bothStudentsStartFromTheSameWeights() throws IOException {
     // Without weight the terms teach nothing: what is left is the student alone.

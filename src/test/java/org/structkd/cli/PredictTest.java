@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.ImageFolder;
+import org.structkd.model.BackboneNet;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
 import org.structkd.train.AtomicFile;
@@ -159,6 +160,32 @@ class PredictTest {
         .refused("expected a network of 1 or 3 channels, as pictures have, found 7 channels");
   }
 
+  private Path backbone(BackboneNet.Head head) throws IOException {
+    Path file = temp.resolve(head + ".safetensors");
+    BackboneNet.Config config =
+        new BackboneNet.Config(
+            3, BackboneNet.Backbone.MOBILENET_V2, head, 0.25, 16, head.features(), 2);
+    try (BackboneNet net = new BackboneNet(config, 1)) {
+      AtomicFile.write(file, net.toFile(Map.of())::write);
+    }
+    return file;
+  }
+
+  @Test
+  void everyNetworkThatTellsTheClassOfEveryPixelPredicts() throws IOException {
+    Path image = greyShades();
+    Path mask = temp.resolve("mask.png");
+    Path weights = backbone(BackboneNet.Head.LRASPP);
+    Cli cli = Cli.run("predict", image, "--weights", weights, "--out", mask, "--flip");
+    assertEquals(0, cli.status(), cli.err());
+    assertTrue(cli.out().contains("class "), cli.out());
+    assertEquals(64, ImageIO.read(mask.toFile()).getWidth());
+    Cli.run("predict", image, "--weights", backbone(BackboneNet.Head.CLASSIFIER))
+        .refused(
+            "expected a network with the tap \"upsampled\", which tells the class of every pixel,"
+                + " found a backbone net with ");
+  }
+
   @Test
   void windowsScalesAndMirrorsAreLooks() throws IOException {
     Path mask = temp.resolve("mask.png");
@@ -246,6 +273,19 @@ class PredictTest {
   @Test
   void aRecipeWithoutATeacherNeedsWeights() {
     Cli.run("evaluate", "--recipe", "fashion-teacher").refused("has no teacher", "--weights");
+  }
+
+  @Test
+  void aTeacherThatTheMetricDoesNotFitIsRefused() {
+    Cli.run(
+            "evaluate",
+            "--set",
+            "teacher.adapted={size: {height: 32, width: 32}}",
+            "--set",
+            "losses.pixelwise.resize_teacher=true",
+            "--set",
+            "losses.pairwise.resize_teacher=true")
+        .refused("teacher does not fit recipe skd: ", "[1, 11, 32, 32], expected [1, 11, 48, 48]");
   }
 
   /** The band that every training of the bundled teacher's settings reaches. */

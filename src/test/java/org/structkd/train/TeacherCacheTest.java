@@ -171,7 +171,9 @@ class TeacherCacheTest {
     cached(new Counting(7));
     DataFileException error = assertThrows(DataFileException.class, () -> cached(new Counting(8)));
     assertTrue(error.getMessage().contains("outputs of the teacher "), error.getMessage());
-    assertTrue(error.getMessage().contains("another teacher, or other taps"), error.getMessage());
+    assertTrue(
+        error.getMessage().contains("another teacher, other taps or another precision"),
+        error.getMessage());
     Distiller fewer =
         new Distiller(
                 TrainingConfig.of(STEPS, 0.01).withCheckpointEvery(0),
@@ -186,6 +188,51 @@ class TeacherCacheTest {
   }
 
   @Test
+  void theOutputsOfAPrecisionServeThatPrecisionAlone() throws IOException {
+    Counting first = new Counting(7);
+    byte[] cold = trained(rounded(first));
+    Counting second = new Counting(7);
+    assertArrayEquals(cold, trained(rounded(second)));
+    assertEquals(2 * BATCH, second.examples);
+    assertFalse(Arrays.equals(cold, trained(distiller(new Counting(7)))), "bf16 was read");
+    DataFileException error = assertThrows(DataFileException.class, () -> cached(new Counting(7)));
+    assertTrue(
+        error
+            .getMessage()
+            .contains("found those of {features=Float, logits=Float} computed in bf16"),
+        error.getMessage());
+  }
+
+  /** As recipes do, which train students without the teacher first. */
+  @Test
+  void whatCannotBeTheCacheIsRefusedWithoutTraining() throws IOException {
+    cached(new Counting(7));
+    requireFit(distiller(new Counting(7)).withTeacherCache("", cache()));
+    Distiller another = distiller(new Counting(8)).withTeacherCache("", cache());
+    DataFileException error = assertThrows(DataFileException.class, () -> requireFit(another));
+    assertTrue(error.getMessage().contains("outputs of the teacher "), error.getMessage());
+    Path file = Files.createFile(folder.resolve("file"));
+    Distiller misplaced = distiller(new Counting(7)).withTeacherCache("", new TeacherCache(file));
+    error = assertThrows(DataFileException.class, () -> requireFit(misplaced));
+    assertTrue(
+        error.getMessage().contains(file + ": expected a folder of a teacher's outputs, found"),
+        error.getMessage());
+  }
+
+  private static void requireFit(Distiller distiller) throws IOException {
+    try (SegmentationNet student = net(2, 1)) {
+      distiller.requireFit(student);
+    }
+  }
+
+  private Distiller rounded(TappedNetwork teacher) {
+    TrainingConfig config = TrainingConfig.of(STEPS, 0.01).withCheckpointEvery(0);
+    return new Distiller(config.withPrecision(Precision.BF16), objective(), ROUNDS)
+        .withTeacher(teacher)
+        .withTeacherCache("", cache());
+  }
+
+  @Test
   void aDamagedFileIsComputedAgain() throws IOException {
     byte[] whole = cached(new Counting(7));
     Path file = files().get(0);
@@ -197,6 +244,21 @@ class TeacherCacheTest {
     assertEquals(2 * BATCH + ROUND * BATCH, again.examples);
     TensorFile.open(files().get(0)).close();
     assertEquals(1, files().size());
+  }
+
+  @Test
+  void filesOfOthersInTheFolderAreLeftAlone() throws IOException {
+    Files.createDirectories(cache().folder());
+    Path weights = cache().folder().resolve("model.safetensors");
+    Path damaged = cache().folder().resolve("outputs-of-mine.safetensors");
+    try (SegmentationNet other = net(3, 1)) {
+      Files.write(weights, bytes(other));
+    }
+    Files.writeString(damaged, "none that this library wrote");
+    cached(new Counting(7));
+    assertTrue(files().containsAll(List.of(weights, damaged)), files().toString());
+    assertEquals(3, files().size());
+    assertEquals("none that this library wrote", Files.readString(damaged));
   }
 
   @Test
