@@ -22,9 +22,11 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.PictureInput;
 import org.structkd.metric.Palette;
 import org.structkd.model.BundledTeacher;
+import org.structkd.model.NetworkFile;
 import org.structkd.model.ScoreAveraging;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
+import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Recipes;
 import org.structkd.run.RunException;
 import org.structkd.train.AtomicFile;
@@ -112,7 +114,7 @@ final class Predict implements Callable<Integer> {
   }
 
   /** The network knows best what windows it takes. */
-  private static Tensor scores(SegmentationNet network, ScoreAveraging averaging, Batch batch) {
+  private static Tensor scores(TrainableNetwork network, ScoreAveraging averaging, Batch batch) {
     String tap = SegmentationNet.UPSAMPLED;
     try {
       return averaging.of(network, tap).infer(batch.inputs()).get(tap);
@@ -122,7 +124,7 @@ final class Predict implements Callable<Integer> {
   }
 
   /** A network, and how files become what it learned from. */
-  private record Trained(SegmentationNet network, PictureInput pictures) implements AutoCloseable {
+  private record Trained(TrainableNetwork network, PictureInput pictures) implements AutoCloseable {
     @Override
     public void close() {
       network.close();
@@ -136,9 +138,15 @@ final class Predict implements Callable<Integer> {
     }
     try (TensorFile file = TensorFile.open(weights)) {
       Distiller.requireWeights(file);
-      SegmentationNet network = SegmentationNet.of(file);
+      TrainableNetwork network = NetworkFile.network(file);
       try {
-        return new Trained(network, pictures(file, network.config()));
+        if (!network.taps().contains(SegmentationNet.UPSAMPLED)) {
+          throw new DataFileException(
+              file.source(),
+              "a network that tells the class of every pixel",
+              file.property(NetworkFile.KIND));
+        }
+        return new Trained(network, pictures(file));
       } catch (RuntimeException | IOException e) {
         network.close();
         throw e;
@@ -147,9 +155,9 @@ final class Predict implements Callable<Integer> {
   }
 
   /** What the recipe in the file says; intensities as they are where there is none. */
-  private static PictureInput pictures(TensorFile file, SegmentationNet.Config net)
-      throws DataFileException {
-    int channels = net.channels();
+  private static PictureInput pictures(TensorFile file) throws DataFileException {
+    int channels = (int) file.number("channels"); // the network has been made of these numbers
+    int ofNetwork = (int) file.number("classes");
     if (channels != 1 && channels != 3) {
       throw new DataFileException(
           file.source(), "a network of 1 or 3 channels, as pictures have", channels + " channels");
@@ -157,13 +165,13 @@ final class Predict implements Callable<Integer> {
     PictureInput pictures =
         Recipes.of(file)
             .flatMap(recipe -> recipe.data().pictures())
-            .orElseGet(() -> PictureInput.intensities(channels, numbered(net.classes())));
-    if (pictures.channels() != channels || pictures.classNames().size() != net.classes()) {
+            .orElseGet(() -> PictureInput.intensities(channels, numbered(ofNetwork)));
+    if (pictures.channels() != channels || pictures.classNames().size() != ofNetwork) {
       throw new DataFileException(
           file.source(),
           "a network of %d channels and %d classes, as the data of its recipe have"
               .formatted(pictures.channels(), pictures.classNames().size()),
-          "%d channels and %d classes".formatted(channels, net.classes()));
+          "%d channels and %d classes".formatted(channels, ofNetwork));
     }
     return pictures;
   }

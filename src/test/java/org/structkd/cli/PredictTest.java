@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.structkd.data.ImageFolder;
+import org.structkd.model.BackboneNet;
 import org.structkd.model.SegmentationNet;
 import org.structkd.model.TensorFile;
 import org.structkd.train.AtomicFile;
@@ -157,6 +158,39 @@ class PredictTest {
     }
     Cli.run("predict", image, "--weights", seven)
         .refused("expected a network of 1 or 3 channels, as pictures have, found 7 channels");
+  }
+
+  /** Of a backbone with a head: any network that tells the class of every pixel will do. */
+  @Test
+  void aBackboneWithAHeadColoursPicturesAndAClassifierIsRefused() throws IOException {
+    Path image = greyShades();
+    Path mask = temp.resolve("mask.png");
+    Path weights = temp.resolve("backbone.safetensors");
+    for (BackboneNet.Head head : List.of(BackboneNet.Head.LRASPP, BackboneNet.Head.CLASSIFIER)) {
+      BackboneNet.Config config =
+          new BackboneNet.Config(
+              3,
+              BackboneNet.Backbone.MOBILENET_V2,
+              head,
+              0.0625,
+              head.outputStride(),
+              head.features(),
+              4);
+      try (PointerScope temporaries = new PointerScope();
+          BackboneNet net = new BackboneNet(config, 1)) {
+        AtomicFile.write(weights, net.toFile(Map.of())::write);
+      }
+      Cli cli = Cli.run("predict", image, "--weights", weights, "--out", mask, "--window", "32x32");
+      if (head == BackboneNet.Head.CLASSIFIER) {
+        cli.refused(
+            weights
+                + ": expected a network that tells the class of every pixel, found backbone net");
+      } else {
+        assertEquals(0, cli.status(), cli.err());
+        assertEquals(64, ImageIO.read(mask.toFile()).getWidth());
+        assertTrue(cli.out().matches("(?s)class [0-3] +[0-9.]+ %.*"), cli.out());
+      }
+    }
   }
 
   @Test
