@@ -10,15 +10,16 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.structkd.internal.Scopes;
 import org.structkd.internal.TensorDigest;
+import org.structkd.internal.Words;
 import org.structkd.model.TappedNetwork;
 
 /**
@@ -32,19 +33,26 @@ final class CachedTeacher implements TappedNetwork {
    * @param types of the taps that are read, by name in order, as the teacher puts them out
    * @param bytesPerExample in f16
    * @param examples of a batch
+   * @param precision what the teacher computes with, and so another output
    */
-  record Kept(Map<String, ScalarType> types, long bytesPerExample, long examples) {
+  record Kept(
+      Map<String, ScalarType> types, long bytesPerExample, long examples, Precision precision) {
     /**
      * Checks that a teacher's outputs can be kept by example.
      *
      * @param taps that are read
      * @param outputs of the teacher for some examples
      * @param examples how many
+     * @param precision what the teacher computes with
      * @throws IllegalArgumentException if a teacher is not told from others by its weights, or a
      *     tap is not by example or has values that f16 does not hold
      */
     static Kept of(
-        TappedNetwork teacher, Set<String> taps, Map<String, Tensor> outputs, long examples) {
+        TappedNetwork teacher,
+        Set<String> taps,
+        Map<String, Tensor> outputs,
+        long examples,
+        Precision precision) {
       if (teacher.fingerprint().equals(teacher.getClass().getName())) {
         throw new IllegalArgumentException(
             "the teacher's outputs cannot be kept: its fingerprint() is only the name of its class,"
@@ -60,11 +68,11 @@ final class CachedTeacher implements TappedNetwork {
         int size = output.is_floating_point() ? 2 : (int) output.element_size();
         bytes += output.numel() / examples * size;
       }
-      return new Kept(types, bytes, examples);
+      return new Kept(types, bytes, examples, precision);
     }
 
     private String text() {
-      return types.toString();
+      return precision == Precision.F32 ? types.toString() : types + " of " + Words.of(precision);
     }
   }
 
@@ -178,12 +186,15 @@ final class CachedTeacher implements TappedNetwork {
     long after = System.nanoTime();
     Map<String, Tensor> outputs = new HashMap<>();
     for (Map.Entry<String, ScalarType> tap : kept.types.entrySet()) {
-      Tensor[] rows = new Tensor[keys.length];
-      for (int i = 0; i < rows.length; i++) {
-        rows[i] = stored.get(keys[i], tap.getKey());
+      Tensor row = stored.get(keys[0], tap.getKey());
+      // Autocast, which may be on, refuses to stack f16 on a CPU; it leaves copies alone.
+      Tensor rows =
+          row.new_empty(
+              LongStream.concat(LongStream.of(keys.length), LongStream.of(row.shape())).toArray());
+      for (int i = 0; i < keys.length; i++) {
+        rows.select(0, i).copy_(stored.get(keys[i], tap.getKey()));
       }
-      outputs.put(
-          tap.getKey(), torch.stack(new TensorVector(rows)).to(any.device(), tap.getValue()));
+      outputs.put(tap.getKey(), rows.to(any.device(), tap.getValue()));
     }
     computed += missing.size();
     computedNanos += after - between;

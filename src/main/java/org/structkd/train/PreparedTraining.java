@@ -267,7 +267,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
         identity.add(batch);
       }
       Batch own = batch.share(ranks.rank(), ranks.worldSize()).to(where());
-      kept.putAll(asked.teachers.kept(asked.objective, own));
+      kept.putAll(asked.teachers.kept(asked.objective, own, asked.config.precision()));
       Map<String, TrainedPart> parts =
           DryRun.of(
               student, asked.teachers, asked.objective, asked.config.precision(), own, asked.seed);

@@ -101,11 +101,12 @@ final class Teachers implements AutoCloseable {
    * Checks, without writing anything, that what an objective reads of these teachers can be kept.
    *
    * @param batch one, on the device of the networks
+   * @param precision what the networks compute with
    * @return what is kept, for each teacher that has a cache
    * @throws IllegalArgumentException if there is no teacher of a cache's name, or its outputs
    *     cannot be kept
    */
-  Map<String, CachedTeacher.Kept> kept(Objective objective, Batch batch) {
+  Map<String, CachedTeacher.Kept> kept(Objective objective, Batch batch, Precision precision) {
     Map<String, CachedTeacher.Kept> kept = new LinkedHashMap<>();
     for (String name : caches.keySet()) {
       if (all.stream().noneMatch(teacher -> teacher.name.equals(name))) {
@@ -120,13 +121,15 @@ final class Teachers implements AutoCloseable {
         if (caches.containsKey(teacher.name)) {
           Map<String, Tensor> inputs = teacher.read(batch.inputs());
           long examples = inputs.values().iterator().next().size(0);
-          Map<String, Tensor> outputs = teacher.network.infer(inputs);
+          Map<String, Tensor> outputs = precision.outputs(inputs, teacher.network::infer);
           Set<String> read = new TreeSet<>(outputs.keySet());
           if (!objective.readsUnknown()) {
             Set<String> taps = objective.taps().teacher();
             read.removeIf(own -> !taps.contains(teacher.tap(own)));
           }
-          kept.put(teacher.name, CachedTeacher.Kept.of(teacher.network, read, outputs, examples));
+          kept.put(
+              teacher.name,
+              CachedTeacher.Kept.of(teacher.network, read, outputs, examples, precision));
         }
       }
     }

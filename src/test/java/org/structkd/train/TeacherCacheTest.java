@@ -185,6 +185,22 @@ class TeacherCacheTest {
     assertTrue(error.getMessage().contains("{features=Float, logits=Float}"), error.getMessage());
   }
 
+  /** What a teacher puts out in bf16 is not what it puts out in f32. */
+  @Test
+  void eachPrecisionHasACacheOfItsOwn() throws IOException {
+    Distiller rounding =
+        new Distiller(
+                TrainingConfig.of(STEPS, 0.01).withCheckpointEvery(0).withPrecision(Precision.BF16),
+                objective(),
+                ROUNDS)
+            .withTeacher(new Counting(7))
+            .withTeacherCache("", cache());
+    byte[] cold = trained(rounding);
+    assertArrayEquals(cold, trained(rounding), "what was there and what was computed is the same");
+    DataFileException error = assertThrows(DataFileException.class, () -> cached(new Counting(7)));
+    assertTrue(error.getMessage().contains("logits=Float} of bf16"), error.getMessage());
+  }
+
   @Test
   void aDamagedFileIsComputedAgain() throws IOException {
     byte[] whole = cached(new Counting(7));
