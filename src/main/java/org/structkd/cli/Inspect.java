@@ -78,7 +78,8 @@ final class Inspect implements Callable<Integer> {
     Optional<String> recipe = StartingRecipe.of(found, photographs, size);
     out.print(
         recipe
-            .map(text ->
+            .map(
+                text ->
                     "# A recipe to start from; classes are to be named, and labels to say which values"
                         + " of masks they are, unless it is 0, 1, 2 ...\n"
                         + text)
