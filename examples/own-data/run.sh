@@ -23,4 +23,6 @@ structkd check-data landscapes.yaml
 structkd recipes check landscapes.yaml
 structkd distill --recipe landscapes.yaml --threads 1 --out target/run --steps "$steps"
 structkd evaluate --weights target/run/distilled-1.safetensors
+structkd predict target/photos/images/landscape-0000.jpg --weights target/run/distilled-1.safetensors \
+  --out target/predicted.png
 structkd example own-data "$steps"

@@ -78,7 +78,11 @@ final class Inspect implements Callable<Integer> {
     Optional<String> recipe = StartingRecipe.of(found, photographs, size);
     out.print(
         recipe
-            .map(text -> "# A recipe to start from; classes are to be named.\n" + text)
+            .map(
+                text ->
+                    "# A recipe to start from; classes are to be named, and labels to say which values"
+                        + " of masks they are, unless it is 0, 1, 2 ...\n"
+                        + text)
             .orElse("# No data of this library fit it, so there is no recipe to start from.\n"));
     out.flush();
     return 0;

@@ -118,7 +118,7 @@ public record LabelTable(List<String> classes, Map<String, Integer> labels, bool
         throw new DataFileException(
             file.toString(),
             "one of the values " + known(table, mask.coloured()),
-            "%s at row %d, column %d"
+            "%s at row %d, column %d; labels gives values a class, others_ignored leaves them out"
                 .formatted(
                     shown(mask.values()[at], mask.coloured()),
                     at / mask.width(),

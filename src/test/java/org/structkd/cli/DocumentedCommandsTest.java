@@ -37,7 +37,10 @@ class DocumentedCommandsTest {
     List<String> commands = new ArrayList<>();
     Matcher blocks = BLOCK.matcher(Files.readString(page).replace("\\\n", " "));
     while (blocks.find()) {
-      COMMAND.matcher(blocks.group(1)).results().forEach(found -> commands.add(found.group(1)));
+      COMMAND
+          .matcher(blocks.group(1))
+          .results()
+          .forEach(found -> commands.add(found.group(1).replaceAll(" +", " ")));
     }
     return commands;
   }

@@ -244,7 +244,9 @@ class ImageFilesTest {
     evaluationRefused(files, mask + ": expected 8 x 16 as ", "found 8 x 17");
     ImageFolder.mask(mask, 8, 16, at -> at == 35 ? 200 : 1);
     evaluationRefused(
-        files, mask + ": expected one of the values 0 to 1, 255, found 200 at row 2, column 3");
+        files,
+        mask + ": expected one of the values 0 to 1, 255, found 200 at row 2, column 3",
+        "; labels gives values a class");
   }
 
   private static void evaluationRefused(ImageFiles files, String... parts) {
