@@ -24,7 +24,7 @@ import org.structkd.testing.ShortTraining;
 class PrecisionRecipesTest {
   private static final Device CPU = new Device("cpu");
 
-  /** A recipe for each kind of student, and what is changed for it. */
+  /** A recipe for each kind of student, and what is changed for it, separated by semicolons. */
   private static final Map<String, String> RECIPES =
       Map.of(
           "kd", "student.deformable=true",
@@ -32,7 +32,8 @@ class PrecisionRecipesTest {
           "rtk", "student.width=2",
           "garments-kd", "student={kind: wide_resnet, depth: 10, widening: 1}",
           "ensemble-regions",
-              "student={kind: backbone_net, backbone: mobilenet_v2, head: classifier, width: 0.25}",
+              "student={kind: backbone_net, backbone: mobilenet_v2, head: classifier, width: 0.25};"
+                  + "train.optimizer={kind: adam, rate: 0.0001}",
           "densenet-teacher", "student.growth=3",
           "sr-fakd", "student.width=4",
           "depth-pseudo-label", "student.width=2",
@@ -43,7 +44,7 @@ class PrecisionRecipesTest {
   }
 
   private static Recipe recipe(String name, String precision) {
-    List<String> sets = new ArrayList<>(List.of(RECIPES.get(name)));
+    List<String> sets = new ArrayList<>(List.of(RECIPES.get(name).split(";")));
     sets.addAll(ShortTraining.sets(Recipes.load(name, sets, List.of())));
     sets.add("train.precision=" + precision);
     sets.add("train.checkpoint_every=0");
