@@ -145,12 +145,13 @@ final class CachedTeacher implements TappedNetwork {
     double saved = (found * nanosPerExample() - foundNanos) / 1e9;
     return String.format(
         Locale.ROOT,
-        "the teacher computed %,d examples in %.1f s and %,d came from %s, which saved %.1f s",
+        "the teacher computed %,d examples in %.1f s and %,d came from %s, which %s %.1f s",
         computed,
         computedNanos / 1e9,
         found,
         settings.folder(),
-        Double.isNaN(saved) ? 0 : saved);
+        saved < 0 ? "cost" : "saved",
+        Double.isNaN(saved) ? 0 : Math.abs(saved));
   }
 
   private double nanosPerExample() {

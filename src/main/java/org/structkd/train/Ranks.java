@@ -293,8 +293,8 @@ final class Ranks implements SharedBatch {
     try (ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         DataOutputStream out = new DataOutputStream(bytes)) {
       for (Map.Entry<String, String> entry : strings.entrySet()) {
-        out.writeUTF(entry.getKey());
-        out.writeUTF(entry.getValue());
+        write(entry.getKey(), out);
+        write(entry.getValue(), out);
       }
       return bytes.toByteArray();
     } catch (IOException e) {
@@ -302,11 +302,22 @@ final class Ranks implements SharedBatch {
     }
   }
 
+  /** Of any length, which writeUTF is not. */
+  private static void write(String text, DataOutputStream out) throws IOException {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    out.writeInt(bytes.length);
+    out.write(bytes);
+  }
+
+  private static String text(DataInputStream in) throws IOException {
+    return new String(in.readNBytes(in.readInt()), StandardCharsets.UTF_8);
+  }
+
   private static Map<String, String> read(byte[] bytes) {
     Map<String, String> strings = new LinkedHashMap<>();
     try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
       while (in.available() > 0) {
-        strings.put(in.readUTF(), in.readUTF());
+        strings.put(text(in), text(in));
       }
       return strings;
     } catch (IOException e) {
