@@ -48,14 +48,15 @@ Loss cross_image_relation_row() {
   loss.positives = {{"temperature", offsetof(P, temperature)}, {"eps", offsetof(P, eps)}};
   loss.blind_to_factor = true;
   loss.nearly_equal_scale = 200;  // differences of 1e-3
-  // Never the N^2 numbers of the cosines: of each node its shares against all images, and packed
-  // vectors of as many nodes as 32 MiB hold.
+  // Never the N^2 numbers of the cosines: of each node its shares against all images, packed
+  // vectors of as many nodes as 32 MiB hold, and on CUDA the gradient in f32 where it is stored in
+  // fewer bits.
   loss.scratch = [](const Shape& n, int threads) {
     const double B = double(n.B), C = double(n.C), N = double(n.H * n.W);
     const double nodes = B * (N + 96), node = 8 * (8 * (C + 144) + 4 * B);
     return 8.0 * (3 * B * B * N + 8 * B * N + 576 * 8 * (C + 144) +
                   threads * (2 * 96 * 96 + 64 * C + 2048)) +
-           std::min(nodes * node, 33554432.0 + 96 * node) + 65536;
+           std::min(nodes * node, 33554432.0 + 96 * node) + 4 * B * N * C + 65536;
   };
   return loss;
 }

@@ -51,7 +51,7 @@ class ConfusionTableTest {
 
   @Test
   void manyClassesAndSeveralNetworksFit() {
-    int classes = 150;
+    int classes = 40;
     List<String> names = IntStream.range(0, classes).mapToObj(i -> "class " + i).toList();
     ConfusionTable table = new ConfusionTable();
     table.add("one", new Confusion(names, new long[classes][classes]));
