@@ -142,7 +142,9 @@ class RecipesRunTest {
       assertTrue(Double.isFinite(row.validation()), row.toString());
     }
     String report = Files.readString(folder.resolve("report.html"));
-    assertEquals(3, report.split("<img ").length, "two pictures in report.html");
+    int pictures = report.split("<img ", -1).length - 1; // curves, and samples in one or in parts
+    assertTrue(pictures >= 2, "report.html has " + pictures + " pictures");
+    assertEquals(pictures, report.split("src=\"data:image/png;base64,", -1).length - 1);
     for (String picture : List.of("samples.png", "curves.png")) {
       assertNotNull(ImageIO.read(folder.resolve(picture).toFile()), picture);
     }
