@@ -9,8 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -50,9 +48,6 @@ import picocli.CommandLine.Spec;
     })
 final class Export implements Callable<Integer> {
   private static final String WEIGHTS = ".safetensors";
-
-  /** What a student's file says of its training. */
-  private static final Pattern SIZE = Pattern.compile("([0-9]{1,6})x([0-9]{1,6})");
 
   @Spec private CommandSpec spec;
 
@@ -137,12 +132,9 @@ final class Export implements Callable<Integer> {
   }
 
   private void setSize(StudentExport export) {
-    Matcher sides = SIZE.matcher(size);
-    if (!sides.matches()) {
-      throw RunException.refused("--size is " + size + ", expected HxW, such as 512x1024");
-    }
+    ImageSides sides = ImageSides.of("--size", size, "HxW, such as 512x1024");
     try {
-      export.withImageSize(Integer.parseInt(sides.group(1)), Integer.parseInt(sides.group(2)));
+      export.withImageSize(sides.height(), sides.width());
     } catch (IllegalArgumentException e) {
       throw RunException.refused("--size: " + e.getMessage());
     }

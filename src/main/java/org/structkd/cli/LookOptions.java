@@ -1,8 +1,6 @@
 package org.structkd.cli;
 
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.structkd.model.ScoreAveraging;
 import org.structkd.model.SlidingWindow;
@@ -11,8 +9,6 @@ import picocli.CommandLine.Option;
 
 /** How often a network looks at an image. */
 final class LookOptions {
-  private static final Pattern SIZE = Pattern.compile("([0-9]{1,6})x([0-9]{1,6})");
-
   @Option(
       names = "--window",
       paramLabel = "HEIGHTxWIDTH",
@@ -56,20 +52,15 @@ final class LookOptions {
       }
       return null;
     }
-    int[] size = size("--window", window);
+    ImageSides size = sides("--window", window);
     if (stride == null) {
-      return new SlidingWindow(size[0], size[1]);
+      return new SlidingWindow(size.height(), size.width());
     }
-    int[] step = size("--stride", stride);
-    return new SlidingWindow(size[0], size[1], step[0], step[1]);
+    ImageSides step = sides("--stride", stride);
+    return new SlidingWindow(size.height(), size.width(), step.height(), step.width());
   }
 
-  private static int[] size(String option, String text) {
-    Matcher size = SIZE.matcher(text);
-    if (!size.matches()) {
-      throw RunException.refused(
-          option + " is " + text + ", expected HEIGHTxWIDTH, such as 512x512");
-    }
-    return new int[] {Integer.parseInt(size.group(1)), Integer.parseInt(size.group(2))};
+  private static ImageSides sides(String option, String text) {
+    return ImageSides.of(option, text, "HEIGHTxWIDTH, such as 512x512");
   }
 }

@@ -1,6 +1,8 @@
 package org.structkd.model;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 
 /** The layers that make maps of images, which a {@link BackboneHead} reads. */
@@ -16,6 +18,25 @@ interface BackboneLayers {
    * @param kept what is kept of the stem and of each block for backward
    */
   List<Tensor> stages(Tensor images, Stages kept);
+
+  /**
+   * {@return what each stage gives, one after the other}
+   *
+   * @param stages the blocks of each
+   * @param stem what the first block reads
+   * @param kept what is kept of each block for backward
+   */
+  static List<Tensor> through(List<List<UnaryOperator<Tensor>>> stages, Tensor stem, Stages kept) {
+    List<Tensor> maps = new ArrayList<>();
+    Tensor map = stem;
+    for (List<UnaryOperator<Tensor>> stage : stages) {
+      for (UnaryOperator<Tensor> block : stage) {
+        map = kept.of(block, map);
+      }
+      maps.add(map);
+    }
+    return maps;
+  }
 
   /** {@return channels of each stage} */
   List<Integer> channels();

@@ -2,6 +2,7 @@ package org.structkd.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -45,7 +46,7 @@ final class MobileBackbone implements BackboneLayers {
   private static final int LAST = 1280;
 
   private final NormedConvolution stem;
-  private final List<List<Block>> stages = new ArrayList<>();
+  private final List<List<UnaryOperator<Tensor>>> stages = new ArrayList<>();
   private final List<Integer> channels = new ArrayList<>();
   private final @Nullable NormedConvolution last;
   private final int lastChannels;
@@ -59,7 +60,7 @@ final class MobileBackbone implements BackboneLayers {
             features, "0", config.channels(), in, Kernel.of(3).withStride(2));
     OutputStride strides = new OutputStride(config.outputStride(), STEM_STRIDE);
     int index = 1;
-    List<Block> stage = new ArrayList<>();
+    List<UnaryOperator<Tensor>> stage = new ArrayList<>();
     for (int row = 0; row < TABLE.size(); row++) {
       Row of = TABLE.get(row);
       int out = BackboneLayers.scaled(of.channels, config.width());
@@ -88,15 +89,8 @@ final class MobileBackbone implements BackboneLayers {
 
   @Override
   public List<Tensor> stages(Tensor images, Stages kept) {
-    Tensor map = kept.of(image -> torch.relu6(stem.forward(image)), images);
-    List<Tensor> maps = new ArrayList<>();
-    for (List<Block> stage : stages) {
-      for (Block block : stage) {
-        map = kept.of(block::forward, map);
-      }
-      maps.add(map);
-    }
-    return maps;
+    return BackboneLayers.through(
+        stages, kept.of(image -> torch.relu6(stem.forward(image)), images), kept);
   }
 
   @Override
@@ -115,7 +109,7 @@ final class MobileBackbone implements BackboneLayers {
   }
 
   /** An inverted residual block; the input is added where neither size nor channels change. */
-  private static final class Block {
+  private static final class Block implements UnaryOperator<Tensor> {
     private final List<NormedConvolution> inside = new ArrayList<>();
     private final NormedConvolution narrowing;
     private final boolean isResidual;
@@ -140,7 +134,8 @@ final class MobileBackbone implements BackboneLayers {
       isResidual = stride == 1 && in == out; // a stride that became a dilation is one here, too
     }
 
-    Tensor forward(Tensor input) {
+    @Override
+    public Tensor apply(Tensor input) {
       Tensor map = input;
       for (NormedConvolution convolution : inside) {
         map = torch.relu6(convolution.forward(map));

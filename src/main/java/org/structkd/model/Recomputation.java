@@ -91,6 +91,9 @@ public final class Recomputation implements Stages, AutoCloseable {
    * forgets them.
    */
   public void backward() {
+    if (stages.isEmpty()) {
+      return; // most trainings keep all, and need no copy of their buffers
+    }
     try (PointerScope temporaries = new PointerScope()) {
       List<Tensor> buffers = List.copyOf(StateDict.buffersOf(network.module()).values());
       List<Tensor> before = buffers.stream().map(buffer -> buffer.detach().clone()).toList();

@@ -2,6 +2,7 @@ package org.structkd.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -27,7 +28,7 @@ final class ResidualBackbone implements BackboneLayers {
   private static final int STEM_STRIDE = 4;
 
   private final NormedConvolution stem;
-  private final List<List<Block>> stages = new ArrayList<>();
+  private final List<List<UnaryOperator<Tensor>>> stages = new ArrayList<>();
   private final List<Integer> channels = new ArrayList<>();
 
   /**
@@ -48,7 +49,7 @@ final class ResidualBackbone implements BackboneLayers {
       Module layer = NormedConvolution.below(owner, "layer" + (stage + 1));
       int inner = width << stage;
       int out = bottleneck ? EXPANSION * inner : inner;
-      List<Block> made = new ArrayList<>();
+      List<UnaryOperator<Tensor>> made = new ArrayList<>();
       for (int block = 0; block < blocks.get(stage); block++) {
         OutputStride.Step step = strides.next(stage > 0 && block == 0 ? 2 : 1);
         Module own = NormedConvolution.below(layer, Integer.toString(block));
@@ -65,15 +66,7 @@ final class ResidualBackbone implements BackboneLayers {
 
   @Override
   public List<Tensor> stages(Tensor images, Stages kept) {
-    Tensor map = kept.of(this::quarter, images);
-    List<Tensor> maps = new ArrayList<>();
-    for (List<Block> stage : stages) {
-      for (Block block : stage) {
-        map = kept.of(block::forward, map);
-      }
-      maps.add(map);
-    }
-    return maps;
+    return BackboneLayers.through(stages, kept.of(this::quarter, images), kept);
   }
 
   private Tensor quarter(Tensor images) {
@@ -96,7 +89,8 @@ final class ResidualBackbone implements BackboneLayers {
    *
    * @param around null: the input as it is
    */
-  private record Block(List<NormedConvolution> through, @Nullable NormedConvolution around) {
+  private record Block(List<NormedConvolution> through, @Nullable NormedConvolution around)
+      implements UnaryOperator<Tensor> {
     static Block ofTwo(Module owner, int in, int out, OutputStride.Step step) {
       Kernel first = Kernel.of(3).withStride(step.stride()).withDilation(step.dilation());
       return new Block(
@@ -126,7 +120,8 @@ final class ResidualBackbone implements BackboneLayers {
               owner, "downsample", in, out, Kernel.of(1).withStride(step.stride()));
     }
 
-    Tensor forward(Tensor input) {
+    @Override
+    public Tensor apply(Tensor input) {
       Tensor map = input;
       for (int i = 0; i < through.size(); i++) {
         map = through.get(i).forward(i == 0 ? map : torch.relu(map));

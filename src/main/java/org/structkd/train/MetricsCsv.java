@@ -1,9 +1,6 @@
 package org.structkd.train;
 
-import java.io.BufferedWriter;
-import java.io.FileWriter;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 import org.structkd.data.DataFileException;
 import org.structkd.metric.Score;
 import org.structkd.objective.Objective;
@@ -174,22 +170,15 @@ public final class MetricsCsv {
 
   private final class Listener implements TrainingListener {
     private final String training;
-    private @Nullable BufferedWriter out;
+    private final LogFile log = new LogFile(file);
 
     Listener(String training) {
       this.training = training;
     }
 
-    /** Takes back what a killed process wrote after its last checkpoint. */
     @Override
     public void onStart(long firstStep, long steps) {
-      try {
-        Uninterrupted.run(() -> cutBack(firstStep));
-        // Not a channel: an interrupt of the thread would close it.
-        out = new BufferedWriter(new FileWriter(file.toFile(), StandardCharsets.UTF_8, true));
-      } catch (IOException e) {
-        throw failure(e);
-      }
+      log.open(() -> cutBack(firstStep));
     }
 
     private void cutBack(long firstStep) throws IOException {
@@ -235,35 +224,16 @@ public final class MetricsCsv {
 
     @Override
     public void onEnd(TrainingOutcome outcome) {
-      close();
+      log.close();
     }
 
     @Override
     public void onFailure(long stepsDone, Throwable cause) {
-      close();
-    }
-
-    private void close() {
-      try {
-        if (out != null) {
-          out.close();
-        }
-      } catch (IOException e) {
-        throw failure(e);
-      }
+      log.close();
     }
 
     private void write(String row) {
-      try {
-        out.write(row + "\n");
-        out.flush();
-      } catch (IOException e) {
-        throw failure(e);
-      }
-    }
-
-    private UncheckedIOException failure(IOException e) {
-      return new UncheckedIOException(file + " cannot be written: " + AtomicFile.reason(e), e);
+      log.append((row + "\n").getBytes(StandardCharsets.UTF_8));
     }
   }
 }

@@ -1,14 +1,10 @@
 package org.structkd.train;
 
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 
@@ -33,10 +29,11 @@ public final class TensorBoardEvents implements TrainingListener {
   private static final double MILLIS = 1000;
 
   private final Path file;
-  private @Nullable OutputStream out;
+  private final LogFile log;
 
   private TensorBoardEvents(Path file) {
     this.file = file;
+    log = new LogFile(file);
   }
 
   /**
@@ -70,24 +67,18 @@ public final class TensorBoardEvents implements TrainingListener {
     return System.currentTimeMillis() / MILLIS;
   }
 
-  /** Takes back what a killed process wrote after its last checkpoint. */
   @Override
   public void onStart(long firstStep, long steps) {
-    try {
-      Uninterrupted.run(
-          () -> {
-            byte[] found = Files.readAllBytes(file);
-            byte[] kept = EventFile.until(found, firstStep);
-            if (kept.length == 0) {
-              replace(EventFile.first(now()));
-            } else if (kept.length < found.length) {
-              replace(kept);
-            }
-          });
-      // Not a channel: an interrupt of the thread would close it.
-      out = new FileOutputStream(file.toFile(), true);
-    } catch (IOException e) {
-      throw failure(e);
+    log.open(() -> cutBack(firstStep));
+  }
+
+  private void cutBack(long firstStep) throws IOException {
+    byte[] found = Files.readAllBytes(file);
+    byte[] kept = EventFile.until(found, firstStep);
+    if (kept.length == 0) {
+      replace(EventFile.first(now()));
+    } else if (kept.length < found.length) {
+      replace(kept);
     }
   }
 
@@ -114,34 +105,16 @@ public final class TensorBoardEvents implements TrainingListener {
   }
 
   private void write(long stepsDone, Map<String, Float> values) {
-    try {
-      out.write(EventFile.scalars(now(), stepsDone, values));
-    } catch (IOException e) {
-      throw failure(e);
-    }
+    log.append(EventFile.scalars(now(), stepsDone, values));
   }
 
   @Override
   public void onEnd(TrainingOutcome outcome) {
-    close();
+    log.close();
   }
 
   @Override
   public void onFailure(long stepsDone, Throwable cause) {
-    close();
-  }
-
-  private void close() {
-    try {
-      if (out != null) {
-        out.close();
-      }
-    } catch (IOException e) {
-      throw failure(e);
-    }
-  }
-
-  private UncheckedIOException failure(IOException e) {
-    return new UncheckedIOException(file + " cannot be written: " + AtomicFile.reason(e), e);
+    log.close();
   }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.structkd.testing.ChildJvm;
 
 /** Processes that are killed, stopped or run out of disk, and what is left of their runs. */
 class KillTest {
@@ -33,16 +34,7 @@ class KillTest {
     // has told its children to ignore Ctrl-C.
     command.add(prefix + " exec env --default-signal=INT \"$@\"");
     command.add("bash");
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(
-        List.of(
-            "-Xmx256m",
-            "-Dorg.bytedeco.javacpp.maxbytes=0",
-            "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
-            "-cp",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-            Main.class.getName()));
-    arguments.forEach(argument -> command.add(argument.toString()));
+    command.addAll(ChildJvm.command(Main.class, arguments));
     return new ProcessBuilder(command)
         .redirectErrorStream(true)
         .redirectOutput(output().toFile())

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.run.RunException;
+import org.structkd.testing.ChildJvm;
 import org.structkd.testing.InRanks;
 import picocli.CommandLine;
 
@@ -33,19 +34,7 @@ class RanksTest {
 
   private Process start(String name, Map<String, String> environment, Object... arguments)
       throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(
-        List.of(
-            "-Xmx256m",
-            "-Dorg.bytedeco.javacpp.maxbytes=0",
-            "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
-            "-cp",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-            Main.class.getName()));
-    for (Object argument : arguments) {
-      command.add(argument.toString());
-    }
+    List<String> command = ChildJvm.command(Main.class, List.of(arguments));
     ProcessBuilder builder =
         new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output(name).toFile());
     builder.environment().putAll(environment);

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -40,6 +41,22 @@ public final class ChildJvm {
     String out = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(status, child.waitFor(), out);
     return out.lines().toList();
+  }
+
+  /** {@return the command that starts a class with the tests' class path and a small heap} */
+  public static List<String> command(Class<?> main, Collection<?> arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(
+        List.of(
+            "-Xmx256m",
+            "-Dorg.bytedeco.javacpp.maxbytes=0",
+            "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
+            "-cp",
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+            main.getName()));
+    arguments.forEach(argument -> command.add(argument.toString()));
+    return command;
   }
 
   /** {@return the tests' class path with each entry replaced; what becomes "" is left out} */

@@ -10,20 +10,17 @@ import static org.structkd.testing.SmallTrainings.onStep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.structkd.data.DataFileException;
 import org.structkd.data.FashionScenes;
-import org.structkd.data.SceneBatches;
-import org.structkd.data.Split;
-import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
-import org.structkd.testing.Evaluations;
 import org.structkd.testing.Objectives;
+import org.structkd.testing.SmallTrainings;
 
 /** The log that a program of a user's own writes. */
 class MetricsCsvTest {
@@ -34,25 +31,13 @@ class MetricsCsvTest {
 
   /** Trains 30 steps of 2 scenes, with a log, and other listeners. */
   private void train(String name, TrainingListener... listeners) throws IOException {
-    try (PointerScope scope = new PointerScope()) {
-      torch.set_num_threads(1);
-      SegmentationNet student =
-          new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
-      Path csv = folder.resolve(name + ".csv");
-      Distiller distiller =
-          new Distiller(
-                  TrainingConfig.of(30, 0.01).withEvaluateEvery(15).withCheckpointEvery(4),
-                  OBJECTIVE,
-                  SceneBatches.of(SCENES, 2))
-              .withCheckpoint(folder.resolve(name + ".checkpoint"))
-              .withEvaluation(
-                  Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED))
-              .withListener(MetricsCsv.open(csv, "miou", OBJECTIVE).listener("student"));
-      for (TrainingListener listener : listeners) {
-        distiller.withListener(listener);
-      }
-      distiller.train(student);
-    }
+    List<TrainingListener> all =
+        new ArrayList<>(
+            List.of(
+                MetricsCsv.open(folder.resolve(name + ".csv"), "miou", OBJECTIVE)
+                    .listener("student")));
+    all.addAll(List.of(listeners));
+    SmallTrainings.train(SCENES, OBJECTIVE, folder.resolve(name + ".checkpoint"), all);
   }
 
   @Test

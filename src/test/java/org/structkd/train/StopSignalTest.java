@@ -20,6 +20,7 @@ import org.structkd.data.FashionScenes;
 import org.structkd.data.SceneBatches;
 import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
+import org.structkd.testing.ChildJvm;
 import org.structkd.testing.Objectives;
 
 class StopSignalTest {
@@ -70,17 +71,7 @@ class StopSignalTest {
 
   private static Process start(Path folder, long waitAt) throws IOException {
     Files.createDirectories(folder);
-    List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-Xmx256m",
-            "-Dorg.bytedeco.javacpp.maxbytes=0",
-            "-Dorg.bytedeco.javacpp.maxphysicalbytes=0",
-            "-cp",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-            Program.class.getName(),
-            folder.toString(),
-            Long.toString(waitAt));
+    List<String> command = ChildJvm.command(Program.class, List.of(folder, waitAt));
     return new ProcessBuilder(command).redirectError(folder.resolve("errors").toFile()).start();
   }
 

@@ -20,18 +20,13 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.FashionScenes;
-import org.structkd.data.SceneBatches;
-import org.structkd.data.Split;
-import org.structkd.model.SegmentationNet;
 import org.structkd.objective.Objective;
-import org.structkd.testing.Evaluations;
 import org.structkd.testing.Objectives;
 import org.structkd.testing.Python;
+import org.structkd.testing.SmallTrainings;
 
 class TensorBoardEventsTest {
   private static final Objective OBJECTIVE = Objectives.supervised();
@@ -48,26 +43,13 @@ class TensorBoardEventsTest {
 
   /** Trains 30 steps of 2 scenes, with both logs, and other listeners. */
   private void train(String name, TrainingListener... listeners) throws IOException {
-    try (PointerScope scope = new PointerScope()) {
-      torch.set_num_threads(1);
-      SegmentationNet student =
-          new SegmentationNet(new SegmentationNet.Config(1, 2, FashionScenes.CLASSES), 1);
-      Path csv = folder.resolve(name + ".csv");
-      Distiller distiller =
-          new Distiller(
-                  TrainingConfig.of(30, 0.01).withEvaluateEvery(15).withCheckpointEvery(4),
-                  OBJECTIVE,
-                  SceneBatches.of(SCENES, 2))
-              .withCheckpoint(folder.resolve(name + ".checkpoint"))
-              .withEvaluation(
-                  Evaluations.of(SCENES, Split.VALIDATION, 2, SegmentationNet.UPSAMPLED))
-              .withListener(MetricsCsv.open(csv, "miou", OBJECTIVE).listener(name))
-              .withListener(TensorBoardEvents.in(folder.resolve("runs").resolve(name)));
-      for (TrainingListener listener : listeners) {
-        distiller.withListener(listener);
-      }
-      distiller.train(student);
-    }
+    List<TrainingListener> all =
+        new ArrayList<>(
+            List.of(
+                MetricsCsv.open(folder.resolve(name + ".csv"), "miou", OBJECTIVE).listener(name),
+                TensorBoardEvents.in(folder.resolve("runs").resolve(name))));
+    all.addAll(List.of(listeners));
+    SmallTrainings.train(SCENES, OBJECTIVE, folder.resolve(name + ".checkpoint"), all);
   }
 
   /** Messages without their times: field 1, nine bytes. */
