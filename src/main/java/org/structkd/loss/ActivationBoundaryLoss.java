@@ -73,10 +73,7 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
 
   @Override
   public Optional<TrainedPart> trainedPart(LossInputs dryRun, long seed) {
-    return connector
-        ? Optional.of(
-            Connector.normalized(maps(dryRun.student(FEATURES), dryRun.teacher(FEATURES)), seed))
-        : Optional.empty();
+    return connector ? Optional.of(Connector.normalized(maps(dryRun), seed)) : Optional.empty();
   }
 
   /**
@@ -86,14 +83,9 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
    */
   @Override
   public LossValue measure(LossInputs inputs) {
-    if (!connector) {
-      return MapLoss.super.measure(inputs);
-    }
-    MapPair connected =
-        Connector.of(NAME, inputs)
-            .connect(maps(inputs.student(FEATURES), inputs.teacher(FEATURES)));
-    return new LossValue(
-        loss(connected), Tensor.create(new long[] {connected.student().positions()}));
+    return connector
+        ? Connector.of(NAME, inputs).measure(maps(inputs), this::loss)
+        : MapLoss.super.measure(inputs);
   }
 
   /**
@@ -106,6 +98,10 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
   @Override
   public Tensor forward(Tensor student, Tensor teacher) {
     return Scopes.resultOf(() -> loss(maps(student, teacher)));
+  }
+
+  private static MapPair maps(LossInputs inputs) {
+    return maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
   }
 
   private static MapPair maps(Tensor student, Tensor teacher) {

@@ -1,5 +1,6 @@
 package org.structkd.loss;
 
+import java.util.function.Function;
 import org.bytedeco.pytorch.BatchNorm2dImpl;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.GeneratorOptional;
@@ -81,12 +82,20 @@ final class Connector implements TrainedPart {
   }
 
   /**
-   * {@return the pair with the student's map connected, in the type of the weights}
+   * {@return a loss of the pair with the student's map connected, and how many positions the
+   * teacher has}
    *
    * @throws IllegalArgumentException if the student's map does not have the channels that the
    *     connector was made for
    */
-  MapPair connect(MapPair maps) {
+  LossValue measure(MapPair maps, Function<MapPair, Tensor> loss) {
+    MapPair connected = connect(maps);
+    return new LossValue(
+        loss.apply(connected), Tensor.create(new long[] {connected.teacher().positions()}));
+  }
+
+  /** {@return the pair with the student's map connected, in the type of the weights} */
+  private MapPair connect(MapPair maps) {
     long expected = head.get().convolution.weight().size(1);
     MapView student = maps.student();
     if (student.map().size(1) != expected) {

@@ -54,10 +54,7 @@ public record HintLoss(boolean connector) implements MapLoss {
 
   @Override
   public Optional<TrainedPart> trainedPart(LossInputs dryRun, long seed) {
-    return connector
-        ? Optional.of(
-            Connector.linear(maps(dryRun.student(FEATURES), dryRun.teacher(FEATURES)), seed))
-        : Optional.empty();
+    return connector ? Optional.of(Connector.linear(maps(dryRun), seed)) : Optional.empty();
   }
 
   /**
@@ -67,14 +64,9 @@ public record HintLoss(boolean connector) implements MapLoss {
    */
   @Override
   public LossValue measure(LossInputs inputs) {
-    if (!connector) {
-      return MapLoss.super.measure(inputs);
-    }
-    MapPair connected =
-        Connector.of(NAME, inputs)
-            .connect(maps(inputs.student(FEATURES), inputs.teacher(FEATURES)));
-    return new LossValue(
-        loss(connected), Tensor.create(new long[] {connected.teacher().positions()}));
+    return connector
+        ? Connector.of(NAME, inputs).measure(maps(inputs), HintLoss::loss)
+        : MapLoss.super.measure(inputs);
   }
 
   /**
@@ -90,6 +82,10 @@ public record HintLoss(boolean connector) implements MapLoss {
   @Override
   public Tensor forward(Tensor student, Tensor teacher) {
     return Scopes.resultOf(() -> loss(maps(student, teacher)));
+  }
+
+  private static MapPair maps(LossInputs inputs) {
+    return maps(inputs.student(FEATURES), inputs.teacher(FEATURES));
   }
 
   private static MapPair maps(Tensor student, Tensor teacher) {
