@@ -191,7 +191,7 @@ class OwnTeacherTest {
   void aTeacherOfAnotherStrideOrOfOtherClassesIsToldWithBothShapes() {
     for (String[] sets :
         new String[][] {
-          {"losses.kd.resize_teacher=false", "2x3", "16x24"},
+          {"losses.kd.resize_teacher=false", "[2, 2, 2, 3]", "[2, 2, 16, 24]"},
           {"teacher.adapted=null", "[2, 2, ", "[2, 3, "}
         }) {
       String message = assertThrows(RecipeException.class, () -> of(sets[0])).getMessage();
