@@ -3,22 +3,18 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.structkd.data.Augmentation;
 import org.structkd.run.InspectedFile;
 import org.structkd.run.RunException;
 import org.structkd.run.StartingRecipe;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** Tells what a file of a network takes and gives, and a recipe to start from. */
 @Command(
@@ -44,9 +40,8 @@ final class Inspect implements Callable<Integer> {
       names = "--size",
       paramLabel = "HxW",
       defaultValue = "256x256",
-      converter = SizeConverter.class,
       description = "Height and width of the image to run it on. Default: ${DEFAULT-VALUE}.")
-  private Augmentation.Size size;
+  private String size;
 
   @Option(
       names = "--channels",
@@ -58,10 +53,10 @@ final class Inspect implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "DIRECTORY",
-      defaultValue = ".",
       description =
-          "Folder of photographs that the recipe names, with images/ and masks/. Default: this one.")
-  private Path data;
+          "Folder of photographs that the recipe names, with images/ and masks/. Default: the"
+              + " current one.")
+  private @Nullable Path data;
 
   @Mixin private MachineOptions machine;
 
@@ -70,37 +65,39 @@ final class Inspect implements Callable<Integer> {
     if (channels < 0) {
       throw RunException.refused("--channels is " + channels + ", expected 1 or more");
     }
+    Augmentation.Size sides = size();
     machine.prepare();
-    InspectedFile found = InspectedFile.of(file.toAbsolutePath().normalize(), size, channels);
+    InspectedFile found = InspectedFile.of(file.toAbsolutePath().normalize(), sides, channels);
     PrintWriter out = spec.commandLine().getOut();
     found.toString().lines().forEach(line -> out.println("# " + line));
-    Path photographs = data.toAbsolutePath().normalize();
-    Optional<String> recipe = StartingRecipe.of(found, photographs, size);
+    Path photographs = (data == null ? Path.of("") : data).toAbsolutePath().normalize();
     out.print(
-        recipe
-            .map(
-                text ->
-                    "# A recipe to start from; classes are to be named, and labels to say which values"
-                        + " of masks they are, unless it is 0, 1, 2 ...\n"
-                        + text)
+        StartingRecipe.of(found, photographs, sides)
+            .map(recipe -> toBeDone(recipe) + recipe)
             .orElse("# No data of this library fit it, so there is no recipe to start from.\n"));
     out.flush();
     return 0;
   }
 
-  /** Reads "256x512". */
-  static final class SizeConverter implements ITypeConverter<Augmentation.Size> {
-    private static final Pattern SIZE = Pattern.compile("([1-9]\\d{0,4})x([1-9]\\d{0,4})");
+  /** {@return what the user is to say in the recipe, in its comments} */
+  private String toBeDone(String recipe) {
+    if (!recipe.contains(StartingRecipe.PHOTOGRAPHS)) {
+      return "# A recipe to start from.\n";
+    }
+    return "# A recipe to start from; classes are to be named, and labels to say which values of masks"
+        + " they are, unless it is 0, 1, 2 ...\n"
+        + (data == null
+            ? "# Its directory is the current folder: give your folder of images/ and masks/ by"
+                + " --data DIRECTORY, or write it here.\n"
+            : "");
+  }
 
-    @Override
-    public Augmentation.Size convert(String text) {
-      Matcher matcher = SIZE.matcher(text);
-      if (!matcher.matches()) {
-        throw new TypeConversionException(
-            "expected HEIGHTxWIDTH, such as 256x512, but was '" + text + "'");
-      }
-      return new Augmentation.Size(
-          Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)));
+  private Augmentation.Size size() {
+    ImageSides sides = ImageSides.of("--size", size, "HxW, such as 256x512");
+    try {
+      return new Augmentation.Size(sides.height(), sides.width());
+    } catch (IllegalArgumentException e) {
+      throw RunException.refused("--size: " + e.getMessage());
     }
   }
 }

@@ -3,6 +3,7 @@ package org.structkd.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
 import java.util.Locale;
 import java.util.Optional;
 import org.structkd.StructkdException;
@@ -12,6 +13,7 @@ import org.structkd.distributed.RankFailedException;
 import org.structkd.objective.DivergedException;
 import org.structkd.recipe.RecipeException;
 import org.structkd.run.RunException;
+import org.structkd.train.AtomicFile;
 import org.structkd.verify.Backend;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
@@ -113,6 +115,9 @@ public final class Main {
 
   /** Rethrows what is a defect. */
   private static String sentenceOf(Exception error) throws Exception {
+    if (error instanceof FileSystemException file && file.getReason() == null) {
+      return file.getFile() + ": " + AtomicFile.reason(file); // the message is the path alone
+    }
     if (error instanceof StructkdException
         || error instanceof RunException
         || error instanceof RecipeException

@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "predict",
     description = {
-      "Write a mask that shows the class of every pixel of an image in colour.",
+      "Write a mask that shows the class of every pixel of an image in colour. Where there are at"
+          + " most 255 classes, indices of its palette are their numbers.",
       "",
       "The network that comes with structkd knows clothes of about 28x28 pixels, light on black, as"
           + " in docs/images/scene.png.",
@@ -111,9 +112,10 @@ final class Predict implements Callable<Integer> {
       int[] classes = new int[width * height];
       Tensor best = scores.argmax(new LongOptional(1), false).to(ScalarType.Int).cpu();
       best.contiguous().data_ptr_int().get(classes);
-      BufferedImage mask = Palette.mask(width, height, at -> Palette.colour(classes[at]));
+      Palette palette = new Palette(trained.pictures().classNames());
+      BufferedImage mask = palette.mask(width, height, classes);
       AtomicFile.write(file, stream -> ImageIO.write(mask, "png", stream));
-      tell(classes, trained.pictures().classNames(), file);
+      tell(classes, palette, file);
     }
     return 0;
   }
@@ -200,9 +202,9 @@ final class Predict implements Callable<Integer> {
     return image.resolveSibling((dot < 1 ? name : name.substring(0, dot)) + "-mask.png");
   }
 
-  private void tell(int[] classes, List<String> names, Path file) {
+  private void tell(int[] classes, Palette palette, Path file) {
     PrintWriter text = spec.commandLine().getOut();
-    int[] counts = new int[names.size()];
+    int[] counts = new int[palette.classes().size()];
     for (int label : classes) {
       counts[label]++;
     }
@@ -210,7 +212,9 @@ final class Predict implements Callable<Integer> {
       if (counts[label] > 0) {
         text.printf(
             "%-14s %5.1f %%  #%06x%n",
-            names.get(label), 100.0 * counts[label] / classes.length, Palette.colour(label));
+            palette.classes().get(label),
+            100.0 * counts[label] / classes.length,
+            palette.colour(label));
       }
     }
     text.printf("mask in %s%n", file);

@@ -24,7 +24,7 @@ final class ProgressBarListener implements TrainingListener {
   private final PrintWriter out;
   private final String title;
   private long start;
-  private long waitedNanos;
+  private @Nullable Loading loading;
   private @Nullable ProgressBar bar;
   private String score = "";
 
@@ -52,13 +52,13 @@ final class ProgressBarListener implements TrainingListener {
 
   @Override
   public void onBatches(Loading soFar) {
-    waitedNanos = soFar.waitedNanos();
+    loading = soFar;
   }
 
   @Override
   public void onStep(StepLoss loss, double learningRate) {
     if (bar != null) {
-      String waits = ProgressLines.waits(waitedNanos, System.nanoTime() - start);
+      String waits = ProgressLines.waits(loading, System.nanoTime() - start);
       bar.stepTo(loss.step() + 1).setExtraMessage(" " + waits + ProgressLines.losses(loss) + score);
     }
   }

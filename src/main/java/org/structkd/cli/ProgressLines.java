@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.structkd.metric.Score;
 import org.structkd.objective.StepLoss;
 import org.structkd.train.Loading;
@@ -26,7 +27,7 @@ final class ProgressLines implements TrainingListener {
   private long first;
   private long steps;
   private long start;
-  private long waitedNanos;
+  private @Nullable Loading loading;
   private String score = "";
 
   private ProgressLines(PrintWriter out, String title) {
@@ -62,7 +63,7 @@ final class ProgressLines implements TrainingListener {
 
   @Override
   public void onBatches(Loading soFar) {
-    waitedNanos = soFar.waitedNanos();
+    loading = soFar;
   }
 
   @Override
@@ -76,7 +77,7 @@ final class ProgressLines implements TrainingListener {
     double rate = (done - first) / (nanos / 1e9);
     out.printf(
         "  %6d/%d  %6.1f steps/s  %4.0f s left  %s%s%n",
-        done, steps, rate, (steps - done) / rate, waits(waitedNanos, nanos), losses(loss) + score);
+        done, steps, rate, (steps - done) / rate, waits(loading, nanos), losses(loss) + score);
     out.flush();
   }
 
@@ -86,10 +87,15 @@ final class ProgressLines implements TrainingListener {
     out.flush();
   }
 
-  /** Which share of the time a training waited for batches, if that is worth a word. */
-  static String waits(long waitedNanos, long nanos) {
-    long percent = Math.round(100.0 * waitedNanos / nanos);
-    return percent < LEAST_PERCENT ? "" : "waits %d %%  ".formatted(percent);
+  /**
+   * {@return which share of the time a training waited for batches, and how fast examples come, if
+   * that is worth a word}
+   */
+  static String waits(@Nullable Loading soFar, long nanos) {
+    long percent = soFar == null ? 0 : Math.round(100.0 * soFar.waitedNanos() / nanos);
+    return percent < LEAST_PERCENT
+        ? ""
+        : "waits %d %% for %.0f examples/s  ".formatted(percent, soFar.examplesPerSecond());
   }
 
   /** A line: how fast examples come, how fast they are learned, and how long steps waited. */

@@ -123,7 +123,8 @@ public final class PruningMasks implements AutoCloseable {
       Pruning.Channels settings, TrainableNetwork network, Map<String, Tensor> parameters) {
     if (!(network instanceof ShrinkableNetwork shrinkable)) {
       throw new IllegalArgumentException(
-          "pruning: channels cannot be removed from a %s, expected a network that says which can"
+          ("pruning: channels cannot be removed from a %s, expected a network that says which can, as"
+                  + " a SegmentationNet does; kind: magnitude prunes the weights of any")
               .formatted(network.getClass().getSimpleName()));
     }
     Map<String, ChannelGroup> groups = new TreeMap<>();

@@ -27,12 +27,16 @@ public final class QuantizedLayers implements AutoCloseable {
     this.settings = settings;
     Map<String, ConvolutionLayer> all = new LinkedHashMap<>();
     network.convolutions().forEach(layer -> all.put(layer.name() + ".weight", layer));
-    if (!all.isEmpty()) {
-      Excluded.removeFrom("quantization", "weight", all.keySet(), settings.excluded());
-    }
     if (all.isEmpty()) {
       throw new IllegalArgumentException(
-          "quantization: the network has no layer that can be quantised and is not excluded");
+          "quantization: a %s has no layer that can compute with rounded numbers, expected a network"
+                  .formatted(network.getClass().getSimpleName())
+              + " of such layers, as a SegmentationNet is");
+    }
+    Excluded.removeFrom("quantization", "weight", all.keySet(), settings.excluded());
+    if (all.isEmpty()) {
+      throw new IllegalArgumentException(
+          "quantization: all layers that can be quantised are excluded");
     }
     layers = List.copyOf(all.values());
   }

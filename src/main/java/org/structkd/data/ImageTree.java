@@ -2,8 +2,10 @@ package org.structkd.data;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -17,6 +19,9 @@ final class ImageTree {
   /** Endings of files that are taken for images. */
   private static final Set<String> ENDINGS =
       Set.of("png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff");
+
+  private static final String FOLDER = "a folder of images";
+  private static final String CLOSED = "one that may not be read";
 
   private final Path root;
   private final Path images;
@@ -115,7 +120,7 @@ final class ImageTree {
   /** Images below a folder by their path without suffix and ending. */
   private static Map<String, Path> files(Path folder, String suffix) throws IOException {
     if (!Files.isDirectory(folder)) {
-      throw new DataFileException(folder.toString(), "a folder of images", "nothing");
+      throw new DataFileException(folder.toString(), FOLDER, instead(folder));
     }
     Map<String, Path> files = new TreeMap<>();
     try (Stream<Path> all = Files.walk(folder)) {
@@ -134,9 +139,27 @@ final class ImageTree {
               file.toString(), "one file of the name " + name, "another: " + other);
         }
       }
+    } catch (AccessDeniedException e) {
+      throw closed(e);
     } catch (UncheckedIOException e) {
-      throw e.getCause();
+      throw e.getCause() instanceof AccessDeniedException denied ? closed(denied) : e.getCause();
     }
     return files;
+  }
+
+  private static DataFileException closed(AccessDeniedException e) {
+    return new DataFileException(String.valueOf(e.getFile()), FOLDER, CLOSED);
+  }
+
+  /** What is there instead of a folder; nothing is told apart from what may not be looked at. */
+  private static String instead(Path folder) {
+    try {
+      Files.readAttributes(folder, BasicFileAttributes.class);
+      return "no folder";
+    } catch (AccessDeniedException e) {
+      return CLOSED;
+    } catch (IOException e) {
+      return "nothing";
+    }
   }
 }

@@ -191,6 +191,9 @@ final class PictureFile {
       throw new DataFileException(
           file.toString(), expected, Files.exists(file) ? "no file" : "nothing");
     }
+    if (!Files.isReadable(file)) { // ImageIO would call it null
+      throw new DataFileException(file.toString(), expected, "one that may not be read");
+    }
     try (ImageInputStream in = ImageIO.createImageInputStream(file.toFile())) {
       Iterator<ImageReader> readers = ImageIO.getImageReaders(in);
       if (!readers.hasNext()) {

@@ -175,7 +175,7 @@ public record DepthMetric(String on, Scaling scaling, double cap) implements Met
     Judged judged = judged(depths, truths);
     double near = 1 / Arrays.stream(judged.truths).min().orElseThrow();
     double far = 1 / Arrays.stream(judged.truths).max().orElseThrow();
-    return Palette.mask(
+    return Palette.picture(
         (int) truth.size(3),
         (int) truth.size(2),
         at ->

@@ -12,6 +12,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
 import org.structkd.internal.Named;
 import org.structkd.model.ScoreAveraging;
@@ -159,18 +160,18 @@ public record SegmentationMetric(
     try (PointerScope temporaries = new PointerScope()) {
       Tensor labels = batch.target(Batch.LABELS);
       Tensor shown = (answer.isEmpty() ? labels.cpu() : best(answer, labels)).select(0, 0);
-      long[] pixels = new long[Math.toIntExact(shown.numel())];
-      shown.contiguous().data_ptr_long().get(pixels);
-      int width = (int) shown.size(1);
-      return Palette.mask(width, (int) shown.size(0), at -> Palette.colour((int) pixels[at]));
+      int[] pixels = new int[Math.toIntExact(shown.numel())];
+      shown.to(ScalarType.Int).contiguous().data_ptr_int().get(pixels);
+      return new Palette(classes).mask((int) shown.size(1), (int) shown.size(0), pixels);
     }
   }
 
   @Override
   public Map<String, Integer> legend() {
     Map<String, Integer> legend = new LinkedHashMap<>();
+    Palette palette = new Palette(classes);
     for (int i = 0; i < classes.size(); i++) {
-      legend.put(classes.get(i), Palette.colour(i));
+      legend.put(classes.get(i), palette.colour(i));
     }
     return legend;
   }

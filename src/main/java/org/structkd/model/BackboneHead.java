@@ -1,7 +1,9 @@
 package org.structkd.model;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.LinearImpl;
 import org.bytedeco.pytorch.Module;
@@ -98,7 +100,8 @@ interface BackboneHead {
   /**
    * Atrous spatial pyramid pooling of the deepest map, enlarged and joined with the first stage.
    * L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam, "Encoder-Decoder with Atrous Separable
-   * Convolution for Semantic Image Segmentation", ECCV 2018, of ordinary convolutions.
+   * Convolution for Semantic Image Segmentation", ECCV 2018; of ordinary convolutions, or with each
+   * 3x3 one separable, as its released code has it.
    */
   final class AtrousPyramid implements BackboneHead {
     /** Dilations in steps of 6 at output stride 16, of 12 at 8, section 3.1. */
@@ -109,44 +112,75 @@ interface BackboneHead {
     /** Sixteenths of the features that the first stage is reduced to: 48 of 256, table 1. */
     private static final int LOW_SIXTEENTHS = 3;
 
-    private final NormedConvolution[] atrous = new NormedConvolution[1 + RATES];
+    private final List<UnaryOperator<Tensor>> atrous = new ArrayList<>();
     private final NormedConvolution pooled;
     private final NormedConvolution joining;
     private final NormedConvolution low;
-    private final NormedConvolution first;
-    private final NormedConvolution second;
+    private final UnaryOperator<Tensor> first;
+    private final UnaryOperator<Tensor> second;
     private final Conv2dImpl classifier;
 
+    /** One of ordinary convolutions. */
     AtrousPyramid(Module owner, BackboneLayers backbone, BackboneNet.Config config) {
+      this(owner, backbone, config, AtrousPyramid::ordinary);
+    }
+
+    /** {@return one whose 3x3 convolutions are separable} */
+    static AtrousPyramid ofSeparable(
+        Module owner, BackboneLayers backbone, BackboneNet.Config config) {
+      return new AtrousPyramid(owner, backbone, config, AtrousPyramid::separable);
+    }
+
+    private AtrousPyramid(
+        Module owner, BackboneLayers backbone, BackboneNet.Config config, LayerMaker spatial) {
       int in = backbone.channels().get(BackboneLayers.DEEPEST);
       int features = config.features();
-      atrous[0] = NormedConvolution.of(owner, "atrous0", in, features, Kernel.of(1));
+      atrous.add(ordinary(owner, "atrous0", in, features, Kernel.of(1)));
       for (int i = 1; i <= RATES; i++) {
         Kernel kernel = Kernel.of(3).withDilation(i * RATE_TIMES_STRIDE / config.outputStride());
-        atrous[i] = NormedConvolution.of(owner, "atrous" + i, in, features, kernel);
+        atrous.add(spatial.make(owner, "atrous" + i, in, features, kernel));
       }
       pooled = NormedConvolution.of(owner, "pooled", in, features, Kernel.of(1));
-      int joined = (atrous.length + 1) * features;
+      int joined = (atrous.size() + 1) * features;
       joining = NormedConvolution.of(owner, "joining", joined, features, Kernel.of(1));
       int reduced = Math.max(1, LOW_SIXTEENTHS * features / 16);
       low = NormedConvolution.of(owner, "low", backbone.channels().get(0), reduced, Kernel.of(1));
-      first = NormedConvolution.of(owner, "first", features + reduced, features, Kernel.of(3));
-      second = NormedConvolution.of(owner, "second", features, features, Kernel.of(3));
+      first = spatial.make(owner, "first", features + reduced, features, Kernel.of(3));
+      second = spatial.make(owner, "second", features, features, Kernel.of(3));
       classifier = pointwise(owner, CLASSIFIER, features, config.classes(), true);
+    }
+
+    /** Makes a convolution with what follows it, up to a ReLU. */
+    private interface LayerMaker {
+      UnaryOperator<Tensor> make(Module owner, String name, int in, int out, Kernel kernel);
+    }
+
+    private static UnaryOperator<Tensor> ordinary(
+        Module owner, String name, int in, int out, Kernel kernel) {
+      NormedConvolution all = NormedConvolution.of(owner, name, in, out, kernel);
+      return map -> torch.relu(all.forward(map));
+    }
+
+    /** Of each channel by itself, and then of each position by itself. */
+    private static UnaryOperator<Tensor> separable(
+        Module owner, String name, int in, int out, Kernel kernel) {
+      return ordinary(owner, name + "_depthwise", in, in, kernel.withGroups(in))
+              .andThen(ordinary(owner, name + "_pointwise", in, out, Kernel.of(1)))
+          ::apply;
     }
 
     @Override
     public Map<String, Tensor> forward(List<Tensor> stages, Tensor embeddings) {
       Tensor map = stages.get(BackboneLayers.DEEPEST);
       TensorVector views = new TensorVector();
-      for (NormedConvolution view : atrous) {
-        views.push_back(torch.relu(view.forward(map)));
+      for (UnaryOperator<Tensor> view : atrous) {
+        views.push_back(view.apply(map));
       }
       views.push_back(resized(torch.relu(pooled.forward(onePosition(embeddings))), map));
       Tensor context = torch.relu(joining.forward(torch.cat(views, 1)));
       Tensor fine = torch.relu(low.forward(stages.get(0)));
       Tensor both = torch.cat(new TensorVector(resized(context, fine), fine), 1);
-      Tensor features = torch.relu(second.forward(torch.relu(first.forward(both))));
+      Tensor features = second.apply(first.apply(both));
       return outputs(features, classifier.forward(features));
     }
   }

@@ -112,6 +112,10 @@ public final class BackboneNet extends BuiltNetwork<BackboneNet.Config, Backbone
     PSPNET(8, 512, true, BackboneHead.PyramidPooling::new),
     /** Chen et al., ECCV 2018: atrous pyramid, joined with the first stage at its size. */
     DEEPLABV3_PLUS(16, 256, true, BackboneHead.AtrousPyramid::new),
+    /**
+     * The same of separable 3x3 convolutions: a few percent of the layers' weights and products.
+     */
+    DEEPLABV3_PLUS_SEPARABLE(16, 256, true, BackboneHead.AtrousPyramid::ofSeparable),
     /** Howard et al., ICCV 2019: LR-ASPP, light, joined with the second stage at its size. */
     LRASPP(16, 128, false, BackboneHead.LightPyramid::new);
 

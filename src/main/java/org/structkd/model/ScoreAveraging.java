@@ -117,7 +117,7 @@ public record ScoreAveraging(@Nullable SlidingWindow window, List<Double> scales
   /**
    * The mean of all looks.
    *
-   * @param multiple that the network takes
+   * @param multiple that the network takes; 0: it does not tell
    * @param network makes scores [B, K, H, W] of images [B, C, H, W]
    */
   private Tensor mean(Tensor images, int multiple, UnaryOperator<Tensor> network) {
@@ -156,11 +156,17 @@ public record ScoreAveraging(@Nullable SlidingWindow window, List<Double> scales
           long width = images.size(3);
           Tensor scaled = resized(images, scaled(height, scale), scaled(width, scale));
           Tensor seen = mirrored ? scaled.flip(3) : scaled;
-          SlidingWindow windows =
-              window == null ? SlidingWindow.around(seen.size(2), seen.size(3), multiple) : window;
-          Tensor scores = windows.scores(seen, network);
+          Tensor scores = windows(seen.size(2), seen.size(3), multiple).scores(seen, network);
           return resized(mirrored ? scores.flip(3) : scores, height, width);
         });
+  }
+
+  /** How an image of a size is looked at; as it was asked by a network that may know one size. */
+  private SlidingWindow windows(long rows, long columns, int multiple) {
+    if (window == null) {
+      return SlidingWindow.around(rows, columns, Math.max(1, multiple));
+    }
+    return multiple == 0 ? window : window.within(rows, columns, multiple);
   }
 
   private static long scaled(long size, double scale) {

@@ -1,20 +1,28 @@
 package org.structkd.model;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.JitModule;
+import org.bytedeco.pytorch.NamedTensor;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.Type;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.bytedeco.pytorch.named_buffer_iterator;
+import org.bytedeco.pytorch.named_buffer_list;
+import org.bytedeco.pytorch.named_parameter_iterator;
+import org.bytedeco.pytorch.named_parameter_list;
 import org.bytedeco.pytorch.parameter_iterator;
 import org.bytedeco.pytorch.parameter_list;
 import org.structkd.Status;
@@ -72,7 +80,8 @@ public final class ScriptedNetwork implements TappedNetwork {
    *     out
    * @return the network, in evaluation mode
    * @throws DataFileException if the file is missing, is no TorchScript, needs what this LibTorch
-   *     does not have, refuses the sample or returns no tensor
+   *     does not have, has a parameter that is NaN or infinite or a buffer that is NaN, refuses the
+   *     sample or returns no tensor
    * @throws IllegalArgumentException if a name is empty or given twice, or the names do not fit
    *     what the module returns
    */
@@ -83,19 +92,72 @@ public final class ScriptedNetwork implements TappedNetwork {
     NativeLoader.require();
     TensorArguments.requireOpen(NAME, "sample", sample);
     try (PointerScope temporaries = new PointerScope()) {
-      ScriptedNetwork network = new ScriptedNetwork(path, sample.device(), List.of(names));
-      Set<String> inOrder = new LinkedHashSet<>(network.infer(sample).keySet());
-      network.taps = Collections.unmodifiableSet(inOrder);
-      return network;
-    } catch (IllegalArgumentException e) {
-      throw e;
-    } catch (RuntimeException e) {
-      RuntimeException translated = NativeCall.translate(e);
-      String reason = translated.getMessage();
-      if (translated instanceof StructkdException failure && failure.status() == Status.CUDA) {
-        reason += "; the module's code names the device itself: trace it on the CPU";
+      ScriptedNetwork network;
+      try {
+        network = new ScriptedNetwork(path, sample.device(), List.of(names));
+      } catch (RuntimeException e) {
+        throw refusal(path, ScriptedFile.EXPECTED, e);
       }
-      throw new DataFileException(path.toString(), ScriptedFile.EXPECTED, reason);
+      try {
+        network.requireFiniteWeights();
+        Set<String> inOrder = new LinkedHashSet<>(network.infer(sample).keySet());
+        network.taps = Collections.unmodifiableSet(inOrder);
+        return network;
+      } catch (IllegalArgumentException | DataFileException e) {
+        network.close();
+        throw e;
+      } catch (ScriptedOutputs.NoTensorException e) {
+        network.close();
+        throw refusal(path, ScriptedFile.EXPECTED, e);
+      } catch (RuntimeException e) {
+        network.close();
+        String taking = " that takes images " + Arrays.toString(sample.shape());
+        throw refusal(path, ScriptedFile.EXPECTED + taking, e);
+      }
+    }
+  }
+
+  private static DataFileException refusal(Path path, String expected, RuntimeException e) {
+    RuntimeException translated = NativeCall.translate(e);
+    String reason = translated.getMessage();
+    if (translated instanceof StructkdException failure && failure.status() == Status.CUDA) {
+      reason += "; the module's code names the device itself: trace it on the CPU";
+    }
+    return new DataFileException(path.toString(), expected, reason);
+  }
+
+  /** Masks of attention are buffers of minus infinity, so of these NaN alone is a fault. */
+  private void requireFiniteWeights() throws DataFileException {
+    JitModule open = module.get();
+    named_parameter_list parameters = open.named_parameters();
+    named_parameter_iterator parameter = parameters.begin();
+    for (long i = 0; i < parameters.size(); i++, parameter.increment()) {
+      requireNone("parameter", parameter.multiply(), "NaN or infinite", Tensor::isfinite, true);
+    }
+    named_buffer_list buffers = open.named_buffers();
+    named_buffer_iterator buffer = buffers.begin();
+    for (long i = 0; i < buffers.size(); i++, buffer.increment()) {
+      requireNone("buffer", buffer.multiply(), "NaN", Tensor::isnan, false);
+    }
+  }
+
+  /** Refuses a tensor with elements for which a test does not have the outcome of good ones. */
+  private void requireNone(
+      String kind, NamedTensor named, String fault, UnaryOperator<Tensor> test, boolean good)
+      throws DataFileException {
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor tensor = named.value();
+      if (tensor.is_quantized() || !tensor.is_floating_point()) {
+        return;
+      }
+      long found = test.apply(tensor.to(ScalarType.Float)).sum().item_long();
+      long bad = good ? tensor.numel() - found : found;
+      if (bad > 0) {
+        throw new DataFileException(
+            path.toString(),
+            "no %s elements in %s \"%s\"".formatted(fault, kind, named.name().getString()),
+            bad + " of " + tensor.numel());
+      }
     }
   }
 

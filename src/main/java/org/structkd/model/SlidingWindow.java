@@ -12,9 +12,11 @@ import org.structkd.internal.Scopes;
  * the mean over the windows that hold it.
  *
  * <p>Windows begin at every stride; the last one of a row or column ends with the image, and so
- * overlaps more. An image that is smaller than a window is filled up with 0 at the right and the
- * bottom, which is the mean colour of images that are normalised, and what is scored there is left
- * out. Scores are averaged as the network gives them, before any softmax.
+ * overlaps more. Of an image that is smaller than a window, a network that {@linkplain
+ * TappedNetwork#sizeMultiple tells what sizes it takes} sees no more than the image needs. Where
+ * what it sees is larger than the image, it is filled up with 0 at the right and the bottom, which
+ * is the mean colour of images that are normalised, and what is scored there is left out. Scores
+ * are averaged as the network gives them, before any softmax.
  *
  * <p>Source: places and mean as {@code EncoderDecoder.slide_inference} of mmsegmentation 3ef3c90
  * has them; the default overlap of a third is that of Zhao et al., "Pyramid Scene Parsing Network",
@@ -62,6 +64,14 @@ public record SlidingWindow(int height, int width, int strideHeight, int strideW
     int h = Math.toIntExact(quotient(height, multiple) * multiple);
     int w = Math.toIntExact(quotient(width, multiple) * multiple);
     return new SlidingWindow(h, w, h, w);
+  }
+
+  /** This window, or the part of it that holds a whole image of a size. */
+  SlidingWindow within(long rows, long columns, int multiple) {
+    SlidingWindow whole = around(rows, columns, multiple);
+    int h = Math.min(height, whole.height);
+    int w = Math.min(width, whole.width);
+    return new SlidingWindow(h, w, Math.min(strideHeight, h), Math.min(strideWidth, w));
   }
 
   /**

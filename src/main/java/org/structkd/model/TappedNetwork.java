@@ -39,11 +39,11 @@ public interface TappedNetwork extends AutoCloseable {
   }
 
   /**
-   * {@return the number that heights and widths of images must be multiples of} By default 1, where
-   * any fits or the network does not tell.
+   * {@return the number that heights and widths of images must be multiples of, 1 where any fits}
+   * By default 0: the network does not tell, and may know a single size.
    */
   default int sizeMultiple() {
-    return 1;
+    return 0;
   }
 
   /**

@@ -27,7 +27,8 @@ final class TrialError {
     SUBJECTS.put(Pattern.compile("losses\\.(\\S+) .*"), List.of(TERM, "$1"));
     SUBJECTS.put(Pattern.compile("rate factor of \"(.+?)\".*"), List.of("rate_factors", "$1"));
     SUBJECTS.put(Pattern.compile("(evaluation|\\w+ metric): .*"), List.of("metric"));
-    SUBJECTS.put(Pattern.compile("the (teacher|batch) has no input .*"), List.of("teacher"));
+    SUBJECTS.put(
+        Pattern.compile("the (teacher's|(teacher|batch) has no input) .*"), List.of("teacher"));
     SUBJECTS.put(Pattern.compile("(pruning|quantization): .*"), List.of("train", "$1"));
     SUBJECTS.put(Pattern.compile("(data|student|teacher|train|metric)\\b.*"), List.of("$1"));
   }

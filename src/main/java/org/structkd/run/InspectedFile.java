@@ -68,6 +68,9 @@ public record InspectedFile(
 
   private static final long[] NOT_RUN = {};
 
+  /** What to do where a network refuses the image. */
+  private static final String OTHER_IMAGES = ": --size and --channels choose others";
+
   /**
    * Reads a file and runs what it holds on an image of zeros.
    *
@@ -120,6 +123,11 @@ public record InspectedFile(
           Map.of(TappedNetwork.IMAGES, image.shape()),
           shapes(network, image),
           Optional.empty());
+    } catch (DataFileException e) {
+      if (e.expected().endsWith(shown(image.shape()))) { // it is TorchScript, for other images
+        throw RunException.refused(e.getMessage() + OTHER_IMAGES);
+      }
+      throw e;
     }
   }
 
@@ -157,7 +165,7 @@ public record InspectedFile(
       }
       return shapes;
     } catch (IllegalArgumentException e) {
-      throw RunException.refused(e.getMessage() + ": --size and --channels choose others");
+      throw RunException.refused(e.getMessage() + OTHER_IMAGES);
     }
   }
 
@@ -240,11 +248,13 @@ public record InspectedFile(
   /** {@return what losses could do with a tap, in words} */
   private String use(String tap) {
     int rank = outputs.get(tap).length;
-    boolean scores = scores().filter(tap::equals).isPresent();
-    if (scores) {
+    if (scores().filter(tap::equals).isPresent()) {
       return rank == 4
           ? "class scores: pixelwise, channelwise"
           : "class scores: pixelwise, decoupled";
+    }
+    if (tap.equals(BackboneNet.UPSAMPLED) && rank == 4) {
+      return "class scores at the image's size: cross_entropy, a metric";
     }
     return switch (rank) {
       case 4 -> "a map: pairwise, attention_transfer, hint";

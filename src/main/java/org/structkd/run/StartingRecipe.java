@@ -14,6 +14,9 @@ import org.structkd.internal.Words;
  * CVPR 2019), the others those of the recipes {@code skd} and {@code garments-kd}.
  */
 public final class StartingRecipe {
+  /** The kind of data in recipes of photographs, which are the user's own. */
+  public static final String PHOTOGRAPHS = "image_files";
+
   private static final int COLOURS = 3;
 
   /** Classes of the scenes and of the garments that come with this library. */
@@ -107,14 +110,14 @@ public final class StartingRecipe {
     String both = "{height: %d, width: %d}".formatted(size.height(), size.width());
     return """
         data:
-          kind: image_files
+          kind: %s
           directory: %s
           layout: folder
           classes: %s
           augmentation: {crop: %s}
           evaluated: %s
         """
-        .formatted(quoted(data.toString()), classes, both, both);
+        .formatted(PHOTOGRAPHS, quoted(data.toString()), classes, both, both);
   }
 
   private static String distillation(InspectedFile found, String scores) {

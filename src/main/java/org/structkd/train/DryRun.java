@@ -2,6 +2,7 @@ package org.structkd.train;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeSet;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.Tensor;
@@ -27,7 +28,8 @@ final class DryRun {
    * @param precision what the networks compute with
    * @param batch on the device of the networks
    * @param seed of the parts' initial weights
-   * @throws IllegalArgumentException if an input, tap, rank or target is missing or does not fit
+   * @throws IllegalArgumentException if an input, tap, rank or target is missing or does not fit,
+   *     or what a teacher puts out is not finite
    */
   static Map<String, TrainedPart> of(
       TrainableNetwork student,
@@ -41,6 +43,7 @@ final class DryRun {
         Named.in(batch.inputs(), "the batch", "input", input);
       }
       Map<String, Tensor> taught = precision.outputs(batch.inputs(), teachers::infer);
+      requireFinite(objective, taught);
       Map<String, Tensor> outputs = precision.outputs(batch.inputs(), student::infer);
       StepInputs inputs =
           new StepInputs(outputs, taught, batch.targets(), batch.inputs(), Map.of(), 0);
@@ -53,6 +56,20 @@ final class DryRun {
       } catch (RuntimeException | Error e) {
         parts.values().forEach(TrainedPart::close);
         throw e;
+      }
+    }
+  }
+
+  /** A teacher that is broken is no matter of the training's first step. */
+  private static void requireFinite(Objective objective, Map<String, Tensor> taught) {
+    for (String tap : new TreeSet<>(objective.taps().teacher())) {
+      Tensor output = taught.get(tap);
+      if (output != null && !output.isfinite().all().item_bool()) {
+        throw new IllegalArgumentException(
+            ("the teacher's \"%s\" has %d of %d elements NaN or infinite for the first batch:"
+                    + " check its weights, and that it sees images as it was trained to")
+                .formatted(
+                    tap, output.numel() - output.isfinite().sum().item_long(), output.numel()));
       }
     }
   }

@@ -2,6 +2,7 @@ package org.structkd.train;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -206,19 +207,33 @@ final class StoredOutputs implements AutoCloseable {
    */
   void save(double nanosPerExample) {
     if (grows && !gathered.isEmpty()) {
-      if (bytes + gatheredBytes > settings.bytes()) {
-        stopGrowing("it has %s of at most %s".formatted(text(bytes), text(settings.bytes())));
-      } else {
-        try {
+      try {
+        long together = bytesOfFolder();
+        if (together + gatheredBytes > settings.bytes()) {
+          stopGrowing("it has %s of at most %s".formatted(text(together), text(settings.bytes())));
+        } else {
           write(nanosPerExample);
-        } catch (IOException e) {
-          stopGrowing(e.getMessage());
         }
+      } catch (IOException e) {
+        stopGrowing(e.getMessage());
       }
     }
     gathered.values().forEach(outputs -> outputs.values().forEach(Tensor::close));
     gathered.clear();
     gatheredBytes = 0;
+  }
+
+  /** With what other trainings have written since this one began. */
+  private long bytesOfFolder() throws IOException {
+    long together = 0;
+    for (Path file : files()) {
+      try {
+        together += Files.size(file);
+      } catch (NoSuchFileException e) {
+        // Another training has deleted it as damaged.
+      }
+    }
+    return together;
   }
 
   private void stopGrowing(String reason) {

@@ -13,8 +13,9 @@ import java.util.Objects;
  *
  * @param folder with the files, of one teacher; made when the training begins. Several trainings
  *     may use it at a time
- * @param gigabytes most that its files may have together, in units of 10⁹ bytes; above 0. A cache
- *     that is full is read and grows no more
+ * @param gigabytes most that its files may have together, whichever training wrote them, in units
+ *     of 10⁹ bytes; above 0. Trainings that write at the same moment may exceed it by what they
+ *     write then, 64 MB and a step each. A cache that is full is read and grows no more
  */
 public record TeacherCache(Path folder, double gigabytes) {
   /** Checks the values. */

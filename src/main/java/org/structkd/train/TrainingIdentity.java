@@ -37,6 +37,7 @@ final class TrainingIdentity {
 
   private static final String STEPS = "steps";
   private static final String DATA = "data";
+  private static final String PRECISION = "precision";
 
   /** Elements of a tensor that are looked at: enough to tell data apart, few enough for a step. */
   private static final long SAMPLED_ELEMENTS = 4096;
@@ -59,9 +60,7 @@ final class TrainingIdentity {
     fixed.put("average", Double.toString(config.ema()));
     fixed.put("pruning", String.valueOf(config.pruning()));
     fixed.put("quantization", String.valueOf(config.quantization()));
-    if (config.precision() != Precision.F32) { // earlier versions knew no other
-      fixed.put("precision", config.precision().toString());
-    }
+    fixed.put(PRECISION, config.precision().toString());
     fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
   }
@@ -181,6 +180,7 @@ final class TrainingIdentity {
             before.put(name.substring(PREFIX.length()), value);
           }
         });
+    before.putIfAbsent(PRECISION, Precision.F32.toString()); // earlier versions told no other
     long stepsBefore = Long.parseLong(before.getOrDefault(STEPS, Long.toString(steps)));
     Map<String, String> now = parts(Math.min(steps, stepsBefore));
     now.put(STEPS, Long.toString(steps));

@@ -1,11 +1,18 @@
 package org.structkd.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -13,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.structkd.data.ImageFolder;
+import org.structkd.testing.ChildJvm;
 
 /** A recipe on image files of one's own: its data are checked, and a student is trained. */
 class CheckDataTest {
@@ -89,6 +97,46 @@ class CheckDataTest {
         .refused("deviation is [1.0, 0.0, 1.0], expected above 0");
     Cli.run("check-data", recipe.toString(), "--set=data.directory=" + folder.resolve("nowhere"))
         .refused(folder.resolve("nowhere/images") + ": expected a folder of images, found nothing");
+  }
+
+  /** Root may read everything, unless it gives that up, which a child process does. */
+  private static List<String> withoutRootsPower() throws Exception {
+    List<String> plain = List.of("env");
+    List<String> dropped = List.of("setpriv", "--bounding-set=-dac_override,-dac_read_search");
+    if (!"root".equals(System.getProperty("user.name"))) {
+      return plain;
+    }
+    List<String> probe = new ArrayList<>(dropped);
+    probe.add("true");
+    try {
+      assumeTrue(new ProcessBuilder(probe).start().waitFor() == 0, "root cannot give up its power");
+    } catch (IOException e) {
+      assumeTrue(false, "there is no setpriv, and root may read everything");
+    }
+    return dropped;
+  }
+
+  @Test
+  void whatMayNotBeReadIsNamed() throws Exception {
+    Path data = folder.resolve("data");
+    for (String closed : List.of("images", "masks/p3.png", "")) {
+      Path path = data.resolve(closed);
+      Set<PosixFilePermission> before = Files.getPosixFilePermissions(path);
+      List<String> command = new ArrayList<>(withoutRootsPower());
+      command.addAll(ChildJvm.command(Main.class, List.of("check-data", recipe)));
+      Files.setPosixFilePermissions(path, Set.of());
+      try {
+        Process child = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(closed.contains(".") ? 1 : 2, child.waitFor(), said);
+        String named = (closed.isEmpty() ? data.resolve("images") : path).toString();
+        assertTrue(said.contains(named + ": expected "), said);
+        assertTrue(said.contains(", found one that may not be read"), said);
+        assertFalse(said.contains("\tat "), said);
+      } finally {
+        Files.setPosixFilePermissions(path, before);
+      }
+    }
   }
 
   @Test

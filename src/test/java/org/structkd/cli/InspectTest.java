@@ -68,6 +68,8 @@ class InspectTest {
     assertTrue(told.matches("(?s).*# parameters +\\d+,\\d{3}\n.*"), told);
     assertTrue(told.contains("# input       images [1, 3, 24, 32]"), told);
     assertTrue(told.contains("logits       [1, 2, 3, 4]         class scores: pixelwise"), told);
+    assertTrue(
+        told.contains("upsampled    [1, 2, 24, 32]       class scores at the image's size"), told);
     assertTrue(told.contains("embeddings   [1, 40]              an embedding: relational"), told);
     assertTrue(told.contains("\nteacher: {kind: file, file: \""), told);
     assertTrue(told.contains("classes: [class0, class1]"), told);
@@ -142,9 +144,42 @@ class InspectTest {
     bytes[bytes.length / 2] ^= 1;
     Files.write(broken, bytes);
     Cli.run("inspect", broken).refused("net.safetensors: expected ");
-    Cli.run("inspect", text, "--size", "24").refused("expected HEIGHTxWIDTH, such as 256x512");
+    Cli.run("inspect", text, "--size", "24").refused("--size is 24, expected HxW, such as 256x512");
+    Cli.run("inspect", text, "--size", "0x24")
+        .refused("--size: a size is 0 x 24, expected 1 x 1 or more");
     Path whole = network(Backbone.RESNET18, Head.LRASPP, 8);
     Cli.run("inspect", whole, "--channels", 4)
         .refused("images are [1, 4, 256, 256], expected [B, 3, H, W]: --size and --channels");
+  }
+
+  /** What LibTorch says of the image is not what to do. */
+  @Test
+  void torchScriptThatRefusesTheImageIsToldWhichOptionsChooseAnother() throws IOException {
+    Path file = folder.resolve("teacher.pt");
+    ScriptFile.write(file, "Tensor", "torch.view(images, [1, 3, 64])");
+    Cli.run("inspect", file)
+        .refused(
+            "teacher.pt: expected a TorchScript file that takes images [1, 3, 256, 256], found ",
+            ": --size and --channels choose others");
+    Cli cli = Cli.run("inspect", file, "--size", "8x8");
+    assertEquals(0, cli.status(), cli.err());
+    ScriptFile.write(file, "int", "1");
+    Cli none = Cli.run("inspect", file);
+    assertEquals(2, none.status());
+    assertFalse(none.err().contains("--size"), none.err());
+  }
+
+  @Test
+  void withoutAFolderTheRecipeSaysWhatToGive() throws IOException {
+    Path weights = network(Backbone.MOBILENET_V2, Head.LRASPP, 8);
+    Cli cli = Cli.run("inspect", weights, "--size", "32x32");
+    assertTrue(
+        cli.out().contains("# Its directory is the current folder: give your folder"), cli.out());
+    Cli given = Cli.run("inspect", weights, "--size", "32x32", "--data", folder);
+    assertFalse(given.out().contains("current folder"), given.out());
+    Path fashion =
+        Files.write(
+            folder.resolve("f.safetensors"), BundledTeacher.file(BundledTeacher.FASHION).toBytes());
+    assertFalse(Cli.run("inspect", fashion, "--size", "32x32").out().contains("masks"));
   }
 }

@@ -134,8 +134,10 @@ class PredictTest {
     assertEquals(0, cli.status(), cli.err());
     assertTrue(cli.out().contains("low ") && cli.out().contains("high "), cli.out());
     BufferedImage classes = ImageIO.read(mask.toFile());
-    assertEquals(0xff000000, classes.getRGB(4, 16));
-    assertEquals(0xffe6194b, classes.getRGB(60, 16));
+    assertEquals(0xffe6194b, classes.getRGB(4, 16));
+    assertEquals(0xff3cb44b, classes.getRGB(60, 16));
+    assertEquals(0, classes.getRaster().getSample(4, 16, 0), "indices are the classes");
+    assertEquals(1, classes.getRaster().getSample(60, 16, 0));
     cli = Cli.run("predict", image, "--weights", colourNetwork(""), "--out", mask);
     assertEquals(0, cli.status(), cli.err());
     assertFalse(cli.out().contains("class 0 "), cli.out());

@@ -19,7 +19,7 @@ class ProgressLinesTest {
     List<String> lines = cli.out().lines().filter(line -> line.contains(" steps/s ")).toList();
     assertEquals(20, lines.size(), cli.out());
     String begin =
-        " +\\d+/20 +[0-9.]+ steps/s +\\d+ s left  (waits \\d+ %  )?(pixelwise [0-9.]+  )?supervised [0-9.]+";
+        " +\\d+/20 +[0-9.]+ steps/s +\\d+ s left  (waits \\d+ % for \\d+ examples/s  )?(pixelwise [0-9.]+  )?supervised [0-9.]+";
     for (String line : lines) {
       int step = Integer.parseInt(line.strip().split("/")[0]);
       String score = step > 10 ? "  mIoU 0\\.\\d{4}" : "";

@@ -200,7 +200,7 @@ class ChannelPruningTest {
         new MatrixFactorization(new MatrixFactorization.Config(2, 2, 1), 1)) {
       refused(
           "pruning: channels cannot be removed from a MatrixFactorization, expected a network that"
-              + " says which can",
+              + " says which can, as a SegmentationNet does; kind: magnitude prunes the weights of any",
           () -> new PruningMasks(atOnce(0.5), other));
     }
   }

@@ -232,8 +232,13 @@ class QuantizationTest {
     try (MatrixFactorization other =
         new MatrixFactorization(new MatrixFactorization.Config(3, 3, 2), 1)) {
       refused(
-          "quantization: the network has no layer that can be quantised and is not excluded",
+          "quantization: a MatrixFactorization has no layer that can compute with rounded numbers,"
+              + " expected a network of such layers, as a SegmentationNet is",
           () -> new QuantizedLayers(AT_ONCE, other));
     }
+    List<String> all = List.of("bottom", "decoder", "eighth", "half", "head", "quarter", "skip");
+    refused(
+        "quantization: all layers that can be quantised are excluded",
+        () -> new QuantizedLayers(new Quantization.Int8(0, 0.01, all), net));
   }
 }

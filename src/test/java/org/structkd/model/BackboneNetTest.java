@@ -117,7 +117,12 @@ class BackboneNetTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"PSPNET, 5, 4", "DEEPLABV3_PLUS, 9, 8", "LRASPP, 5, 4"})
+  @CsvSource({
+    "PSPNET, 5, 4",
+    "DEEPLABV3_PLUS, 9, 8",
+    "DEEPLABV3_PLUS_SEPARABLE, 9, 8",
+    "LRASPP, 5, 4"
+  })
   void headsMakeMapsOfTheirSizeAndAllOfThemLearns(Head head, long height, long width) {
     try (BackboneNet net = small(Backbone.RESNET18, head, 8)) {
       Map<String, Tensor> outputs = net.forward(images(2, 33, 31));
@@ -128,6 +133,29 @@ class BackboneNetTest {
       outputs.get("upsampled").square().sum().backward();
       StateDict.parametersOf(net.module())
           .forEach((name, tensor) -> assertTrue(tensor.grad().defined(), name));
+    }
+  }
+
+  /**
+   * Counted by hand: of 2,048 channels to 256, joined with 48 of the first stage, for 19 classes.
+   */
+  @ParameterizedTest
+  @CsvSource({"DEEPLABV3_PLUS, 16843635", "DEEPLABV3_PLUS_SEPARABLE, 3187587"})
+  void separableConvolutionsSaveMostOfAHead(Head head, long expected) {
+    try (BackboneNet net = new BackboneNet(new Config(3, Backbone.RESNET50, head, 19), 1)) {
+      assertEquals(
+          expected,
+          StateDict.parametersOf(net.module()).entrySet().stream()
+              .filter(parameter -> parameter.getKey().startsWith("head."))
+              .mapToLong(parameter -> parameter.getValue().numel())
+              .sum());
+      if (head == Head.DEEPLABV3_PLUS_SEPARABLE) {
+        Map<String, Tensor> all = StateDict.parametersOf(net.module());
+        assertArrayEquals(
+            new long[] {2048, 1, 3, 3}, all.get("head.atrous3_depthwise_conv.weight").shape());
+        assertArrayEquals(
+            new long[] {256, 304, 1, 1}, all.get("head.first_pointwise_conv.weight").shape());
+      }
     }
   }
 

@@ -35,7 +35,7 @@ class ScoreAveragingTest {
    * Scores that depend on where in what it sees a pixel lies, so that windows, scales and mirrors
    * differ: [2 x, x + row / 10 + column / 7] at a pixel x.
    *
-   * @param multiple that sizes must be of
+   * @param multiple that sizes must be of; 0: it does not tell
    */
   private record Placed(int multiple, List<String> seen) implements TappedNetwork {
     Placed(int multiple) {
@@ -58,7 +58,7 @@ class ScoreAveragingTest {
       long h = x.size(2);
       long w = x.size(3);
       seen.add(h + "x" + w);
-      if (h % multiple != 0 || w % multiple != 0) {
+      if (multiple > 0 && (h % multiple != 0 || w % multiple != 0)) {
         throw new IllegalArgumentException(h + "x" + w + " is no multiple of " + multiple);
       }
       Tensor rows = torch.arange(new Scalar(h)).to(ScalarType.Float).div(new Scalar(10.0));
@@ -103,10 +103,10 @@ class ScoreAveragingTest {
 
     private double[][][] windows(double[][] x) {
       SlidingWindow window = how.window();
-      int wh = window == null ? up(x.length) : window.height();
-      int ww = window == null ? up(x[0].length) : window.width();
-      int sh = window == null ? wh : window.strideHeight();
-      int sw = window == null ? ww : window.strideWidth();
+      int wh = side(window == null ? 0 : window.height(), x.length);
+      int ww = side(window == null ? 0 : window.width(), x[0].length);
+      int sh = window == null ? wh : Math.min(wh, window.strideHeight());
+      int sw = window == null ? ww : Math.min(ww, window.strideWidth());
       int h = Math.max(wh, x.length);
       int w = Math.max(ww, x[0].length);
       double[][][] sum = new double[2][h][w];
@@ -152,8 +152,11 @@ class ScoreAveragingTest {
       return mean;
     }
 
-    private int up(int size) {
-      return (size + multiple - 1) / multiple * multiple;
+    /** Of what is seen, for a window's side, 0 where there is none. */
+    private int side(int window, int size) {
+      int stride = Math.max(1, multiple);
+      int whole = (size + stride - 1) / stride * stride;
+      return window == 0 ? whole : multiple == 0 ? window : Math.min(window, whole);
     }
 
     private static double[][][] each(double[][][] maps, UnaryOperator<double[][]> change) {
@@ -322,6 +325,30 @@ class ScoreAveragingTest {
     Placed network = new Placed(8);
     scores(how(new SlidingWindow(16, 8), true, 0.5, 1.5), network, tensor(image(21, 23)));
     assertEquals(Set.of("16x8"), Set.copyOf(network.seen()));
+  }
+
+  /** What lies beyond the image is nothing to compute. */
+  @Test
+  void aWindowLargerThanTheImageSeesTheImageAlone() {
+    Placed network = new Placed(8);
+    scores(how(new SlidingWindow(512, 16), true, 0.5, 1), network, tensor(image(21, 40)));
+    assertEquals(Set.of("16x16", "24x16"), Set.copyOf(network.seen()));
+    SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(3, 2, 4), 7);
+    Tensor images = Tensors.gaussian(1, 2, 3, 13, 24).to(ScalarType.Float);
+    Tensor whole = ScoreAveraging.none().of(net, "upsampled").infer(images).get("upsampled");
+    ScoreAveraging wide = how(new SlidingWindow(1024, 1024), false, 1);
+    assertTrue(Tensors.sameBits(whole, wide.of(net, "upsampled").infer(images).get("upsampled")));
+  }
+
+  /** One that was traced for a size takes no other. */
+  @Test
+  void aNetworkThatDoesNotTellItsSizesSeesWholeWindows() {
+    Placed network = new Placed(0);
+    ScoreAveraging how = how(new SlidingWindow(16, 8, 16, 8), false, 0.5, 1);
+    Tensor actual = scores(how, network, tensor(image(5, 9)));
+    assertEquals(Set.of("16x8"), Set.copyOf(network.seen()));
+    assertArrayEquals(
+        flat(new Plain(how, 0).scores(image(5, 9))), Tensors.values(actual), ROUNDING);
   }
 
   @Test

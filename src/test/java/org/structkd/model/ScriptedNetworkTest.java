@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -84,7 +85,7 @@ class ScriptedNetworkTest {
     assertTrue(refusal(script("int", "1")).contains("a module that returns no tensor but Int"));
     assertEquals(
         file.resolveSibling("teacher.pt")
-            + ": expected a TorchScript file, found Dimension out of range (expected to be in range"
+            + ": expected a TorchScript file that takes images [2, 1, 8, 8], found Dimension out of range (expected to be in range"
             + " of [-4, 3], but got 9)",
         refusal(script("Tensor", "torch.select(images, 9, 0)")));
   }
@@ -104,6 +105,35 @@ class ScriptedNetworkTest {
     refused(
         "scripted network: images has been closed, or its PointerScope has ended",
         () -> network.infer(images));
+  }
+
+  private Path tracedWith(String name, float value) throws IOException {
+    try (SegmentationNet net = new SegmentationNet(new SegmentationNet.Config(1, 2, 3), 1)) {
+      Map<String, Tensor> all = StateDict.tensorsOf(net.module());
+      all.get(name).detach().flatten().select(0, 0).fill_(new Scalar(value));
+      Tensor bytes = NetworkTrace.of(net, Map.of("images", images), "{}");
+      byte[] copy = new byte[(int) bytes.numel()];
+      new BytePointer(bytes.data_ptr()).capacity(copy.length).get(copy);
+      return Files.write(folder.resolve("traced.pt"), copy);
+    }
+  }
+
+  @Test
+  void weightsThatAreNoNumbersAreNamed() throws IOException {
+    for (float value : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
+      Path file = tracedWith("half_conv.weight", value);
+      assertEquals(
+          file
+              + ": expected no NaN or infinite elements in parameter \"half_conv.weight\", found 1"
+              + " of 18",
+          refusal(file));
+    }
+    String buffer = "half_norm.running_var";
+    assertTrue(
+        refusal(tracedWith(buffer, Float.NaN))
+            .contains("expected no NaN elements in buffer \"" + buffer + "\", found 1 of 2"));
+    // As in masks of attention.
+    ScriptedNetwork.load(tracedWith(buffer, Float.POSITIVE_INFINITY), images).close();
   }
 
   private String refusal(Path file) {

@@ -188,6 +188,36 @@ class OwnTeacherTest {
   }
 
   @Test
+  void aTeacherOfAnotherStrideOrOfOtherClassesIsToldWithBothShapes() {
+    for (String[] sets :
+        new String[][] {
+          {"losses.kd.resize_teacher=false", "[2, 2, 2, 3]", "[2, 2, 16, 24]"},
+          {"teacher.adapted=null", "[2, 2, ", "[2, 3, "}
+        }) {
+      String message = assertThrows(RecipeException.class, () -> of(sets[0])).getMessage();
+      assertTrue(message.contains("term \"kd\""), message);
+      assertTrue(message.contains(sets[1]) && message.contains(sets[2]), message);
+    }
+  }
+
+  /** Its weights may be constants of its code, but what it puts out is seen. */
+  @Test
+  void aTeacherThatPutsOutNoNumbersIsToldBeforeTheFirstStep() throws IOException {
+    ScriptFile.write(
+        folder.resolve("teacher.pt"),
+        "Dict[str, Tensor]",
+        "{\"logits\": torch.log(torch.mul(images, 0)), \"other\": images}");
+    refused(
+        "the teacher's \"logits\" has 1536 of 1536 elements NaN or infinite for the first batch:"
+            + " check its weights, and that it sees images as it was trained to");
+    String[] unread = {
+      "losses.kd.on={student: logits, teacher: other}",
+      "teacher.adapted={classes: [1, 0, 1], scores: [other]}"
+    };
+    of(unread).close();
+  }
+
+  @Test
   void recipesThatSayNothingOfItPrintNothingOfIt() {
     Recipe printed = Recipes.load(recipe.toString());
     assertTrue(printed.toYaml().contains("adapted: {classes: [1, 0, 1]}"), printed.toYaml());

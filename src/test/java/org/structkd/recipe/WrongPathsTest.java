@@ -3,15 +3,12 @@ package org.structkd.recipe;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import org.bytedeco.pytorch.Device;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -78,17 +75,5 @@ class WrongPathsTest {
       Files.write(path, new byte[0]);
     }
     named(path, error(recipe, key, path));
-  }
-
-  @Test
-  void aFolderThatMayNotBeRead() throws IOException {
-    Path path = Files.createDirectory(folder.resolve("closed"));
-    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("---------"));
-    try {
-      assumeFalse(Files.isReadable(path), "this user may read everything");
-      named(path, error("kd", "data={kind: image_files, layout: camvid, directory: PATH}", path));
-    } finally {
-      Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwx------"));
-    }
   }
 }

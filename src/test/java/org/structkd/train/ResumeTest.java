@@ -62,6 +62,7 @@ class ResumeTest {
     private int batch = 3;
     private long dataSeed = 1;
     private String description = "mine";
+    private Precision precision = Precision.F32;
     private Resume resume = Resume.SAME;
     private List<WeightedTerm> more = List.of();
 
@@ -77,7 +78,9 @@ class ResumeTest {
       Objective objective = new Objective(terms);
       FashionScenes scenes = SCENES.withConfig(SceneConfig.defaults().withSeed(dataSeed));
       return new Distiller(
-              TrainingConfig.of(steps, rate), objective, SceneBatches.of(scenes, batch))
+              TrainingConfig.of(steps, rate).withPrecision(precision),
+              objective,
+              SceneBatches.of(scenes, batch))
           .withTeacher(net(3, teacherSeed))
           .withDescription(description)
           .withResume(resume)
@@ -215,6 +218,15 @@ class ResumeTest {
     TrainingOutcome outcome = setting.distiller().train(net(2, 5));
     assertEquals(STEPS + 4, outcome.stepsDone());
     setting.resume = Resume.SAME; // it is what the checkpoint knows now
+    assertTrue(setting.distiller().train(net(2, 5)).complete());
+  }
+
+  @Test
+  void anotherPrecisionIsAnotherTraining() throws IOException {
+    Setting setting = new Setting();
+    setting.precision = Precision.BF16;
+    refused(setting, "precision BF16", "precision F32");
+    setting.resume = Resume.CHANGED;
     assertTrue(setting.distiller().train(net(2, 5)).complete());
   }
 

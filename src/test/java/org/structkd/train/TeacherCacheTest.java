@@ -11,6 +11,7 @@ import static org.structkd.testing.SmallTrainings.bytes;
 import static org.structkd.testing.SmallTrainings.net;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -268,6 +269,32 @@ class TeacherCacheTest {
     byte[] full = trained(distiller(teacher).withTeacherCache("", tiny));
     assertEquals(List.of(), files());
     assertArrayEquals(full, cached(new Counting(7)), "the same, slower");
+  }
+
+  /** Two trainings share what is free, although each began when the folder was empty. */
+  @Test
+  void whatOtherTrainingsWroteSinceCountsToo() throws IOException {
+    cached(new Counting(7));
+    double one = Files.size(files().get(0)) / 1e9;
+    Files.delete(files().get(0));
+    TeacherCache room = new TeacherCache(cache().folder(), 1.5 * one);
+    Distiller second = distiller(new Counting(7)).withTeacherCache("", room);
+    Path others = cache().folder().resolve("outputs-" + "0".repeat(32) + ".safetensors");
+    byte[] full =
+        trained(
+            second.withListener(
+                atStep(
+                    0,
+                    () -> {
+                      try {
+                        Files.write(others, new byte[(int) (one * 1e9)]);
+                      } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                      }
+                    })));
+    assertEquals(List.of(others), files(), "a file of its own would have been half too much");
+    Files.delete(others);
+    assertArrayEquals(full, cached(new Counting(7)));
   }
 
   @Test
