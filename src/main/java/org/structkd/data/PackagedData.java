@@ -76,6 +76,7 @@ public record PackagedData(
   public static List<PackagedData> all() {
     return List.of( // no constant: whichever class came first would find the other empty
         Photos.DATA,
+        Faces.DATA,
         PackagedRatings.MOVIELENS,
         PackagedRatings.INSTEVAL,
         SpeechPrompts.DATA,

@@ -25,9 +25,9 @@ import org.structkd.internal.CounterRandom;
  *   <li><b>Training:</b> each picture comes once before any comes again. The place that is cut, and
  *       one of the eight ways in which a square can be turned and flipped, are functions of (seed,
  *       step, index in the batch).
- *   <li><b>Evaluation:</b> pictures are cut into tiles, P = 28 of garments (the whole picture) and
- *       96 of photos, which do not overlap; what is left over at the right and the bottom is not
- *       used.
+ *   <li><b>Evaluation:</b> pictures are cut into tiles, P = 28 of garments and 24 of faces (the
+ *       whole picture) and 96 of photos, which do not overlap; what is left over at the right and
+ *       the bottom is not used.
  *   <li><b>Splits:</b> no picture serves two.
  *   <li><b>Threads:</b> immutable, may be shared.
  * </ul>

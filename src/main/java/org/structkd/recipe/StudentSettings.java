@@ -15,7 +15,8 @@ public sealed interface StudentSettings
         SuperResolutionNetSettings,
         DepthNetSettings,
         TrajectoryNetSettings,
-        BackboneNetSettings {
+        BackboneNetSettings,
+        TrainedSettings {
   /**
    * {@return a new network on the CPU}
    *

@@ -154,6 +154,33 @@ class DataCacheTest {
     assertThrows(DataFileException.class, () -> Photos.read(temp.resolve("none.png")));
   }
 
+  /** Runs where {@code ./structkd data faces} has run. */
+  @Test
+  void facesAreWholePictures() throws IOException {
+    assumeTrue(DataCache.ofUser().has(Faces.DATA), "the data set faces is not here");
+    SuperResolutionDataset data =
+        SuperResolutionDataset.of(
+            PictureSource.FACES, new SuperResolutionDataset.Config(2, 24, true, 100, 100));
+    assertEquals(1, data.channels());
+    assertEquals(10, data.size(Split.VALIDATION));
+    assertEquals(20, data.size(Split.TEST));
+    try (PointerScope scope = new PointerScope()) {
+      Tensor faces = data.examples(Split.TEST, 0, 20).target("high_resolution");
+      assertArrayEquals(new long[] {20, 1, 24, 24}, faces.shape());
+      assertEquals(0.45, faces.mean().item_double(), 0.15, "neither black nor white");
+    }
+  }
+
+  /** A sheet of another size, as another version of the data might be. */
+  @Test
+  void facesOfAnotherSizeAreRefused() throws IOException {
+    BufferedImage sheet = new BufferedImage(25, 50, BufferedImage.TYPE_BYTE_GRAY);
+    ImageIO.write(sheet, "png", temp.resolve("faces.png").toFile());
+    assertEquals(
+        temp.resolve("faces.png") + ": expected 2500 x 25 pixels, found 50 x 25",
+        assertThrows(DataFileException.class, () -> Faces.of(temp, Split.TEST)).getMessage());
+  }
+
   /** Runs where {@code ./structkd data photos} has run. */
   @Test
   void photosAreCutIntoTilesOfColours() throws IOException {

@@ -4,15 +4,25 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.structkd.data.Batch;
 import org.structkd.testing.InScope;
+import org.structkd.testing.PictureCases;
 import org.structkd.testing.Tensors;
 
-/** NDCG, hit rate and error on numbers that were worked out by hand. */
+/** NDCG, hit rate and error on stored cases, and on numbers that were worked out by hand. */
 @InScope
 class RecommendationMetricTest {
   private static final RecommendationMetric FIRST_TWO =
@@ -43,6 +53,52 @@ class RecommendationMetricTest {
         Map.of("scores", Tensor.create(scores, 2, 5), "rating", Tensor.create(ratings, 2, 3)),
         batch());
     return count.score();
+  }
+
+  static List<JsonNode> cases() throws IOException {
+    List<JsonNode> cases = new ArrayList<>();
+    Path file = Path.of("src/test/resources/recommendation/cases.json");
+    new ObjectMapper().readTree(file.toFile()).required("cases").forEach(cases::add);
+    return cases;
+  }
+
+  /** NDCG by scikit-learn. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void numbersAgreeWithTheStoredCases(JsonNode one) {
+    int users = one.required("users").intValue();
+    int items = one.required("items").intValue();
+    int held = one.required("held").intValue();
+    int top = one.required("top").intValue();
+    boolean[] rated = new boolean[users * items];
+    for (int i = 0; i < rated.length; i++) {
+      rated[i] = one.required("rated").get(i).booleanValue();
+    }
+    Tensor chosen = doubles(one, "chosen", users, held).to(ScalarType.Long);
+    Batch batch =
+        new Batch(
+            Map.of("users", Tensor.create(new long[users]), "items", chosen),
+            Map.of(
+                "ratings",
+                doubles(one, "stars", users, held).to(ScalarType.Float),
+                "rated",
+                Tensor.create(rated, users, items)));
+    Metric.Count count = new RecommendationMetric("rating", "scores", top, 4).count();
+    count.add(
+        Map.of(
+            "scores",
+            doubles(one, "scores", users, items),
+            "rating",
+            doubles(one, "answers", users, held)),
+        batch);
+    Score score = count.score();
+    assertEquals(one.required("ndcg").doubleValue(), score.value("ndcg" + top), 1e-12);
+    assertEquals(one.required("hr").doubleValue(), score.value("hr" + top), 1e-12);
+    assertEquals(one.required("rmse").doubleValue(), score.value("rmse"), 1e-12);
+  }
+
+  private static Tensor doubles(JsonNode of, String key, long rows, long columns) {
+    return Tensor.create(PictureCases.numbers(of, key), rows, columns);
   }
 
   /**

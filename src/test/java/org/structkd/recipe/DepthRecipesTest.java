@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +23,7 @@ import org.structkd.metric.Score;
 import org.structkd.model.DepthNet;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.testing.InScope;
+import org.structkd.train.AtomicFile;
 
 /** Recipes of depth: that they learn, and what does not fit together. */
 @InScope(threads = 1)
@@ -103,6 +106,19 @@ class DepthRecipesTest {
           experiment.alone().orElseThrow().terms().stream().map(term -> term.name()).toList());
       assertTrue(experiment.student(1) instanceof DepthNet);
     }
+  }
+
+  /** What a file's network means by a disparity is held against the loss, too. */
+  @Test
+  void aTrainedStudentOfOtherDepthsIsRefused(@TempDir Path temp) throws IOException {
+    Path file = temp.resolve("net.safetensors");
+    try (DepthNet net = new DepthNet(new DepthNet.Config(1, 2, 0.5, 20), 1)) {
+      AtomicFile.write(file, net.toFile(Map.of())::write);
+    }
+    String set = "student={kind: trained, file: '%s'}".formatted(file);
+    Recipe recipe = Recipes.load("depth-teacher", List.of(set), List.of());
+    RecipeException e = assertThrows(RecipeException.class, () -> Experiment.of(recipe, CPU));
+    assertTrue(e.getMessage().contains("the student's are from 0.5 to 20.0"), e.getMessage());
   }
 
   @ParameterizedTest

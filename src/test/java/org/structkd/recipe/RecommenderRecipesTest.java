@@ -1,6 +1,7 @@
 package org.structkd.recipe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,8 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,6 +23,7 @@ import org.structkd.data.Split;
 import org.structkd.metric.Score;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.StepLoss;
+import org.structkd.train.AtomicFile;
 import org.structkd.train.TrainingListener;
 
 /** Recipes of recommenders: that they learn, and what does not fit together. */
@@ -76,6 +80,60 @@ class RecommenderRecipesTest {
 
   private static double mean(List<Double> values) {
     return values.stream().mapToDouble(value -> value).average().orElseThrow();
+  }
+
+  private static Path trained(Recipe recipe, Path file) throws IOException {
+    try (PointerScope scope = new PointerScope();
+        Experiment experiment = Experiment.of(recipe, CPU);
+        TrainableNetwork student = experiment.student(1)) {
+      experiment.distiller(experiment.objective(), 1).train(student);
+      AtomicFile.write(file, student.toFile(Map.of())::write);
+    }
+    return file;
+  }
+
+  private static Score score(Recipe recipe, long seed) throws IOException {
+    try (PointerScope scope = new PointerScope();
+        Experiment experiment = Experiment.of(recipe, CPU);
+        TrainableNetwork student = experiment.student(seed)) {
+      return experiment.evaluation(Split.TEST).of(student, CPU);
+    }
+  }
+
+  /** Bidirectional distillation as docs/systems.md has it: each network goes on from its file. */
+  @Test
+  void teacherAndStudentTakeTurns() throws IOException {
+    List<String> brief =
+        List.of("train.steps=5", "train.evaluate_every=0", "train.checkpoint_every=0");
+    Path large = trained(Recipes.load("recsys-teacher", brief, List.of()), temp.resolve("large"));
+    Path small = temp.resolve("small");
+    Path first = trained(Recipes.load("recsys-bd", turn(brief, large, null), List.of()), small);
+    List<String> second = turn(brief, first, large);
+    second.add("losses.scores.preset=teacher_term");
+    Recipe teachers = Recipes.load("recsys-bd", second, List.of());
+    Score before = score(teachers, 1);
+    assertEquals(before.toString(), score(teachers, 2).toString(), "a seed draws no weights");
+    Path after = trained(teachers, temp.resolve("larger"));
+    Score large2 = score(Recipes.load("recsys-bd", turn(brief, first, after), List.of()), 1);
+    assertNotEquals(before.toString(), large2.toString());
+  }
+
+  private static List<String> turn(List<String> brief, Path teacher, @Nullable Path student) {
+    List<String> sets = new ArrayList<>(brief);
+    sets.add("teacher={kind: file, file: '%s'}".formatted(teacher));
+    if (student != null) {
+      sets.add("student={kind: trained, file: '%s'}".formatted(student));
+    }
+    return sets;
+  }
+
+  @Test
+  void aStudentThatIsNotThereIsASentence() {
+    Path none = temp.resolve("none.safetensors");
+    String set = "student={kind: trained, file: '%s'}".formatted(none);
+    Recipe recipe = Recipes.load("recsys-bd", List.of(set), List.of());
+    IOException e = assertThrows(IOException.class, () -> Experiment.of(recipe, CPU));
+    assertTrue(e.getMessage().startsWith(none + ": expected "), e.getMessage());
   }
 
   @Test

@@ -58,7 +58,7 @@ class SuperResolutionRecipesTest {
           """
           sr-kd      | data.scale=3   | data.scale: scale is 3, expected 2 or 4
           sr-kd      | data.patch=27  | data.patch: patch is 27, expected a multiple of 2, by which it is reduced
-          sr-kd      | data.source=pictures | data.source is "pictures", expected one of garments, photos
+          sr-kd      | data.source=pictures | data.source is "pictures", expected one of faces, garments, photos
           sr-kd      | student.blocks=0 | student.blocks: the number of blocks of a super-resolution net must be 1 to 512 but is 0
           """)
   void aValueThatCannotBeIsASentence(String recipe, String set, String sentence) {
