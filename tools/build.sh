@@ -51,6 +51,41 @@ build() {
   exec 9>&-
 }
 
+# True if a command's arguments ask for tensors of a GPU.
+asks_for_cuda() { [[ " $* " =~ \ --(device[=\ ]cuda(:[0-9]+)?|backend[=\ ]cuda)\  ]]; }
+
+# Beside what build makes, what CUDA tensors need, in a launch folder of its own: LibTorch for GPUs (460 MB, fetched
+# once) and our kernels for this machine's GPU.
+build_for_gpu() {
+  local stamp libraries
+  build
+  stamp="$(hash_of_sources) gpu"
+  launch=target/launch-gpu
+  libraries=$launch/classes/org/structkd/linux-x86_64
+  if is_current "$launch" "$stamp"; then return; fi
+  mkdir -p "$libraries"
+  exec 9>"$launch/lock"
+  flock 9
+  if ! is_current "$launch" "$stamp"; then
+    setup
+    echo "structkd: building for this GPU" >&2
+    rm -f "$launch/stamp"
+    build_kernels native
+    cp target/gpu-native/lib/libstructkd{_cuda,_torch_cuda}.so "$libraries"
+    record_launch "$launch" unfinished -Pgpu >&2
+    printf ':%s' "$PWD/$launch/classes" >>"$launch/classpath"
+    echo "$stamp" >"$launch/stamp"
+  fi
+  exec 9>&-
+}
+
+# Builds the kernels for GPUs of one compute capability, such as 90, or of this machine's.
+build_kernels() {
+  mkdir -p target/launch
+  ./cppbuild.sh target/gpu-native -DSTRUCTKD_CUDA=ON -DSTRUCTKD_CUDA_ARCHITECTURES="$1" >target/launch/kernels.log 2>&1 ||
+    { tail -n 20 target/launch/kernels.log >&2; fail "the kernels cannot be built: target/launch/kernels.log"; }
+}
+
 # Starts main class $3 from classes in folder $2, with the class path recorded in folder $1, where the user
 # stands.
 start() {
@@ -65,31 +100,35 @@ start() {
 # True if a command's arguments ask what it does: then nothing is built anew.
 asks_for_help() { [[ " $* " =~ " -h "|" --help " ]]; }
 
-# Builds and starts the project in folder $1, which uses the library as any user would: from the local
-# Maven repository. Its pom names the class to start in the property main.class. maven_profile, such as
-# -Pgpu, is for both builds.
+# Builds the project in folder $1, which uses the library as any user would: from the local Maven repository.
+# maven_profile, such as -Pgpu, is for both builds.
+build_project() {
+  local project=$1 stamp library launch=$1/target/launch profile=${maven_profile:-}
+  stamp="$(hash_of_sources) $(hash_files "$project") $profile"
+  if is_current_project "$launch" "$stamp"; then return; fi
+  mkdir -p target/launch "$launch"
+  exec 9>target/launch/lock
+  flock 9
+  if ! is_current_project "$launch" "$stamp"; then
+    setup
+    echo "structkd: building the library and $project" >&2
+    rm -f "$launch/stamp"
+    library="$(hash_of_sources) $profile"
+    is_installed "$library" ||
+      maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
+    record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package -Dmaven.test.skip >&2
+    hash_installed "$launch" >"$launch/library"
+    printf '%s\n' "$library" "$launch" >target/launch/installed
+  fi
+  exec 9>&-
+}
+
+# Builds the project in folder $1 and starts it. Its pom names the class to start in the property main.class.
 start_project() {
-  local project=$1 stamp library main launch=$1/target/launch profile=${maven_profile:-}
+  local project=$1 main launch=$1/target/launch
   shift
   [ -e "$project/pom.xml" ] || fail "there is no project $project in this version"
-  stamp="$(hash_of_sources) $(hash_files "$project") $profile"
-  if ! { asks_for_help "$@" && [ -e "$launch/stamp" ]; } && ! is_current_project "$launch" "$stamp"; then
-    mkdir -p target/launch "$launch"
-    exec 9>target/launch/lock
-    flock 9
-    if ! is_current_project "$launch" "$stamp"; then
-      setup
-      echo "structkd: building the library and $project" >&2
-      rm -f "$launch/stamp"
-      library="$(hash_of_sources) $profile"
-      is_installed "$library" ||
-        maven install $profile -Dmaven.test.skip -Dmaven.javadoc.skip -Dspotless.check.skip >&2
-      record_launch "$launch" "$stamp" $profile -f "$project/pom.xml" package -Dmaven.test.skip >&2
-      hash_installed "$launch" >"$launch/library"
-      printf '%s\n' "$library" "$launch" >target/launch/installed
-    fi
-    exec 9>&-
-  fi
+  { asks_for_help "$@" && [ -e "$launch/stamp" ]; } || build_project "$project"
   main=$(sed -n 's:.*<main.class>\(.*\)</main.class>.*:\1:p' "$project/pom.xml")
   start "$launch" "$project/target/classes" "$main" "$@"
 }

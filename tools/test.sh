@@ -79,8 +79,19 @@ native_tests() {
 cuda_from_source() {
   ./cppbuild.sh --gpu-check &&
     run_tests target/gpu-check -L driver &&
+    { has_gpu || one_architecture_is_kept; } &&
     tools/cuda-resources.sh check target/gpu-check/lib/libstructkd_cuda.so &&
     tools/cuda-resources.sh check-model target/gpu-check/lib/structkd_cuda_bench
+}
+
+# A library of two architectures, reduced to one: as if nvcc had been asked for no other.
+one_architecture_is_kept() {
+  local library=target/test/one-architecture.so cuobjdump
+  cuobjdump=$(find_cuda_tool cuobjdump "$(find_nvcc)")
+  cp target/gpu-check/lib/libstructkd_cuda.so "$library"
+  tools/keep_gpu_code.py "$library" 90 &&
+    diff <("$cuobjdump" -sass -arch sm_90 target/gpu-check/lib/libstructkd_cuda.so) <("$cuobjdump" -sass "$library") &&
+    ! tools/keep_gpu_code.py "$library" 80
 }
 
 cuda_for_all_architectures() {
@@ -154,6 +165,22 @@ launcher_behaves() {
   (cd "$elsewhere" && "$root/structkd" predict "$root/docs/images/scene.png" --out mask.png) &&
     [ -s "$elsewhere/mask.png" ] || fail "predict --out mask.png did not write into the current folder"
   rm -r "$elsewhere"
+  asks_for_cuda distill --device cuda && asks_for_cuda --device=cuda:1 --steps 2 && asks_for_cuda --backend cuda &&
+    ! asks_for_cuda --backend cuda-emulated && ! asks_for_cuda --device cpu --out cuda ||
+    fail "the launcher misreads which command asks for a GPU"
+}
+
+# Without a GPU a visit ends by a sentence; with a made one it goes on without what is missing.
+gpu_visit_behaves() {
+  local made status=0 said=target/test/gpu-visit.out
+  made=$(mktemp -d)
+  printf '#!/bin/sh\necho "GPU 0: made for a test"\n' >"$made/nvidia-smi"
+  chmod +x "$made/nvidia-smi"
+  ! tools/gpu-visit.sh sightseeing 2>"$said" && grep -q "there is no step sightseeing" "$said" &&
+    PATH=$made:$PATH OUT=$made/out PYTHON=false STRUCTKD_GPU_ROOT=$made tools/gpu-visit.sh operators java >"$said" &&
+    [ "$(grep -c ': skipped, ' "$said")" = 2 ] && [ -s "$made/out/nvidia-smi.txt" ] || status=1
+  rm -r "$made"
+  return $status
 }
 
 # Builds the example as its users would and trains for a few steps: it must end with three scores. A busy
@@ -244,6 +271,7 @@ java_lane() {
       "${PYTHON:-python3} has no PyTorch of $libtorch_needed or newer; PYTHON names another one"
   fi
   step "Launcher" launcher_behaves
+  step "GPU visit" gpu_visit_behaves
   step "Distil for a few steps" distill_runs
   step "Example: distil for a few steps" example_runs
   step "Example: serve an exported network" serving_runs

@@ -35,14 +35,29 @@ public final class Devices {
           if (!device.is_cpu() && !device.is_cuda()) {
             throw new IllegalArgumentException("device is " + name + ", expected cpu or cuda");
           }
-          if (device.is_cuda() && !torch.cuda_is_available()) {
-            throw new IllegalArgumentException(
-                "device "
-                    + name
-                    + ": LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build"
-                    + " of the presets (docs/gpu.md)");
+          if (device.is_cuda()) {
+            requireCuda(device, name);
           }
           return device;
         });
+  }
+
+  private static void requireCuda(Device device, String name) {
+    if (!torch.cuda_is_available()) {
+      throw new IllegalArgumentException(
+          "device "
+              + name
+              + ": LibTorch finds no CUDA here; it needs an NVIDIA driver and the GPU build"
+              + " of the presets (docs/gpu.md)");
+    }
+    requireIndex(name, device.index(), torch.cuda_device_count());
+  }
+
+  /** The index is -1 where none was named. */
+  static void requireIndex(String name, int index, int devices) {
+    if (index >= devices) {
+      throw new IllegalArgumentException(
+          "device %s: the last GPU of this machine is cuda:%d".formatted(name, devices - 1));
+    }
   }
 }

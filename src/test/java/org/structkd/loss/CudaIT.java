@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,17 +27,26 @@ import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.testing.LossUnderTest;
 import org.structkd.testing.MadeInputs;
-import org.structkd.testing.Tensors;
+import org.structkd.testing.Tf32;
 
 /**
  * The losses on CUDA tensors; skipped, with the reason, where CUDA cannot be used. The presets have
  * no CUDA graphs: capture is checked by bench/python.
  */
 class CudaIT {
+  /** Most memory of the device that all of this takes, so that it runs on smaller GPUs, too. */
+  private static final long MOST_MEMORY = 16L << 30;
+
   private @Nullable PointerScope scope;
+  private @Nullable Tf32 tf32;
 
   static List<LossUnderTest> losses() {
     return LossUnderTest.kernels();
+  }
+
+  /** Every loss in every preset, compositions as well. */
+  static List<LossUnderTest> allLosses() {
+    return LossUnderTest.all().stream().filter(loss -> loss.backend().isEmpty()).toList();
   }
 
   /** Each test by itself, so that each is counted. */
@@ -45,46 +55,72 @@ class CudaIT {
     String problem = NativeCall.of(NativeOps::cudaProblem);
     assumeTrue(problem.isEmpty(), problem);
     scope = new PointerScope();
+    tf32 = Tf32.off();
   }
 
   @AfterEach
   void closeScope() {
     if (scope != null) {
       torch_cuda.setCurrentCUDAStream(torch_cuda.getDefaultCUDAStream());
+      tf32.close();
       scope.close();
+    }
+  }
+
+  @AfterAll
+  static void memoryIsThatOfASmallGpu() {
+    if (NativeCall.of(NativeOps::cudaProblem).isEmpty()) {
+      byte device = 0;
+      long peak = torch_cuda.getAllocator().getDeviceStats(device).reserved_bytes().peak();
+      assertTrue(peak < MOST_MEMORY, peak + " bytes were reserved, at most " + MOST_MEMORY);
     }
   }
 
   private static LossInputs inputs(
       LossUnderTest loss, int device, long batch, long channels, long height, long width) {
     MadeInputs.Sizes sizes = new MadeInputs.Sizes(batch, channels, height, width);
-    return MadeInputs.onDevice(loss.inputs(sizes), cuda(device));
+    return MadeInputs.onDevice(loss.inputs(sizes), cuda(device), ScalarType.Float);
   }
 
   private static Device cuda(int index) {
     return new Device(DeviceType.CUDA, (byte) index);
   }
 
-  private static LossInputs onCpu(LossInputs in) {
-    return MadeInputs.onDevice(in, new Device(DeviceType.CPU));
-  }
-
-  /** Keeps the current stream busy for at least some tenths of a second. */
+  /**
+   * Keeps the current stream busy for some tenths of a second: 1.4e13 multiply-adds, of which an
+   * H100 does at most 3.3e13 a second in f32 (NVIDIA's data sheet). All products take one memory.
+   */
   private static void delay() {
-    Tensor a = Tensors.gaussian(3, 4096, 4096).to(cuda(0), ScalarType.Float);
-    for (int i = 0; i < 200; i++) {
-      a = torch.mm(a, a).mul(new Scalar(1e-4));
+    try (PointerScope temporaries = new PointerScope()) {
+      Tensor factor = torch.zeros(4096, 4096).to(cuda(0), ScalarType.Float);
+      Tensor product = torch.empty_like(factor);
+      for (int i = 0; i < 200; i++) {
+        torch.mm_out(product, factor, factor);
+      }
     }
   }
 
   @ParameterizedTest
   @MethodSource("losses")
   void valueAndGradientAreThoseOfTheCpu(LossUnderTest loss) {
-    LossInputs in = inputs(loss, 0, 2, 19, 9, 11);
+    assertAsOnTheCpu(loss, inputs(loss, 0, 2, 19, 9, 11), 1e-5);
+  }
+
+  /** A composition may make a tensor on the wrong device; f64 leaves no doubt about the rest. */
+  @ParameterizedTest
+  @MethodSource("allLosses")
+  void everyPresetIsThatOfTheCpuInDoublePrecision(LossUnderTest loss) {
+    assertAsOnTheCpu(loss, MadeInputs.onDevice(loss.inputs(), cuda(0), ScalarType.Double), 1e-9);
+  }
+
+  private static void assertAsOnTheCpu(LossUnderTest loss, LossInputs in, double most) {
     LossUnderTest.Outcome ours = loss.outcome(in);
     assertFalse(ours.value().is_cpu());
     ours.gradients().values().forEach(gradient -> assertFalse(gradient.is_cpu()));
-    assertTrue(onCpu(ours).errorAgainst(loss.outcome(onCpu(in))) < 1e-5);
+    ScalarType type = in.student().values().iterator().next().scalar_type().intern();
+    LossInputs there = MadeInputs.onDevice(in, new Device(DeviceType.CPU), type);
+    double error = onCpu(ours).errorAgainst(loss.outcome(there));
+    assertTrue(error < most, "error " + error);
   }
 
   private static LossUnderTest.Outcome onCpu(LossUnderTest.Outcome outcome) {

@@ -50,6 +50,8 @@ class RecipesRunTest {
   /** The step in which a run is killed: the log has the one before it, no checkpoint has either. */
   private static final long KILLED_AT = ShortTraining.CHECKPOINT_EVERY + 1;
 
+  private static final Device CPU = new Device("cpu");
+
   @TempDir private Path temp;
 
   /** All, and data of people, which no recipe of this library takes by itself. */
@@ -75,7 +77,7 @@ class RecipesRunTest {
     RunSettings settings = new RunSettings("distill", List.of(recipe.name()), 1, 1, 1, Map.of());
     Path whole = temp.resolve("whole");
     List<Path> copies = new ArrayList<>();
-    try (Distillation work = work(brief, settings, name -> copying(whole, copies));
+    try (Distillation work = work(brief, settings, CPU, name -> copying(whole, copies));
         RunFolder folder = RunFolder.create(whole, settings, List.of(recipe))) {
       work.run(folder);
     }
@@ -84,7 +86,7 @@ class RecipesRunTest {
     assertFalse(Files.exists(killed.resolve("report.html")), "it was killed too late");
     String file = killed.resolve("recipe.yaml").toString();
     RecipeSource own = new RecipeSource(file, List.of(), List.of());
-    try (Distillation work = work(own, settings, name -> new TrainingListener() {});
+    try (Distillation work = work(own, settings, CPU, name -> new TrainingListener() {});
         RunFolder folder = RunFolder.open(killed)) {
       work.run(folder);
     }
@@ -111,14 +113,17 @@ class RecipesRunTest {
     return sets;
   }
 
-  private static Distillation work(
-      RecipeSource source, RunSettings settings, Function<String, TrainingListener> progress)
+  /** The work of a recipe; without its data the test that asks is skipped. */
+  static Distillation work(
+      RecipeSource source,
+      RunSettings settings,
+      Device device,
+      Function<String, TrainingListener> progress)
       throws IOException {
     PrintWriter nobody = new PrintWriter(new StringWriter());
-    Device cpu = new Device("cpu");
+    RunContext context = new RunContext(nobody, new StopSignal(), device, Resume.LONGER, progress);
     try {
-      return new Distillation(
-          source, settings, new RunContext(nobody, new StopSignal(), cpu, Resume.LONGER, progress));
+      return new Distillation(source, settings, context);
     } catch (DataFileException e) {
       for (PackagedData data : PackagedData.all()) {
         String command = "./structkd data " + data.name();

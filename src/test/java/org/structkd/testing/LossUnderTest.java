@@ -175,6 +175,7 @@ public record LossUnderTest(
       return loss.forward(in);
     }
     try (TrainedPart own = part.get()) {
+      own.module().to(in.student().values().iterator().next().device(), false);
       if (in.student().values().stream().anyMatch(LossUnderTest::isDouble)
           || in.teacher().values().stream().anyMatch(LossUnderTest::isDouble)) {
         own.module().to(ScalarType.Double, false);

@@ -164,9 +164,9 @@ public final class MadeInputs {
         in.part());
   }
 
-  /** {@return the same on a device, networks' outputs in f32} */
-  public static LossInputs onDevice(LossInputs in, Device device) {
-    UnaryOperator<Tensor> output = tensor -> tensor.to(device, ScalarType.Float);
+  /** {@return the same on a device, networks' outputs in a type} */
+  public static LossInputs onDevice(LossInputs in, Device device, ScalarType type) {
+    UnaryOperator<Tensor> output = tensor -> tensor.to(device, type);
     UnaryOperator<Tensor> batch = tensor -> tensor.to(device, tensor.scalar_type().intern());
     return new LossInputs(
         each(in.student(), output),
