@@ -19,7 +19,7 @@ import javax.imageio.ImageIO;
  */
 final class Faces {
   /** Height and width of a face. */
-  static final int SIZE = 25;
+  private static final int SIZE = 25;
 
   /** Faces in the file; as many pictures of other things lie behind them. */
   private static final int COUNT = 100;
