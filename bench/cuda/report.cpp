@@ -42,16 +42,16 @@ std::string output_of(const char* command) {
   return text;
 }
 
-// With the commit, where there is a checkout; a copy of one is told by STRUCTKD_COMMIT.
+// With the commit: that is told, as for a copy of a checkout; else that of the checkout, if there is
+// one.
 std::string version() {
   const char* told = std::getenv("STRUCTKD_COMMIT");
-  std::string commit =
-      told != nullptr ? told : output_of("git rev-parse --short=10 HEAD 2>/dev/null");
-  if (commit.empty()) commit = "unknown";
-  if (told == nullptr && !output_of("git status --porcelain -uno 2>/dev/null").empty()) {
-    commit += ".changed";
+  std::string commit = told != nullptr ? told : "";
+  if (commit.empty()) {
+    commit = output_of("git rev-parse --short=10 HEAD 2>/dev/null");
+    if (!output_of("git status --porcelain -uno 2>/dev/null").empty()) commit += ".changed";
   }
-  return std::string(structkd_version()) + "+" + commit;
+  return std::string(structkd_version()) + "+" + (commit.empty() ? "unknown" : commit);
 }
 
 std::string device_text(const Gpu& gpu) {

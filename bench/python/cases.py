@@ -10,6 +10,13 @@ import losses
 from operators import ROOT
 
 
+BF16 = "-bf16"  # ends the name of a provider whose maps are bf16, computed under autocast
+
+
+def dtype_of(provider):
+    return torch.bfloat16 if provider.endswith(BF16) else torch.float32
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     loss: str

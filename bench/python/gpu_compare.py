@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks and measures the losses as PyTorch operators, against the same formulas composed of PyTorch's own.
+"""Checks and measures the losses as PyTorch operators, against the same formulas composed of PyTorch's own,
+in f32 and as a training under bf16 autocast calls them.
 
     bench/python/gpu_compare.py --quick             build, check, measure the main sizes: about 150 s
     bench/python/gpu_compare.py --csv mine.csv      all sizes, torch.compile too
@@ -60,7 +61,7 @@ def rows_of(device):
     notes = [name, f"structkd {our.version()}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}"]
     if device == "cuda":
         driver = first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-        notes.append(f"driver {driver}, f32, CUDA events, cold L2")
+        notes.append(f"driver {driver}, CUDA events, cold L2")
     return Rows(name, our.version(), f"pytorch={torch.__version__}", notes)
 
 
@@ -82,12 +83,22 @@ def tf32(loss):
     return call
 
 
+def autocast(loss, device):
+    """The same as a training in mixed precision calls it: only forward under autocast, as PyTorch asks for."""
+
+    def call(*args, **kwargs):
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            return loss(*args, **kwargs)
+
+    return call
+
+
 def is_ours(provider):
     return provider.startswith("structkd")
 
 
-def ways(case, quick):
-    """The listed providers, ours first: the others are compared with it. To compile takes too long for --quick."""
+def ways(case, dtype, device, quick):
+    """The listed providers for maps of a type, ours first. To compile takes too long for --quick."""
     module = losses.ALL[case.loss]
     eager = module.eager
     known = {
@@ -98,19 +109,33 @@ def ways(case, quick):
         "authors": module.authors,
         "compile": torch.compile(eager, dynamic=False),
     }
-    chosen = [name for name in case.providers if not (quick and name == "compile")]
+    for name in ("structkd", "eager", "compile"):
+        known[name + cases.BF16] = autocast(known[name], device)
+    chosen = [name for name in case.providers if cases.dtype_of(name) == dtype]
+    if quick:
+        chosen = [name for name in chosen if not name.startswith("compile")]
     return {name: known[name] for name in sorted(chosen, key=lambda name: not is_ours(name))}
 
 
 def measure_case(case, given, rows, clock, deadline):
     """Returns the sentences of what went wrong on our side."""
+    failures = []
+    for dtype in (torch.float32, torch.bfloat16):
+        measure.clean()
+        torch.compiler.reset()  # one size after another, each compiled for itself
+        providers = ways(case, dtype, clock.device, given.quick)
+        if providers:
+            failures += measure_providers(case, dtype, providers, given, rows, clock, deadline)
+    return failures
+
+
+def measure_providers(case, dtype, providers, given, rows, clock, deadline):
+    """All of one type of maps, whose truth is that of their numbers: rounding them is nobody's error."""
     device = clock.device
-    student, teacher = case.inputs(device)
-    measure.clean()
+    student, teacher = (x.to(dtype) for x in case.inputs(device))
     truth = checks.value_and_gradient(case.truth(device), student.double(), teacher.double())
-    torch.compiler.reset()  # one size after another, each compiled for itself
     found, times, failures = {}, {}, []
-    for provider, loss in ways(case, given.quick).items():
+    for provider, loss in providers.items():
         if time.monotonic() > deadline:
             tell(case, provider, "left out: no time")
             continue
@@ -133,7 +158,8 @@ def measure_case(case, given, rows, clock, deadline):
                 rows.add(case, provider, "peak_memory_mib", [peak] * 3)
             if errors is not None:
                 rows.add(case, provider, "gradient_error", [errors[1]] * 3)
-            tell(case, provider, line(times[provider], times.get("structkd"), peak, errors, plan))
+            ours = times.get("structkd", times.get("structkd" + cases.BF16))
+            tell(case, provider, line(times[provider], ours, peak, errors, plan))
         except torch.OutOfMemoryError:
             tell(case, provider, "out of memory")
         except Exception as error:  # the other providers and cases are still wanted
@@ -147,13 +173,16 @@ def measure_case(case, given, rows, clock, deadline):
 
 def accuracy(case, found):
     """At most twice eager's error plus the rounding of f32; of the value, one number, a lucky eager says little."""
-    if "structkd" not in found or "eager" not in found:
-        return []
     unit = checks.ROUNDING[torch.float32]
     broken = []
-    for part, slack, ours, eager in zip(("value", "gradient"), (16, 4), found["structkd"], found["eager"]):
-        if not ours <= 2 * eager + slack * unit:
-            broken.append(f"{case.loss} {case.shape}: {part} error {ours:.2g}, of eager {eager:.2g}")
+    for suffix in ("", cases.BF16):
+        if "structkd" + suffix not in found or "eager" + suffix not in found:
+            continue
+        errors = zip(("value", "gradient"), (16, 4), found["structkd" + suffix], found["eager" + suffix])
+        for part, slack, ours, eager in errors:
+            if not ours <= 2 * eager + slack * unit:
+                what = f"{case.loss} {case.shape} structkd{suffix}"
+                broken.append(f"{what}: {part} error {ours:.2g}, of eager {eager:.2g}")
     return broken
 
 

@@ -4,6 +4,9 @@ import datetime
 import os
 import subprocess
 
+import torch
+
+import cases
 from operators import ROOT
 
 HEADER = "kernel,provider,mode,metric,x_name,x_value,y_value_50,y_value_20,y_value_80,config,device,timestamp,version"
@@ -22,7 +25,8 @@ class Rows:
 
     def add(self, case, provider, metric, values, gap=None):
         """A median with its 20th and 80th percentile, or why there is none."""
-        config = f"shape={case.shape} dtype=f32 {self.environment}" + (f' gap=""{gap}""' if gap else "")
+        dtype = "bf16" if cases.dtype_of(provider) == torch.bfloat16 else "f32"
+        config = f"shape={case.shape} dtype={dtype} {self.environment}" + (f' gap=""{gap}""' if gap else "")
         numbers = ",".join(f"{v:.5g}" for v in values) if values else ",,"
         self.lines.append(
             f'{case.loss},{provider},full,{metric},{case.x_name},{case.x},{numbers},"{config}",'
@@ -54,4 +58,5 @@ def first_line(*command):
 
 
 def commit():
-    return first_line("git", "rev-parse", "--short=10", "HEAD")
+    """The one that is told, as for a copy of a checkout; else that of the checkout, if there is one."""
+    return os.environ.get("STRUCTKD_COMMIT") or first_line("git", "rev-parse", "--short=10", "HEAD")

@@ -100,6 +100,7 @@ DeviceTraits traits_of(int device) {
   DeviceTraits traits = {};
   traits.fast_f64 = attribute(cudaDevAttrSingleToDoublePrecisionPerfRatio, device) <= 4;
   traits.has_async_copy = attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
+  traits.shared_bytes = size_t(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   // Tests choose the forms of another kind of device by this variable.
   const char* f64 = getenv("STRUCTKD_CUDA_F64");
   if (f64 != nullptr) traits.fast_f64 = strcmp(f64, "slow") != 0;

@@ -102,7 +102,10 @@ endfunction()
 
 # The same tests on the CUDA kernels. Nothing of the library is named: opening it registers the backend.
 if(TARGET structkd_cuda_emulated)
-  add_executable(structkd_emulated_tests ${test_dir}/memory.cpp)
+  set(repeats_dir ${root}/src/test/cuda/repeats)
+  add_executable(structkd_emulated_tests ${test_dir}/memory.cpp ${repeats_dir}/repeats_test.cpp
+                                         ${repeats_dir}/emulated.cpp)
+  target_include_directories(structkd_emulated_tests PRIVATE ${root}/src/test/cuda)
   target_link_libraries(structkd_emulated_tests PRIVATE structkd_test_cases GTest::gtest_main
                                                         -Wl,--no-as-needed structkd_cuda_emulated)
   # In two halves, which take a core each.
@@ -134,14 +137,17 @@ endif()
 
 # And on a GPU, where there is one: memory that it reaches, and a main that asks for it.
 if(TARGET structkd_cuda)
-  add_executable(structkd_cuda_tests ${root}/src/test/cuda/main.cpp ${root}/src/test/cuda/memory.cu)
-  target_include_directories(structkd_cuda_tests PRIVATE ${root}/src/main)
+  set(cuda_test_dir ${root}/src/test/cuda)
+  add_executable(structkd_cuda_tests ${cuda_test_dir}/main.cpp ${cuda_test_dir}/memory.cu
+                                     ${cuda_test_dir}/repeats/repeats_test.cpp ${cuda_test_dir}/repeats/gpu.cu)
+  target_include_directories(structkd_cuda_tests PRIVATE ${root}/src/main ${cuda_test_dir})
   target_link_libraries(structkd_cuda_tests PRIVATE structkd_test_cases structkd_cuda)
-  structkd_add_test_run(structkd_cuda_tests gpu structkd_cuda_tests */cuda)
+  structkd_add_test_run(structkd_cuda_tests gpu structkd_cuda_tests */cuda:-*RepeatedCalls*)
+  structkd_add_test_run(structkd_cuda_repeats gpu structkd_cuda_tests *RepeatedCalls*/cuda)
   structkd_add_slow_f64_run(structkd_cuda_tests_slow_f64 gpu structkd_cuda_tests cuda)
   # A kernel that hangs must not hold the machine.
-  set_tests_properties(structkd_cuda_tests structkd_cuda_tests_slow_f64 PROPERTIES SKIP_RETURN_CODE 77
-                                                                                   TIMEOUT 300)
+  set_tests_properties(structkd_cuda_tests structkd_cuda_tests_slow_f64 structkd_cuda_repeats
+                       PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
 
 # Sentences of machines that cannot run the kernels: with a stand-in for the driver, so on any machine.

@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include <atomic>
+#include <cstring>
 #include <string>
 
 #include "core/backend.h"
@@ -18,9 +19,10 @@ namespace structkd {
 namespace {
 
 // A backend without a single kernel: under it every loss takes its composition.
+const char* const kComposed = "composed";
 const bool composed_is_registered = [] {
   static Backend composed{};
-  composed.name = "composed";
+  composed.name = kComposed;
   composed.description = "LibTorch's operators";
   register_backend(composed);
   return true;
@@ -78,7 +80,11 @@ at::Tensor Place::empty_like(const at::Tensor& map, at::ScalarType dtype) const 
 }
 
 bool has_kernel(const char* loss, const char* id, const at::Tensor& map) {
-  return !map.defined() || structkd_has_kernel(Place(loss, map).context()->backend, id);
+  if (!map.defined()) return true;
+  const char* chosen = chosen_backend.load(std::memory_order_relaxed);
+  // Of CUDA tensors, too, whose place is the GPU either way.
+  if (chosen != nullptr && std::strcmp(chosen, kComposed) == 0) return false;
+  return structkd_has_kernel(Place(loss, map).context()->backend, id);
 }
 
 at::Tensor number_beside(const at::Tensor& map, int64_t number) {

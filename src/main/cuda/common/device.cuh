@@ -63,6 +63,14 @@ __device__ __forceinline__ void async_copy_wait() {
 #endif
 }
 
+// 2^x by the special function unit, at most 2 ulp off (CUDA C++ Programming Guide, exp2f, which is
+// this and steps for subnormal results; here they are 0).
+__device__ __forceinline__ float raise_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // Adds 1 to a counter in global memory and returns what was there. What this thread, and by way of
 // barriers its block, wrote before is seen after the call by whoever counts later. The fences are
 // of the whole device: the first completes the block's writes, the second drops what the

@@ -39,6 +39,8 @@ struct DeviceTraits {
   bool fast_f64;
   // True from sm_80 on, which brought cp.async and the mma of TF32 and BF16 together.
   bool has_async_copy;
+  // Shared memory of a block at most, static and dynamic together.
+  size_t shared_bytes;
 };
 // The traits of the current device; the reference holds until this thread asks for another device.
 const DeviceTraits& device_traits();

@@ -3,7 +3,7 @@
 //
 //   a, b = logits / temperature of the distribution q in front and of the other, p, less their
 //   maxima; d = a - b,  m = sum q d,  delta = d - m,  phi(x) = e^-x - 1 + x,  F = sum q phi(delta)
-//   KL(q, p) = log(1 + F), or m + log(sum e^b / sum e^a) where that is above log 2
+//   KL(q, p) = log(1 + F), or m + log(sum e^b / sum e^a) where that is above log kCloseRatio
 #ifndef STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 #define STRUCTKD_CUDA_PIXELWISE_CLASSES_CUH
 
@@ -24,44 +24,61 @@ struct Tops {
 // it is 0.
 constexpr float kNoWeight = -1e4f;
 
+// Lies below every logit that has a weight, and is finite, so that no inf - inf arises.
+__device__ __forceinline__ float lowest(float) { return -3.402823466e38f; }
+__device__ __forceinline__ double lowest(double) { return -1.7976931348623157e308; }
+
 template <class T>
 struct ClassTerms {
   T first, second;  // e^a, e^b
   T gap;            // d
-  T cross;          // -e^a b, of the cross entropy
+  T log_second;     // b as Powers has it, of the cross entropy; 0 where e^a is
 };
+
+// Where only the pixel's form is to be found: d has the roundings of a and b.
+template <class T>
+__device__ __forceinline__ ClassTerms<T> rough_terms(T first,
+                                                     T second,
+                                                     const Tops<T>& top,
+                                                     T inverse_temperature) {
+  const T per_logit = inverse_temperature * Powers<T>::kPerNatural;
+  const T a = (first - top.first) * per_logit, b = (second - top.second) * per_logit;
+  ClassTerms<T> terms;
+  terms.first = Powers<T>::of(a);
+  terms.second = Powers<T>::of(b);
+  // A class of weight 0 may not make 0 * inf. A NaN is in the weight.
+  const bool weighs = terms.first > T(0);
+  terms.gap = weighs ? (a - b) * Powers<T>::kNatural : T(kNoWeight);
+  terms.log_second = weighs ? b : T(0);
+  return terms;
+}
 
 template <class T>
 __device__ __forceinline__ ClassTerms<T> class_terms(T first,
                                                      T second,
                                                      const Tops<T>& top,
                                                      T inverse_temperature) {
+  ClassTerms<T> terms = rough_terms(first, second, top, inverse_temperature);
   // a - b, but without the rounding of a and b: their difference may be far smaller than they.
   const Difference<T> tops = exact_difference(top.first, top.second);
   const Difference<T> logits = exact_difference(first, second);
-  const T d = ((logits.rounded - tops.rounded) + (logits.lost - tops.lost)) * inverse_temperature;
-  const T a = (first - top.first) * inverse_temperature;
-  const T b = (second - top.second) * inverse_temperature;
-  ClassTerms<T> terms;
-  terms.first = exponential(a);
-  terms.second = exponential(b);
-  // An infinite logit has no exact difference, and a class of weight 0 may not make 0 * inf. A NaN
-  // has a weight of NaN.
-  terms.gap = terms.first == T(0) ? T(kNoWeight) : terms.second > T(0) ? d : a - b;
-  terms.cross = terms.first == T(0) ? T(0) : -terms.first * b;
+  // What the rounding of an infinite difference lost is NaN; the difference stays infinite.
+  const T lost = smaller(logits.lost, -lowest(T(0))) - tops.lost;
+  const T gap = ((logits.rounded - tops.rounded) + lost) * inverse_temperature;
+  terms.gap = terms.first > T(0) ? gap : T(kNoWeight);
   return terms;
 }
 
 // Sums over the classes of a pixel.
 template <class T>
 struct ClassSums {
-  T first, second, gap, cross;  // gap: sum e^a d
+  T first, second, gap, cross;  // gap: sum e^a d; cross: sum e^a b, b as Powers has it
 
   __device__ __forceinline__ void add(const ClassTerms<T>& terms) {
     first += terms.first;
     second += terms.second;
-    gap += terms.first * terms.gap;
-    cross += terms.cross;
+    gap = fused(terms.first, terms.gap, gap);
+    cross = fused(terms.first, terms.log_second, cross);
   }
   __device__ __forceinline__ void add(const ClassSums& other) {
     first += other.first;
@@ -70,6 +87,10 @@ struct ClassSums {
     cross += other.cross;
   }
 };
+
+// e^KL up to which a pixel counts as close, for which cpu/pixelwise/tile.h has the reason; further
+// than there, as Powers are less exact.
+constexpr double kCloseRatio = 1.5;
 
 // Which form of the divergence a pixel takes, and what its classes need for it.
 template <class T>
@@ -84,7 +105,7 @@ struct PixelForm {
     inverse = T(1) / sums.first;
     mean = sums.gap * inverse;
     const T growth = exponential(mean);
-    close = growth * sums.second * inverse <= T(2);  // e^KL
+    close = growth * sums.second * inverse <= T(kCloseRatio);  // e^KL
     factor = close ? growth * inverse : T(1) / sums.second;
     limit = close ? T(1) : T(-1);
   }
@@ -105,7 +126,7 @@ __device__ __forceinline__ ClassSlope<T> class_slope(
   const T delta = gap - form.mean, square = delta * delta;
   const T q = first * form.inverse, q_delta = q * delta;
   const T near = q * (square * Phi<T>::over_square(delta));
-  const T far = second * form.factor - q;
+  const T far = fused(second, form.factor, -q);
   const bool is_near = square < form.limit;
   return {q,
           student_first ? q_delta
@@ -114,17 +135,26 @@ __device__ __forceinline__ ClassSlope<T> class_slope(
           is_near ? near : far + q_delta};
 }
 
-// The value at a pixel. excess: F.
+// The same bits for a class of a pixel that is not close, where the teacher is in front. F is not
+// asked for.
+template <class T>
+__device__ __forceinline__ ClassSlope<T> far_slope(T first, T second, const PixelForm<T>& form) {
+  const T q = first * form.inverse;
+  return {q, fused(second, form.factor, -q), T(0)};
+}
+
+// The value at a pixel. excess: F. One logarithm: log(1 + F) is that of the rounded sum and what its
+// rounding lost, whose factor 1 / (1 + F) is less than the rounding of F.
 template <class T>
 __device__ __forceinline__ T divergence_value(structkd_divergence kind,
                                               const ClassSums<T>& sums,
                                               const PixelForm<T>& form,
                                               T excess) {
   if (kind == STRUCTKD_DIVERGENCE_CROSS_ENTROPY) {
-    return sums.cross / sums.first + logarithm(sums.second);
+    return logarithm(sums.second) - sums.cross * form.inverse * Powers<T>::kNatural;
   }
-  return form.close ? logarithm_of_one_plus(excess)
-                    : form.mean + logarithm(sums.second * form.inverse);
+  const T ratio = form.close ? T(1) + excess : sums.second * form.inverse;
+  return logarithm(ratio) + (form.close ? excess - (ratio - T(1)) : form.mean);
 }
 
 }  // namespace

@@ -25,9 +25,12 @@ struct PixelwiseTask {
   int64_t blocks_per_image;
   const int64_t* valid_counts;  // [kCountBlocks], or nullptr: every pixel is valid
   double* sums;                 // [blocks]
+  int kept_pieces;              // of each thread of a row, in shared memory (rows.cuh)
+  bool grad_in_pieces;          // rows of the gradient are aligned, too
 };
 
-// Where a thread stands: its pixel and the first of its classes.
+// Where a thread stands: its pixel and the first of its classes, of which it has `width` side by
+// side.
 template <class Element, class Mapping>
 struct PixelPlace {
   int64_t b, n;
@@ -35,7 +38,8 @@ struct PixelPlace {
   const Element* first;
   const Element* second;
 
-  __device__ __forceinline__ explicit PixelPlace(const PixelwiseTask<Element>& task) {
+  __device__ __forceinline__ explicit PixelPlace(const PixelwiseTask<Element>& task,
+                                                 int width = 1) {
     // Pixels of all images are counted, or those of the block's own.
     const int64_t count = Mapping::kOverImages ? task.first.B * task.pixels : task.pixels;
     const int64_t start =
@@ -49,8 +53,8 @@ struct PixelPlace {
     } else {
       b = int64_t(blockIdx.x) / task.blocks_per_image;
     }
-    first = task.first.at(b, Mapping::part(), n);
-    second = task.second.at(b, Mapping::part(), n);
+    first = task.first.at(b, int64_t(Mapping::part()) * width, n);
+    second = task.second.at(b, int64_t(Mapping::part()) * width, n);
     valid = inside;
     if (task.mask.data != nullptr) {
       valid = inside && plane_at<int>(task.mask, b, n, task.first.W) != 0;
@@ -137,13 +141,24 @@ __global__ __launch_bounds__(Mapping::kThreads,
 
   const bool student_first = task.divergence == STRUCTKD_DIVERGENCE_KL_STUDENT_TEACHER;
   T part_excess = T(0);
+  // A warp without a close pixel leaves out what only those need. No bit depends on its neighbours.
+  if (student_first || __any_sync(kFullWarp, form.close)) {
 #pragma unroll
-  for (int i = 0; i < MostPerPart; ++i) {
-    if (!has(i)) continue;
-    const ClassSlope<T> slope = class_slope(first[i], second[i], gap[i], form, student_first);
-    part_excess += slope.excess;
-    first[i] = slope.weight;
-    second[i] = slope.slope;
+    for (int i = 0; i < MostPerPart; ++i) {
+      if (!has(i)) continue;
+      const ClassSlope<T> slope = class_slope(first[i], second[i], gap[i], form, student_first);
+      part_excess += slope.excess;
+      first[i] = slope.weight;
+      second[i] = slope.slope;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < MostPerPart; ++i) {
+      if (!has(i)) continue;
+      const ClassSlope<T> slope = far_slope(first[i], second[i], form);
+      first[i] = slope.weight;
+      second[i] = slope.slope;
+    }
   }
   const T excess = meet_excess<Mapping>(part_excess);
 
@@ -189,9 +204,10 @@ __global__ __launch_bounds__(Mapping::kThreads,
   const Tops<T> tops = meet_tops<Mapping>(top_first, top_second);
 
   const T inverse_temperature = task.inverse_temperature;
+  const auto first_of = [&](int64_t i) { return T(widen(place.first[i * first_step])); };
+  const auto second_of = [&](int64_t i) { return T(widen(place.second[i * second_step])); };
   const auto terms_of = [&](int64_t i) {
-    return class_terms(T(widen(place.first[i * first_step])),
-                       T(widen(place.second[i * second_step])), tops, inverse_temperature);
+    return class_terms(first_of(i), second_of(i), tops, inverse_temperature);
   };
   ClassSums<T> part_sums = {};
   for (int64_t start = 0; start < count; start += kClassBlock) {
@@ -210,8 +226,10 @@ __global__ __launch_bounds__(Mapping::kThreads,
     const ClassTerms<T> terms = terms_of(i);
     return class_slope(terms.first, terms.second, terms.gap, form, student_first);
   };
+  // As in the kernel above.
+  const bool series = student_first || __any_sync(kFullWarp, form.close);
   T part_excess = T(0);
-  for (int64_t start = 0; start < count; start += kClassBlock) {
+  for (int64_t start = 0; series && start < count; start += kClassBlock) {
     T block = T(0);
 #pragma unroll kTogether
     for (int64_t i = start; i < start + kClassBlock; ++i) {
@@ -221,15 +239,27 @@ __global__ __launch_bounds__(Mapping::kThreads,
   }
   const T excess = meet_excess<Mapping>(part_excess);
 
-  if (task.grad.given()) {
+  // Writes what slope(i) makes of the gradient.
+  const auto store_gradient = [&](auto slope) {
     const SlopeScale<T> scale(task, form.close, excess);
     const int64_t start = task.grad.offset(place.b, part, place.n);
 #pragma unroll kTogether
     for (int64_t i = 0; i < count; ++i) {
       if (!place.inside) continue;
-      const ClassSlope<T> slope = slope_of(i);
+      const ClassSlope<T> found = slope(i);
       task.grad.store(start + i * kParts * task.grad.layout.stride_c,
-                      place.valid ? scale.gradient(slope.slope, slope.weight) : T(0));
+                      place.valid ? scale.gradient(found.slope, found.weight) : T(0));
+    }
+  };
+  if (task.grad.given()) {
+    if (series) {
+      store_gradient(slope_of);
+    } else {
+      store_gradient([&](int64_t i) {
+        const ClassTerms<T> terms =
+            rough_terms(first_of(i), second_of(i), tops, inverse_temperature);
+        return far_slope(terms.first, terms.second, form);
+      });
     }
   }
   store_block_sum<Mapping>(task, place.valid,

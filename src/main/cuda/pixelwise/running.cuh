@@ -7,11 +7,6 @@
 namespace structkd::cuda {
 namespace {
 
-// Lies below every logit that has a weight, and is finite, so that no inf - inf arises before the
-// first one.
-__device__ __forceinline__ float lowest(float) { return -3.402823466e38f; }
-__device__ __forceinline__ double lowest(double) { return -1.7976931348623157e308; }
-
 template <class Mapping, class T>
 __device__ __forceinline__ Tops<T> meet_tops(T first, T second) {
   T tops[2] = {first, second};
@@ -38,15 +33,17 @@ struct RunningSums {
 
   // Makes the sums relative to other, larger tops.
   __device__ __forceinline__ void move_to(const Tops<T>& to, T inverse_temperature) {
-    const T first = (tops.first - to.first) * inverse_temperature;
-    const T second = (tops.second - to.second) * inverse_temperature;
-    const T factor = exponential(first);
+    const T per_logit = inverse_temperature * Powers<T>::kPerNatural;
+    const T first = (tops.first - to.first) * per_logit;
+    const T second = (tops.second - to.second) * per_logit;
+    const T factor = Powers<T>::of(first);
     // Sums of weight 0 may not make 0 * inf. A NaN stays in `first`.
     const bool weighs = factor * sums.first > T(0);
-    sums.gap = weighs ? factor * (sums.gap + (first - second) * sums.first) : T(0);
-    sums.cross = weighs ? factor * (sums.cross - second * sums.first) : T(0);
+    const T moved = (first - second) * Powers<T>::kNatural;
+    sums.gap = weighs ? factor * (sums.gap + moved * sums.first) : T(0);
+    sums.cross = weighs ? factor * (sums.cross + second * sums.first) : T(0);
     sums.first *= factor;
-    sums.second *= exponential(second);
+    sums.second *= Powers<T>::of(second);
     tops = to;
   }
 };

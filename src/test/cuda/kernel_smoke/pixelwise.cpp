@@ -6,7 +6,8 @@ namespace structkd::test {
 namespace {
 
 TEST_P(KernelSmoke, Pixelwise) {
-  // Class counts of each mapping: registers of one thread, of several, rows, too many.
+  // Class counts of each mapping: registers of one thread, of several, rows, too many. Long rows that
+  // are aligned and not.
   const Case cases[] = {{3, 3, 5, 27},
                         {19, 19, 5, 27},
                         {19, 19, 7, 9, Layout::kChannelsLast},
@@ -18,7 +19,9 @@ TEST_P(KernelSmoke, Pixelwise) {
                         {140, 140, 1, 33},
                         {160, 160, 1, 33},
                         {260, 260, 1, 5},
-                        {1030, 1030, 1, 2}};
+                        {1030, 1030, 1, 2},
+                        {1032, 1032, 1, 1},
+                        {1032, 1032, 1, 1, Layout::kContiguous, Input::kNearlyEqual}};
   for (const Case& c : cases) {
     if (!takes(&c - cases)) continue;
     TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);

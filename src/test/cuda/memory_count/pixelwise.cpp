@@ -48,14 +48,29 @@ TEST_F(MemoryCount, PixelwiseRowOfABlock) {
   expect_one_pass(Maps(1024, 1024, 4, 8, STRUCTKD_F32, Layout::kChannelsLast), 1);
 }
 
-// Two passes, the second of which finds the logits in the second cache.
-TEST_F(MemoryCount, PixelwiseLongRows) {
-  const Maps maps(4096, 4096, 2, 5, STRUCTKD_F32, Layout::kChannelsLast);
-  const double logits = double(maps.student.elements()), sums = 8 * 10;
+// Rows of which all but `again` classes stay in shared memory; these come from the second cache for
+// the gradient.
+void expect_rows(const Maps& maps, double again, double sectors, double spread = 1.0) {
+  const double logits = double(maps.student.elements()),
+               rows = logits / double(maps.student.view()->sizes[1]), sums = 8 * rows;
   run_pixelwise(maps.student, maps.teacher);
-  expect_counts({{"pixelwise_rows_kernel", 8 * logits, 4 * logits + sums},
+  expect_counts({{"pixelwise_rows_kernel", 8 * logits, 4 * logits + sums, sectors},
                  {"pixelwise_sum_kernel", sums, 4, kNoStream}});
-  expect_bytes_once("pixelwise_rows_kernel", 20 * logits);
+  expect_bytes_once("pixelwise_rows_kernel", spread * (12 * logits + 8 * again * rows));
+}
+
+TEST_F(MemoryCount, PixelwiseLongRows) {
+  expect_rows(Maps(4096, 4096, 2, 5, STRUCTKD_F32, Layout::kChannelsLast), 0, 16.0);
+}
+
+// Of 16 pieces of each thread 14 have room.
+TEST_F(MemoryCount, PixelwiseRowsThatAreTooLong) {
+  expect_rows(Maps(32768, 32768, 1, 2, STRUCTKD_F32, Layout::kChannelsLast), 4096, 16.0);
+}
+
+// Rows begin anywhere: the 128 bytes of a warp lie in five sectors instead of four.
+TEST_F(MemoryCount, PixelwiseRowsThatAreNotAligned) {
+  expect_rows(Maps(4097, 4097, 2, 5, STRUCTKD_F32, Layout::kChannelsLast), 0, kNoStream, 1.25);
 }
 
 TEST_F(MemoryCount, PixelwiseMasked) {

@@ -59,6 +59,23 @@ inline float __fdividef(float a, float b) { return a / b; }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 
+namespace structkd::cuda {
+namespace {
+
+// The twin of device.cuh's. It errs as much as a device may, one way or the other as its argument's
+// bits have it: what is exact enough with this is so with any device.
+inline float raise_two(float x) {
+  constexpr float kLeast = 0x1p-126f;  // smaller results are 0
+  const float y = exp2f(x);
+  if (!(y >= kLeast)) return y != y ? y : 0.0f;
+  if (y == 1.0f || y > 0x1p127f) return y;
+  const unsigned hash = simt::bit_cast<unsigned>(x) * 0x9e3779b9u >> 29;  // 2^32 / golden ratio
+  return simt::bit_cast<float>(simt::bit_cast<unsigned>(y) + hash % 5 - 2);
+}
+
+}  // namespace
+}  // namespace structkd::cuda
+
 // Cached loads and stores: the caches are not modelled.
 template <class T>
 T __ldg(const T* p) {

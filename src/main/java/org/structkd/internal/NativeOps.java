@@ -43,7 +43,10 @@ public final class NativeOps {
   @Name("backend_description")
   public static native @StdString String backendDescription(@StdString String backend);
 
-  /** Routes CPU tensors to a backend, "" to the default; returns where they went before. */
+  /**
+   * Routes CPU tensors to a backend, "" to the default; returns where they went before. "composed",
+   * which has no kernel, is for CUDA tensors, too.
+   */
   @Name("use_backend")
   public static native @StdString String useBackend(@StdString String backend);
 

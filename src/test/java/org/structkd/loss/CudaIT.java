@@ -123,6 +123,24 @@ class CudaIT {
     assertTrue(error < most, "error " + error);
   }
 
+  /** Baselines of benches are compositions: none may be a kernel by another name. */
+  @ParameterizedTest
+  @MethodSource("losses")
+  void compositionOfCudaTensorsIsNotTheKernel(LossUnderTest loss) {
+    LossInputs in = inputs(loss, 0, 2, 19, 9, 11);
+    LossUnderTest.Outcome ours = loss.outcome(in);
+    String before = NativeCall.of(() -> NativeOps.useBackend("composed"));
+    LossUnderTest.Outcome composed;
+    try {
+      composed = loss.outcome(in);
+    } finally {
+      NativeCall.of(() -> NativeOps.useBackend(before));
+    }
+    assertFalse(composed.value().is_cpu());
+    assertFalse(composed.sameBits(ours));
+    assertTrue(composed.errorAgainst(ours) < 1e-3);
+  }
+
   private static LossUnderTest.Outcome onCpu(LossUnderTest.Outcome outcome) {
     TreeMap<String, Tensor> gradients = new TreeMap<>();
     outcome.gradients().forEach((role, gradient) -> gradients.put(role, gradient.cpu()));

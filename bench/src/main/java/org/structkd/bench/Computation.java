@@ -3,6 +3,8 @@ package org.structkd.bench;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.DeviceType;
+import org.structkd.internal.Autocast;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.loss.MapLoss;
@@ -16,8 +18,16 @@ interface Computation {
   Tensor full(Tensor student, Tensor teacher);
 
   /**
-   * A loss whose CPU tensors take a backend: "composed" is the formula as LibTorch's operators
-   * compose it.
+   * {@return the same as a training in mixed precision calls it: forward alone under autocast, as
+   * PyTorch asks for}
+   */
+  default Computation underAutocast(DeviceType device) {
+    throw new UnsupportedOperationException("a gradient derived by hand says its own types");
+  }
+
+  /**
+   * A loss whose CPU tensors take a backend; on any device "composed" is the formula as LibTorch's
+   * operators compose it.
    */
   static MapLoss on(String backend, MapLoss loss) {
     return (student, teacher) -> on(backend, () -> loss.forward(student, teacher));
@@ -48,6 +58,16 @@ interface Computation {
         Tensor value = loss.forward(student, teacher);
         value.backward();
         return value;
+      }
+
+      @Override
+      public Computation underAutocast(DeviceType device) {
+        return autograd(
+            (student, teacher) -> {
+              try (Autocast bf16 = new Autocast(device)) {
+                return loss.forward(student, teacher);
+              }
+            });
       }
     };
   }

@@ -1,5 +1,6 @@
 package org.structkd.bench;
 
+import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.structkd.loss.MapLoss;
 
 /**
@@ -13,5 +14,10 @@ import org.structkd.loss.MapLoss;
 record Contender(Computation timed, MapLoss truth, String truthName, MapLoss leanTruth) {
   Contender(Computation timed, MapLoss truth, String truthName) {
     this(timed, truth, truthName, truth);
+  }
+
+  /** The truth of other inputs is nobody else's. */
+  Contender underAutocast(DeviceType device) {
+    return new Contender(timed.underAutocast(device), truth, "", leanTruth);
   }
 }

@@ -91,7 +91,7 @@ final class CostRun {
       double p50,
       double p20,
       double p80) {
-    return machine.row(kernel, provider, mode, metric, "calls", 1, p50, p20, p80, what, "");
+    return machine.row(kernel, provider, mode, metric, "calls", 1, p50, p20, p80, what, "f32", "");
   }
 
   /**

@@ -15,13 +15,16 @@ final class CudaBench {
   private static final int RUNS = 30;
   private static final double EXACT_LIMIT = 1e-3;
   private static final double FAST_LIMIT = 5e-3; // what the mode promises
+  private static final double BF16_LIMIT = 0x1p-8; // gradients are rounded to 8 bits
 
   private static final List<Provider> PROVIDERS =
       List.of(
-          new Provider("eager", "eager", false),
-          new Provider("eager-tf32", "eager", true),
-          new Provider("structkd", "structkd", false),
-          new Provider("structkd-fast", "structkd-fast", false));
+          new Provider("eager", "eager"),
+          new Provider("eager-tf32", "eager"),
+          new Provider("structkd", "structkd"),
+          new Provider("structkd-fast", "structkd-fast"),
+          new Provider("eager-bf16", "eager"),
+          new Provider("structkd-bf16", "structkd"));
 
   private final CudaGpu gpu;
   private final double copyRate;
@@ -39,11 +42,19 @@ final class CudaBench {
         1e-12 * gpu.f32PerSecond());
   }
 
-  /** One side: a benchmark knows it by its name, and its matrix products may use TF32 or not. */
-  private record Provider(String name, String benchmarkName, boolean tf32) {
-    /** Others are compared with the baseline; where that has no time, they are not. */
+  /** One side: its formulas know it by another name where it differs in precision alone. */
+  private record Provider(String name, String formulasName) {
+    /** Those behind it are compared with a baseline; where that has no time, they are not. */
     boolean isBaseline() {
-      return name.equals("eager");
+      return name.equals("eager") || name.equals("eager-bf16");
+    }
+
+    boolean allowsTf32() {
+      return name.endsWith("-tf32");
+    }
+
+    boolean isMixedPrecision() {
+      return Figure.isBf16(name);
     }
 
     /** A composition errs as much as it errs: that is printed. */
@@ -51,6 +62,7 @@ final class CudaBench {
       return switch (name) {
         case "structkd" -> EXACT_LIMIT;
         case "structkd-fast" -> FAST_LIMIT;
+        case "structkd-bf16" -> BF16_LIMIT;
         default -> Double.POSITIVE_INFINITY;
       };
     }
@@ -71,6 +83,9 @@ final class CudaBench {
         out.printf("%n%s %s%n", loss, shape);
         double baseline = Double.NaN;
         for (Provider provider : providers(loss)) {
+          if (provider.isBaseline()) {
+            baseline = Double.NaN;
+          }
           try {
             Figure figure = measure(loss, shape, provider);
             figures.add(figure);
@@ -90,15 +105,18 @@ final class CudaBench {
   }
 
   private Figure measure(MeasuredLoss loss, String text, Provider provider) {
-    torch.globalContext().setAllowTF32CuBLAS(provider.tf32);
+    torch.globalContext().setAllowTF32CuBLAS(provider.allowsTf32());
     try (PointerScope temporaries = new PointerScope()) {
       CaseShape shape = CaseShape.parse(text);
-      LossCase onGpu = LossCase.of(loss, shape, provider.benchmarkName).on(CudaGpu.device());
+      LossCase onGpu = LossCase.of(loss, shape, provider.formulasName).on(CudaGpu.device());
+      if (provider.isMixedPrecision()) {
+        onGpu = onGpu.inMixedPrecision();
+      }
       LossCase.Errors errors =
           onGpu
               .errorsBesideCpu(onGpu.call(Pass.FULL))
               .requireWithin(new LossCase.Errors(provider.limit(), provider.limit()));
-      double extra = CudaGpu.peakBytes(onGpu::enqueue) - Float.BYTES * shape.elements();
+      double extra = CudaGpu.peakBytes(onGpu::enqueue) - onGpu.gradientBytes();
       CudaGpu.Times times = gpu.time(onGpu::enqueue, RUNS);
       return new Figure(
           loss,

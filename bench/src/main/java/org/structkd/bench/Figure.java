@@ -46,6 +46,11 @@ record Figure(
         note);
   }
 
+  /** {@return whether maps are bf16, which the name of a provider tells} */
+  static boolean isBf16(String provider) {
+    return provider.endsWith("-bf16");
+  }
+
   boolean isGap() {
     return Double.isNaN(p50);
   }
@@ -98,6 +103,7 @@ record Figure(
         low,
         high,
         shape,
+        isBf16(provider) ? "bf16" : "f32",
         note);
   }
 }

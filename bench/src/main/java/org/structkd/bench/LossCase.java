@@ -16,7 +16,7 @@ final class LossCase {
   /**
    * A case. It keeps its inputs beyond the PointerScope they were made in.
    *
-   * @param maps inputs in f32
+   * @param maps inputs
    * @param contender what is measured, and what is right
    */
   LossCase(CaseShape.Maps maps, Contender contender) {
@@ -39,6 +39,21 @@ final class LossCase {
           new CaseShape.Maps(student.detach().to(device, dtype), teacher.to(device, dtype));
       return new LossCase(maps, contender);
     }
+  }
+
+  /** The same case in mixed precision: maps in bf16, forward under autocast. */
+  LossCase inMixedPrecision() {
+    try (PointerScope temporaries = new PointerScope()) {
+      CaseShape.Maps maps =
+          new CaseShape.Maps(
+              student.detach().to(ScalarType.BFloat16), teacher.to(ScalarType.BFloat16));
+      return new LossCase(maps, contender.underAutocast(student.device().type()));
+    }
+  }
+
+  /** {@return bytes of the gradient, which no provider can do without} */
+  long gradientBytes() {
+    return student.nbytes();
   }
 
   /** One call. Reading the value waits until it is there. */
@@ -83,7 +98,7 @@ final class LossCase {
               found[0] = call(pass);
               found[1] = 1e-6 * (System.nanoTime() - start);
             });
-    double gradient = pass == Pass.FULL ? student.nbytes() : 0;
+    double gradient = pass == Pass.FULL ? gradientBytes() : 0;
     return new FirstCall(found[0], found[1], Math.max(0, bytes - gradient) / (1 << 20));
   }
 

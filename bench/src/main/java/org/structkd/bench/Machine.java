@@ -107,9 +107,12 @@ record Machine(
       double p20,
       double p80,
       String shape,
+      String dtype,
       String note) {
     String config =
-        "shape=%s dtype=f32 threads=%d %s %s".formatted(shape, threads, environment, note).strip();
+        "shape=%s dtype=%s threads=%d %s %s"
+            .formatted(shape, dtype, threads, environment, note)
+            .strip();
     return new CsvRow(
         kernel,
         provider,
@@ -162,7 +165,12 @@ record Machine(
     return text.isEmpty() ? "no tuning variables" : text.toString().strip();
   }
 
+  /** That is told, as for a copy of a checkout; else that of the checkout, if there is one. */
   private static String commit() {
+    String told = System.getenv("STRUCTKD_COMMIT");
+    if (told != null && !told.isEmpty()) {
+      return told;
+    }
     String head = git("rev-parse", "--short=10", "HEAD");
     if (head.isEmpty()) {
       return "unknown";
@@ -173,7 +181,7 @@ record Machine(
         : head + ".changed";
   }
 
-  /** What git prints; nothing outside a checkout. */
+  /** What git prints; nothing outside a checkout and where there is no git. */
   private static String git(String... arguments) {
     try {
       ProcessBuilder command = new ProcessBuilder("git");
