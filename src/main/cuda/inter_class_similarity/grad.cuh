@@ -14,7 +14,7 @@
 #ifndef STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_GRAD_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_GRAD_CUH
 
-#include "cuda/inter_class_similarity/matrix.cuh"
+#include "cuda/inter_class_similarity/grad_task.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -27,16 +27,10 @@ constexpr int kGradChunk = 16 / int(sizeof(T));
 template <class T>
 constexpr int kGradPixels = 2 * kGradChunk<T>;  // of a thread
 
-template <class Element>
-struct GradTask {
-  MapOf<Element> student;
-  GradOf<Element> grad;
-  Plane mask;
-  Widened<Element> inverse_temperature;
-  int64_t pixels, tiles;  // of an image
-  int tile_pixels;
+// How the gradient of a tile of pixels is cut.
+struct GradTile {
+  int pixels;
   int factor_rows;  // classes j whose factors are in shared memory at a time
-  GradFactors<Widened<Element>> factors;
 };
 
 template <class Element, int R>
@@ -46,15 +40,18 @@ class GradBlock {
   using Pixels = Chunk<T, kChunk>;
 
  public:
-  __device__ __forceinline__ GradBlock(const GradTask<Element>& task, T* shared)
+  __device__ __forceinline__ GradBlock(const GradTask<Element>& task,
+                                       const GradTile& cut,
+                                       T* shared)
       : task_(task),
+        factor_rows_(cut.factor_rows),
         K_(int(task.student.C)),
-        P_(task.tile_pixels),
+        P_(cut.pixels),
         b_(int64_t(blockIdx.x) / task.tiles),
         n0_(int64_t(blockIdx.x) % task.tiles * P_),
         tile_(shared),
         factors_(shared + K_ * P_),
-        valid_(reinterpret_cast<uint8_t*>(factors_ + task.factor_rows * task.factors.stride)),
+        valid_(reinterpret_cast<uint8_t*>(factors_ + factor_rows_ * task.factors.stride)),
         pixel_threads_(P_ / kGradPixels<T>),
         group_(int(threadIdx.x) / pixel_threads_),
         works_(group_ * R < K_) {
@@ -114,8 +111,8 @@ class GradBlock {
     const int stride = task_.factors.stride;
     const Pixels* from = reinterpret_cast<const Pixels*>(all + b_ * K_ * stride);
     Pixels* to = reinterpret_cast<Pixels*>(factors_);
-    for (int j0 = 0; j0 < K_; j0 += task_.factor_rows) {
-      const int rows = smaller(task_.factor_rows, K_ - j0);
+    for (int j0 = 0; j0 < K_; j0 += factor_rows_) {
+      const int rows = smaller(factor_rows_, K_ - j0);
       __syncthreads();  // all have used the factors before; the tile is there
       for (int i = int(threadIdx.x); i < rows * stride / kChunk; i += kGradThreads) {
         to[i] = from[j0 * stride / kChunk + i];
@@ -205,7 +202,7 @@ class GradBlock {
   }
 
   const GradTask<Element>& task_;
-  const int K_, P_;
+  const int factor_rows_, K_, P_;
   const int64_t b_, n0_;
   T* tile_;         // [K, P]
   T* factors_;      // [factor_rows, stride]
@@ -216,9 +213,10 @@ class GradBlock {
 };
 
 template <class Element, int R>
-__global__ __launch_bounds__(kGradThreads, 3) void class_grad_kernel(const GradTask<Element> task) {
+__global__ __launch_bounds__(kGradThreads, 3) void class_grad_kernel(const GradTask<Element> task,
+                                                                     const GradTile cut) {
   STRUCTKD_DYNAMIC_SHARED(Widened<Element>, shared);
-  GradBlock<Element, R>(task, shared).run();
+  GradBlock<Element, R>(task, cut, shared).run();
 }
 
 // The gradient for any number of classes: block = kGradThreads pixels x R classes. It reads all

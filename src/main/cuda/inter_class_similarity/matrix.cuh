@@ -8,6 +8,7 @@
 #define STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_MATRIX_CUH
 
 #include "core/inter_class_similarity_args.h"
+#include "cuda/inter_class_similarity/lane_pixels.cuh"
 #include "cuda/inter_class_similarity/products.cuh"
 
 namespace structkd::cuda {
@@ -15,23 +16,32 @@ namespace {
 
 constexpr int kMatrixThreads = 256;
 
-// class_grad_kernel makes the gradient of the student's logits of these factors, per image:
+// The gradient of the student's logits is made of these factors, per image:
 //   dz_k = p_k (sum_j slope_jk u_j + constant_k) - sum_j inflow_jk p_j
 //   p    = e^{u - top} inverse_mass
-// Factors of one j lie together, `group` classes k and a gap, so that each group starts at 16
-// bytes.
+// For multiply-adds the factors of one j lie together, `group` classes k and a gap, so that each
+// group starts at 16 bytes. For tensor cores they lie in blocks of 8 x 8, in the order in which a
+// warp takes them: blocks of k within blocks of j, in these rows of k. Rows and columns without a
+// class are there, too: zeros where the class j is missing, anything where k is.
 template <class T>
 struct GradFactors {
-  T* slope;         // [B, K, stride]
-  T* inflow;        // [B, K, stride]
+  T* slope;         // [B, size of an image]
+  T* inflow;        // [B, size of an image]
   T* constant;      // [B, K]
   T* top;           // [B, K]
   T* inverse_mass;  // [B, K]
   T* shift;         // [B, K]
   int group, padded_group, stride;
+  int blocks;  // of 8 classes; 0: for multiply-adds
 
+  __host__ __device__ int64_t size(int64_t K) const {
+    return blocks > 0 ? int64_t(blocks) * blocks * kBlockClasses * kBlockClasses : K * stride;
+  }
   __device__ __forceinline__ int64_t at(int64_t b, int64_t K, int64_t j, int64_t k) const {
-    return (b * K + j) * stride + k / group * padded_group + k % group;
+    if (blocks == 0) return (b * K + j) * stride + k / group * padded_group + k % group;
+    const int64_t block = j / kBlockClasses * blocks + k / kBlockClasses;
+    return b * size(K) + (block * kBlockClasses + k % kBlockClasses) * kBlockClasses +
+           j % kBlockClasses;
   }
 };
 
@@ -223,6 +233,13 @@ __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const M
     const double factor = g * task.inverse_temperature;
     task.grad.inflow[task.grad.at(b, K, i, j)] = T(factor);
     if (j != i) task.grad.slope[task.grad.at(b, K, j, i)] = T(-factor);
+  }
+  // Zeros where the class j is missing: the blocks of an image share these rows.
+  for (int64_t j = K + i; j < task.grad.blocks * kBlockClasses; j += K) {
+    for (int64_t k = threadIdx.x; k < task.grad.blocks * kBlockClasses; k += kMatrixThreads) {
+      task.grad.slope[task.grad.at(b, K, j, k)] = T(0);
+      task.grad.inflow[task.grad.at(b, K, j, k)] = T(0);
+    }
   }
   row_sum = sum_for_all(row_sum);
   constant = sum_for_all(constant);

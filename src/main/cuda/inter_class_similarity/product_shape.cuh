@@ -8,16 +8,23 @@
 namespace structkd::cuda {
 namespace {
 
-constexpr int kProductThreads = 192, kProductWarps = kProductThreads / kWarp;
+// Numbers that are added to a sum in T before f64 takes over. A sum of 512 rounds to about 5e-7 of
+// itself in f32, and to less as soon as several of them are added.
+constexpr int kChain = 512;
+
+// How far a logit may lie above the top of its class, in units of u, before sums are rescaled.
+// e^8 = 3000: products of logits up to 1e30 stay finite in f32.
+constexpr float kSlack = 8.0f;
 
 // How the K x K outputs and the pixels are cut, by K alone.
 struct ProductShape {
   int rows, columns;                // classes of an output tile
   int row_tiles, column_tiles;      // of them
-  int thread_rows, thread_columns;  // threads that share an output tile
-  int slices;                       // of a tile of pixels, each for as many threads
+  int thread_rows, thread_columns;  // threads, or warps, that share an output tile
+  int slices;                       // of a tile of pixels, each for as many of them
   int pixels, stride;           // of a tile, and from one of its rows to the next in shared memory
   int row_slots, column_slots;  // rows in shared memory: classes, rounded up
+  int tile_numbers;             // in shared memory: the tile, or the sums of slices to be added
 };
 
 // Sums of the parts of one net, [B, parts, ...].
@@ -46,18 +53,11 @@ struct alignas(sizeof(T) * V) Chunk {
   T at[V];
 };
 
-// Numbers in shared memory: the tile; or the sums of one row of all threads, when slices are added.
-__host__ __device__ inline size_t product_tile_numbers(const ProductShape& shape, int C) {
-  const size_t tile = size_t(shape.row_slots + shape.column_slots) * shape.stride;
-  const size_t sums = size_t(C) * (kProductThreads + kWarp);
-  return tile > sums ? tile : sums;
-}
-
-// The numbers behind them, per class: shift and top, a factor, the shift of a column.
+// The tile and, behind it, numbers per class: shift and top, a factor, the shift of a column.
 template <class T>
-size_t product_shared_bytes(const ProductShape& shape, int C) {
+size_t product_shared_bytes(const ProductShape& shape) {
   const size_t classes = size_t(3) * shape.row_slots + shape.column_slots;
-  return (product_tile_numbers(shape, C) + classes) * sizeof(T);
+  return (size_t(shape.tile_numbers) + classes) * sizeof(T);
 }
 
 }  // namespace

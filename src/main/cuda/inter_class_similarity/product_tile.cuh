@@ -9,18 +9,16 @@
 #ifndef STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_PRODUCT_TILE_CUH
 #define STRUCTKD_CUDA_INTER_CLASS_SIMILARITY_PRODUCT_TILE_CUH
 
-#include "cuda/common/math.cuh"
 #include "cuda/inter_class_similarity/product_shape.cuh"
+#include "cuda/inter_class_similarity/shift.cuh"
 
 namespace structkd::cuda {
 namespace {
 
-// e^8 = 3000: products of logits up to 1e30 stay finite in f32.
-constexpr float kSlack = 8.0f;
-
-template <class Element, int C, int Batch>
+template <class Element, int Threads, int Batch>
 struct ProductTile {
   using T = Widened<Element>;
+  static constexpr int kWarps = Threads / kWarp;
 
   const ProductTask<Element>& task;
   const ProductShape& shape;
@@ -29,7 +27,7 @@ struct ProductTile {
   Chunk<T, 2>* row;  // [row_slots] shift and top
   T* factor;         // [row_slots]
   T* column_shift;   // [column_slots]
-  const TileShare<kProductWarps> share;
+  const TileShare<kWarps> share;
   const Element* image;
   const Element* next;  // logit to load: of the thread's pixel in the tile ahead
   bool valid = false;   // that pixel counts
@@ -60,7 +58,7 @@ struct ProductTile {
     memory = shared;
     e = shared;
     u = e + shape.row_slots * shape.stride;
-    T* behind = shared + product_tile_numbers(shape, C);
+    T* behind = shared + shape.tile_numbers;
     row = reinterpret_cast<Chunk<T, 2>*>(behind);
     factor = behind + 2 * shape.row_slots;
     column_shift = factor + shape.row_slots;
@@ -79,14 +77,14 @@ struct ProductTile {
   __device__ __forceinline__ void clear() {
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < (shape.row_slots + shape.column_slots) * shape.stride;
-         i += kProductThreads) {
+         i += Threads) {
       memory[i] = T(0);
     }
   }
 
   __device__ __forceinline__ void clear_shifts() {
 #pragma unroll 1
-    for (int i = int(threadIdx.x); i < shape.row_slots; i += kProductThreads) {
+    for (int i = int(threadIdx.x); i < shape.row_slots; i += Threads) {
       const Chunk<T, 2> shift_top = {{T(0), i < rows ? T(-INFINITY) : T(0)}};
       row[i] = shift_top;
     }
@@ -162,41 +160,23 @@ struct ProductTile {
     }
   }
 
-  // Maximum of a class over the valid pixels of a tile, in every lane.
-  __device__ __forceinline__ T maximum(int k, int t) const {
-    T most = T(-INFINITY);
-#pragma unroll 1
-    for (int x = int(threadIdx.x) % kWarp; x < shape.pixels; x += kWarp) {
-      const int64_t n = int64_t(t) * shape.pixels + x;
-      if (!is_valid(task.mask, b, n, task.pixels, task.student.W)) continue;
-      most = larger(most, T(widen(*map().at(b, k, n))));
-    }
-    return warp_max(most);
-  }
-
-  // The mean of a class under its own softmax over the tile. A constant gives exactly that
-  // constant.
-  __device__ __forceinline__ T mean(int k, int t, T most) const {
-    T mass = T(0), moment = T(0);
-#pragma unroll 1
-    for (int x = int(threadIdx.x) % kWarp; x < shape.pixels; x += kWarp) {
-      const int64_t n = int64_t(t) * shape.pixels + x;
-      if (!is_valid(task.mask, b, n, task.pixels, task.student.W)) continue;
-      const T below = T(widen(*map().at(b, k, n))) - most;
-      const T weight = exponential(below * task.inverse_temperature);
-      mass += weight;
-      moment += weight * below;
-    }
-    return most + warp_sum(moment) / warp_sum(mass);
+  __device__ __forceinline__ PixelRange<Element> range(int t) const {
+    return {is_student ? task.student : task.teacher,
+            task.mask,
+            b,
+            int64_t(t) * shape.pixels,
+            task.pixels,
+            shape.pixels};
   }
 
   // Shifts and tops from tile t, one warp per class. Begins with marks that all threads see.
   __device__ __forceinline__ void set_shifts(int t) const {
     const int classes = rows + (is_square ? 0 : columns);
 #pragma unroll 1
-    for (int i = int(threadIdx.x) / kWarp; i < classes; i += kProductWarps) {
+    for (int i = int(threadIdx.x) / kWarp; i < classes; i += kWarps) {
       const int k = i < rows ? row0 + i : column0 + i - rows;
-      const T most = maximum(k, t), shift = mean(k, t, most);
+      const T most = range(t).maximum(k);
+      const T shift = range(t).mean(k, most, task.inverse_temperature);
       if (threadIdx.x % kWarp != 0) continue;
       if (i < rows) {
         row[i].at[0] = shift;
@@ -210,8 +190,8 @@ struct ProductTile {
   // Raises tops to the maxima of tile t; factor: what sums so far shrink by. Ends with a barrier.
   __device__ __forceinline__ void raise_tops(int t) const {
 #pragma unroll 1
-    for (int i = int(threadIdx.x) / kWarp; i < rows; i += kProductWarps) {
-      const T most = maximum(row0 + i, t);
+    for (int i = int(threadIdx.x) / kWarp; i < rows; i += kWarps) {
+      const T most = range(t).maximum(row0 + i);
       const T highest = (most - row[i].at[0]) * task.inverse_temperature;
       __syncwarp(kFullWarp);  // all lanes have read top
       if (threadIdx.x % kWarp == 0) {

@@ -12,6 +12,15 @@ TEST_P(KernelSmoke, InterClassSimilarity) {
       {19, 19, 7, 9, Layout::kChannelsLast},
       {21, 21, 3, 13},
       {70, 70, 1, 13, Layout::kSliced},
+      // On tensor cores: one block of 8 classes to nineteen, pixels in chunks and one by one; several
+      // tiles of a warp, the shapes of many classes.
+      {12, 12, 4, 36},
+      {32, 32, 8, 40},
+      {40, 40, 3, 50},
+      {19, 19, 40, 64},
+      {150, 150, 6, 13},
+      // f32 multiply-adds of many classes.
+      {150, 150, 3, 12, Layout::kContiguous, Input::kRandom, false, Device::kSlowF64},
       // f32: more groups of classes than a block has threads.
       {1290, 1290, 1, 2, Layout::kContiguous, Input::kRandom, false, Device::kAny, true}};
   for (const Case& c : cases) {
