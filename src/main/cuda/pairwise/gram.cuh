@@ -27,8 +27,17 @@ namespace {
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
 
-// What the rows of the matrices are: two of T, S, D = S - T and U = S + T, one on the other.
-enum class Stack { kTeacherStudent, kDifferenceStudent, kDifferenceSum };
+// What the rows of the matrices are: two of T, S, D = S - T and U = S + T, one on the other; and
+// what parts of their sums are kept in.
+struct TeacherStudent {
+  using Part = double;
+};
+struct DifferenceStudent {
+  using Part = double;
+};
+struct DifferenceSum {
+  using Part = float;
+};
 
 // Matrices of one arithmetic. O stands for T, or for D, and S for U where D and U are stacked; rows
 // are stacked [O; S], each padded to whole tiles, or to 64 rows of tiles of 128 x 128. Only tiles
@@ -213,24 +222,13 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   });
 }
 
-template <Stack kStack>
-struct PartOfStack {
-  using type = double;
-};
-template <>
-struct PartOfStack<Stack::kDifferenceSum> {
-  using type = float;
-};
-template <Stack kStack>
-using PartOf = typename PartOfStack<kStack>::type;
-
 // The sums in which rows i and j of the two parts of the stack meet.
 struct Meeting {
   double ss, os, so, oo;  // os: o_i s_j, so: s_i o_j
 };
 
 // The coefficients in row i and column j of both matrices.
-template <class T, Stack kStack>
+template <class T, class Stack>
 __device__ __forceinline__ void set_coefficients(
     const Gram& gram, int64_t group, int64_t i, int64_t j, const Meeting& m) {
   if (j >= gram.coefficient_pitch) return;
@@ -240,20 +238,20 @@ __device__ __forceinline__ void set_coefficients(
     T& cell = out[row * gram.coefficient_pitch];
     if constexpr (__is_same(T, TwoFloat)) {
       cell = to_two_float(value);
-    } else if constexpr (kStack == Stack::kDifferenceSum) {
+    } else if constexpr (__is_same(Stack, DifferenceSum)) {
       cell = rounded<T>(float(value));
     } else {
       cell = T(value);
     }
   };
   // Up to whole chunks: there everything is 0, as it must be.
-  if constexpr (kStack == Stack::kDifferenceSum) {
+  if constexpr (__is_same(Stack, DifferenceSum)) {
     const int64_t rows = gram.coefficient_rows / 2;
     if (i >= rows) return;
     set(i, 0.25 * (m.ss + m.so));
     set(rows + i, 0.25 * (m.os + m.oo));
   } else {
-    constexpr bool kDifference = kStack == Stack::kDifferenceStudent;
+    constexpr bool kDifference = __is_same(Stack, DifferenceStudent);
     const StackedChannels channels(gram.Cs, gram.Ct);
     const bool student = i < channels.student_end(), other = i < channels.other_end();
     if (channels.paired) {
@@ -267,12 +265,12 @@ __device__ __forceinline__ void set_coefficients(
 }
 
 // The share of row i and column j in the sums over pairs.
-template <Stack kStack>
+template <class Stack>
 __device__ __forceinline__ PairSums pair_sums(const Meeting& m) {
-  if constexpr (kStack == Stack::kTeacherStudent) {
+  if constexpr (__is_same(Stack, TeacherStudent)) {
     // ss^2 - 2 os^2 + oo^2, exactly 0 where all three are equal.
     return {(m.ss - m.os) * (m.ss + m.os) + (m.oo - m.os) * (m.oo + m.os), m.ss * m.ss, 0.0};
-  } else if constexpr (kStack == Stack::kDifferenceStudent) {
+  } else if constexpr (__is_same(Stack, DifferenceStudent)) {
     const double terms = 0.5 * (4.0 * m.ss - 2.0 * m.os - 2.0 * m.so + m.oo) * m.oo;
     return {terms + 0.5 * (2.0 * m.so - m.oo) * (2.0 * m.os - m.oo), m.ss * m.ss, terms};
   } else {
@@ -287,10 +285,10 @@ __device__ __forceinline__ PairSums pair_sums(const Meeting& m) {
 //           one row. grid = 32-column blocks * row blocks * groups
 // traffic   reads the partial sums once, rows below the diagonal by single sectors; writes 2 Cs^2
 //           operands
-template <class Real, class Math, Stack kStack>
+template <class Real, class Math, class Stack>
 __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_reduce_kernel(
     Nodes<Real> nodes, Gram gram, LossOut loss, bool want_grad, When when) {
-  using Part = PartOf<kStack>;
+  using Part = typename Stack::Part;
   constexpr int kWarps = Gram::kRowsPerBlock;
   STRUCTKD_SHARED(double, share, [4][kWarps][kWarp]);
   const int64_t group = blockIdx.x / gram.sum_blocks, block = blockIdx.x % gram.sum_blocks;
@@ -318,7 +316,7 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
   if (i < gram.Cs && j < gram.Cs) m.ss = sum_of(student + i, student + j);
   if (i < gram.Ct && j < gram.Cs) m.os = sum_of(i, student + j);
   if (i < gram.Ct && j < gram.Ct) m.oo = sum_of(i, j);
-  if (kStack != Stack::kTeacherStudent && i < gram.Cs && j < gram.Ct) {
+  if (!__is_same(Stack, TeacherStudent) && i < gram.Cs && j < gram.Ct) {
     m.so = sum_of(j, student + i);
   }
   if (!by_rows) {
@@ -336,17 +334,17 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
     }
   }
 
-  PairSums sums = pair_sums<kStack>(m);
+  PairSums sums = pair_sums<Stack>(m);
   sums.gaps = block_sum<kWarp * kWarps>(sums.gaps);
   sums.student = block_sum<kWarp * kWarps>(sums.student);
-  if (kStack != Stack::kTeacherStudent) sums.terms = block_sum<kWarp * kWarps>(sums.terms);
+  if (!__is_same(Stack, TeacherStudent)) sums.terms = block_sum<kWarp * kWarps>(sums.terms);
   if (threadIdx.x == 0) gram.sums[blockIdx.x] = sums;
 
   if (want_grad && (by_rows || warp == 0)) {
-    set_coefficients<typename Math::Operand, kStack>(gram, group, i, j, m);
+    set_coefficients<typename Math::Operand, Stack>(gram, group, i, j, m);
   }
-  constexpr Cancels kCancels = kStack == Stack::kDifferenceSum       ? Cancels::kRoundedDifferences
-                               : kStack == Stack::kDifferenceStudent ? Cancels::kDifferences
+  constexpr Cancels kCancels = __is_same(Stack, DifferenceSum)       ? Cancels::kRoundedDifferences
+                               : __is_same(Stack, DifferenceStudent) ? Cancels::kDifferences
                                : sizeof(Real) == sizeof(double)      ? Cancels::kNorms
                                                                      : Cancels::kNothing;
   end_pairs<kWarp * kWarps, kCancels>(nodes, group, gram.sums, gram.sum_blocks, loss);

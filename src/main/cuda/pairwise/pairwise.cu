@@ -149,10 +149,10 @@ class PairwiseCall {
       form = "f64, pairs if norms cancel";
       const StreamedPairs pairs = make_streamed(workspace);
       if (tensor_f64()) {
-        matrices<F64Mma, false>(gram, When::kAlways);
+        matrices<F64Mma, TeacherStudent>(gram, When::kAlways);
         streamed_pairs<F64Mma, /*kSigns=*/false>(pairs);
       } else {
-        matrices<Fma<double>, false>(gram, When::kAlways);
+        matrices<Fma<double>, TeacherStudent>(gram, When::kAlways);
         streamed_pairs<Fma<double>, /*kSigns=*/false>(pairs);
       }
     } else {
@@ -160,7 +160,7 @@ class PairwiseCall {
       const bool two_cases = same_channels && !tensor_f64();
       if (two_cases) {
         form = "f32 differences if close, else two-float";
-        matrices<Fma<float>, true>(gram, When::kAligned);
+        matrices<Fma<float>, DifferenceStudent>(gram, When::kAligned);
       } else if (!tensor_f64()) {
         form = "two-float";
       }
@@ -172,9 +172,9 @@ class PairwiseCall {
 
   void exact_matrices(const Gram& gram, When when) const {
     if (tensor_f64()) {
-      matrices<F64Mma, false>(gram, when);
+      matrices<F64Mma, TeacherStudent>(gram, when);
     } else if constexpr (sizeof(Real) == sizeof(float)) {
-      matrices<Fma<TwoFloat>, false>(gram, when);
+      matrices<Fma<TwoFloat>, TeacherStudent>(gram, when);
     }
   }
 
@@ -205,7 +205,7 @@ class PairwiseCall {
         "pairwise: rounded_gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots),
         RoundedTile::kThreads, kPipelineBytes<Rows, Rows>, stream_, rounded_nodes,
         nodes_.group_nodes(), gram);
-    reduce<Math, Stack::kDifferenceSum>(gram, When::kAlways);
+    reduce<Math, DifferenceSum>(gram, When::kAlways);
     if (args_.grad.data) {
       const int64_t tiles = nodes_.groups * divide_up(nodes_.group_nodes(), RoundedTile::kN);
       launch<pairwise_rounded_grad_tile_per_block_kernel<Real, Math>>(
@@ -222,14 +222,15 @@ class PairwiseCall {
                       gram);
   }
 
-  template <class Math, bool Difference>
+  template <class Math, class Stack>
   void matrices(const Gram& gram, When when) const {
+    constexpr bool kDifference = __is_same(Stack, DifferenceStudent);
     if (gram.tile_rows == SmallGramTile::kM) {
-      gram_tiles<Math, SmallGramTile, Difference>(gram, when);
+      gram_tiles<Math, SmallGramTile, kDifference>(gram, when);
     } else if constexpr (__is_same(Math, F64Mma)) {
-      gram_tiles<Math, LargeGramTile, Difference>(gram, when);
+      gram_tiles<Math, LargeGramTile, kDifference>(gram, when);
     }
-    reduce<Math, Difference ? Stack::kDifferenceStudent : Stack::kTeacherStudent>(gram, when);
+    reduce<Math, Stack>(gram, when);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
       gram_grad<Math, NarrowTile>(gram, when);
@@ -238,9 +239,9 @@ class PairwiseCall {
     }
   }
 
-  template <class Math, Stack kStack>
+  template <class Math, class Stack>
   void reduce(const Gram& gram, When when) const {
-    launch<pairwise_gram_reduce_kernel<Real, Math, kStack>>(
+    launch<pairwise_gram_reduce_kernel<Real, Math, Stack>>(
         "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
         kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, loss_, args_.want_grad, when);
   }

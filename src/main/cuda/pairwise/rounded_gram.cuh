@@ -12,9 +12,9 @@
 namespace structkd::cuda {
 namespace {
 
-// Of the matrices, and of channels x nodes of the gradient: 128 x 128 keeps the reads from the
-// second-level cache at 1/64 byte of bf16 per multiply-add, half of what it can deliver to tensor
-// cores that are busy all the time. Sixteen warps on a multiprocessor hide how long a product takes.
+// Of the matrices, and of channels x nodes of the gradient: 128 x 128 reads 1/32 byte of bf16, 1/16 of
+// TF32, per multiply-add from the second-level cache, which bounds them (docs/gpu.md). Sixteen warps
+// on a multiprocessor hide how long a product takes.
 using RoundedTile = BlockTile<128, 128, 64, 32, 2>;
 
 // The operand whose rows are Rows rows of the stack; the reduction runs over nodes.
@@ -65,6 +65,7 @@ class RowsAlongNodes {
 // traffic   a block reads the channels of its rows and columns; all blocks together 4 N C bytes of
 //           bf16 and 8 N C of TF32 from DRAM; writes 4 bytes per sum
 // shared    three stages of (rows + columns) x 64 bytes, 48 KB; no bank conflicts
+// numbers   128 registers, nvcc 13.1 for sm_90: all that two blocks leave, without a spill
 template <class Math>
 __global__ void __launch_bounds__(RoundedTile::kThreads, RoundedTile::kBlocks)
     pairwise_rounded_gram_tile_per_block_kernel(RoundedNodes nodes,
@@ -101,6 +102,7 @@ static_assert(
 //           second-level cache; at the end the student, for the norm's part
 // shared    three stages of 32 x 2 x 128 numbers of bf16, 16 x 2 x 128 of TF32, 51 KB, then the tile
 //           of 128 x 128 f32, 64 KB; no bank conflicts
+// numbers   128 registers, nvcc 13.1 for sm_90
 template <class Real, class Math>
 __global__ void __launch_bounds__(RoundedTile::kThreads, RoundedTile::kBlocks)
     pairwise_rounded_grad_tile_per_block_kernel(Nodes<Real> nodes,

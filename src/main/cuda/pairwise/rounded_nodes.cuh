@@ -52,6 +52,7 @@ __device__ __forceinline__ UnitPair unit_pair(const E* s, TwoFloat rs, const E* 
 // traffic   reads both maps, 8 N C bytes of f32, and once more from the second-level cache, where
 //           the block has just left them; writes 4 N C bytes of bf16, 8 N C of TF32, and 40 N
 // shared    15 KB, no bank conflicts
+// numbers   78 registers, nvcc 13.1 for sm_90
 constexpr int kRoundBlocks = 3;  // of them on a multiprocessor; four would spill registers
 
 template <class Real, class Sum, class T>

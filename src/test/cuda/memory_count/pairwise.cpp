@@ -68,7 +68,8 @@ void expect_rounded(structkd_dtype dtype, double bytes, double operand_bytes) {
       {"round_nodes_strip_per_block_kernel", bytes * N * 2 * C, operands + (kScales + kAlong) * N,
        kNoStream},
       {"pairwise_rounded_gram_tile_per_block_kernel", operands, partial, kNoStream},
-      {"pairwise_gram_reduce_kernel", partial + kStripSums * strips + kPairSums * parts,
+      // Of the only tile all but the quarter of rows of U and columns of D.
+      {"pairwise_gram_reduce_kernel", 0.75 * partial + kStripSums * strips + kPairSums * parts,
        coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
       {"pairwise_rounded_grad_tile_per_block_kernel",
        operands + (bytes * C + kScales + kAlong) * N + coefficients, bytes * N * C, kNoStream},

@@ -100,9 +100,9 @@ public record PairwiseLoss(
      */
     EXACT,
     /**
-     * Cheaper arithmetic while the relative error of the gradient of f32 maps stays below 5e-3, else
-     * EXACT. On CUDA: TF32, for maps of equal channels with at least twice as many nodes. Changes
-     * nothing for f16, bf16 and f64.
+     * Cheaper arithmetic while the relative error of the gradient of f32 maps stays below 5e-3,
+     * else EXACT. On CUDA: TF32, for maps of equal channels with at least twice as many nodes.
+     * Changes nothing for f16, bf16 and f64.
      */
     FAST
   }
