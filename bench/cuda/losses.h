@@ -12,6 +12,9 @@
 
 namespace structkd::bench {
 
+// What the products of a loss are made of, which limits their rate.
+enum class Products { kOfInputs, kTf32, kBf16 };
+
 // Each kernel has a file in losses/, with what is fixed for all cases of it; a function there, named
 // after the kernel, makes its Loss.
 struct Loss {
@@ -24,6 +27,7 @@ struct Loss {
   // products, of which a loss may have none.
   std::function<double(const Case&)> bytes;
   std::function<double(const Case&)> flops = [](const Case&) { return 0.0; };
+  std::function<Products(const Case&)> products = [](const Case&) { return Products::kOfInputs; };
 };
 
 // Throws std::invalid_argument for an id that no loss has.

@@ -84,16 +84,20 @@ double teraflops(const Case& c, const Figures& figures) {
 
 }  // namespace
 
-// Exact products of f32 may be done in f32, or in f64 where that is as fast. FAST uses TF32 where
-// features are close, and is exact elsewhere.
+// Exact products of f32 may be done in f32, or in f64 where that is as fast.
 Floor floor_of(const Case& c, const Limits& limits) {
-  const bool tf32 = c.fast && c.aligned && limits.mma_tf32 > 0.0;
-  const bool wide = c.dtype == STRUCTKD_F64 || (!tf32 && limits.f64() > limits.fma_f32);
-  const double rate = wide ? limits.f64() : tf32 ? limits.mma_tf32 : limits.fma_f32;
+  const Products products_of = loss_of(c).products(c);
+  const bool tf32 = products_of == Products::kTf32 && limits.mma_tf32 > 0.0;
+  const bool bf16 = products_of == Products::kBf16 && limits.mma_bf16 > 0.0;
+  const bool wide = c.dtype == STRUCTKD_F64 || (!tf32 && !bf16 && limits.f64() > limits.fma_f32);
+  const double rate = wide   ? limits.f64()
+                      : tf32 ? limits.mma_tf32
+                      : bf16 ? limits.mma_bf16
+                             : limits.fma_f32;
   const double memory = 1e-6 * loss_of(c).bytes(c) / limits.copy,
                products = 1e-9 * loss_of(c).flops(c) / rate;
   if (memory >= products) return {memory, "copy"};
-  return {products, wide ? "f64" : tf32 ? "tf32" : "f32"};
+  return {products, wide ? "f64" : tf32 ? "tf32" : bf16 ? "bf16" : "f32"};
 }
 
 void print_device(const Gpu& gpu, const Limits& limits) {

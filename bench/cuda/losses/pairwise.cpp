@@ -22,12 +22,29 @@ structkd_pairwise_params params_of(const Case& c, const Arrays&) {
   return params;
 }
 
+// Sums and differences are rounded to what tensor cores take of the inputs' type.
+Products products_of(const Case& c) {
+  const int64_t nodes = c.whole_batch ? c.B * c.nodes() : c.nodes();
+  if (c.C != c.Ct || nodes < c.C + c.Ct || !c.mode.empty()) return Products::kOfInputs;
+  if (c.dtype == STRUCTKD_BF16) return Products::kBf16;
+  return c.fast || c.dtype == STRUCTKD_F16 ? Products::kTf32 : Products::kOfInputs;
+}
+
 }  // namespace
 
 Loss pairwise() {
   Loss loss = loss_with(structkd_pairwise_workspace, structkd_pairwise, params_of);
-  loss.bytes = [](const Case& c) {  // matrices, then the gradient: both maps twice
-    return 2 * c.student_bytes() + 2 * c.teacher_bytes() + c.grad_bytes();
+  loss.products = products_of;
+  loss.bytes = [](const Case& c) {
+    const double maps = c.student_bytes() + c.teacher_bytes();
+    const Products products = products_of(c);
+    // Matrices, then the gradient: both maps twice.
+    if (products == Products::kOfInputs) return 2 * maps + c.grad_bytes();
+    // Sums and differences are written, read for the matrices and for the gradient; the latter reads
+    // the student, too.
+    const double operands =
+        2.0 * double(c.B * c.C * c.pixels()) * (products == Products::kBf16 ? 2.0 : 4.0);
+    return maps + 3 * operands + c.student_bytes() + c.grad_bytes();
   };
   loss.flops = [](const Case& c) {  // the cheaper of Gram matrices and N x N tiles
     const double images = c.whole_batch ? 1.0 : double(c.B), N = double(c.nodes());

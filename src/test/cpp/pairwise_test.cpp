@@ -85,6 +85,63 @@ TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
   }
 }
 
+// 16-bit inputs may be multiplied in their own precision, from Cs + Ct nodes on. Turned features,
+// whose differences cancel, must not be.
+TEST_P(PairwiseOnBackend, NarrowInputsKeepTheirPrecisionAroundFormBoundaries) {
+  // Channels, nodes: N = 2 C - 1, 2 C, 2 C + 1, one channel, and around tiles of 128.
+  const int64_t shapes[][2] = {{1, 1},   {1, 2},    {1, 67},   {20, 39}, {20, 40},
+                               {20, 41}, {63, 129}, {65, 131}, {33, 257}};
+  for (structkd_dtype dtype : {STRUCTKD_F16, STRUCTKD_BF16}) {
+    for (const auto& [channels, N] : shapes) {
+      TestTensor student({1, channels, 1, N}, dtype, Layout::kSliced);
+      TestTensor teacher({1, channels, 1, N}, dtype, Layout::kSliced);
+      for (Input input : {Input::kReluSparse, Input::kNearlyEqual}) {
+        fill_pair(input, 23, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+      }
+      if (channels % 2 != 0) continue;
+      for (double angle : {0.02, 0.45}) {
+        fill_turned(angle, 19, student, teacher);
+        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+      }
+    }
+  }
+}
+
+// A batch in which the differences of one image cancel, the second is random, the third has nodes
+// without weight: a form for each, with equal bits whatever the blocks' order.
+TEST_P(PairwiseOnBackend, NarrowImagesThatCancelBesideOthersInABatch) {
+  for (structkd_dtype dtype : {STRUCTKD_F16, STRUCTKD_BF16}) {
+    TestTensor student({3, 12, 7, 9}, dtype), teacher({3, 12, 7, 9}, dtype);
+    fill_turned(0.3, 19, student, teacher);
+    for (int64_t i = teacher.elements() / 3; i < teacher.elements(); ++i) {
+      teacher.set(i, gaussian(3, uint64_t(i)));
+    }
+    TestTensor weights({3, 7, 9}, STRUCTKD_F32);
+    weights.fill([](int64_t i) { return i > 140 && i % 3 == 0 ? 0.0 : uniform(9, uint64_t(i)); });
+    structkd_pairwise_params params = params_of();
+    for (const structkd_tensor* w : {static_cast<structkd_tensor*>(nullptr), weights.view()}) {
+      params.weights = w;
+      expect_equal_to_reference(GetParam(), student, teacher, params);
+      const Outcome once = compute(GetParam(), student, teacher, params);
+      const Outcome twice = compute(GetParam(), student, teacher, params);
+      EXPECT_EQ(once.loss, twice.loss);
+      EXPECT_EQ(once.grad, twice.grad);
+      // The first image alone has a gradient that the others' would hide.
+      const auto first = [&](const std::vector<double>& grad) {
+        return std::vector<double>(grad.begin(), grad.begin() + 12 * 63);
+      };
+      How how;
+      how.f32_grad = true;
+      const Outcome truth = compute("reference", student, teacher, params, how);
+      EXPECT_LE(relative_error(first(compute(GetParam(), student, teacher, params, how).grad),
+                               first(truth.grad)),
+                0x1p-7)
+          << once.plan;
+    }
+  }
+}
+
 TEST_P(PairwiseOnBackend, WholeBatchEqualsOneLongImage) {
   TestTensor batch_s({2, 6, 5, 4}, STRUCTKD_F64), batch_t({2, 6, 5, 4}, STRUCTKD_F64);
   fill_pair(Input::kRandom, 1, batch_s, batch_t);

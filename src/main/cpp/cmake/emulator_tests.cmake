@@ -43,7 +43,7 @@ target_link_libraries(structkd_kernel_smoke_tests PRIVATE structkd GTest::gtest_
 
 # Adds that program as two tests of about equal length, f32 and other types, and once more with the
 # kernels of GPUs whose f64 is slow. What follows the environment is put before the command.
-structkd_slow_f64_filter(slow_f64_filter f32 f64)
+structkd_slow_f64_filter(slow_f64_filter f32 f64 bf16)
 function(structkd_add_kernel_smoke_tests program label environment)
   set(command ${ARGN} $<TARGET_FILE:${program}> --gtest_brief=1)
   add_test(NAME ${program}_f32 COMMAND ${command} --gtest_filter=*/f32)

@@ -142,44 +142,6 @@ struct F64Mma {
   }
 };
 
-// An f32 number rounded to the 10 mantissa bits of TF32.
-struct Tf32 {
-  uint32_t bits;
-
-  Tf32() = default;
-  __device__ explicit __forceinline__ Tf32(float x) : bits(to_tf32(x)) {}
-};
-
-// The arithmetic of TF32 tensor cores; sums are f32.
-struct Tf32Mma {
-  using Operand = Tf32;
-  using Sum = float;
-
-  template <class A, class B, int R, int C>
-  __device__ static __forceinline__ void chunk(
-      const Tf32* a, int row, const Tf32* b, int column, Sum (&sum)[R][C][4]) {
-    const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-#pragma unroll
-    for (int k = 0; k < kChunk; k += 8) {
-      uint32_t left[R][4];
-#pragma unroll
-      for (int r = 0; r < R; ++r) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          left[r][i] = A::load(a, row + 16 * r + g + 8 * (i % 2), k + t + 4 * (i / 2)).bits;
-        }
-      }
-#pragma unroll
-      for (int c = 0; c < C; ++c) {
-        const uint32_t right[2] = {B::load(b, column + 8 * c + g, k + t).bits,
-                                   B::load(b, column + 8 * c + g, k + t + 4).bits};
-#pragma unroll
-        for (int r = 0; r < R; ++r) mma_tf32_m16n8k8(sum[r][c], left[r], right);
-      }
-    }
-  }
-};
-
 // How the warps of a block share a kM x kN tile: each has kWarpM x kWarpN of it. kBlocks: how many
 // blocks a multiprocessor should hold, which bounds the registers of a thread.
 template <int M, int N, int WarpM, int WarpN, int Blocks>

@@ -16,6 +16,12 @@
 // All need sm_80: kernels that call them are launched only where device_traits() says so. The asm
 // is volatile because the whole warp must reach it: it may not sink into a branch that uses its
 // result.
+//
+// ldmatrix brings such fragments from shared memory: four matrices of 8 rows of 16 bytes, whose
+// row r of matrix i lane 8i + r points at. Piece i of a lane is of matrix i:
+//
+//   ldmatrix_x4         word t of row g
+//   ldmatrix_x4_trans   halfword g of row 2t, and of row 2t + 1 in the upper half
 #ifndef STRUCTKD_CUDA_COMMON_MMA_CUH
 #define STRUCTKD_CUDA_COMMON_MMA_CUH
 
@@ -120,6 +126,22 @@ __device__ __forceinline__ void mma_bf16_m16n8k16(float (&c)[4],
                    "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" : "+f"(c[0]),
                    "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]),
                    "r"(b[0]), "r"(b[1])));
+}
+
+__device__ __forceinline__ void ldmatrix_x4(uint32_t (&pieces)[4], const void* row) {
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(pieces[0]), "=r"(pieces[1]), "=r"(pieces[2]), "=r"(pieces[3])
+               : "r"(address)
+               : "memory");
+}
+
+__device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&pieces)[4], const void* row) {
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(pieces[0]), "=r"(pieces[1]), "=r"(pieces[2]), "=r"(pieces[3])
+               : "r"(address)
+               : "memory");
 }
 
 }  // namespace

@@ -91,6 +91,10 @@ template <>
 struct EpilogueOf<Tf32> {
   using type = float;
 };
+template <>
+struct EpilogueOf<BFloat16> {
+  using type = float;
+};
 template <class T>
 using Epilogue = typename EpilogueOf<T>::type;
 
@@ -104,7 +108,7 @@ __device__ __forceinline__ int grad_tile_at(int channel, int node) {
 // Dynamic shared memory of a block that multiplies operands A and B and ends with such a tile.
 template <class Math, class A, class B, class Tile>
 constexpr size_t grad_shared_bytes() {
-  const size_t h = Tile::kM * kTileNodes * sizeof(Epilogue<typename Math::Operand>);
+  const size_t h = Tile::kM * Tile::kN * sizeof(Epilogue<typename Math::Operand>);
   return h > kStageBytes<Math, A, B> ? h : kStageBytes<Math, A, B>;
 }
 
@@ -157,8 +161,9 @@ __device__ __forceinline__ Epilogue<T> student_unit(const Nodes<Real>& nodes,
   return unit<Epilogue<T>>(f, tile.student_scale[x]);
 }
 
-// Ends a block that has the sums of kM channels from c0 on and 64 nodes from i0 of a group on. `h`:
-// kM x kTileNodes elements of shared memory that nobody reads any more. `tile` is described.
+// Ends a block that has the sums of kM channels from c0 on and kN nodes from i0 of a group on, 64
+// nodes after the other. `tiles_of_h`: kM x kN elements of shared memory that nobody reads any more.
+// `tile` describes the first 64 nodes.
 template <class Real, class Math, class Tile>
 __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
                                                 const GradOut& out,
@@ -166,58 +171,70 @@ __device__ __forceinline__ void write_grad_tile(const Nodes<Real>& nodes,
                                                 int64_t i0,
                                                 int64_t c0,
                                                 const WarpSums<Math, Tile>& sums,
-                                                const NodeTile<typename Math::Operand>& tile,
-                                                Epilogue<typename Math::Operand>* h) {
+                                                NodeTile<typename Math::Operand>& tile,
+                                                Epilogue<typename Math::Operand>* tiles_of_h) {
   using T = typename Math::Operand;
   using E = Epilogue<T>;
   constexpr int kParts = Tile::kThreads / kTileNodes;
   STRUCTKD_SHARED(GradNodes<T>, own, [1]);
   STRUCTKD_SHARED(double, dot, [kParts][kTileNodes]);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    h[grad_tile_at(row, column)] = value_as<E>(x);
-    h[grad_tile_at(row, column + 1)] = value_as<E>(y);
+    E* h = tiles_of_h + column / kTileNodes * (Tile::kM * kTileNodes);
+    h[grad_tile_at(row, column % kTileNodes)] = value_as<E>(x);
+    h[grad_tile_at(row, column % kTileNodes + 1)] = value_as<E>(y);
   });
   const double factor = grad_factor(nodes, group_sums<Tile::kThreads>(nodes, group));
-  describe_grad_nodes(nodes, out, group, i0, factor, own[0]);
-  __syncthreads();
+  const int64_t channels = nodes.student.C - c0;
+#pragma unroll 1
+  for (int first = 0; first < Tile::kN; first += kTileNodes, i0 += kTileNodes) {
+    const E* h = tiles_of_h + first * Tile::kM;
+    const int64_t valid = nodes.group_nodes() - i0;
+    if (first > 0) {
+      if (valid <= 0) return;
+      __syncthreads();  // the nodes before are written
+      describe_nodes(nodes, group, i0, tile);
+    }
+    describe_grad_nodes(nodes, out, group, i0, factor, own[0]);
+    __syncthreads();
 
-  const int64_t valid = nodes.group_nodes() - i0, channels = nodes.student.C - c0;
-  const int x = threadIdx.x % kTileNodes, part = threadIdx.x / kTileNodes;
-  if (out.differentiable) {
-    double sum = 0.0;
-    if (x < valid) {
-      E along = E(0);
+    const int x = threadIdx.x % kTileNodes, part = threadIdx.x / kTileNodes;
+    if (out.differentiable) {
+      double sum = 0.0;
+      if (x < valid) {
+        E along = E(0);
 #pragma unroll 4
-      for (int c = part; c < Tile::kM; c += kParts) {
-        if (c < channels) along += student_unit(nodes, tile, x, c0 + c) * h[grad_tile_at(c, x)];
+        for (int c = part; c < Tile::kM; c += kParts) {
+          if (c < channels) along += student_unit(nodes, tile, x, c0 + c) * h[grad_tile_at(c, x)];
+        }
+        sum = double(along);
       }
-      sum = double(along);
-    }
-    dot[part][x] = sum;
-    __syncthreads();
-    if (part == 0 && x < valid) {
-      for (int p = 1; p < kParts; ++p) sum += dot[p][x];
-      const int64_t node = group * nodes.group_nodes() + i0 + x;
-      if (out.tiles > 1) {
-        out.dots[node * out.tiles + c0 / Tile::kM] = sum;
-      } else {
-        own[0].stretch[x] = E(factor * sum * nodes.along[node]);
+      dot[part][x] = sum;
+      __syncthreads();
+      if (part == 0 && x < valid) {
+        for (int p = 1; p < kParts; ++p) sum += dot[p][x];
+        const int64_t node = group * nodes.group_nodes() + i0 + x;
+        if (out.tiles > 1) {
+          out.dots[node * out.tiles + c0 / Tile::kM] = sum;
+        } else {
+          own[0].stretch[x] = E(factor * sum * nodes.along[node]);
+        }
       }
+      __syncthreads();
     }
-    __syncthreads();
-  }
-  if (out.in_two_steps()) {
-    for_each_element<Tile::kThreads, Tile::kM>(out.unfinished, valid, channels, [&](int x, int c) {
-      out.unfinished.set(own[0].unfinished[x] + (c0 + c) * out.unfinished.stride_c,
-                         own[0].factor[x] * h[grad_tile_at(c, x)]);
+    if (out.in_two_steps()) {
+      for_each_element<Tile::kThreads, Tile::kM>(
+          out.unfinished, valid, channels, [&](int x, int c) {
+            out.unfinished.set(own[0].unfinished[x] + (c0 + c) * out.unfinished.stride_c,
+                               own[0].factor[x] * h[grad_tile_at(c, x)]);
+          });
+      continue;
+    }
+    for_each_element<Tile::kThreads, Tile::kM>(out.grad, valid, channels, [&](int x, int c) {
+      E g = own[0].factor[x] * h[grad_tile_at(c, x)];
+      if (out.differentiable) g -= own[0].stretch[x] * student_unit(nodes, tile, x, c0 + c);
+      out.grad.set(own[0].offset[x] + (c0 + c) * out.grad.stride_c, g);
     });
-    return;
   }
-  for_each_element<Tile::kThreads, Tile::kM>(out.grad, valid, channels, [&](int x, int c) {
-    E g = own[0].factor[x] * h[grad_tile_at(c, x)];
-    if (out.differentiable) g -= own[0].stretch[x] * student_unit(nodes, tile, x, c0 + c);
-    out.grad.set(own[0].offset[x] + (c0 + c) * out.grad.stride_c, g);
-  });
 }
 
 // what      g -= s <s, h> / |f|, with <s, h> from its parts in ascending order

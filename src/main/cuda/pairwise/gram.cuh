@@ -5,13 +5,15 @@
 //   sum = |SS'|^2 - 2 |TS'|^2 + |TT'|^2              dS ~ (SS') S - (TS')' T
 //       = ( <UU', DD'> + <K, K'> ) / 2, U = 2S - D, K = UD'            dS ~ (DS')' S + (TS')' D
 // The first line loses kappa^2 of the precision of its products: f64 or two-float. The second takes
-// f32 or TF32 where D is small, unless K is nearly antisymmetric: where the student is the teacher
-// turned, D is large and the affinities are equal. The reduction tells, and the first line follows.
+// f32 where D is small, and D and U rounded to bf16 or TF32 however large it is (rounded_gram.cuh),
+// unless K is nearly antisymmetric: where the student is the teacher turned, D is large and the
+// affinities are equal. The reduction tells, and the first line follows.
 // The second line's gradient is used wherever Cs = Ct. Where the norms of the first line cancel in
 // f64 inputs, which the reduction tells as well, pairs follow (pairs.cuh).
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
 
+#include "cuda/common/tensor_product.cuh"
 #include "cuda/pairwise/loss.cuh"
 #include "cuda/pairwise/operands.cuh"
 
@@ -24,43 +26,62 @@ namespace {
 // arithmetic that need more registers.
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
-// TF32 is bounded by reads from the second-level cache and takes two large tiles side by side.
-using DoubleGramTile = BlockTile<128, 128, 64, 32, 1>;
 
-// Matrices of one arithmetic. O stands for T, or for D; rows are stacked [O; S], each padded to
-// whole tiles, and only tiles that touch the upper triangle exist.
+// What the rows of the matrices are: two of T, S, D = S - T and U = S + T, one on the other; and
+// what parts of their sums are kept in.
+struct TeacherStudent {
+  using Part = double;
+};
+struct DifferenceStudent {
+  using Part = double;
+};
+struct DifferenceSum {
+  using Part = float;
+};
+
+// Matrices of one arithmetic. O stands for T, or for D, and S for U where D and U are stacked; rows
+// are stacked [O; S], each padded to whole tiles, or to 64 rows of tiles of 128 x 128. Only tiles
+// that touch the upper triangle exist.
 struct Gram {
   int64_t Cs, Ct;
-  int64_t tile_rows;   // 64 or 128; a tile has 64 columns
-  int64_t other_rows;  // of O, padded
-  int64_t tiles;       // in a row
-  int64_t slots;       // tiles that exist
-  int64_t splits;      // of the nodes of a group
-  double* partial;     // [groups, splits, slots, tile_rows, 64]
+  int64_t tile_rows, tile_columns;  // 64 x 64, 128 x 64 or 128 x 128
+  int64_t other_rows;               // of O, padded
+  int64_t tiles;                    // in a row
+  int64_t slots;                    // tiles that exist
+  int64_t splits;                   // of the nodes of a group
+  void* partial;  // f64, or f32 of rounded operands [groups, splits, slots, tile_rows, columns]
   void* coefficients;  // [groups, coefficient_rows, coefficient_pitch] operands
   int64_t coefficient_rows, coefficient_pitch;
   PairSums* sums;  // [groups, sum_blocks]
   int64_t sum_blocks;
 
-  static constexpr int kTileColumns = 64;
   static constexpr int64_t kRowsPerBlock = 8;
 
+  // For products in f64 or f32, or two floats.
   template <class Real>
-  Gram(const Nodes<Real>& nodes, bool may_be_large, bool want_grad, Workspace& workspace)
-      : Cs(nodes.student.C), Ct(nodes.teacher.C) {
-    set_tiles(64);
-    const int64_t small_slots = slots;
-    set_tiles(128);
+  static Gram exact(const Nodes<Real>& nodes,
+                    bool may_be_large,
+                    bool want_grad,
+                    Workspace& workspace) {
+    Gram gram(nodes);
+    gram.set_tiles(64, 64, 64);
+    const int64_t small_slots = gram.slots;
+    gram.set_tiles(128, 64, 128);
     // A large tile is two small ones: up to 15 % more products for padding are a gain.
-    if (!may_be_large || 100 * 2 * slots > 115 * small_slots) set_tiles(64);
-    splits = best_splits(divide_up(nodes.group_nodes(), kChunk), slots * nodes.groups);
-    partial = workspace.take<double>(nodes.groups * splits * slots * tile_rows * kTileColumns);
-    sum_blocks = column_blocks() * (column_blocks() * kWarp / rows_per_block());
-    sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
-    coefficient_rows = StackedChannels(Cs, Ct).chunks() * kChunk;
-    coefficient_pitch = divide_up(Cs, kWarp) * kWarp;
-    coefficients =
-        workspace.take<double>(want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
+    if (!may_be_large || 100 * 2 * gram.slots > 115 * small_slots) gram.set_tiles(64, 64, 64);
+    const int64_t rows = StackedChannels(gram.Cs, gram.Ct).chunks() * kChunk;
+    gram.lay_out<double>(nodes, kChunk, gram.tile_rows > 64 ? 2 : 3, rows, want_grad, workspace);
+    return gram;
+  }
+
+  // For products of rounded operands, in tiles of 128 x 128, two blocks to a multiprocessor.
+  template <class Real>
+  static Gram of_rounded(const Nodes<Real>& nodes, bool want_grad, Workspace& workspace) {
+    Gram gram(nodes);
+    gram.set_tiles(128, 128, 64);
+    gram.lay_out<float>(nodes, kStrip, 2, 2 * divide_up(gram.Cs, kWarp) * kWarp, want_grad,
+                        workspace);
+    return gram;
   }
 
   __host__ __device__ int64_t column_blocks() const { return divide_up(Cs > Ct ? Cs : Ct, kWarp); }
@@ -72,30 +93,63 @@ struct Gram {
 
   // The first tile of row I of tiles that touches the upper triangle.
   __host__ __device__ __forceinline__ int64_t first_tile(int64_t I) const {
-    return I * (tile_rows / kTileColumns);
+    return I * (tile_rows / tile_columns);
   }
 
   // The part of a sum in which rows i and j of the stack meet; nullptr where its tile does not
   // exist.
-  __device__ __forceinline__ const double* element(int64_t group, int64_t i, int64_t j) const {
-    const int64_t I = i / tile_rows, J = j / kTileColumns;
+  template <class Part>
+  __device__ __forceinline__ const Part* element(int64_t group, int64_t i, int64_t j) const {
+    const int64_t I = i / tile_rows, J = j / tile_columns;
     if (J < first_tile(I)) return nullptr;
     const int64_t slot = I * tiles - first_tile(I * (I - 1) / 2) + J - first_tile(I);
-    return partial + (group * splits * slots + slot) * (tile_rows * kTileColumns) +
-           i % tile_rows * kTileColumns + j % kTileColumns;
+    return static_cast<const Part*>(partial) +
+           (group * splits * slots + slot) * (tile_rows * tile_columns) +
+           i % tile_rows * tile_columns + j % tile_columns;
   }
   __device__ __forceinline__ int64_t split_pitch() const {
-    return slots * tile_rows * kTileColumns;
+    return slots * tile_rows * tile_columns;
+  }
+
+  // Where the tile of a slot begins.
+  struct Place {
+    int64_t row, column;
+  };
+  __device__ __forceinline__ Place tile_of(int64_t slot) const {
+    int64_t I = 0;
+    for (; slot >= tiles - first_tile(I); ++I) slot -= tiles - first_tile(I);
+    return {I * tile_rows, (first_tile(I) + slot) * tile_columns};
   }
 
  private:
-  // The splits that end soonest on a device of 132 multiprocessors (H100) with two blocks of large
-  // tiles each or three of small ones. Fixed, so that results do not depend on the device. To write
-  // and read a partial tile takes as long as 10 chunks of products (16 bytes per element at 3.35
-  // TB/s, 16 multiply-adds at 33 T/s).
-  int64_t best_splits(int64_t chunks, int64_t blocks) const {
+  template <class Real>
+  explicit Gram(const Nodes<Real>& nodes) : Cs(nodes.student.C), Ct(nodes.teacher.C) {}
+
+  template <class Part, class Real>
+  void lay_out(const Nodes<Real>& nodes,
+               int64_t chunk,
+               int64_t blocks_at_once,
+               int64_t rows,
+               bool want_grad,
+               Workspace& workspace) {
+    splits = best_splits(divide_up(nodes.group_nodes(), chunk), slots * nodes.groups,
+                         132 * blocks_at_once);
+    partial = workspace.take<Part>(nodes.groups * splits * slots * tile_rows * tile_columns);
+    sum_blocks = column_blocks() * (column_blocks() * kWarp / rows_per_block());
+    sums = workspace.take<PairSums>(nodes.groups * sum_blocks);
+    coefficient_rows = rows;
+    coefficient_pitch = divide_up(Cs, kWarp) * kWarp;
+    // An operand is no larger than a part of a sum.
+    coefficients =
+        workspace.take<Part>(want_grad ? nodes.groups * coefficient_rows * coefficient_pitch : 0);
+  }
+
+  // The splits that end soonest on a device of 132 multiprocessors (H100). Fixed, so that results
+  // do not depend on the device. To write and read a partial tile takes as long as 10 chunks of
+  // products: in f64 (16 bytes per element at 3.35 TB/s, 16 multiply-adds at 33 T/s), and of rounded
+  // operands (8 bytes, 32 multiply-adds at some 130 T/s) as well.
+  static int64_t best_splits(int64_t chunks, int64_t blocks, int64_t at_once) {
     constexpr int64_t kPartialCost = 10, kMostSplits = 512;
-    const int64_t at_once = 132 * (tile_rows > 64 ? 2 : 3);
     int64_t best = 1, best_cost = 0;
     for (int64_t s = 1; s <= chunks && s <= kMostSplits; ++s) {
       const int64_t cost = divide_up(blocks * s, at_once) * (divide_up(chunks, s) + kPartialCost);
@@ -106,11 +160,12 @@ struct Gram {
     return best;
   }
 
-  void set_tiles(int64_t rows) {
+  void set_tiles(int64_t rows, int64_t columns, int64_t padded_to) {
     tile_rows = rows;
-    other_rows = divide_up(Ct, rows) * rows;
-    const int64_t all_rows = other_rows + divide_up(Cs, rows) * rows;
-    tiles = all_rows / kTileColumns;
+    tile_columns = columns;
+    other_rows = divide_up(Ct, padded_to) * padded_to;
+    const int64_t all_rows = other_rows + divide_up(Cs, padded_to) * padded_to;
+    tiles = all_rows / columns;
     const int64_t I = all_rows / rows;
     slots = I * tiles - first_tile(I * (I - 1) / 2);
   }
@@ -141,13 +196,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   using T = typename Math::Operand;
   constexpr int kThreads = Tile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
-  constexpr int kSlots = Tile::kN / Gram::kTileColumns;  // which are neighbours, also in memory
-  const int64_t blocks = gram.slots / kSlots;
-  int64_t slot = blockIdx.x % blocks * kSlots, I = 0;
-  const int64_t part = blockIdx.x / blocks, group = part / gram.splits;
+  const int64_t part = blockIdx.x / gram.slots, group = part / gram.splits;
   if (!works_for<kThreads>(when, nodes, group)) return;
-  for (; slot >= gram.tiles - gram.first_tile(I); ++I) slot -= gram.tiles - gram.first_tile(I);
-  const int64_t row0 = I * Tile::kM, column0 = (gram.first_tile(I) + slot) * Gram::kTileColumns;
+  const auto [row0, column0] = gram.tile_of(blockIdx.x % gram.slots);
 
   const auto source = [&](int64_t row) {
     return row >= gram.other_rows ? Source::kStudent
@@ -164,38 +215,67 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   GramRows<Real, Math, Tile::kN, kThreads, Difference> b(cursor, source(column0), channel(column0));
   WarpSums<Math, Tile> sums;
   block_product(end - begin, a, b, shared, sums);
-  double* out = gram.partial + int64_t(blockIdx.x) * (Tile::kM * Tile::kN);
+  double* out = static_cast<double*>(gram.partial) + int64_t(blockIdx.x) * (Tile::kM * Tile::kN);
   sums.for_each_pair([&](int row, int column, auto x, auto y) {
-    constexpr int kColumns = Gram::kTileColumns;
-    const int at = (column / kColumns * Tile::kM + row) * kColumns + column % kColumns;
-    *reinterpret_cast<double2*>(out + at) = make_double2(to_double(x), to_double(y));
+    *reinterpret_cast<double2*>(out + row * Tile::kN + column) =
+        make_double2(to_double(x), to_double(y));
   });
 }
 
-// The coefficients in row i and column j of both matrices, from ss_ij and os_ij.
-template <class T, bool Difference>
+// The sums in which rows i and j of the two parts of the stack meet.
+struct Meeting {
+  double ss, os, so, oo;  // os: o_i s_j, so: s_i o_j
+};
+
+// The coefficients in row i and column j of both matrices.
+template <class T, class Stack>
 __device__ __forceinline__ void set_coefficients(
-    const Gram& gram, int64_t group, int64_t i, int64_t j, double ss, double os) {
+    const Gram& gram, int64_t group, int64_t i, int64_t j, const Meeting& m) {
   if (j >= gram.coefficient_pitch) return;
-  const StackedChannels channels(gram.Cs, gram.Ct);
   T* out = static_cast<T*>(gram.coefficients) +
            group * gram.coefficient_rows * gram.coefficient_pitch + j;
-  const auto set = [&](bool other, double value) {
-    T& cell = out[channels.row(other, i) * gram.coefficient_pitch];
+  const auto set = [&](int64_t row, double value) {
+    T& cell = out[row * gram.coefficient_pitch];
     if constexpr (__is_same(T, TwoFloat)) {
       cell = to_two_float(value);
+    } else if constexpr (__is_same(Stack, DifferenceSum)) {
+      cell = rounded<T>(float(value));
     } else {
       cell = T(value);
     }
   };
   // Up to whole chunks: there everything is 0, as it must be.
-  const int64_t student_end = channels.student_end(), other_end = channels.other_end();
-  if (channels.paired) {
-    if (i < student_end) set(false, Difference ? os : ss - os);
-    if (i < other_end) set(true, Difference ? ss - os : os);
+  if constexpr (__is_same(Stack, DifferenceSum)) {
+    const int64_t rows = gram.coefficient_rows / 2;
+    if (i >= rows) return;
+    set(i, 0.25 * (m.ss + m.so));
+    set(rows + i, 0.25 * (m.os + m.oo));
   } else {
-    if (i < student_end) set(false, ss);
-    if (i < other_end) set(true, -os);
+    constexpr bool kDifference = __is_same(Stack, DifferenceStudent);
+    const StackedChannels channels(gram.Cs, gram.Ct);
+    const bool student = i < channels.student_end(), other = i < channels.other_end();
+    if (channels.paired) {
+      if (student) set(channels.row(false, i), kDifference ? m.os : m.ss - m.os);
+      if (other) set(channels.row(true, i), kDifference ? m.ss - m.os : m.os);
+    } else {
+      if (student) set(channels.row(false, i), m.ss);
+      if (other) set(channels.row(true, i), -m.os);
+    }
+  }
+}
+
+// The share of row i and column j in the sums over pairs.
+template <class Stack>
+__device__ __forceinline__ PairSums pair_sums(const Meeting& m) {
+  if constexpr (__is_same(Stack, TeacherStudent)) {
+    // ss^2 - 2 os^2 + oo^2, exactly 0 where all three are equal.
+    return {(m.ss - m.os) * (m.ss + m.os) + (m.oo - m.os) * (m.oo + m.os), m.ss * m.ss, 0.0};
+  } else if constexpr (__is_same(Stack, DifferenceStudent)) {
+    const double terms = 0.5 * (4.0 * m.ss - 2.0 * m.os - 2.0 * m.so + m.oo) * m.oo;
+    return {terms + 0.5 * (2.0 * m.so - m.oo) * (2.0 * m.os - m.oo), m.ss * m.ss, terms};
+  } else {
+    const double terms = 0.5 * m.ss * m.oo, student = 0.25 * (m.ss + m.so + m.os + m.oo);
+    return {terms + 0.5 * m.so * m.os, student * student, terms};
   }
 }
 
@@ -205,9 +285,10 @@ __device__ __forceinline__ void set_coefficients(
 //           one row. grid = 32-column blocks * row blocks * groups
 // traffic   reads the partial sums once, rows below the diagonal by single sectors; writes 2 Cs^2
 //           operands
-template <class Real, class Math, bool Difference>
+template <class Real, class Math, class Stack>
 __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_reduce_kernel(
     Nodes<Real> nodes, Gram gram, LossOut loss, bool want_grad, When when) {
+  using Part = typename Stack::Part;
   constexpr int kWarps = Gram::kRowsPerBlock;
   STRUCTKD_SHARED(double, share, [4][kWarps][kWarp]);
   const int64_t group = blockIdx.x / gram.sum_blocks, block = blockIdx.x % gram.sum_blocks;
@@ -221,53 +302,51 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
   const int64_t last = by_rows ? gram.splits : gram.splits * (warp + 1) / kWarps;
 
   const auto sum_of = [&](int64_t row, int64_t column) {
-    const double* part = gram.element(group, row, column);
-    if (part == nullptr) part = gram.element(group, column, row);  // below the diagonal
+    const Part* part = gram.element<Part>(group, row, column);
+    if (part == nullptr) part = gram.element<Part>(group, column, row);  // below the diagonal
     double sum = 0.0;
 #pragma unroll 8
-    for (int64_t split = first; split < last; ++split) sum += part[split * gram.split_pitch()];
+    for (int64_t split = first; split < last; ++split) {
+      sum += double(part[split * gram.split_pitch()]);
+    }
     return sum;
   };
-  const int64_t student = gram.other_rows;        // first row of S in the stack
-  double ss = 0.0, os = 0.0, so = 0.0, oo = 0.0;  // o_i s_j, s_i o_j
-  if (i < gram.Cs && j < gram.Cs) ss = sum_of(student + i, student + j);
-  if (i < gram.Ct && j < gram.Cs) os = sum_of(i, student + j);
-  if (i < gram.Ct && j < gram.Ct) oo = sum_of(i, j);
-  if (Difference && i < gram.Cs && j < gram.Ct) so = sum_of(j, student + i);
+  const int64_t student = gram.other_rows;  // first row of S in the stack
+  Meeting m = {0.0, 0.0, 0.0, 0.0};
+  if (i < gram.Cs && j < gram.Cs) m.ss = sum_of(student + i, student + j);
+  if (i < gram.Ct && j < gram.Cs) m.os = sum_of(i, student + j);
+  if (i < gram.Ct && j < gram.Ct) m.oo = sum_of(i, j);
+  if (!__is_same(Stack, TeacherStudent) && i < gram.Cs && j < gram.Ct) {
+    m.so = sum_of(j, student + i);
+  }
   if (!by_rows) {
-    share[0][warp][lane] = ss;
-    share[1][warp][lane] = os;
-    share[2][warp][lane] = oo;
-    share[3][warp][lane] = so;
+    share[0][warp][lane] = m.ss;
+    share[1][warp][lane] = m.os;
+    share[2][warp][lane] = m.oo;
+    share[3][warp][lane] = m.so;
     __syncthreads();
-    ss = os = oo = so = 0.0;
+    m = {0.0, 0.0, 0.0, 0.0};
     for (int w = 0; w < kWarps && warp == 0; ++w) {
-      ss += share[0][w][lane];
-      os += share[1][w][lane];
-      oo += share[2][w][lane];
-      so += share[3][w][lane];
+      m.ss += share[0][w][lane];
+      m.os += share[1][w][lane];
+      m.oo += share[2][w][lane];
+      m.so += share[3][w][lane];
     }
   }
 
-  double gaps, terms = 0.0;
-  if (Difference) {
-    terms = 0.5 * (4.0 * ss - 2.0 * os - 2.0 * so + oo) * oo;
-    gaps = terms + 0.5 * (2.0 * so - oo) * (2.0 * os - oo);
-  } else {
-    // ss^2 - 2 os^2 + oo^2, exactly 0 where all three are equal.
-    gaps = (ss - os) * (ss + os) + (oo - os) * (oo + os);
-  }
-  gaps = block_sum<kWarp * kWarps>(gaps);
-  const double squares = block_sum<kWarp * kWarps>(ss * ss);
-  if (Difference) terms = block_sum<kWarp * kWarps>(terms);
-  if (threadIdx.x == 0) gram.sums[blockIdx.x] = {gaps, squares, terms};
+  PairSums sums = pair_sums<Stack>(m);
+  sums.gaps = block_sum<kWarp * kWarps>(sums.gaps);
+  sums.student = block_sum<kWarp * kWarps>(sums.student);
+  if (!__is_same(Stack, TeacherStudent)) sums.terms = block_sum<kWarp * kWarps>(sums.terms);
+  if (threadIdx.x == 0) gram.sums[blockIdx.x] = sums;
 
   if (want_grad && (by_rows || warp == 0)) {
-    set_coefficients<typename Math::Operand, Difference>(gram, group, i, j, ss, os);
+    set_coefficients<typename Math::Operand, Stack>(gram, group, i, j, m);
   }
-  constexpr Cancels kCancels = Difference                       ? Cancels::kDifferences
-                               : sizeof(Real) == sizeof(double) ? Cancels::kNorms
-                                                                : Cancels::kNothing;
+  constexpr Cancels kCancels = __is_same(Stack, DifferenceSum)       ? Cancels::kRoundedDifferences
+                               : __is_same(Stack, DifferenceStudent) ? Cancels::kDifferences
+                               : sizeof(Real) == sizeof(double)      ? Cancels::kNorms
+                                                                     : Cancels::kNothing;
   end_pairs<kWarp * kWarps, kCancels>(nodes, group, gram.sums, gram.sum_blocks, loss);
 }
 

@@ -16,7 +16,7 @@ struct GroupLoss {
 };
 
 // What the sums of a kernel may have lost, so that another one takes over (core/pairwise_forms.h).
-enum class Cancels { kNothing, kDifferences, kNorms };
+enum class Cancels { kNothing, kDifferences, kRoundedDifferences, kNorms };
 
 struct LossOut {
   void* loss;
@@ -37,6 +37,8 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
                                           const PairSums* sums,
                                           int64_t parts,
                                           const LossOut& out) {
+  constexpr bool kRounded = kCancels == Cancels::kRoundedDifferences;
+  constexpr bool kDifferences = kRounded || kCancels == Cancels::kDifferences;
   if (!arrives_last(nodes.arrivals + group, uint32_t(parts))) return;
   double gaps = 0.0, student = 0.0, terms = 0.0;
 #pragma unroll 4
@@ -44,16 +46,17 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
     const PairSums part = sums[group * parts + i];
     gaps += part.gaps;
     student += part.student;
-    if (kCancels == Cancels::kDifferences) terms += part.terms;
+    if (kDifferences) terms += part.terms;
   }
   gaps = block_sum<Threads>(gaps);
   student = block_sum<Threads>(student);
   if constexpr (kCancels != Cancels::kNothing) {
-    constexpr bool kDifferences = kCancels == Cancels::kDifferences;
     if (kDifferences) terms = block_sum<Threads>(terms);
     const PairSums sum = {gaps, student, terms};
     const bool cancels =
-        threadIdx.x == 0 && (kDifferences ? differences_cancel(sum) : norms_cancel(sum));
+        threadIdx.x == 0 &&
+        (kDifferences ? differences_cancel(sum, kRounded ? kMostRoundedTerms : kMostTerms)
+                      : norms_cancel(sum));
     if (cancels) {
       nodes.cancelled[group] = 1;
       nodes.arrivals[group] = 0;

@@ -156,16 +156,8 @@ __device__ __forceinline__ double unit_difference(double s, double rs, double t,
   return __dadd_rn(unit<double>(s, rs), -unit<double>(t, rt));
 }
 
-// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
-//           strip of 32 nodes the sums that tell the total weight and whether features are close;
-//           clears the counters of arrivals and what has cancelled
-// mapping   block = one strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
-//           w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane,
-//           lane + 32, .. grid = B * strips
-// traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
-// shared    6 KB, no bank conflicts
-// Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
-//           difference of close vectors is lost
+// A block that measures a strip. Maps with neighbouring nodes: lane = node, warp w = channels w,
+// w + 8, ..; channels-last maps: warp w = nodes 4w .. 4w + 3, lane = channels lane, lane + 32, ..
 constexpr int kMeasureWarps = 8;
 // Blocks of measure_nodes on a multiprocessor: all that one of sm_75 holds. Left alone the compiler
 // saves registers for a sixth one on sm_120, and spills.
@@ -211,9 +203,10 @@ __device__ __forceinline__ void node_scale(const Nodes<Real>& nodes,
   *inverse = zero ? 0.0 : 1.0 / norm;
 }
 
-template <class Real, class Sum>
-__global__ void __launch_bounds__(kMeasureWarps* kWarp, kMeasureBlocks)
-    measure_nodes_strip_per_block_kernel(Nodes<Real> nodes) {
+// Measures the strip of the calling block. take(lane, student's scale, teacher's) is called by the
+// first warp; a barrier must follow.
+template <class Sum, class Real, class Take>
+__device__ __forceinline__ void measure_strip(const Nodes<Real>& nodes, Take&& take) {
   // + 1: lanes along nodes and lanes along warps both spread over the banks.
   STRUCTKD_SHARED(double, partial, [3][kMeasureWarps][kStrip + 1]);
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
@@ -260,8 +253,11 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp, kMeasureBlocks)
     node_scale(nodes, sums[0], &rs, &inverse);
     node_scale(nodes, sums[1], &rt, &unused);
     const double root = sqrt(weight);
-    nodes.student_scale[node] = {root * rs, to_two_float(root * rs)};
-    nodes.teacher_scale[node] = {root * rt, to_two_float(root * rt)};
+    const UnitScale student{root * rs, to_two_float(root * rs)};
+    const UnitScale teacher{root * rt, to_two_float(root * rt)};
+    nodes.student_scale[node] = student;
+    nodes.teacher_scale[node] = teacher;
+    take(lane, student, teacher);
     nodes.along[node] = weight == 0.0 ? 0.0 : inverse / root;
     if (nodes.comparable()) {
       gap = weight * (sums[0] * rs * rs - 2.0 * sums[2] * rs * rt + sums[1] * rt * rt);
@@ -274,6 +270,20 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp, kMeasureBlocks)
   // There are as many blocks as groups, or more.
   if (blockIdx.x < nodes.groups) nodes.arrivals[blockIdx.x] = nodes.cancelled[blockIdx.x] = 0;
   if (blockIdx.x == 0) nodes.arrivals[nodes.groups] = 0;
+}
+
+// what      per node: |s|, |t| and <s, t> in one pass over both maps, from them the scales; per
+//           strip of 32 nodes the sums that tell the total weight and whether features are close;
+//           clears the counters of arrivals and what has cancelled
+// mapping   block = one strip. grid = B * strips
+// traffic   reads both maps once, 4 N (Cs + Ct) bytes of f32, writes 40 N bytes
+// shared    6 KB, no bank conflicts
+// Sum       double, or TwoFloat where f64 is slow: the scales must be exact far beyond f32, or the
+//           difference of close vectors is lost
+template <class Real, class Sum>
+__global__ void __launch_bounds__(kMeasureWarps* kWarp, kMeasureBlocks)
+    measure_nodes_strip_per_block_kernel(Nodes<Real> nodes) {
+  measure_strip<Sum>(nodes, [](int, const UnitScale&, const UnitScale&) {});
 }
 
 // The sums of a whole group, the same in every thread. All threads of the block must call.
@@ -294,12 +304,14 @@ __device__ __forceinline__ StripSums group_sums(const Nodes<Real>& nodes, int64_
 }
 
 // Which groups a kernel works for; blocks of the others leave at once. Kernels for kAligned are
-// launched before those for kNotAligned, which take over what has cancelled.
-enum class When { kAlways, kAligned, kNotAligned };
+// launched before those for kNotAligned, which take over what has cancelled. kCancelled: after
+// kernels that took all groups.
+enum class When { kAlways, kAligned, kNotAligned, kCancelled };
 
 template <int Threads, class Real>
 __device__ __forceinline__ bool works_for(When when, const Nodes<Real>& nodes, int64_t group) {
   if (when == When::kAlways) return true;
+  if (when == When::kCancelled) return nodes.cancelled[group] != 0;
   const StripSums sums = group_sums<Threads>(nodes, group);
   const bool aligned = are_close(sums.gap, sums.weight) && nodes.cancelled[group] == 0;
   return aligned == (when == When::kAligned);

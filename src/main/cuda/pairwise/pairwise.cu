@@ -11,7 +11,8 @@
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
-//   FAST, matrices               TF32 for close features, else as above
+//   f16, bf16, or FAST, matrices differences and sums rounded once, bf16 for bf16 and else TF32, on
+//                                tensor cores where Cs = Ct, then as above where differences cancel
 // Whether features are close is told by the first pass, on the device, and whether differences or
 // norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
 // differences first, that of pairs last, and the blocks of one leave at once.
@@ -20,6 +21,7 @@
 #include "cuda/pairwise/grad.cuh"
 #include "cuda/pairwise/gram.cuh"
 #include "cuda/pairwise/pairs.cuh"
+#include "cuda/pairwise/rounded_gram.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -40,10 +42,6 @@ struct WideTileOf<double, Math> {
 };
 template <>
 struct WideTileOf<float, F64Mma> {
-  using type = BlockTile<128, kTileNodes, 64, 32, 2>;
-};
-template <>
-struct WideTileOf<float, Tf32Mma> {
   using type = BlockTile<128, kTileNodes, 64, 32, 2>;
 };
 template <class Real, class Math>
@@ -71,7 +69,10 @@ class PairwiseCall {
   bool by_matrices() const { return nodes_.group_nodes() >= args_.student.C + args_.teacher.C; }
 
   Gram make_gram(Workspace& workspace) const {
-    return Gram(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
+    return Gram::exact(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
+  }
+  RoundedNodes make_rounded(Workspace& workspace) const {
+    return RoundedNodes(nodes_, args_.student.dtype == STRUCTKD_BF16 ? 2 : 4, workspace);
   }
   Pairs make_pairs(Workspace& workspace) const { return Pairs(nodes_, args_.want_grad, workspace); }
   StreamedPairs make_streamed(Workspace& workspace) const {
@@ -88,11 +89,26 @@ class PairwiseCall {
       make_streamed(workspace);
       return;
     }
+    if (rounds()) {
+      make_rounded(workspace);
+      Workspace first = workspace;  // the forms follow each other in the same memory
+      Gram::of_rounded(nodes_, args_.want_grad, first);
+      make_gram(workspace);
+      if (first.bytes() > workspace.bytes()) workspace = first;
+      return;
+    }
     make_gram(workspace);
     if constexpr (sizeof(Real) == sizeof(double)) make_streamed(workspace);
   }
 
   void run(Workspace& workspace) const {
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      if (by_matrices() && rounds()) {
+        args_.student.dtype == STRUCTKD_BF16 ? run_rounded<Bf16Mma>(workspace)
+                                             : run_rounded<Tf32Mma>(workspace);
+        return;
+      }
+    }
     measure();
     if (by_matrices() && signs()) {
       run_signs(make_streamed(workspace));
@@ -107,6 +123,12 @@ class PairwiseCall {
   bool tensor_f64() const { return traits_.fast_f64 && traits_.has_async_copy; }
   bool signs() const { return args_.compare == STRUCTKD_COMPARE_L1; }
   bool wide() const { return sizeof(Real) == sizeof(double); }
+  // Whether differences and sums are rounded to what tensor cores take of the inputs' type.
+  bool rounds() const {
+    const bool narrow = args_.student.dtype == STRUCTKD_F16 || args_.student.dtype == STRUCTKD_BF16;
+    return !wide() && !signs() && args_.student.C == args_.teacher.C && traits_.has_async_copy &&
+           (narrow || args_.precision == STRUCTKD_PRECISION_FAST);
+  }
 
   void measure() const {
     const dim3 grid(unsigned(args_.student.B * nodes_.strips));
@@ -127,50 +149,88 @@ class PairwiseCall {
       form = "f64, pairs if norms cancel";
       const StreamedPairs pairs = make_streamed(workspace);
       if (tensor_f64()) {
-        matrices<F64Mma, false>(gram, When::kAlways);
+        matrices<F64Mma, TeacherStudent>(gram, When::kAlways);
         streamed_pairs<F64Mma, /*kSigns=*/false>(pairs);
       } else {
-        matrices<Fma<double>, false>(gram, When::kAlways);
+        matrices<Fma<double>, TeacherStudent>(gram, When::kAlways);
         streamed_pairs<Fma<double>, /*kSigns=*/false>(pairs);
       }
     } else {
-      const bool fast = args_.precision == STRUCTKD_PRECISION_FAST && traits_.has_async_copy;
-      const bool two_cases = same_channels && (fast || !tensor_f64());
-      const When others = two_cases ? When::kNotAligned : When::kAlways;
-      if (two_cases && fast) {
-        form = tensor_f64() ? "tf32 differences if close, else f64"
-                            : "tf32 differences if close, else two-float";
-        matrices<Tf32Mma, true>(gram, When::kAligned);
-      } else if (two_cases) {
+      // f32 products of differences pay where those of f64 are slow.
+      const bool two_cases = same_channels && !tensor_f64();
+      if (two_cases) {
         form = "f32 differences if close, else two-float";
-        matrices<Fma<float>, true>(gram, When::kAligned);
+        matrices<Fma<float>, DifferenceStudent>(gram, When::kAligned);
       } else if (!tensor_f64()) {
         form = "two-float";
       }
-      if (tensor_f64()) {
-        matrices<F64Mma, false>(gram, others);
-      } else {
-        matrices<Fma<TwoFloat>, false>(gram, others);
-      }
+      exact_matrices(gram, two_cases ? When::kNotAligned : When::kAlways);
     }
     finish_grad();
+    set_matrices_plan(form, gram);
+  }
+
+  void exact_matrices(const Gram& gram, When when) const {
+    if (tensor_f64()) {
+      matrices<F64Mma, TeacherStudent>(gram, when);
+    } else if constexpr (sizeof(Real) == sizeof(float)) {
+      matrices<Fma<TwoFloat>, TeacherStudent>(gram, when);
+    }
+  }
+
+  void set_matrices_plan(const char* form, const Gram& gram) const {
     set_plan("pairwise: cuda, matrices, %s, %lld splits, %lld groups of %lld nodes", form,
              static_cast<long long>(gram.splits), static_cast<long long>(nodes_.groups),
              static_cast<long long>(nodes_.group_nodes()));
   }
 
-  template <class Math, bool Difference>
-  void matrices(const Gram& gram, When when) const {
-    if (gram.tile_rows == SmallGramTile::kM) {
-      gram_tiles<Math, SmallGramTile, Difference>(gram, when);
-    } else if constexpr (__is_same(Math, F64Mma)) {
-      gram_tiles<Math, LargeGramTile, Difference>(gram, when);
-    } else if constexpr (__is_same(Math, Tf32Mma)) {
-      gram_tiles<Math, DoubleGramTile, Difference>(gram, when);
+  // All groups of rounded operands, then, in the same memory, those whose differences cancel.
+  template <class Math>
+  void run_rounded(Workspace& workspace) const {
+    using T = typename Math::Operand;
+    const RoundedNodes rounded_nodes = make_rounded(workspace);
+    Workspace again = workspace;
+    const Gram gram = Gram::of_rounded(nodes_, args_.want_grad, workspace);
+    const dim3 strips(unsigned(args_.student.B * nodes_.strips));
+    constexpr int kThreads = kMeasureWarps * kWarp;
+    if (traits_.fast_f64) {
+      launch<round_nodes_strip_per_block_kernel<Real, double, T>>(
+          "pairwise: round_nodes", strips, kThreads, 0, stream_, nodes_, rounded_nodes);
+    } else {
+      launch<round_nodes_strip_per_block_kernel<Real, TwoFloat, T>>(
+          "pairwise: round_nodes", strips, kThreads, 0, stream_, nodes_, rounded_nodes);
     }
-    launch<pairwise_gram_reduce_kernel<Real, Math, Difference>>(
-        "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
-        kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, loss_, args_.want_grad, when);
+    using Rows = StagedAlongK<T, RoundedTile::kM>;
+    launch<pairwise_rounded_gram_tile_per_block_kernel<Math>>(
+        "pairwise: rounded_gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots),
+        RoundedTile::kThreads, kPipelineBytes<Rows, Rows>, stream_, rounded_nodes,
+        nodes_.group_nodes(), gram);
+    reduce<Math, DifferenceSum>(gram, When::kAlways);
+    if (args_.grad.data) {
+      const int64_t tiles = nodes_.groups * divide_up(nodes_.group_nodes(), RoundedTile::kN);
+      launch<pairwise_rounded_grad_tile_per_block_kernel<Real, Math>>(
+          "pairwise: rounded_grad_tile", unsigned(out_.tiles * tiles), RoundedTile::kThreads,
+          kRoundedGradBytes, stream_, nodes_, rounded_nodes, gram, out_);
+    }
+    exact_matrices(make_gram(again), When::kCancelled);
+    finish_grad();
+    const bool bf16 = __is_same(T, BFloat16);
+    set_matrices_plan(tensor_f64() ? bf16 ? "bf16 differences, f64 if they cancel"
+                                          : "tf32 differences, f64 if they cancel"
+                      : bf16       ? "bf16 differences, two-float if they cancel"
+                                   : "tf32 differences, two-float if they cancel",
+                      gram);
+  }
+
+  template <class Math, class Stack>
+  void matrices(const Gram& gram, When when) const {
+    constexpr bool kDifference = __is_same(Stack, DifferenceStudent);
+    if (gram.tile_rows == SmallGramTile::kM) {
+      gram_tiles<Math, SmallGramTile, kDifference>(gram, when);
+    } else if constexpr (__is_same(Math, F64Mma)) {
+      gram_tiles<Math, LargeGramTile, kDifference>(gram, when);
+    }
+    reduce<Math, Stack>(gram, when);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
       gram_grad<Math, NarrowTile>(gram, when);
@@ -179,15 +239,20 @@ class PairwiseCall {
     }
   }
 
+  template <class Math, class Stack>
+  void reduce(const Gram& gram, When when) const {
+    launch<pairwise_gram_reduce_kernel<Real, Math, Stack>>(
+        "pairwise: gram_reduce", unsigned(nodes_.groups * gram.sum_blocks),
+        kWarp * Gram::kRowsPerBlock, 0, stream_, nodes_, gram, loss_, args_.want_grad, when);
+  }
+
   template <class Math, class Tile, bool Difference>
   void gram_tiles(const Gram& gram, When when) const {
     using A = GramRows<Real, Math, Tile::kM, Tile::kThreads, Difference>;
     using B = GramRows<Real, Math, Tile::kN, Tile::kThreads, Difference>;
     launch<pairwise_gram_tile_per_block_kernel<Real, Math, Tile, Difference>>(
-        "pairwise: gram_tile",
-        unsigned(nodes_.groups * gram.splits * gram.slots / (Tile::kN / Gram::kTileColumns)),
-        Tile::kThreads, kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_,
-        gram, when);
+        "pairwise: gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots), Tile::kThreads,
+        kStageBytes<Math, typename A::Layout, typename B::Layout>, stream_, nodes_, gram, when);
   }
 
   template <class Math, class Tile>

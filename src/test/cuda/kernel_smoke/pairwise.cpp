@@ -9,13 +9,15 @@ TEST_P(KernelSmoke, Pairwise) {
   constexpr Layout kPlanes = Layout::kContiguous;
   constexpr Input kRandom = Input::kRandom, kClose = Input::kNearlyEqual;
   // Few nodes (pairs) and many (matrices), of equal and unequal widths; then gradient tiles of 128
-  // channels, several tiles of pairs, more channels than a tile; matrices in tiles of 128 rows, and
-  // of 128 x 128.
+  // channels, several tiles of pairs, more channels than a tile; matrices in tiles of 128 rows. Of
+  // equal widths and 16 bits, or fast, sums and differences in tiles of 128 x 128.
   const Case cases[] = {{13, 13, 3, 5},
                         {9, 5, 4, 19, Layout::kChannelsLast},
                         {34, 6, 5, 13, Layout::kSliced},
                         {5, 5, 3, 11},
                         {5, 5, 3, 11, kPlanes, kClose},
+                        {7, 7, 4, 9, Layout::kChannelsLast},
+                        {34, 34, 6, 13, Layout::kSliced, kClose},
                         {5, 5, 3, 11, kPlanes, kClose, true},
                         {70, 6, 3, 5},
                         {40, 26, 5, 13, kPlanes, kRandom, false, Device::kAny, true},
@@ -23,10 +25,10 @@ TEST_P(KernelSmoke, Pairwise) {
                         {130, 6, 5, 13, kPlanes, kRandom, false, Device::kAny, true},
                         {70, 70, 7, 20, kPlanes, kClose, false, Device::kSlowF64, true},
                         {65, 193, 6, 43, kPlanes, kRandom, false, Device::kFastF64, true},
-                        {193, 193, 2, 193, kPlanes, kClose, true, Device::kFastF64, true}};
+                        {130, 130, 2, 139, kPlanes, kClose, true, Device::kFastF64, true}};
   for (const Case& c : cases) {
     if (!takes(c, &c - cases)) continue;
-    // The largest tiles run once each; those of the fast mode are of f32.
+    // The largest tiles run once each; those of the fast mode are of f32, as it is.
     if (c.device == Device::kFastF64 && c.fast != (GetParam() == STRUCTKD_F32)) continue;
     TestTensor student = tensor(c, c.student_channels), teacher = tensor(c, c.teacher_channels);
     SCOPED_TRACE(describe(student) + " and " + describe(teacher));
@@ -39,7 +41,9 @@ TEST_P(KernelSmoke, Pairwise) {
       params.pairs = STRUCTKD_PAIRS_WHOLE_BATCH;
       params.weights = weights.view();
     }
-    check(student, teacher, params, c.fast ? 2e-2 : 1e-5, c.large);
+    const bool rounds = c.student_channels == c.teacher_channels &&
+                        (c.fast || GetParam() == STRUCTKD_F16 || GetParam() == STRUCTKD_BF16);
+    check(student, teacher, params, rounds ? 2e-2 : 1e-5, c.large);
   }
 }
 

@@ -38,11 +38,10 @@ TEST_F(MemoryCount, PairwiseMatrices) {
 
 // Two kinds of arithmetic, for close features and for others: kernels of both are launched, and
 // those of one leave when they have read how close the features are, without counting themselves.
-void expect_one_of_two_cases(Input input, structkd_precision precision, double operand_bytes) {
+void expect_one_of_two_cases(Input input, double operand_bytes) {
   const double N = 32 * 32, C = 64;
   const Maps maps(64, 64, 32, 32, STRUCTKD_F32, Layout::kContiguous, input);
-  const double splits =
-      number_before(run_pairwise(maps.student, maps.teacher, precision), "splits");
+  const double splits = number_before(run_pairwise(maps.student, maps.teacher), "splits");
   const double partial = splits * 3 * 64 * 64 * 8, coefficients = 2 * C * C * operand_bytes;
   const double parts = C * C / 32, strips = N / 32, close = 2 * kStripSums * strips;
   expect_counts({
@@ -55,17 +54,37 @@ void expect_one_of_two_cases(Input input, structkd_precision precision, double o
   });
 }
 
-// Differences in TF32.
-TEST_F(MemoryCount, PairwiseFast) {
-  expect_one_of_two_cases(Input::kNearlyEqual, STRUCTKD_PRECISION_FAST, 4);
+// Sums and differences of operand_bytes each. The exact kernels, launched as well, leave without a
+// word of their own: what has cancelled was just written and read. `bytes`: of an input's element.
+void expect_rounded(structkd_dtype dtype, double bytes, double operand_bytes) {
+  const double N = 32 * 32, C = 64;
+  const Maps maps(64, 64, 32, 32, dtype, Layout::kContiguous, Input::kNearlyEqual);
+  const double splits =
+      number_before(run_pairwise(maps.student, maps.teacher, STRUCTKD_PRECISION_FAST), "splits");
+  const double partial = splits * 128 * 128 * 4, coefficients = 2 * C * C * operand_bytes;
+  const double operands = 2 * C * N * operand_bytes;
+  const double parts = C * C / 32, strips = N / 32;
+  expect_counts({
+      {"round_nodes_strip_per_block_kernel", bytes * N * 2 * C, operands + (kScales + kAlong) * N,
+       kNoStream},
+      {"pairwise_rounded_gram_tile_per_block_kernel", operands, partial, kNoStream},
+      // Of the only tile all but the quarter of rows of U and columns of D.
+      {"pairwise_gram_reduce_kernel", 0.75 * partial + kStripSums * strips + kPairSums * parts,
+       coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
+      {"pairwise_rounded_grad_tile_per_block_kernel",
+       operands + (bytes * C + kScales + kAlong) * N + coefficients, bytes * N * C, kNoStream},
+      {"pairwise_gram_tile_per_block_kernel", 4, 0, kNoStream},
+      {"pairwise_gram_grad_tile_per_block_kernel", 4, 0, kNoStream},
+  });
 }
+TEST_F(MemoryCount, PairwiseRoundedToBf16) { expect_rounded(STRUCTKD_BF16, 2, 2); }
+TEST_F(MemoryCount, PairwiseRoundedToTf32) { expect_rounded(STRUCTKD_F16, 2, 4); }
+TEST_F(MemoryCount, PairwiseFast) { expect_rounded(STRUCTKD_F32, 4, 4); }
 
-TEST_F(MemoryCountOfSlowF64, PairwiseTwoFloat) {
-  expect_one_of_two_cases(Input::kRandom, STRUCTKD_PRECISION_EXACT, 8);
-}
+TEST_F(MemoryCountOfSlowF64, PairwiseTwoFloat) { expect_one_of_two_cases(Input::kRandom, 8); }
 
 TEST_F(MemoryCountOfSlowF64, PairwiseDifferences) {
-  expect_one_of_two_cases(Input::kNearlyEqual, STRUCTKD_PRECISION_EXACT, 4);
+  expect_one_of_two_cases(Input::kNearlyEqual, 4);
 }
 
 // More channels than a block of the gradient holds: it takes a second step.
@@ -112,7 +131,7 @@ TEST_F(MemoryCount, PairwisePairs) {
 // kernel, which works where norms cancel only. Of all kinds of arithmetic: the two tests choose
 // between the rates of f64, inputs between the rest.
 void expect_banks_of_pairwise(structkd_precision precision) {
-  for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64}) {
+  for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64, STRUCTKD_BF16}) {
     for (Layout layout : {Layout::kContiguous, Layout::kChannelsLast}) {
       for (Input input : {Input::kRandom, Input::kNearlyEqual}) {
         for (int64_t channels : {34, 70}) {  // matrices, pairs

@@ -106,6 +106,45 @@ inline void mma_bf16_m16n8k16(float (&c)[4],
   mma_16bit_m16n8k16<BFloat16>("mma_bf16_m16n8k16", c, a, b, site);
 }
 
+// A row of a matrix, as its lane reads it: requests of 16 bytes, eight lanes at a time, as on a
+// device.
+struct MatrixRow {
+  uint4 words;
+
+  uint32_t word(int i) const {
+    return i == 0 ? words.x : i == 1 ? words.y : i == 2 ? words.z : words.w;
+  }
+  uint32_t half(int i) const { return word(i / 2) >> 16 * (i % 2) & 0xffff; }
+};
+
+template <class Piece>
+void load_matrices(
+    const char* name, uint32_t (&pieces)[4], const void* row, simt::Site site, Piece&& piece) {
+  if (reinterpret_cast<uintptr_t>(row) % 16 != 0) {
+    simt::fail("%s at %s:%d: a row that is not aligned to 16 bytes", name, site.file, site.line);
+  }
+  const MatrixRow mine = {*static_cast<const uint4*>(row)};
+  const simt::Exchange all = simt::exchange(name, kFullWarp, mine, site);
+  if (all.lanes != kFullWarp) simt::fail("%s needs a warp of 32 threads", name);
+  for (int i = 0; i < 4; ++i) {
+    pieces[i] = piece([&](int r) { return all.of<MatrixRow>(8 * i + r); });
+  }
+}
+
+inline void ldmatrix_x4(uint32_t (&pieces)[4], const void* row, simt::Site site = simt::here()) {
+  const int g = simt::running->lane / 4, t = simt::running->lane % 4;
+  load_matrices("ldmatrix_x4", pieces, row, site, [&](auto&& row_of) { return row_of(g).word(t); });
+}
+
+inline void ldmatrix_x4_trans(uint32_t (&pieces)[4],
+                              const void* row,
+                              simt::Site site = simt::here()) {
+  const int g = simt::running->lane / 4, t = simt::running->lane % 4;
+  load_matrices("ldmatrix_x4_trans", pieces, row, site, [&](auto&& row_of) {
+    return row_of(2 * t).half(g) | row_of(2 * t + 1).half(g) << 16;
+  });
+}
+
 }  // namespace
 }  // namespace structkd::cuda
 

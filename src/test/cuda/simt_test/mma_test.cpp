@@ -157,6 +157,49 @@ TEST(Mma, Tf32RoundsToNearestTiesAway) {
   EXPECT_EQ(to_tf32(INFINITY), 0x7f800000u);
 }
 
+// Element (r, c) of matrix i, as a halfword that tells all three.
+uint16_t element_of(int i, int r, int c) { return uint16_t(i << 8 | r << 4 | c); }
+
+template <bool kTransposed>
+__global__ void ldmatrix_kernel(uint32_t* pieces) {
+  STRUCTKD_SHARED(uint4, rows, [4][8]);
+  const int lane = threadIdx.x;
+  uint16_t* row = reinterpret_cast<uint16_t*>(&rows[lane / 8][lane % 8]);
+  for (int c = 0; c < 8; ++c) row[c] = uint16_t(lane / 8 << 8 | lane % 8 << 4 | c);
+  __syncthreads();
+  uint32_t mine[4];
+  if constexpr (kTransposed) {
+    ldmatrix_x4_trans(mine, row);
+  } else {
+    ldmatrix_x4(mine, row);
+  }
+  for (int i = 0; i < 4; ++i) pieces[lane * 4 + i] = mine[i];
+}
+
+TEST(Ldmatrix, GivesEachLaneItsPiece) {
+  uint32_t plain[128], transposed[128];
+  run<ldmatrix_kernel<false>>(dim3(1), dim3(32), 0, plain);
+  run<ldmatrix_kernel<true>>(dim3(1), dim3(32), 0, transposed);
+  for (int lane = 0; lane < 32; ++lane) {
+    for (int i = 0; i < 4; ++i) {
+      const int g = lane / 4, t = lane % 4;
+      EXPECT_EQ(plain[lane * 4 + i], element_of(i, g, 2 * t) | element_of(i, g, 2 * t + 1) << 16);
+      EXPECT_EQ(transposed[lane * 4 + i], element_of(i, 2 * t, g) | element_of(i, 2 * t + 1, g)
+                                                                        << 16);
+    }
+  }
+}
+
+__global__ void crooked_row_kernel() {
+  STRUCTKD_SHARED(uint4, rows, [33]);
+  uint32_t pieces[4];
+  ldmatrix_x4(pieces, reinterpret_cast<const char*>(&rows[threadIdx.x]) + 4);
+}
+
+TEST(LdmatrixDeathTest, NeedsAlignedRows) {
+  EXPECT_MISUSE((run<crooked_row_kernel>(dim3(1), dim3(32), 0)), "not aligned to 16 bytes");
+}
+
 __global__ void short_warp_kernel() {
   double c[2] = {0, 0};
   mma_f64_m8n8k4(c, 1.0, 1.0);

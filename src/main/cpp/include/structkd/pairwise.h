@@ -41,10 +41,11 @@ typedef enum structkd_reduction {
 /** How exact the loss is computed. */
 typedef enum structkd_precision {
   /** Relative error against f64 at most twice that of the composition of tensor operations in the
-     same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. */
+     same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. On CUDA the composition of F16 and
+     BF16 inputs is one whose matrix products are of that type, as under autocast. */
   STRUCTKD_PRECISION_EXACT = 0,
-  /** Cheaper arithmetic where the relative gradient error stays below 5e-3; EXACT elsewhere, and
-     wherever signs are compared. */
+  /** Cheaper arithmetic where the relative gradient error of F32 inputs stays below 5e-3; EXACT
+     elsewhere, and wherever signs are compared. */
   STRUCTKD_PRECISION_FAST = 1
 } structkd_precision;
 
@@ -72,7 +73,9 @@ typedef struct structkd_pairwise_params {
  * N^2 numbers where the pairs are fewer than those matrices' products: for N <= 2 max(Cs, Ct), and
  * up to 64 MB for N below about 4 max(Cs, Ct). COMPARE_L1 takes O(N (Cs + Ct)) numbers instead of
  * matrices, and N^2 on CUDA for N < Cs + Ct. CUDA takes N Cs floats more where grad is F16 or
- * BF16, Cs > 128 and the norm is differentiable. F64 inputs take O(N (Cs + Ct)) numbers more, which
+ * BF16, Cs > 128 and the norm is differentiable. Where CUDA rounds sums and differences (Numerics)
+ * it takes 2 N Cs elements for them, of 2 bytes for BF16 inputs and of 4 for others: as much as both
+ * maps of F32 or BF16. F64 inputs take O(N (Cs + Ct)) numbers more, which
  * are touched only where norms cancel (Numerics). Same checks and errors as structkd_pairwise().
  */
 STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx,
@@ -106,7 +109,11 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
- *           structkd_last_plan). A zero node has affinity 0 and gradient 0; an image whose weights
+ *           structkd_last_plan). CUDA from sm_80 on, N >= Cs + Ct, Cs = Ct, squares: of BF16 inputs
+ *           sums and differences of unit vectors are rounded to BF16, of F16 inputs and with FAST to
+ *           TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
+ *           itself, at most about 4 times that, and groups whose differences cancel by more are
+ *           computed as F32 inputs are. A zero node has affinity 0 and gradient 0; an image whose weights
  *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or
  *           a length beyond f64, of a node that has weight give a NaN loss. F64 inputs: 2^-53 kappa
  *           of value and gradient is rounding, as where affinities are subtracted, but up to 2^-37

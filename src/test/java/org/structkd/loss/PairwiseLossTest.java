@@ -8,6 +8,7 @@ import static org.structkd.testing.Refusals.refused;
 
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -37,6 +38,32 @@ class PairwiseLossTest {
     for (long width : new long[] {2, 20, 21, 22, 23, 42, 43, 44, 45, 130}) {
       AccuracyRule.check(ALL_NODES::forward, kind, ScalarType.Float, 2, 32, 1, width);
     }
+  }
+
+  /** On either side of 2 C nodes, from where on CUDA multiplies in the maps' own precision. */
+  @ParameterizedTest
+  @EnumSource(StudentTeacher.Kind.class)
+  void narrowMapsMeetTheAccuracyRuleAgainstAutocast(StudentTeacher.Kind kind) {
+    for (ScalarType dtype : new ScalarType[] {ScalarType.BFloat16, ScalarType.Half}) {
+      for (long width : new long[] {63, 64, 65, 130}) {
+        AccuracyRule.checkNarrow(
+            ALL_NODES::forward, PairwiseLossTest::underAutocast, kind, dtype, 2, 32, 1, width);
+      }
+    }
+  }
+
+  private static Tensor underAutocast(Tensor student, Tensor teacher) {
+    return torch.mse_loss(affinities(student), affinities(teacher));
+  }
+
+  // Lengths in f32, products in the map's type; a zero node is divided by infinity.
+  private static Tensor affinities(Tensor map) {
+    Tensor nodes = map.flatten(2, -1).to(ScalarType.Float);
+    Tensor norm = nodes.norm(new ScalarOptional(new Scalar(2)), new long[] {1}, true);
+    Tensor zero = norm.le(new Scalar(1e-8));
+    Tensor length = norm.masked_fill(zero, new Scalar(Double.POSITIVE_INFINITY));
+    Tensor unit = nodes.div(length).to(map.scalar_type());
+    return unit.transpose(1, 2).bmm(unit).to(ScalarType.Float);
   }
 
   // Value and gradient sums that the released codes gave (src/test/resources/golden).
