@@ -23,6 +23,7 @@ final class ProgressBarListener implements TrainingListener {
 
   private final PrintWriter out;
   private final String title;
+  private long steps;
   private long start;
   private @Nullable Loading loading;
   private @Nullable ProgressBar bar;
@@ -36,6 +37,7 @@ final class ProgressBarListener implements TrainingListener {
 
   @Override
   public void onStart(long firstStep, long steps) {
+    this.steps = steps;
     start = System.nanoTime();
     bar =
         new ProgressBarBuilder()
@@ -73,6 +75,7 @@ final class ProgressBarListener implements TrainingListener {
     if (bar != null) {
       bar.close();
     }
+    out.print(ProgressLines.early(outcome, steps));
     out.print(ProgressLines.batches(outcome.loading(), System.nanoTime() - start));
     out.flush();
   }

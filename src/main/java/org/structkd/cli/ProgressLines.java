@@ -83,6 +83,7 @@ final class ProgressLines implements TrainingListener {
 
   @Override
   public void onEnd(TrainingOutcome outcome) {
+    out.print(early(outcome, steps));
     out.print(batches(outcome.loading(), System.nanoTime() - start));
     out.flush();
   }
@@ -96,6 +97,14 @@ final class ProgressLines implements TrainingListener {
     return percent < LEAST_PERCENT
         ? ""
         : "waits %d %% for %.0f examples/s  ".formatted(percent, soFar.examplesPerSecond());
+  }
+
+  /** A line about a training that ended before its last step because it got no better. */
+  static String early(TrainingOutcome outcome, long steps) {
+    return outcome.complete() && outcome.stepsDone() < steps
+        ? "  ended early, after %d of %d steps: evaluations got no better%n"
+            .formatted(outcome.stepsDone(), steps)
+        : "";
   }
 
   /** A line: how fast examples come, how fast they are learned, and how long steps waited. */

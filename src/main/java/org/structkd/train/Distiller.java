@@ -46,8 +46,8 @@ import org.structkd.optim.Optimizer;
  *   <li><b>Checkpoints:</b> written aside, forced to the disk and renamed. If the file exists,
  *       training continues from it, and ends with the same bits as if it had never stopped, on the
  *       same kind of machine with the same number of threads (a warning tells of another one).
- *   <li><b>Ends:</b> by its last step, a {@link StopSignal}, an interrupt of its thread, or
- *       whatever is thrown. The state after the last whole step is saved each time.
+ *   <li><b>Ends:</b> by its last step, an {@link EarlyStop}, a {@link StopSignal}, an interrupt of
+ *       its thread, or whatever is thrown. The state after the last whole step is saved each time.
  *   <li><b>NaN:</b> a term or a gradient that is not finite ends the training by a {@link
  *       DivergedException} before anything is learned from it: weights and buffers are those before
  *       the step.

@@ -36,6 +36,7 @@ final class Players implements AutoCloseable {
   private static final String OPTIMIZER = "optimizer.";
   private static final String AVERAGE = "average.";
   private static final String MASK = "mask.";
+  private static final String BEST = "best.";
 
   private final TrainableNetwork student;
   private final Map<String, TrainedPart> parts;
@@ -44,6 +45,7 @@ final class Players implements AutoCloseable {
   private final @Nullable WeightAverage average;
   private final @Nullable PruningMasks masks;
   private final @Nullable QuantizedLayers quantized;
+  private final @Nullable BestWeights best;
 
   /**
    * Players before the first step.
@@ -87,6 +89,7 @@ final class Players implements AutoCloseable {
     masks = config.pruning() == null ? null : new PruningMasks(config.pruning(), student);
     quantized =
         config.quantization() == null ? null : new QuantizedLayers(config.quantization(), student);
+    best = config.keepBest() ? new BestWeights(student.module()) : null;
   }
 
   TrainableNetwork student() {
@@ -224,9 +227,23 @@ final class Players implements AutoCloseable {
     }
   }
 
-  /** Ends the training: the student gets the average of its weights, if there is one. */
+  /** Keeps the weights that the student has in its best evaluation, if that is asked for. */
+  void keepBest() {
+    if (best != null) {
+      best.take();
+    }
+  }
+
+  /** {@return whether the best weights are asked for, and not known} */
+  boolean lacksBest() {
+    return best != null && best.isEmpty();
+  }
+
+  /** Ends the training: the student gets its best weights or their average, if there are such. */
   void finish() {
-    if (average != null) {
+    if (best != null && !best.isEmpty()) {
+      best.apply();
+    } else if (average != null) {
       average.apply();
       prune();
     }
@@ -252,6 +269,9 @@ final class Players implements AutoCloseable {
     }
     if (masks != null) {
       masks.save(MASK, file);
+    }
+    if (best != null) {
+      best.save(BEST, file);
     }
   }
 
@@ -289,6 +309,9 @@ final class Players implements AutoCloseable {
     if (masks != null) {
       masks.requireFit(MASK, file);
     }
+    if (best != null) {
+      best.requireFit(BEST, file);
+    }
     for (Map.Entry<String, Module> entry : stored.entrySet()) {
       StateDict.restore(entry.getValue(), prefix(entry.getKey()), file);
     }
@@ -301,6 +324,9 @@ final class Players implements AutoCloseable {
     }
     if (masks != null) {
       masks.restore(MASK, file);
+    }
+    if (best != null) {
+      best.restore(BEST, file);
     }
     return newParts;
   }
@@ -318,6 +344,9 @@ final class Players implements AutoCloseable {
     }
     if (quantized != null) {
       quantized.close();
+    }
+    if (best != null) {
+      best.close();
     }
   }
 }

@@ -15,7 +15,6 @@ import org.structkd.data.Batch;
 import org.structkd.data.DataFileException;
 import org.structkd.internal.Words;
 import org.structkd.loss.TrainedPart;
-import org.structkd.model.StateDict;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.objective.Taps;
 
@@ -116,7 +115,9 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
     ranks.agree();
     boolean trains = !ranks.stop().isRequested(); // else a rank may have had no batch to look at
     if (trains) {
-      ranks.requireSame(identity.all());
+      Map<String, String> settings = identity.all();
+      settings.put("steps between evaluations", Long.toString(asked.config.evaluateEvery()));
+      ranks.requireSame(settings);
     }
     Checkpoint start = ranks.isFirst() ? continued(players, identity) : Checkpoint.NONE;
     ranks.agree();
@@ -130,8 +131,7 @@ record PreparedTraining(Distiller asked, TrainableNetwork student, Ranks ranks) 
     }
     ranks.agree();
     for (Module module : players.modules().values()) {
-      ranks.copyFromFirst(StateDict.parametersOf(module).values());
-      ranks.copyFromFirst(StateDict.buffersOf(module).values());
+      ranks.copyFromFirst(module);
     }
     return start;
   }

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Module;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -31,6 +32,7 @@ import org.structkd.distributed.RankFailedException;
 import org.structkd.internal.NativeCall;
 import org.structkd.internal.NativeOps;
 import org.structkd.loss.SharedBatch;
+import org.structkd.model.StateDict;
 
 /**
  * What the ranks of one training do together. All of them meet at {@link #agree}, or, where one has
@@ -245,6 +247,12 @@ final class Ranks implements SharedBatch {
     return all.div_(new Scalar(group.worldSize()));
   }
 
+  /** Gives all ranks parameters and buffers of the first. */
+  void copyFromFirst(Module module) {
+    copyFromFirst(StateDict.parametersOf(module).values());
+    copyFromFirst(StateDict.buffersOf(module).values());
+  }
+
   /** Gives all ranks the tensors of the first. */
   void copyFromFirst(Collection<Tensor> tensors) {
     if (isAlone()) {
@@ -327,6 +335,9 @@ final class Ranks implements SharedBatch {
 
   /** {@return a number of the first rank} */
   long ofFirst(long own) {
+    if (isAlone()) {
+      return own;
+    }
     try (PointerScope temporaries = new PointerScope()) {
       Tensor number = Tensor.create(new long[] {own});
       group.broadcast(number, 0);

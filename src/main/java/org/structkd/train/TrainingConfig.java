@@ -30,6 +30,10 @@ import org.structkd.optim.Schedule;
  * @param pruning which of the student's weights or channels are set to 0 on the way; null: none
  * @param quantization how the student's numbers are rounded while it trains; null: not at all
  * @param precision what student and teachers compute with
+ * @param earlyStop when a training that gets no better ends before its last step; null: never. Goes
+ *     with evaluations, and not with pruning or quantisation that begins on the way
+ * @param keepBest whether the student has the weights of its best evaluation after its training,
+ *     instead of its last ones; goes with the same
  * @param recomputeActivations whether the student keeps only what its stages give, and computes
  *     their insides again in backward: less memory, more time, the same bits. For networks that
  *     have stages
@@ -46,6 +50,8 @@ public record TrainingConfig(
     @Nullable Pruning pruning,
     @Nullable Quantization quantization,
     Precision precision,
+    @Nullable EarlyStop earlyStop,
+    boolean keepBest,
     boolean recomputeActivations) {
   /** Checks the numbers. */
   public TrainingConfig {
@@ -86,6 +92,12 @@ public record TrainingConfig(
                   .formatted(Words.of(precision))
               + " numbers");
     }
+    if (earlyStop != null) {
+      requireComparable("earlyStop", steps, evaluateEvery, pruning, quantization);
+    }
+    if (keepBest) {
+      requireComparable("keepBest", steps, evaluateEvery, pruning, quantization);
+    }
     if (quantization != null && recomputeActivations) {
       throw new IllegalArgumentException(
           "recomputeActivations is true, expected false with quantization: ranges follow what"
@@ -115,7 +127,30 @@ public record TrainingConfig(
         null,
         null,
         Precision.F32,
+        null,
+        false,
         false);
+  }
+
+  /** There must be evaluations, all of the kind of network that the training shall end with. */
+  private static void requireComparable(
+      String name,
+      long steps,
+      long evaluateEvery,
+      @Nullable Pruning pruning,
+      @Nullable Quantization quantization) {
+    if (evaluateEvery < 1 || evaluateEvery > steps) {
+      throw new IllegalArgumentException(
+          "evaluateEvery is %s, expected 1 to %s, the steps of the training, with %s, which goes by"
+                  .formatted(evaluateEvery, steps, name)
+              + " evaluations on the way");
+    }
+    if (pruning != null && pruning.end() > 0 || quantization != null && quantization.begin() > 0) {
+      throw new IllegalArgumentException(
+          "%s is given, expected none where the training prunes, or quantises later than from its"
+                  .formatted(name)
+              + " first step on: its best evaluation may be of a network before that");
+    }
   }
 
   private static void requireInterval(String name, long steps) {
@@ -182,6 +217,16 @@ public record TrainingConfig(
   /** {@return the same with networks that compute so} */
   public TrainingConfig withPrecision(Precision other) {
     return Settings.with(this, "precision", other);
+  }
+
+  /** {@return the same with an end when evaluations get no better} */
+  public TrainingConfig withEarlyStop(EarlyStop other) {
+    return Settings.with(this, "earlyStop", other);
+  }
+
+  /** {@return the same with the best or the last weights at the end} */
+  public TrainingConfig withKeepBest(boolean keeps) {
+    return Settings.with(this, "keepBest", keeps);
   }
 
   /** {@return the same with a student that keeps less for backward, or not} */

@@ -63,6 +63,12 @@ final class TrainingIdentity {
     fixed.put(PRECISION, config.precision().toString());
     fixed.put("teacher", teachers.describe());
     fixed.put("description", description);
+    if (config.earlyStop() != null) { // checkpoints of earlier versions tell of neither
+      fixed.put("early stop", config.earlyStop().toString());
+    }
+    if (config.keepBest()) {
+      fixed.put("keep best", "true");
+    }
   }
 
   /** Adds a setting of the training. */

@@ -82,7 +82,7 @@ final class TrainingLoop {
     timedSteps = start.timedSteps();
     stepNanos = start.stepNanos();
     evaluated = start.evaluated();
-    best = start.best();
+    best = players.lacksBest() ? Double.NaN : start.best(); // what is not there cannot be kept
     sinceBest = start.sinceBest();
   }
 
@@ -95,7 +95,7 @@ final class TrainingLoop {
       update.warnings().forEach(this::warn);
       players.train();
       evaluateIfDue();
-      while (stepsDone < config.steps() && !ranks.stop().isRequested()) {
+      while (stepsDone < config.steps() && !getsNoBetter() && !ranks.stop().isRequested()) {
         requireUninterrupted();
         step();
         evaluateIfDue();
@@ -105,9 +105,14 @@ final class TrainingLoop {
       }
       save();
       players.finish();
+      if (config.keepBest()) {
+        ranks.agree();
+        ranks.copyFromFirst(players.student().module()); // which alone evaluates
+      }
+      boolean complete =
+          stepsDone == config.steps() || getsNoBetter() && !ranks.stop().isRequested();
       TrainingOutcome outcome =
-          new TrainingOutcome(
-              stepsDone, stepsDone == config.steps(), timedSteps, stepNanos, prefetcher.loading());
+          new TrainingOutcome(stepsDone, complete, timedSteps, stepNanos, prefetcher.loading());
       told.onEnd(outcome);
       return outcome;
     } catch (RuntimeException e) {
@@ -159,15 +164,30 @@ final class TrainingLoop {
 
   /** The other ranks, which have the same weights, wait for the first at their next meeting. */
   private void evaluateIfDue() {
-    if (evaluated || evaluation == null || !ranks.isFirst()) {
+    if (evaluated || evaluation == null) {
       return;
     }
-    players.evaluate(evaluation, where, this::take);
+    if (ranks.isFirst()) {
+      players.evaluate(evaluation, where, this::take);
+    }
+    evaluated = true;
+    if (config.earlyStop() != null && !ranks.stop().isRequested()) {
+      ranks.agree(); // the first may have failed
+      sinceBest = (int) ranks.ofFirst(sinceBest);
+    }
+  }
+
+  private boolean getsNoBetter() {
+    return config.earlyStop() != null && sinceBest >= config.earlyStop().patience();
   }
 
   private void take(Score score) {
+    boolean isBest = score.isBetterThan(best) || Double.isNaN(best);
+    if (isBest) {
+      players.keepBest();
+    }
     evaluated = true;
-    if (score.isBetterThan(best) || Double.isNaN(best)) {
+    if (isBest) {
       best = score.leading().value();
       sinceBest = 0;
     } else {

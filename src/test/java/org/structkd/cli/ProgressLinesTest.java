@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.structkd.train.Loading;
+import org.structkd.train.TrainingOutcome;
 
 class ProgressLinesTest {
   @TempDir private Path temp;
@@ -27,5 +29,15 @@ class ProgressLinesTest {
       assertTrue(line.matches(".*[0-9]" + score), line);
       assertEquals(step > 10, line.contains("mIoU"), line);
     }
+  }
+
+  @Test
+  void aTrainingThatGotNoBetterSaysThatItEndedEarly() {
+    Loading none = new Loading(0, 0, 0, 0);
+    assertEquals(
+        "  ended early, after 30 of 100 steps: evaluations got no better%n".formatted(),
+        ProgressLines.early(new TrainingOutcome(30, true, 0, 0, none), 100));
+    assertEquals("", ProgressLines.early(new TrainingOutcome(30, false, 0, 0, none), 100));
+    assertEquals("", ProgressLines.early(new TrainingOutcome(100, true, 0, 0, none), 100));
   }
 }

@@ -34,7 +34,6 @@ import org.structkd.train.Distiller;
 import org.structkd.train.EarlyStop;
 import org.structkd.train.Loading;
 import org.structkd.train.MetricsCsv;
-import org.structkd.train.StopSignal;
 import org.structkd.train.TensorBoardEvents;
 import org.structkd.train.TrainingConfig;
 import org.structkd.train.TrainingListener;
@@ -130,13 +129,7 @@ final class TrainingLifetimes {
               optimized.optimizer.step(0);
               return new double[] {optimized.optimizer.parameters().size()};
             }),
-        owner(
-            EarlyStop.class,
-            () -> new EarlyStop(2, new StopSignal()),
-            rule -> {
-              rule.onResume(1, 1);
-              return new double[] {rule.hasStopped() ? 1 : 0};
-            }),
+        owner(EarlyStop.class, () -> new EarlyStop(2), rule -> new double[] {rule.patience()}),
         owner(
             WeightAverage.class,
             () -> new WeightAverage(Made.net().module(), 0.5),

@@ -390,7 +390,8 @@ class RecipesTest {
           train.steps=x                        | train.steps is "x", expected a whole number
           train.steps=3.5                      | train.steps is 3.5, expected a whole number
           train.steps=0                        | train.steps: steps must be 1 or more but is 0
-          train.stepz=3                        | train.stepz is given, expected one of accumulate, checkpoint_every, clip_norm, ema, evaluate_every, optimizer, precision, pruning, quantization, recompute_activations, schedule, steps; did you mean "steps"?
+          train.stepz=3                        | train.stepz is given, expected one of accumulate, checkpoint_every, clip_norm, early_stop, ema, evaluate_every, keep_best, optimizer, precision, pruning, quantization, recompute_activations, schedule, steps; did you mean "steps"?
+          train.early_stop.patience=0          | train.early_stop.patience: patience is 0, expected 1 or more evaluations
           losses.pairwise.eps=-1               | losses.pairwise.eps: pair-wise loss: eps is -1.0, expected a finite number greater than 0
           losses.pairwise.poling=1             | losses.pairwise.poling is given, expected one of compare, eps, eps_mode, ignore_index, loss, norm, on, optimizer, pairs, pooling, precision, preset, reduction, resize_teacher, weight; did you mean "pooling"?
           losses.pairwise.pooling.kind=max     | losses.pairwise.pooling.size is missing, expected one of fraction, kernel, nodes

@@ -350,22 +350,20 @@ class PlayersTest {
     SegmentationNet student = net(2, 1);
     List<byte[]> evaluated = new ArrayList<>();
     for (int run = 0; run < 2; run++) { // the second continues, and has nothing to do
-      StopSignal stop = new StopSignal();
-      EarlyStop early = new EarlyStop(2, stop);
       SegmentationNet trained = run == 0 ? student : net(2, 9);
       TrainingOutcome outcome =
           new Distiller(
-                  TrainingConfig.of(STEPS, 0.01).withEvaluateEvery(1),
+                  TrainingConfig.of(STEPS, 0.01)
+                      .withEvaluateEvery(1)
+                      .withEarlyStop(new EarlyStop(2)),
                   Objective.of(SUPERVISED),
                   BATCHES)
               .withEvaluation(new Scripted(values, () -> evaluated.add(bytes(trained))))
               .withCheckpoint(checkpoint)
-              .withStop(stop)
-              .withListener(early)
               .withListener(new BestCheckpoint(best, trained::toFile))
               .train(trained);
       assertEquals(4, outcome.stepsDone());
-      assertTrue(early.hasStopped());
+      assertTrue(outcome.complete());
     }
     assertEquals(4, evaluated.size());
     try (TensorFile file = TensorFile.open(best);
