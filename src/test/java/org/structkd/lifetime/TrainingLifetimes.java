@@ -31,7 +31,6 @@ import org.structkd.testing.Tensors;
 import org.structkd.train.BestCheckpoint;
 import org.structkd.train.Devices;
 import org.structkd.train.Distiller;
-import org.structkd.train.EarlyStop;
 import org.structkd.train.Loading;
 import org.structkd.train.MetricsCsv;
 import org.structkd.train.TensorBoardEvents;
@@ -129,7 +128,6 @@ final class TrainingLifetimes {
               optimized.optimizer.step(0);
               return new double[] {optimized.optimizer.parameters().size()};
             }),
-        owner(EarlyStop.class, () -> new EarlyStop(2), rule -> new double[] {rule.patience()}),
         owner(
             WeightAverage.class,
             () -> new WeightAverage(Made.net().module(), 0.5),
