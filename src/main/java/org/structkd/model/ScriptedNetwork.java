@@ -96,7 +96,7 @@ public final class ScriptedNetwork implements TappedNetwork {
       try {
         network = new ScriptedNetwork(path, sample.device(), List.of(names));
       } catch (RuntimeException e) {
-        throw refusal(path, ScriptedFile.EXPECTED, e);
+        throw refusal(path, "", e);
       }
       try {
         network.requireFiniteWeights();
@@ -108,19 +108,22 @@ public final class ScriptedNetwork implements TappedNetwork {
         throw e;
       } catch (ScriptedOutputs.NoTensorException e) {
         network.close();
-        throw refusal(path, ScriptedFile.EXPECTED, e);
+        throw refusal(path, "", e);
       } catch (RuntimeException e) {
         network.close();
         String taking = " that takes images " + Arrays.toString(sample.shape());
-        throw refusal(path, ScriptedFile.EXPECTED + taking, e);
+        throw refusal(path, taking, e);
       }
     }
   }
 
-  private static DataFileException refusal(Path path, String expected, RuntimeException e) {
+  /** A module that names a device fails with any images. */
+  private static DataFileException refusal(Path path, String taking, RuntimeException e) {
     RuntimeException translated = NativeCall.translate(e);
+    String expected = ScriptedFile.EXPECTED + taking;
     String reason = translated.getMessage();
     if (translated instanceof StructkdException failure && failure.status() == Status.CUDA) {
+      expected = ScriptedFile.EXPECTED;
       reason += "; the module's code names the device itself: trace it on the CPU";
     }
     return new DataFileException(path.toString(), expected, reason);
