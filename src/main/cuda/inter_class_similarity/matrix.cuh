@@ -34,11 +34,13 @@ struct GradFactors {
   int group, padded_group, stride;
   int blocks;  // of 8 classes; 0: for multiply-adds
 
+  // Of f64 there are none, which spares its kernels the registers.
+  __host__ __device__ bool in_blocks() const { return sizeof(T) == 4 && blocks > 0; }
   __host__ __device__ int64_t size(int64_t K) const {
-    return blocks > 0 ? int64_t(blocks) * blocks * kBlockClasses * kBlockClasses : K * stride;
+    return in_blocks() ? int64_t(blocks) * blocks * kBlockClasses * kBlockClasses : K * stride;
   }
   __device__ __forceinline__ int64_t at(int64_t b, int64_t K, int64_t j, int64_t k) const {
-    if (blocks == 0) return (b * K + j) * stride + k / group * padded_group + k % group;
+    if (!in_blocks()) return (b * K + j) * stride + k / group * padded_group + k % group;
     const int64_t block = j / kBlockClasses * blocks + k / kBlockClasses;
     return b * size(K) + (block * kBlockClasses + k % kBlockClasses) * kBlockClasses +
            j % kBlockClasses;
@@ -234,11 +236,14 @@ __global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const M
     task.grad.inflow[task.grad.at(b, K, i, j)] = T(factor);
     if (j != i) task.grad.slope[task.grad.at(b, K, j, i)] = T(-factor);
   }
-  // Zeros where the class j is missing: the blocks of an image share these rows.
-  for (int64_t j = K + i; j < task.grad.blocks * kBlockClasses; j += K) {
-    for (int64_t k = threadIdx.x; k < task.grad.blocks * kBlockClasses; k += kMatrixThreads) {
-      task.grad.slope[task.grad.at(b, K, j, k)] = T(0);
-      task.grad.inflow[task.grad.at(b, K, j, k)] = T(0);
+  if (task.grad.in_blocks()) {
+    // Zeros where the class j is missing: the blocks of an image share these rows.
+    const int64_t padded = task.grad.blocks * kBlockClasses;
+    for (int64_t j = K + i; j < padded; j += K) {
+      for (int64_t k = threadIdx.x; k < padded; k += kMatrixThreads) {
+        task.grad.slope[task.grad.at(b, K, j, k)] = T(0);
+        task.grad.inflow[task.grad.at(b, K, j, k)] = T(0);
+      }
     }
   }
   row_sum = sum_for_all(row_sum);
