@@ -19,6 +19,7 @@ import org.structkd.loss.Pooling;
 import org.structkd.loss.Sampling;
 import org.structkd.optim.Schedule;
 import org.structkd.optim.Sgd;
+import org.structkd.train.EarlyStop;
 import org.structkd.train.TrainingConfig;
 
 /** Copies of settings that differ in one component. */
@@ -30,7 +31,7 @@ class SettingsTest {
           PairwiseLoss.skdReleased(),
           PixelwiseLoss.kd(),
           Sampling.standard(),
-          TrainingConfig.of(10, 0.1));
+          TrainingConfig.of(10, 0.1).withEvaluateEvery(5));
 
   /** The name of a component stands in its {@code with} method as a text. */
   @Test
@@ -70,7 +71,8 @@ class SettingsTest {
             new Schedule.Constant(0),
             new Sgd(1, 0),
             new Pruning.Magnitude(0.5, 0, 10),
-            new Quantization.Int8()));
+            new Quantization.Int8(),
+            new EarlyStop(3)));
     return known.stream()
         .filter(one -> fits(type, one) && !one.equals(value))
         .findFirst()
