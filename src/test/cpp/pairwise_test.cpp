@@ -85,24 +85,26 @@ TEST_P(PairwiseOnBackend, MatchesReferenceAroundTileEdges) {
   }
 }
 
-// 16-bit inputs may be multiplied in their own precision, from Cs + Ct nodes on. Turned features,
+// With FAST 16-bit inputs may be multiplied in their own precision, from Cs + Ct nodes on. Turned features,
 // whose differences cancel, must not be.
 TEST_P(PairwiseOnBackend, NarrowInputsKeepTheirPrecisionAroundFormBoundaries) {
   // Channels, nodes: N = 2 C - 1, 2 C, 2 C + 1, one channel, and around tiles of 128.
   const int64_t shapes[][2] = {{1, 1},   {1, 2},    {1, 67},   {20, 39}, {20, 40},
                                {20, 41}, {63, 129}, {65, 131}, {33, 257}};
+  structkd_pairwise_params params = params_of();
+  params.precision = STRUCTKD_PRECISION_FAST;
   for (structkd_dtype dtype : {STRUCTKD_F16, STRUCTKD_BF16}) {
     for (const auto& [channels, N] : shapes) {
       TestTensor student({1, channels, 1, N}, dtype, Layout::kSliced);
       TestTensor teacher({1, channels, 1, N}, dtype, Layout::kSliced);
       for (Input input : {Input::kReluSparse, Input::kNearlyEqual}) {
         fill_pair(input, 23, student, teacher);
-        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+        expect_equal_to_reference(GetParam(), student, teacher, params);
       }
       if (channels % 2 != 0) continue;
       for (double angle : {0.02, 0.45}) {
         fill_turned(angle, 19, student, teacher);
-        expect_equal_to_reference(GetParam(), student, teacher, params_of());
+        expect_equal_to_reference(GetParam(), student, teacher, params);
       }
     }
   }
@@ -120,6 +122,7 @@ TEST_P(PairwiseOnBackend, NarrowImagesThatCancelBesideOthersInABatch) {
     TestTensor weights({3, 7, 9}, STRUCTKD_F32);
     weights.fill([](int64_t i) { return i > 140 && i % 3 == 0 ? 0.0 : uniform(9, uint64_t(i)); });
     structkd_pairwise_params params = params_of();
+    params.precision = STRUCTKD_PRECISION_FAST;
     for (const structkd_tensor* w : {static_cast<structkd_tensor*>(nullptr), weights.view()}) {
       params.weights = w;
       expect_equal_to_reference(GetParam(), student, teacher, params);

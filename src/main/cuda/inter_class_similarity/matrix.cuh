@@ -178,8 +178,10 @@ __device__ __forceinline__ double scale_to_unit(double* row, int64_t K, bool* ze
 // A block makes row i of an image: M of both nets, the row's part of the loss, and row i of G. It
 // reads the sums of all parts and, once more, the row of M and G, 24 K^2 bytes per image; it writes
 // these and 8 K^2 (f32) of factors.
+// Two blocks share a multiprocessor; left to itself nvcc 13.1 wants three on sm_100, and spills.
 template <class T>
-__global__ __launch_bounds__(kMatrixThreads) void divergence_rows_kernel(const MatrixTask<T> task) {
+__global__ __launch_bounds__(kMatrixThreads,
+                             2) void divergence_rows_kernel(const MatrixTask<T> task) {
   STRUCTKD_DYNAMIC_SHARED(double, factors);  // [parts]
   const int64_t K = task.K, b = int64_t(blockIdx.x) / K, i = int64_t(blockIdx.x) % K;
   int64_t some = 0;

@@ -52,7 +52,7 @@ class WarpGrad {
 
   __device__ __forceinline__ void run() {
     STRUCTKD_SHARED(SplitFragment<2>, factors, [2][kFactors]);
-    STRUCTKD_SHARED(float, classes, [4][kClasses]);
+    STRUCTKD_SHARED(__align__(8) float, classes, [4][kClasses]);  // read as pairs
     factors_ = &factors[0][0];
     classes_ = &classes[0][0];
     Raw raw[Blocks][2];

@@ -11,7 +11,7 @@
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
-//   f16, bf16, or FAST, matrices differences and sums rounded once, bf16 for bf16 and else TF32, on
+//   FAST, matrices             differences and sums rounded once, bf16 for bf16 and else TF32, on
 //                                tensor cores where Cs = Ct, then as above where differences cancel
 // Whether features are close is told by the first pass, on the device, and whether differences or
 // norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
@@ -125,9 +125,8 @@ class PairwiseCall {
   bool wide() const { return sizeof(Real) == sizeof(double); }
   // Whether differences and sums are rounded to what tensor cores take of the inputs' type.
   bool rounds() const {
-    const bool narrow = args_.student.dtype == STRUCTKD_F16 || args_.student.dtype == STRUCTKD_BF16;
-    return !wide() && !signs() && args_.student.C == args_.teacher.C && traits_.has_async_copy &&
-           (narrow || args_.precision == STRUCTKD_PRECISION_FAST);
+    return args_.precision == STRUCTKD_PRECISION_FAST && !wide() && !signs() &&
+           args_.student.C == args_.teacher.C && traits_.has_async_copy;
   }
 
   void measure() const {

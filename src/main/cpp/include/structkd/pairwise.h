@@ -41,11 +41,11 @@ typedef enum structkd_reduction {
 /** How exact the loss is computed. */
 typedef enum structkd_precision {
   /** Relative error against f64 at most twice that of the composition of tensor operations in the
-     same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. On CUDA the composition of F16 and
-     BF16 inputs is one whose matrix products are of that type, as under autocast. */
+     same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. */
   STRUCTKD_PRECISION_EXACT = 0,
   /** Cheaper arithmetic where the relative gradient error of F32 inputs stays below 5e-3; EXACT
-     elsewhere, and wherever signs are compared. */
+     elsewhere, and wherever signs are compared. F16 and BF16 inputs on CUDA keep to twice the error of
+     a composition whose matrix products are of their type, as under autocast. */
   STRUCTKD_PRECISION_FAST = 1
 } structkd_precision;
 
@@ -109,9 +109,8 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
- *           structkd_last_plan). CUDA from sm_80 on, N >= Cs + Ct, Cs = Ct, squares: of BF16 inputs
- *           sums and differences of unit vectors are rounded to BF16, of F16 inputs and with FAST to
- *           TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
+ *           structkd_last_plan). CUDA from sm_80 on, N >= Cs + Ct, Cs = Ct, squares, FAST: of BF16
+ *           inputs sums and differences of unit vectors are rounded to BF16, of F16 and F32 to TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
  *           itself, at most about 4 times that, and groups whose differences cancel by more are
  *           computed as F32 inputs are. A zero node has affinity 0 and gradient 0; an image whose weights
  *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or

@@ -94,15 +94,15 @@ public record PairwiseLoss(
   /** How exact a kernel computes. */
   public enum Precision {
     /**
-     * Error at most twice that of the same formula composed of LibTorch operators in this dtype. On
-     * CUDA, f16 and bf16 are compared with a composition whose matrix products are of that type, as
-     * under autocast, and take tensor cores; f32 and f64 stay exact.
+     * Error at most twice that of the same formula composed of LibTorch operators in this dtype.
      */
     EXACT,
     /**
      * Cheaper arithmetic while the relative error of the gradient of f32 maps stays below 5e-3,
-     * else EXACT. On CUDA: TF32, for maps of equal channels with at least twice as many nodes.
-     * Changes nothing for f16, bf16 and f64.
+     * else EXACT. On CUDA: tensor cores, for maps of equal channels with at least twice as many
+     * nodes, bf16 maps in bf16, f16 and f32 in TF32; 16-bit maps keep to twice the error of a
+     * composition whose matrix products are of their type, as under autocast. Changes nothing for
+     * f64, nor for 16-bit maps on the CPU.
      */
     FAST
   }

@@ -96,6 +96,7 @@ public record ListedLoss(
       double mib,
       String missed,
       String variant,
+      double h200Ms,
       double h100Ms,
       double a100Ms) {}
 }
