@@ -52,9 +52,10 @@ class WarpGrad {
 
   __device__ __forceinline__ void run() {
     STRUCTKD_SHARED(SplitFragment<2>, factors, [2][kFactors]);
-    STRUCTKD_SHARED(__align__(8) float, classes, [4][kClasses]);  // read as pairs
+    STRUCTKD_SHARED(Pair, pairs, [4 * kClasses / 2]);
     factors_ = &factors[0][0];
-    classes_ = &classes[0][0];
+    auto* classes = reinterpret_cast<float*>(pairs);
+    classes_ = classes;
     Raw raw[Blocks][2];
     load(0, raw);
     load_factors(factors, classes);
@@ -88,7 +89,7 @@ class WarpGrad {
   }
 
   __device__ __forceinline__ void load_factors(SplitFragment<2> (&factors)[2][kFactors],
-                                               float (&classes)[4][kClasses]) const {
+                                               float* classes) const {
     const GradFactors<float>& from = task_.factors;
 #pragma unroll 1
     for (int i = int(threadIdx.x); i < kFactors; i += kWarpGradThreads) {
@@ -99,10 +100,10 @@ class WarpGrad {
     }
     if (const int k = int(threadIdx.x); k < kClasses) {
       const int64_t at = int64_t(b_) * K() + k;
-      classes[kShift][k] = k < K() ? from.shift[at] : 0.0f;
-      classes[kTop][k] = k < K() ? from.top[at] : 0.0f;
-      classes[kInverseMass][k] = k < K() ? from.inverse_mass[at] : 0.0f;
-      classes[kConstant][k] = k < K() ? from.constant[at] : 0.0f;
+      classes[kShift * kClasses + k] = k < K() ? from.shift[at] : 0.0f;
+      classes[kTop * kClasses + k] = k < K() ? from.top[at] : 0.0f;
+      classes[kInverseMass * kClasses + k] = k < K() ? from.inverse_mass[at] : 0.0f;
+      classes[kConstant * kClasses + k] = k < K() ? from.constant[at] : 0.0f;
     }
   }
 

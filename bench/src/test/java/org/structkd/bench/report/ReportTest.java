@@ -143,7 +143,7 @@ class ReportTest {
   private static ListedLoss.Case asked(
       String name, double ratio, double ms, double percent, String missed) {
     ListedLoss.Target target =
-        new ListedLoss.Target("eager", ratio, ms, percent, 0, missed, null, 0, 0);
+        new ListedLoss.Target("eager", ratio, ms, percent, 0, missed, null, 0, 0, 0);
     return new ListedLoss.Case(name, false, 0, null, false, null, List.of(target), null);
   }
 
