@@ -31,7 +31,7 @@ class MixedPrecisionTest {
   @MethodSource("losses")
   void compositionIsTheSameFormula(MeasuredLoss loss) {
     LossCase.Errors errors = errors(loss, "eager");
-    assertTrue(errors.value() < 0.1, errors.toString());
+    assertTrue(errors.value() < 0.5, errors.toString());
     assertTrue(errors.gradient() > 1e-4 && errors.gradient() < 0.5, errors.toString());
   }
 
