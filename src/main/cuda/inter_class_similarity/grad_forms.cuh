@@ -86,12 +86,9 @@ struct WarpGradForm {
                const InterClassSimilarityArgs& args,
                const GradTask<Element>& task,
                unsigned blocks) const {
-    // Gradients are as wide as logits, or twice as wide.
-    const bool chunks =
-        takes_chunks<kGradLanePixels>(args.student, sizeof(Element)) &&
-        takes_chunks<kGradLanePixels>(args.grad, task.grad.wide ? 4 : sizeof(Element));
-    launch<class_grad_by_warp_kernel<Element, Blocks>>(
-        "class_grad_by_warp_kernel", dim3(blocks), dim3(kWarpGradThreads), 0, stream, task, chunks);
+    launch<class_grad_by_warp_kernel<Element, Blocks>>("class_grad_by_warp_kernel", dim3(blocks),
+                                                       dim3(kWarpGradThreads), 0, stream, task,
+                                                       takes_chunks<kGradLanePixels>(args, task));
   }
 };
 

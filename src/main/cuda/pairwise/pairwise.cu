@@ -11,7 +11,7 @@
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
-//   FAST, matrices             differences and sums rounded once, bf16 for bf16 and else TF32, on
+//   FAST, matrices               differences and sums rounded once, bf16 for bf16 and else TF32, on
 //                                tensor cores where Cs = Ct, then as above where differences cancel
 // Whether features are close is told by the first pass, on the device, and whether differences or
 // norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of

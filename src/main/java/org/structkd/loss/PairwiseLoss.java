@@ -102,7 +102,7 @@ public record PairwiseLoss(
      * else EXACT. On CUDA: tensor cores, for maps of equal channels with at least twice as many
      * nodes, bf16 maps in bf16, f16 and f32 in TF32; 16-bit maps keep to twice the error of a
      * composition whose matrix products are of their type, as under autocast. Changes nothing for
-     * f64, nor for 16-bit maps on the CPU.
+     * f64.
      */
     FAST
   }
