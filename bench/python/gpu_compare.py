@@ -103,13 +103,13 @@ def ways(case, dtype, device, quick):
     eager = module.eager
     known = {
         "structkd": module.ours,
-        "structkd-fast": getattr(module, "fast", None),
+        "structkd-fast": getattr(module, "fast", module.ours),
         "eager": eager,
         "eager-tf32": tf32(eager),
         "authors": module.authors,
         "compile": torch.compile(eager, dynamic=False),
     }
-    for name in ("structkd", "eager", "compile"):
+    for name in ("structkd", "structkd-fast", "eager", "compile"):
         known[name + cases.BF16] = autocast(known[name], device)
     chosen = [name for name in case.providers if cases.dtype_of(name) == dtype]
     if quick:
