@@ -3,7 +3,6 @@ package org.structkd.loss;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -112,8 +111,7 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
 
   @Override
   public Needs needs() {
-    Needs.Role layers = new Needs.Role(FEATURES, Set.of(4), true);
-    return Needs.pair(layers, false);
+    return Needs.pair(Needs.Role.several(FEATURES, 4), false);
   }
 
   @Override
