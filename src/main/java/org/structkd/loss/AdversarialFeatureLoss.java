@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -56,17 +57,8 @@ public record AdversarialFeatureLoss(
 
   /** Checks the settings. */
   public AdversarialFeatureLoss {
-    double sum = featureWeight + adversarialWeight;
-    if (!(featureWeight >= 0 && adversarialWeight >= 0 && sum > 0)
-        || sum == Double.POSITIVE_INFINITY) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": featureWeight is "
-              + featureWeight
-              + " and adversarialWeight is "
-              + adversarialWeight
-              + ", expected finite numbers of at least 0, of which one is greater");
-    }
+    Settings.requireWeights(
+        NAME, "featureWeight", featureWeight, "adversarialWeight", adversarialWeight);
   }
 
   /** {@return weights to start from, ours: 0.1 of the distance, 0.001 of the judgement} */

@@ -69,9 +69,7 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
   /** Checks the settings. */
   public AttentionFeatureLoss {
     Settings.requireGiven(NAME, "queryFrom", queryFrom);
-    if (qkDim < 1) {
-      throw new IllegalArgumentException(NAME + ": qkDim is " + qkDim + ", expected at least 1");
-    }
+    Settings.requireCount(NAME, "qkDim", qkDim, 1);
     if (keep < 0) {
       throw new IllegalArgumentException(
           NAME + ": keep is " + keep + ", expected a number of layers, or 0 for all");
