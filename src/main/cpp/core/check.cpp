@@ -193,6 +193,15 @@ void require_same_maps(const char* loss,
   }
 }
 
+void require_counted_channels(const char* loss, const Map& student, const Map& teacher) {
+  if (student.C > INT32_MAX || teacher.C > INT32_MAX) {
+    fail(STRUCTKD_ERR_SHAPE,
+         "%s: student has %" PRId64 " channels and teacher %" PRId64
+         ", expected at most 2^31 - 1 of each",
+         loss, student.C, teacher.C);
+  }
+}
+
 Plane optional_plane(const char* loss,
                      const char* argument,
                      const structkd_tensor* tensor,

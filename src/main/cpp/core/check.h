@@ -55,6 +55,9 @@ void require_same_maps(const char* loss,
                        const Map& teacher,
                        bool same_channels);
 
+// Channels that 32 bits count: one node of more would take 4 GB of f16.
+void require_counted_channels(const char* loss, const Map& student, const Map& teacher);
+
 // [B, H, W] of one of the two dtypes (pass one twice), as large as the map. NULL gives an empty
 // plane.
 Plane optional_plane(const char* loss,

@@ -1,8 +1,6 @@
 // core/cross_image_relation_args.cpp: checks of the cross-image relation loss.
 #include "core/cross_image_relation_args.h"
 
-#include <cinttypes>
-
 #include "core/loss_entry.h"
 
 namespace structkd {
@@ -14,13 +12,7 @@ CrossImageRelationArgs checked(const Map& student,
                                const Map& teacher,
                                const structkd_cross_image_relation_params& params) {
   require_same_maps(kLoss, student, teacher, /*same_channels=*/false);
-  // Channels are counted in 32 bits, and one node of more would take 4 GB of f16.
-  if (student.C > INT32_MAX || teacher.C > INT32_MAX) {
-    fail(STRUCTKD_ERR_SHAPE,
-         "%s: student has %" PRId64 " channels and teacher %" PRId64
-         ", expected at most 2^31 - 1 of each",
-         kLoss, student.C, teacher.C);
-  }
+  require_counted_channels(kLoss, student, teacher);
   require_positive(kLoss, "params->temperature", params.temperature);
   if (params.temperature < STRUCTKD_LEAST_RELATION_TEMPERATURE) {
     fail(STRUCTKD_ERR_VALUE, "%s: params->temperature is %g, expected at least 1/256", kLoss,

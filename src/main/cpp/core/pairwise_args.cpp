@@ -1,8 +1,6 @@
 // core/pairwise_args.cpp: checks of the pair-wise loss.
 #include "core/pairwise_args.h"
 
-#include <cinttypes>
-
 #include "core/loss_entry.h"
 
 namespace structkd {
@@ -14,13 +12,7 @@ PairwiseArgs checked(const Map& student,
                      const Map& teacher,
                      const structkd_pairwise_params& params) {
   require_same_maps(kLoss, student, teacher, /*same_channels=*/false);
-  // Channels are counted in 32 bits, and one node of more would take 4 GB of f16.
-  if (student.C > INT32_MAX || teacher.C > INT32_MAX) {
-    fail(STRUCTKD_ERR_SHAPE,
-         "%s: student has %" PRId64 " channels and teacher %" PRId64
-         ", expected at most 2^31 - 1 of each",
-         kLoss, student.C, teacher.C);
-  }
+  require_counted_channels(kLoss, student, teacher);
   require_enum(kLoss, "params->norm", params.norm, 2);
   require_enum(kLoss, "params->eps_mode", params.eps_mode, 2);
   require_enum(kLoss, "params->pairs", params.pairs, 2);

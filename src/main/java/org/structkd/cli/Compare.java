@@ -8,7 +8,6 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.structkd.distributed.ProcessGroup;
 import org.structkd.run.Comparison;
-import org.structkd.run.RunException;
 import org.structkd.run.Search;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -77,8 +76,7 @@ final class Compare implements Callable<Integer> {
   public Integer call() throws IOException {
     RankOptions.requireAlone(spec.name(), System.getenv());
     if (document != null) {
-      OutputFile.requireWritable("--document", document);
-      requirePicture(document);
+      OutputFile.requireWritableWithPicture("--document", document, ".md");
     }
     return runs.execute(
         spec,
@@ -88,15 +86,5 @@ final class Compare implements Callable<Integer> {
         machine,
         ProcessGroup.alone(),
         (sources, settings, context) -> new Comparison(sources, settings, document, context));
-  }
-
-  private static void requirePicture(Path document) {
-    Path picture = Comparison.pictureOf(document);
-    if (picture.equals(document)) {
-      throw RunException.refused(
-          "--document: %s is where its picture goes, expected another ending, such as .md"
-              .formatted(document));
-    }
-    OutputFile.requireWritable("--document", picture);
   }
 }

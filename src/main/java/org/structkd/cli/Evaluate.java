@@ -19,6 +19,7 @@ import org.structkd.model.TensorFile;
 import org.structkd.model.TrainableNetwork;
 import org.structkd.recipe.Experiment;
 import org.structkd.recipe.Recipe;
+import org.structkd.run.Comparison;
 import org.structkd.run.ConfusionTable;
 import org.structkd.run.RecipeSource;
 import org.structkd.run.RunException;
@@ -96,12 +97,7 @@ final class Evaluate implements Callable<Integer> {
       throw RunException.refused("--split is train, expected validation or test");
     }
     if (confusion != null) {
-      OutputFile.requireWritable("--confusion", confusion);
-      if (picture().equals(confusion)) {
-        throw RunException.refused(
-            "--confusion is " + confusion + ", expected a CSV file, beside which a picture goes");
-      }
-      OutputFile.requireWritable("--confusion", picture());
+      OutputFile.requireWritableWithPicture("--confusion", confusion, ".csv");
     }
     Device device = machine.prepare();
     RecipeSource source = options.of(recipe());
@@ -184,11 +180,6 @@ final class Evaluate implements Callable<Integer> {
     out.flush();
   }
 
-  private Path picture() {
-    String name = confusion.getFileName().toString();
-    return confusion.resolveSibling(name.replaceFirst("(?<=.)\\.[^.]*$", "") + ".png");
-  }
-
   private void writeConfusions() throws IOException {
     if (confusion == null) {
       return;
@@ -198,7 +189,8 @@ final class Evaluate implements Callable<Integer> {
     }
     AtomicFile.write(
         confusion, file -> file.write(confusions.csv().getBytes(StandardCharsets.UTF_8)));
-    AtomicFile.write(picture(), file -> ImageIO.write(confusions.draw(), "png", file));
+    AtomicFile.write(
+        Comparison.pictureOf(confusion), file -> ImageIO.write(confusions.draw(), "png", file));
   }
 
   private static String text(Score.Number number) {

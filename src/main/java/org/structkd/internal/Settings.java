@@ -110,4 +110,15 @@ public final class Settings {
           "%s: %s is %d, expected %d or more".formatted(owner, part, value, least));
     }
   }
+
+  /** Refuses two weights of which one is below 0, infinite or NaN, or both are 0; as above. */
+  public static void requireWeights(
+      String owner, String part, double weight, String otherPart, double other) {
+    double sum = weight + other;
+    if (!(weight >= 0 && other >= 0 && sum > 0 && sum < Double.POSITIVE_INFINITY)) {
+      throw new IllegalArgumentException(
+          "%s: %s is %s and %s is %s, expected finite numbers of at least 0, of which one is greater"
+              .formatted(owner, part, weight, otherPart, other));
+    }
+  }
 }

@@ -91,9 +91,12 @@ public record ActivationBoundaryLoss(double margin, double scale, boolean connec
   /**
    * Computes the loss of maps that are connected already.
    *
-   * @param student map, tokens or vectors
-   * @param teacher the same, of equal channels
-   * @return as above
+   * @param student map [B, C, H, W], tokens [B, N, C] or vectors [B, C], in front of the ReLU; f32,
+   *     f64, f16 or bf16
+   * @param teacher the same of one shape, constant even if it requires grad
+   * @return scalar, f64 if either is, else f32; in the caller's PointerScope
+   * @throws IllegalArgumentException if an argument is null or closed, or shapes or devices do not
+   *     fit
    */
   @Override
   public Tensor forward(Tensor student, Tensor teacher) {

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 import org.structkd.internal.TensorArguments;
 
 /**
@@ -56,17 +57,8 @@ public record AdversarialFeatureLoss(
 
   /** Checks the settings. */
   public AdversarialFeatureLoss {
-    double sum = featureWeight + adversarialWeight;
-    if (!(featureWeight >= 0 && adversarialWeight >= 0 && sum > 0)
-        || sum == Double.POSITIVE_INFINITY) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": featureWeight is "
-              + featureWeight
-              + " and adversarialWeight is "
-              + adversarialWeight
-              + ", expected finite numbers of at least 0, of which one is greater");
-    }
+    Settings.requireWeights(
+        NAME, "featureWeight", featureWeight, "adversarialWeight", adversarialWeight);
   }
 
   /** {@return weights to start from, ours: 0.1 of the distance, 0.001 of the judgement} */
@@ -76,7 +68,7 @@ public record AdversarialFeatureLoss(
 
   @Override
   public Needs needs() {
-    Needs.Role scales = new Needs.Role(FEATURES, Set.of(4), true);
+    Needs.Role scales = Needs.Role.several(FEATURES, 4);
     return new Needs(
         List.of(scales), List.of(scales), regions ? Set.of(REGIONS) : Set.of(), Set.of(), false);
   }
@@ -88,7 +80,7 @@ public record AdversarialFeatureLoss(
         new ScaleGame(
             scales.stream().map(scale -> (int) scale.student().map().size(1)).toList(),
             scales.stream().map(scale -> (int) scale.teacher().map().size(1)).toList(),
-            this::scales,
+            AdversarialFeatureLoss::scales,
             seed));
   }
 
@@ -125,30 +117,17 @@ public record AdversarialFeatureLoss(
         });
   }
 
-  private List<MapPair> scales(LossInputs inputs) {
-    List<Tensor> student = inputs.studentLayers(FEATURES);
-    List<Tensor> teacher = inputs.teacherLayers(FEATURES);
-    if (student.size() != teacher.size()) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": the student has "
-              + student.size()
-              + " scales and the teacher "
-              + teacher.size()
-              + ", expected as many");
-    }
+  private static List<MapPair> scales(LossInputs inputs) {
     List<MapPair> scales = new ArrayList<>();
-    for (int i = 0; i < student.size(); i++) {
-      scales.add(MapPair.of(NAME, student.get(i), teacher.get(i), MapView.Accepts.MAPS));
+    for (LossInputs scale : LayerInputs.of(NAME, inputs, FEATURES)) {
+      Tensor student = scale.student(FEATURES);
+      scales.add(MapPair.of(NAME, student, scale.teacher(FEATURES), MapView.Accepts.MAPS));
       long batch = scales.get(0).student().map().size(0);
-      if (student.get(i).size(0) != batch) {
+      if (student.size(0) != batch) {
+        String name = "student " + FEATURES + "." + (scales.size() - 1);
         throw new IllegalArgumentException(
-            NAME
-                + ": "
-                + TensorArguments.describe("student " + FEATURES + "." + i, student.get(i))
-                + " is of another batch than scale 0, which has "
-                + batch
-                + " images");
+            "%s: %s is of another batch than scale 0, which has %d images"
+                .formatted(NAME, TensorArguments.describe(name, student), batch));
       }
     }
     return scales;

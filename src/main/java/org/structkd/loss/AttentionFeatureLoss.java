@@ -3,7 +3,6 @@ package org.structkd.loss;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -70,9 +69,7 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
   /** Checks the settings. */
   public AttentionFeatureLoss {
     Settings.requireGiven(NAME, "queryFrom", queryFrom);
-    if (qkDim < 1) {
-      throw new IllegalArgumentException(NAME + ": qkDim is " + qkDim + ", expected at least 1");
-    }
+    Settings.requireCount(NAME, "qkDim", qkDim, 1);
     if (keep < 0) {
       throw new IllegalArgumentException(
           NAME + ": keep is " + keep + ", expected a number of layers, or 0 for all");
@@ -112,8 +109,7 @@ public record AttentionFeatureLoss(int qkDim, Query queryFrom, int keep, double 
 
   @Override
   public Needs needs() {
-    Needs.Role layers = new Needs.Role(FEATURES, Set.of(4), true);
-    return Needs.pair(layers, false);
+    return Needs.pair(Needs.Role.several(FEATURES, 4), false);
   }
 
   @Override

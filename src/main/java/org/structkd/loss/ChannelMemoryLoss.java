@@ -66,17 +66,9 @@ public record ChannelMemoryLoss(int channels, int channelsPerStep, int samples, 
 
   /** Checks the settings. */
   public ChannelMemoryLoss {
-    if (channels < 1 || channelsPerStep < 1 || samples < 1) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": channels is "
-              + channels
-              + ", channelsPerStep is "
-              + channelsPerStep
-              + " and samples is "
-              + samples
-              + ", expected at least 1 each");
-    }
+    Settings.requireCount(NAME, "channels", channels, 1);
+    Settings.requireCount(NAME, "channelsPerStep", channelsPerStep, 1);
+    Settings.requireCount(NAME, "samples", samples, 1);
     if (channelsPerStep > channels || samples > channels) {
       throw new IllegalArgumentException(
           NAME

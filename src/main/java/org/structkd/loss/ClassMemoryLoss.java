@@ -90,33 +90,17 @@ public record ClassMemoryLoss(
 
   /** Checks the settings. */
   public ClassMemoryLoss {
-    requireAtLeastOne("classes", classes);
-    requireAtLeastOne("pixels", pixels);
-    requireAtLeastOne("regions", regions);
-    requireAtLeastOne("pixelsPerImage", pixelsPerImage);
-    requireAtLeastOne("pixelSamples", pixelSamples);
-    requireAtLeastOne("regionSamples", regionSamples);
+    Settings.requireCount(NAME, "classes", classes, 1);
+    Settings.requireCount(NAME, "pixels", pixels, 1);
+    Settings.requireCount(NAME, "regions", regions, 1);
+    Settings.requireCount(NAME, "pixelsPerImage", pixelsPerImage, 1);
+    Settings.requireCount(NAME, "pixelSamples", pixelSamples, 1);
+    Settings.requireCount(NAME, "regionSamples", regionSamples, 1);
     Settings.requirePositive(NAME, "temperature", temperature);
     Settings.requirePositive(NAME, "kdTemperature", kdTemperature);
-    if (!(pixelWeight >= 0 && regionWeight >= 0 && pixelWeight + regionWeight > 0)
-        || pixelWeight + regionWeight == Double.POSITIVE_INFINITY) {
-      throw new IllegalArgumentException(
-          NAME
-              + ": pixelWeight is "
-              + pixelWeight
-              + " and regionWeight is "
-              + regionWeight
-              + ", expected finite numbers of at least 0, of which one is greater");
-    }
+    Settings.requireWeights(NAME, "pixelWeight", pixelWeight, "regionWeight", regionWeight);
     requireSamples("pixels", pixels, "pixelSamples", pixelSamples, classes);
     requireSamples("regions", regions, "regionSamples", regionSamples, classes);
-  }
-
-  private static void requireAtLeastOne(String name, int value) {
-    if (value < 1) {
-      throw new IllegalArgumentException(
-          NAME + ": " + name + " is " + value + ", expected at least 1");
-    }
   }
 
   private static void requireSamples(

@@ -57,10 +57,7 @@ record ComparedSamples(
       @Nullable Tensor permutation) {
     SampleArguments.requireRows("student", student);
     SampleArguments.requireRows("teacher", teacher);
-    if (classes < 1) {
-      throw new IllegalArgumentException(
-          GlobalStructuralLoss.NAME + ": classes is " + classes + ", expected at least 1");
-    }
+    Settings.requireCount(GlobalStructuralLoss.NAME, "classes", classes, 1);
     SampleArguments.requirePermutation(permutation, student.size(0), student.size(1));
     Tensor s = student.transpose(1, 2).unsqueeze(2);
     Tensor t = teacher.transpose(1, 2).unsqueeze(2);

@@ -91,7 +91,7 @@ public record EnsembleLoss(Form form, double temperature, List<Double> weights)
   public Needs needs() {
     return new Needs(
         List.of(Needs.Role.of(LOGITS, 2, 3, 4)),
-        List.of(new Needs.Role(TEACHERS, Set.of(2, 3, 4), true)),
+        List.of(Needs.Role.several(TEACHERS, 2, 3, 4)),
         Set.of(),
         Set.of(),
         true);

@@ -13,6 +13,7 @@ import org.structkd.internal.MapPair;
 import org.structkd.internal.MapView;
 import org.structkd.internal.Operator;
 import org.structkd.internal.Scopes;
+import org.structkd.internal.Settings;
 
 /**
  * Intra-class feature variation loss (IFVD): each position of the student shall be as similar to
@@ -50,10 +51,7 @@ public record IntraClassVariationLoss(long numClasses) implements Loss {
 
   /** Checks the number of classes. */
   public IntraClassVariationLoss {
-    if (numClasses < 1) {
-      throw new IllegalArgumentException(
-          NAME + ": numClasses is " + numClasses + ", expected at least 1");
-    }
+    Settings.requireCount(NAME, "numClasses", numClasses, 1);
   }
 
   /** {@return the released code on the 19 classes of Cityscapes; its loss weight there is 200} */

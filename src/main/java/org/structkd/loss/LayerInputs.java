@@ -17,38 +17,31 @@ final class LayerInputs {
    * @param loss how sentences begin
    * @param inputs with {@code ROLE.0}, {@code ROLE.1} ... of both networks
    * @param role of the layers
-   * @throws IllegalArgumentException if there is no layer, or the networks differ in their number
+   * @throws IllegalArgumentException if there is no layer, one between two others is missing, or
+   *     the networks differ in their number
    */
   static List<LossInputs> of(String loss, LossInputs inputs, String role) {
-    int layers = count(inputs.student(), role);
-    int ofTeacher = count(inputs.teacher(), role);
-    if (layers != ofTeacher) {
+    List<Tensor> student = inputs.studentLayers(role);
+    List<Tensor> teacher = inputs.teacherLayers(role);
+    if (student.size() != teacher.size()) {
       throw new IllegalArgumentException(
           "%s: the student has %d layers in the role \"%s\" and the teacher %d, expected as many"
-              .formatted(loss, layers, role, ofTeacher));
+              .formatted(loss, student.size(), role, teacher.size()));
     }
-    inputs.student(role + ".0"); // else names what there is
     List<LossInputs> all = new ArrayList<>();
-    for (int i = 0; i < layers; i++) {
+    for (int i = 0; i < student.size(); i++) {
       all.add(
           new LossInputs(
-              Map.of(role, inputs.student(role + "." + i)),
-              Map.of(role, inputs.teacher(role + "." + i)),
+              Map.of(role, student.get(i)),
+              Map.of(role, teacher.get(i)),
               inputs.targets(),
               inputs.inputs(),
               inputs.ignoreIndex(),
               inputs.step(),
-              inputs.part()));
+              inputs.part(),
+              inputs.shared()));
     }
     return all;
-  }
-
-  private static int count(Map<String, Tensor> outputs, String role) {
-    int layers = 0;
-    while (outputs.containsKey(role + "." + layers)) {
-      layers++;
-    }
-    return layers;
   }
 
   /**

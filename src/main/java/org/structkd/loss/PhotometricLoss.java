@@ -34,7 +34,8 @@ import org.structkd.internal.TensorArguments;
  * flows. Its noise breaks ties and is a function of seed and step.
  *
  * <ul>
- *   <li><b>Value:</b> between 0 and 1 for images in 0 .. 1; a mean over scales, images and pixels.
+ *   <li><b>Value:</b> 0 to 1 for images in 0 .. 1, and masked as little as some 1e-5 below 0, as
+ *       its noise is; a mean over scales, images and pixels.
  *   <li><b>Gradient:</b> to the student's disparities.
  *   <li><b>Numbers:</b> variances of windows are differences of squares, which cancel, and so all
  *       is computed in f64.

@@ -65,15 +65,8 @@ public record Sampling(
     Settings.requireGiven(NAME, "fill", fill);
     Settings.requireGiven(NAME, "draw", draw);
     int least = strategy == Strategy.RANDOM_GRID ? 4 : strategy == Strategy.ALL ? 0 : 1;
-    requireAtLeast("samples", samples, least);
-    requireAtLeast("minCandidates", minCandidates, 1);
-  }
-
-  private static void requireAtLeast(String part, int value, int least) {
-    if (value < least) {
-      throw new IllegalArgumentException(
-          NAME + ": " + part + " is " + value + ", expected at least " + least);
-    }
+    Settings.requireCount(NAME, "samples", samples, least);
+    Settings.requireCount(NAME, "minCandidates", minCandidates, 1);
   }
 
   /**

@@ -67,7 +67,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
 
   @Override
   public Count count() {
-    return new Places();
+    return new Answers();
   }
 
   /** What each image was scored. */
@@ -101,8 +101,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
             "%s: tap \"%s\" is %s, expected %s"
                 .formatted(NAME, on, Arrays.toString(scores.shape()), Arrays.toString(expected)));
       }
-      double[] all = new double[labels.length * classes.size()];
-      scores.detach().cpu().to(ScalarType.Double).contiguous().data_ptr_double().get(all);
+      double[] all = Elements.of(scores);
       double[][] rows = new double[labels.length][];
       Arrays.setAll(
           rows, i -> Arrays.copyOfRange(all, i * classes.size(), (i + 1) * classes.size()));
@@ -127,7 +126,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
     return Arrays.stream(labels).mapToInt(Math::toIntExact).toArray();
   }
 
-  private final class Places implements Count {
+  private final class Answers implements Count {
     private final long[] images = new long[classes.size()];
     private final long[][] answered = new long[classes.size()][classes.size()];
     private final long[] right = new long[classes.size()];

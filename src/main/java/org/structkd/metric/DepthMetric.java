@@ -8,9 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
 import org.structkd.data.StereoDataset;
 import org.structkd.internal.Named;
@@ -83,8 +81,8 @@ public record DepthMetric(String on, Scaling scaling, double cap) implements Met
                     NAME, on, Arrays.toString(answer.shape()), Arrays.toString(truth.shape())));
       }
       int count = (int) truth.size(0);
-      double[] answers = values(answer);
-      double[] truths = values(truth);
+      double[] answers = Elements.of(answer);
+      double[] truths = Elements.of(truth);
       int plane = truths.length / count;
       List<Judged> images = new ArrayList<>();
       for (int i = 0; i < count; i++) {
@@ -158,20 +156,12 @@ public record DepthMetric(String on, Scaling scaling, double cap) implements Met
     return truth > 0 && truth <= cap; // false for NaN
   }
 
-  private static double[] values(Tensor tensor) {
-    double[] values = new double[Math.toIntExact(tensor.numel())];
-    try (PointerScope temporaries = new PointerScope()) {
-      tensor.detach().cpu().to(ScalarType.Double).contiguous().data_ptr_double().get(values);
-    }
-    return values;
-  }
-
   /** {@inheritDoc} Its colours go from the nearest to the farthest true depth, by 1 / depth. */
   @Override
   public BufferedImage picture(Map<String, Tensor> answer, Batch batch) {
     Tensor truth = batch.target(StereoDataset.DEPTH).narrow(0, 0, 1);
-    double[] truths = values(truth);
-    double[] depths = answer.isEmpty() ? truths : values(answer.get(on).narrow(0, 0, 1));
+    double[] truths = Elements.of(truth);
+    double[] depths = answer.isEmpty() ? truths : Elements.of(answer.get(on).narrow(0, 0, 1));
     Judged judged = judged(depths, truths);
     double near = 1 / Arrays.stream(judged.truths).min().orElseThrow();
     double far = 1 / Arrays.stream(judged.truths).max().orElseThrow();

@@ -50,10 +50,9 @@ public interface Metric {
   }
 
   /**
-   * {@return the first example of a batch as people look at it: input, truth and answers side by
-   * side is the caller's work; this is one of them}
+   * {@return a picture of the first example of a batch: of an answer, or of what is true}
    *
-   * @param answer outputs of a network by tap; empty: the truth
+   * @param answer outputs of a network by tap; empty: the truth is drawn
    * @param batch of one example or more
    */
   BufferedImage picture(Map<String, Tensor> answer, Batch batch);

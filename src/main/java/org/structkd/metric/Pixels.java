@@ -1,9 +1,7 @@
 package org.structkd.metric;
 
 import java.awt.image.BufferedImage;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Images as files hold them: whole levels, 0 to 255. */
 public final class Pixels {
@@ -16,10 +14,7 @@ public final class Pixels {
    * @param image intensities of any shape, black 0 and white 1, on any device
    */
   public static double[] levels(Tensor image) {
-    double[] values = new double[Math.toIntExact(image.numel())];
-    try (PointerScope temporaries = new PointerScope()) {
-      image.detach().cpu().to(ScalarType.Double).contiguous().data_ptr_double().get(values);
-    }
+    double[] values = Elements.of(image);
     for (int i = 0; i < values.length; i++) {
       values[i] = rounded(255 * values[i]);
     }

@@ -2,9 +2,7 @@ package org.structkd.metric;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Zone;
 
 /**
@@ -26,11 +24,7 @@ record Places(long[] shape, double[] values) {
       throw new IllegalArgumentException(
           "%s: places are %s, expected [B, steps, 2]".formatted(owner, Arrays.toString(shape)));
     }
-    double[] values = new double[Math.toIntExact(tensor.numel())];
-    try (PointerScope temporaries = new PointerScope()) {
-      tensor.detach().cpu().to(ScalarType.Double).contiguous().data_ptr_double().get(values);
-    }
-    return new Places(shape, values);
+    return new Places(shape, Elements.of(tensor));
   }
 
   int count() {

@@ -10,6 +10,7 @@ import org.structkd.data.Batch;
 import org.structkd.data.Bicubic;
 import org.structkd.data.SuperResolutionDataset;
 import org.structkd.internal.Named;
+import org.structkd.internal.Settings;
 
 /**
  * How near enlarged images are to the true ones: PSNR, which leads, SSIM, and by how much the PSNR
@@ -27,9 +28,7 @@ public record SuperResolutionMetric(String on, int scale) implements Metric {
 
   /** Checks the scale. */
   public SuperResolutionMetric {
-    if (scale < 1) {
-      throw new IllegalArgumentException(NAME + ": scale is " + scale + ", expected 1 or more");
-    }
+    Settings.requireCount(NAME, "scale", scale, 1);
   }
 
   @Override

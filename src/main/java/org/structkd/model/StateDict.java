@@ -297,6 +297,17 @@ public final class StateDict {
     return tensors;
   }
 
+  /**
+   * {@return how many numbers the parameters are}
+   *
+   * @param module whose
+   */
+  public static long parameterCount(Module module) {
+    try (PointerScope temporaries = new PointerScope()) {
+      return parametersOf(module).values().stream().mapToLong(Tensor::numel).sum();
+    }
+  }
+
   /** Parameters and buffers, in the open PointerScope. */
   static Map<String, Tensor> tensorsOf(Module module) {
     Map<String, Tensor> tensors = parametersOf(module);

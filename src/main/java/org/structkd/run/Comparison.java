@@ -59,12 +59,13 @@ public final class Comparison implements RunWork {
   }
 
   /**
-   * {@return where the picture of a document is: beside it, of the same name with the ending png}
+   * {@return where the picture of a document or table is: beside it, of the same name with the
+   * ending png}
    *
    * @param document the file
    */
   public static Path pictureOf(Path document) {
-    String name = document.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+    String name = document.getFileName().toString().replaceFirst("(?<=.)\\.[^.]*$", "");
     return document.resolveSibling(name + ".png");
   }
 
@@ -165,7 +166,7 @@ public final class Comparison implements RunWork {
 
   /** Seeds of their own, so that nothing is chosen by what the comparison shows. */
   private void search(TrainingRun trainings) throws IOException {
-    long first = settings.seed() + RunSettings.MAX_SEEDS;
+    long first = settings.firstSearchSeed();
     for (Contestant contestant : contestants) {
       int point = 0;
       for (List<String> values : contestant.grid) {

@@ -51,10 +51,10 @@ record ComparisonReport(
     Score kind = contestants.get(0).scores.get(0);
     kind.numbers().forEach(number -> csv.append(',').append(number.name()));
     csv.append('\n');
-    long searchSeed = settings.seed() + RunSettings.MAX_SEEDS;
     for (Contestant contestant : contestants) {
       contestant.searched.forEach(
-          (values, scores) -> rows(csv, contestant.name, values, "validation", searchSeed, scores));
+          (values, scores) ->
+              rows(csv, contestant.name, values, "validation", settings.firstSearchSeed(), scores));
       rows(csv, contestant.name, contestant.chosen(), "test", settings.seed(), contestant.scores);
     }
     return csv.toString();

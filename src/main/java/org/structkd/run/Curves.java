@@ -16,7 +16,7 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 import org.structkd.train.MetricsCsv;
 
 /**
- * A picture of a run's log: loss on the left, score on the validation scenes on the right; the
+ * A picture of a run's log: loss on the left, score on the validation examples on the right; the
  * trainings of one condition have one colour.
  */
 final class Curves {

@@ -149,7 +149,7 @@ public record InspectedFile(
           file,
           Kind.NETWORK,
           told(network),
-          parameters(network),
+          OptionalLong.of(StateDict.parameterCount(network.module())),
           inputs,
           outputs,
           Optional.empty());
@@ -177,11 +177,6 @@ public record InspectedFile(
         + shape.entrySet().stream()
             .map(size -> size.getKey() + " " + size.getValue())
             .collect(Collectors.joining(", "));
-  }
-
-  private static OptionalLong parameters(TrainableNetwork network) {
-    return OptionalLong.of(
-        StateDict.parametersOf(network.module()).values().stream().mapToLong(Tensor::numel).sum());
   }
 
   /** Weights of a backbone are those that it takes. */

@@ -23,7 +23,7 @@ public record RunSettings(
     Map<String, List<String>> search,
     boolean tensorboard) {
   /** Greatest number of seeds: more tell no more. */
-  public static final int MAX_SEEDS = 100;
+  private static final int MAX_SEEDS = 100;
 
   /** Those of the search, which begin after the seeds of the run, are numbers, too. */
   private static final long LAST_SEED = Long.MAX_VALUE - 2 * MAX_SEEDS;
@@ -51,6 +51,11 @@ public record RunSettings(
       int threads,
       Map<String, List<String>> search) {
     this(command, recipes, seed, seeds, threads, search, false);
+  }
+
+  /** {@return the first seed of the search, behind all that students of the run may have} */
+  long firstSearchSeed() {
+    return seed + MAX_SEEDS;
   }
 
   /** {@return the command's name} */

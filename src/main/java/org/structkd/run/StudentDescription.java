@@ -44,9 +44,7 @@ record StudentDescription(
     ObjectNode network = root.putObject("network");
     student.shape().forEach(network::put);
     root.put("fingerprint", student.fingerprint());
-    root.put(
-        "parameters",
-        StateDict.parametersOf(student.module()).values().stream().mapToLong(Tensor::numel).sum());
+    root.put("parameters", StateDict.parameterCount(student.module()));
     ArrayNode inputs = root.putArray("inputs");
     student.reads().forEach(read -> add(inputs.addObject(), read, fixed));
     ArrayNode taps = root.putArray("outputs");

@@ -17,10 +17,7 @@ record Trained(TappedNetwork network, Score score, double millisPerStep) {
   /** Number of weights; empty where the network does not show them. */
   OptionalLong parameters() {
     return network instanceof TrainableNetwork trainable
-        ? OptionalLong.of(
-            StateDict.parametersOf(trainable.module()).values().stream()
-                .mapToLong(parameter -> parameter.numel())
-                .sum())
+        ? OptionalLong.of(StateDict.parameterCount(trainable.module()))
         : OptionalLong.empty();
   }
 }

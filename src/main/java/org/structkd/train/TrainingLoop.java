@@ -182,17 +182,14 @@ final class TrainingLoop {
   }
 
   private void take(Score score) {
-    boolean isBest = score.isBetterThan(best) || Double.isNaN(best);
-    if (isBest) {
+    if (score.isBetterThan(best) || Double.isNaN(best)) {
       players.keepBest();
-    }
-    evaluated = true;
-    if (isBest) {
       best = score.leading().value();
       sinceBest = 0;
     } else {
       sinceBest++;
     }
+    evaluated = true;
     told.onEvaluation(stepsDone, score, sinceBest);
   }
 

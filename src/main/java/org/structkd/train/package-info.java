@@ -3,7 +3,7 @@
  * from which a killed run continues bit for bit.
  *
  * <p>What happens is told to {@link org.structkd.train.TrainingListener}s: progress bars, logs and
- * rules that end a training are all of them. All randomness is a function of seed and step, so a
+ * files of the best weights are all of them. All randomness is a function of seed and step, so a
  * checkpoint needs no state of a generator.
  */
 @NullMarked

@@ -342,7 +342,7 @@ class PredictTest {
     Cli.run("evaluate", "--confusion", temp.resolve("none/a.csv"))
         .refused("--confusion: " + temp.resolve("none/a.csv") + " cannot be written");
     Cli.run("evaluate", "--confusion", temp.resolve("a.png"))
-        .refused("expected a CSV file, beside which a picture goes");
+        .refused("a.png is where its picture goes, expected another ending, such as .csv");
   }
 
   @ParameterizedTest

@@ -147,7 +147,8 @@ class AdversarialFeatureLossTest {
             0,
             null);
     assertEquals(
-        "adversarial feature loss: the student has 2 scales and the teacher 1, expected as many",
+        "adversarial feature loss: the student has 2 layers in the role \"features\" and the teacher"
+            + " 1, expected as many",
         assertThrows(IllegalArgumentException.class, () -> loss.trainedPart(uneven, 5))
             .getMessage());
     assertThrows(IllegalArgumentException.class, () -> loss.forward(two));

@@ -229,7 +229,7 @@ class AttentionFeatureLossTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "0   | teacher | 0  | 0   | qkDim is 0, expected at least 1",
+        "0   | teacher | 0  | 0   | qkDim is 0, expected 1 or more",
         "4   | student | -1 | 0   | keep is -1, expected a number of layers, or 0 for all",
         "4   | student | 0  | 1   | threshold is 1.0, expected at least 0 and less than 1"
       })

@@ -88,6 +88,11 @@ class AttentionTransferLossTest {
                 LOSS.forward(
                     layers(
                         Map.of("features.0", map, "features.1", map), Map.of("features.0", map)))));
+    Map<String, Tensor> gap = Map.of("features.0", map, "features.2", map);
+    assertEquals(
+        "student has no output \"features.1\", it has: features.0, features.2; did you mean"
+            + " \"features.0\"?",
+        refusal(() -> LOSS.forward(layers(gap, gap))));
     assertEquals(
         "student has no output \"features.0\", it has: map",
         refusal(() -> LOSS.forward(layers(Map.of("map", map), Map.of("map", map)))));

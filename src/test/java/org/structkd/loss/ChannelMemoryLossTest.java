@@ -101,8 +101,7 @@ class ChannelMemoryLossTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "0 | 1 | 1 | 1 | channels is 0, channelsPerStep is 1 and samples is 1, expected at least 1"
-            + " each",
+        "0 | 1 | 1 | 1 | channels is 0, expected 1 or more",
         "4 | 5 | 1 | 1 | channelsPerStep is 5 and samples is 1, but the queue keeps 4 channels",
         "4 | 1 | 5 | 1 | channelsPerStep is 1 and samples is 5, but the queue keeps 4 channels",
         "4 | 1 | 1 | 0 | temperature is 0.0, expected a finite number greater than 0"

@@ -159,9 +159,9 @@ class ClassMemoryLossTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "0 | 9 | 9 | 1 | 1 | 1 | 0.1 | 1 | 1 | classes is 0, expected at least 1",
-        "2 | 0 | 9 | 1 | 1 | 1 | 0.1 | 1 | 1 | pixels is 0, expected at least 1",
-        "2 | 9 | 9 | 0 | 1 | 1 | 0.1 | 1 | 1 | pixelsPerImage is 0, expected at least 1",
+        "0 | 9 | 9 | 1 | 1 | 1 | 0.1 | 1 | 1 | classes is 0, expected 1 or more",
+        "2 | 0 | 9 | 1 | 1 | 1 | 0.1 | 1 | 1 | pixels is 0, expected 1 or more",
+        "2 | 9 | 9 | 0 | 1 | 1 | 0.1 | 1 | 1 | pixelsPerImage is 0, expected 1 or more",
         "2 | 9 | 9 | 1 | 18 | 1 | 0.1 | 1 | 1 | pixelSamples is 18, that is 10 of each of 2 classes,"
             + " but pixels keeps 9 of a class",
         "2 | 9 | 9 | 1 | 1 | 20 | 0.1 | 1 | 1 | regionSamples is 20, that is 11 of each of 2"

@@ -227,13 +227,12 @@ class GlobalStructuralOptionsTest {
 
   @Test
   void rejectsImpossibleSamplings() {
+    refused("sampling: samples is 0, expected 1 or more", () -> Sampling.standard().withSamples(0));
     refused(
-        "sampling: samples is 0, expected at least 1", () -> Sampling.standard().withSamples(0));
-    refused(
-        "sampling: samples is 3, expected at least 4",
+        "sampling: samples is 3, expected 4 or more",
         () -> Sampling.standard().withStrategy(Strategy.RANDOM_GRID, 3));
     refused(
-        "sampling: minCandidates is 0, expected at least 1",
+        "sampling: minCandidates is 0, expected 1 or more",
         () -> Sampling.standard().withMinCandidates(0));
   }
 }

@@ -189,7 +189,7 @@ class IntraClassVariationLossTest {
             + " expected 2 or more",
         refused(() -> LOSS.forward(map.narrow(1, 0, 1), map, labels)));
     assertEquals(
-        "intra-class variation loss: numClasses is 0, expected at least 1",
+        "intra-class variation loss: numClasses is 0, expected 1 or more",
         refused(() -> LOSS.withNumClasses(0)));
   }
 }
