@@ -92,8 +92,12 @@ struct Pairs {
 //           channels-last maps (lane_row)
 template <class Real, class Math, bool kSigns>
 __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
-    pairwise_pairs_tile_per_block_kernel(
-        Nodes<Real> nodes, Pairs pairs, LossOut loss, bool want_student, bool want_grad) {
+    pairwise_pairs_tile_per_block_kernel(Nodes<Real> nodes,
+                                         Pairs pairs,
+                                         LossOut loss,
+                                         bool want_student,
+                                         bool want_grad,
+                                         When when) {
   using T = typename Math::Operand;
   constexpr int kThreads = PairTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
@@ -102,6 +106,7 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
   const GapsOfTile<kSigns> made{roots[0], roots[1]};
   int64_t slot = blockIdx.x % pairs.slots, I = 0;
   const int64_t group = blockIdx.x / pairs.slots;
+  if (when == When::kCancelled && nodes.cancelled[group] == 0) return;
   for (; slot >= pairs.tiles - I; ++I) slot -= pairs.tiles - I;
   const int64_t i0 = I * kTileNodes, j0 = (I + slot) * kTileNodes, count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
@@ -160,13 +165,17 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
 // shared    as pairwise_gram_grad_tile_per_block_kernel
 template <class Real, class Math, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
-    pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes, Pairs pairs, GradOut out) {
+    pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes,
+                                              Pairs pairs,
+                                              GradOut out,
+                                              When when) {
   using T = typename Math::Operand;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
   STRUCTKD_SHARED(NodeTile<T>, tile, [1]);
   const int64_t c0 = blockIdx.x % out.tiles * Tile::kM, block = blockIdx.x / out.tiles;
   const int64_t group = block / pairs.tiles, i0 = block % pairs.tiles * kTileNodes;
   const int64_t count = nodes.group_nodes();
+  if (when == When::kCancelled && nodes.cancelled[group] == 0) return;
   describe_nodes(nodes, group, i0, tile[0]);
   NodeCursor<Real> cursor(nodes, group, 0);
   ChannelRows<Real, T, Tile::kM, Tile::kThreads, false> a(cursor, Source::kStudent, c0);
