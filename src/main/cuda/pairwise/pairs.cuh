@@ -174,8 +174,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   STRUCTKD_SHARED(NodeTile<T>, tile, [1]);
   const int64_t c0 = blockIdx.x % out.tiles * Tile::kM, block = blockIdx.x / out.tiles;
   const int64_t group = block / pairs.tiles, i0 = block % pairs.tiles * kTileNodes;
-  const int64_t count = nodes.group_nodes();
   if (when == When::kCancelled && nodes.cancelled[group] == 0) return;
+  const int64_t count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
   NodeCursor<Real> cursor(nodes, group, 0);
   ChannelRows<Real, T, Tile::kM, Tile::kThreads, false> a(cursor, Source::kStudent, c0);
