@@ -1,8 +1,8 @@
 // cuda/pairwise/pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
 // maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
-// for the gradient, each is computed once and for its mirror image, too. Larger groups whose
-// absolute values are compared, or of f64 inputs whose norms cancel, keep none: each gap is used at
-// once.
+// for the gradient, each is computed once and for its mirror image, too. After rounded_pairs.cuh only
+// groups follow whose differences have cancelled. Larger groups whose absolute values are compared, or
+// of f64 inputs whose norms cancel, keep none: each gap is used at once.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
