@@ -93,7 +93,7 @@ def cases():
 
 # Share of a case's operations that the inner loop of a kernel does, where both nets have the same channels.
 SHARES = [(r"pairwise_(gram|pairs)_tile_.*", 0.5), (r"pairwise_(gram|pairs)_grad_.*", 0.5),
-          (r"pairwise_rounded_gram_.*", 0.5), (r"pairwise_rounded_grad_.*", 0.5),
+          (r"pairwise_rounded_(gram|pairs)_tile_.*", 0.5), (r"pairwise_rounded_(pairs_)?grad_.*", 0.5),
           (r"class_products_.*", 0.5), (r"class_grad_.*", 0.5),
           (r"compare_maps_.*", 0.5), (r"row_gradient_.*", 0.5)]
 

@@ -40,6 +40,17 @@ Bounds LossOf<P>::bounds(const TestTensor& student,
   return {tolerance * truth.loss + rest, 2 * tolerance * (norm > 0.0 ? norm : 1.0)};
 }
 
+void fill_turned(double angle, uint64_t seed, TestTensor& student, TestTensor& teacher) {
+  const int64_t positions = student.view()->sizes[2] * student.view()->sizes[3];
+  student.fill([&](int64_t i) { return gaussian(seed, uint64_t(i)); });
+  teacher.fill([&](int64_t i) {
+    const bool first = i / positions % 2 == 0;
+    const double other = student.get(first ? i + positions : i - positions);
+    return std::cos(angle) * student.get(i) + (first ? -1.0 : 1.0) * std::sin(angle) * other +
+           1e-3 * gaussian(seed + 1000003, uint64_t(i));
+  });
+}
+
 Loss pairwise_row() {
   const auto plain = [](auto change) {
     return [change](const Shape&) {

@@ -28,6 +28,10 @@ inline structkd_pairwise_params params_of(
   return params;
 }
 
+// The teacher is the student turned by an angle in planes of two channels, plus noise. Turned alone
+// it would have equal affinities however large the difference of features is.
+void fill_turned(double angle, uint64_t seed, TestTensor& student, TestTensor& teacher);
+
 }  // namespace structkd::test
 
 #endif  // STRUCTKD_TEST_PAIRWISE_CASES_H

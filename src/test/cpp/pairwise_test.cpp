@@ -35,19 +35,6 @@ TEST_P(PairwiseOnBackend, MatchesReferenceOnOddShapes) {
   }
 }
 
-// The teacher is the student turned by an angle in planes of two channels, plus noise. Turned alone
-// it would have equal affinities however large the difference of features is.
-void fill_turned(double angle, uint64_t seed, TestTensor& student, TestTensor& teacher) {
-  const int64_t positions = student.view()->sizes[2] * student.view()->sizes[3];
-  student.fill([&](int64_t i) { return gaussian(seed, uint64_t(i)); });
-  teacher.fill([&](int64_t i) {
-    const bool first = i / positions % 2 == 0;
-    const double other = student.get(first ? i + positions : i - positions);
-    return std::cos(angle) * student.get(i) + (first ? -1.0 : 1.0) * std::sin(angle) * other +
-           1e-3 * gaussian(seed + 1000003, uint64_t(i));
-  });
-}
-
 TEST_P(PairwiseOnBackend, MatchesReferenceForTurnedFeatures) {
   for (double angle : {0.1, 0.45, 1.0}) {  // only the last is too far for differences
     for (int64_t channels : {16, 66}) {    // enough nodes for matrices

@@ -2,7 +2,8 @@
 // product; g++ builds the same sources on the emulator in src/test/cuda/simt, which defines CUDA's
 // own names (threadIdx, __syncthreads, __shfl_xor_sync, float4, ...) and the macros below.
 //
-// Inline PTX stands here and in mma.cuh alone, each wrapper with a twin in simt/.
+// Inline PTX stands here and in mma.cuh alone, each wrapper with a twin in simt/; the asm of anew.cuh
+// is empty.
 #ifndef STRUCTKD_CUDA_COMMON_DEVICE_CUH
 #define STRUCTKD_CUDA_COMMON_DEVICE_CUH
 

@@ -132,6 +132,43 @@ struct StagedAlongRows {
   }
 };
 
+// The operand whose rows lie in memory along the reduction.
+template <class T, int Rows, int Threads>
+class RowsAlongK {
+ public:
+  using Layout = StagedAlongK<T, Rows>;
+
+  // begin_of(row) is where a row begins, 16 bytes aligned, or nullptr: rows that do not exist stay as
+  // they are, and so do results that nobody asks for.
+  template <class BeginOf>
+  __device__ __forceinline__ explicit RowsAlongK(BeginOf&& begin_of) {
+    constexpr int kVector = kVectorBytes / int(sizeof(T));
+#pragma unroll
+    for (int i = 0; i < kPasses; ++i) {
+      const T* begin = begin_of(own_row() + i * kRowsPerPass);
+      elements_[i] = begin ? begin + int(threadIdx.x) % kPerRow * kVector : nullptr;
+    }
+  }
+
+  __device__ __forceinline__ void fetch(int q, char* staged) const {
+#pragma unroll
+    for (int i = 0; i < kPasses; ++i) {
+      if (elements_[i] == nullptr) continue;
+      async_copy<kVectorBytes>(
+          staged + Layout::at(own_row() + i * kRowsPerPass, int(threadIdx.x) % kPerRow),
+          elements_[i] + q * kDepth<T>);
+    }
+  }
+
+ private:
+  static constexpr int kPerRow = kChunkBytes / kVectorBytes, kRowsPerPass = Threads / kPerRow;
+  static constexpr int kPasses = Rows / kRowsPerPass;
+
+  __device__ static __forceinline__ int own_row() { return int(threadIdx.x) / kPerRow; }
+
+  const T* elements_[kPasses];
+};
+
 // The operand that lies in memory as a matrix [k][row].
 template <class T, int Rows, int Threads>
 class LinesOfRows {
@@ -166,6 +203,54 @@ class LinesOfRows {
   bool inside_;
 };
 
+// sums += A B' of one chunk.
+template <class A, class B, class Math, class Tile>
+__device__ __forceinline__ void multiply_chunk(const char* a,
+                                               const char* b,
+                                               WarpSums<Math, Tile>& sums) {
+  using Sums = WarpSums<Math, Tile>;
+#pragma unroll
+  for (int step = 0; step < kChunkBytes / kStepBytes; ++step) {
+    uint32_t left[Sums::R][4];
+#pragma unroll
+    for (int r = 0; r < Sums::R; ++r) A::left(a, sums.first_row() + 16 * r, step, left[r]);
+#pragma unroll
+    for (int c = 0; c < Sums::C; c += 2) {
+      uint32_t right[4];
+      B::right(b, sums.first_column() + 8 * c, step, right);
+      const uint32_t first[2] = {right[0], right[1]}, second[2] = {right[2], right[3]};
+#pragma unroll
+      for (int r = 0; r < Sums::R; ++r) {
+        multiply(Math(), sums.sum[r][c], left[r], first);
+        multiply(Math(), sums.sum[r][c + 1], left[r], second);
+      }
+    }
+  }
+}
+
+// For each of `chunks` chunks fetch(q, staged), which begins copies into kStage bytes, and in the
+// same order multiply(staged) when they are there; `shared` has kStages times as many. Begins without
+// and ends with a barrier.
+template <int kStage, class Fetch, class Multiply>
+__device__ __forceinline__ void pipeline(int chunks, char* shared, Fetch fetch, Multiply multiply) {
+  const auto begin = [&](int q, int stage) {
+    if (q < chunks) fetch(q, shared + stage * kStage);
+    async_copy_commit();
+  };
+  for (int q = 0; q < kStages - 1; ++q) begin(q, q);
+  int stage = 0;
+#pragma unroll 1
+  for (int q = 0; q < chunks; ++q) {
+    async_copy_wait<kStages - 2>();
+    __syncthreads();  // chunk q is there, and nobody reads chunk q - 1 any more
+    begin(q + kStages - 1, stage == 0 ? kStages - 1 : stage - 1);
+    multiply(shared + stage * kStage);
+    if (++stage == kStages) stage = 0;
+  }
+  async_copy_wait<0>();
+  __syncthreads();
+}
+
 template <class A, class B>
 constexpr size_t kPipelineBytes = size_t(kStages) * (A::kBytes + B::kBytes);
 
@@ -176,44 +261,13 @@ __device__ __forceinline__ void pipelined_product(
     int chunks, LoadA& load_a, LoadB& load_b, char* shared, WarpSums<Math, Tile>& sums) {
   using A = typename LoadA::Layout;
   using B = typename LoadB::Layout;
-  using Sums = WarpSums<Math, Tile>;
-  constexpr int kStage = A::kBytes + B::kBytes;
-  const auto fetch = [&](int q, int stage) {
-    if (q < chunks) {
-      load_a.fetch(q, shared + stage * kStage);
-      load_b.fetch(q, shared + stage * kStage + A::kBytes);
-    }
-    async_copy_commit();
-  };
-  for (int q = 0; q < kStages - 1; ++q) fetch(q, q);
-  int stage = 0;
-#pragma unroll 1
-  for (int q = 0; q < chunks; ++q) {
-    async_copy_wait<kStages - 2>();
-    __syncthreads();  // chunk q is there, and nobody reads chunk q - 1 any more
-    fetch(q + kStages - 1, stage == 0 ? kStages - 1 : stage - 1);
-    const char *a = shared + stage * kStage, *b = a + A::kBytes;
-#pragma unroll
-    for (int step = 0; step < kChunkBytes / kStepBytes; ++step) {
-      uint32_t left[Sums::R][4];
-#pragma unroll
-      for (int r = 0; r < Sums::R; ++r) A::left(a, sums.first_row() + 16 * r, step, left[r]);
-#pragma unroll
-      for (int c = 0; c < Sums::C; c += 2) {
-        uint32_t right[4];
-        B::right(b, sums.first_column() + 8 * c, step, right);
-        const uint32_t first[2] = {right[0], right[1]}, second[2] = {right[2], right[3]};
-#pragma unroll
-        for (int r = 0; r < Sums::R; ++r) {
-          multiply(Math(), sums.sum[r][c], left[r], first);
-          multiply(Math(), sums.sum[r][c + 1], left[r], second);
-        }
-      }
-    }
-    if (++stage == kStages) stage = 0;
-  }
-  async_copy_wait<0>();
-  __syncthreads();
+  pipeline<A::kBytes + B::kBytes>(
+      chunks, shared,
+      [&](int q, char* staged) {
+        load_a.fetch(q, staged);
+        load_b.fetch(q, staged + A::kBytes);
+      },
+      [&](const char* staged) { multiply_chunk<A, B>(staged, staged + A::kBytes, sums); });
 }
 
 }  // namespace

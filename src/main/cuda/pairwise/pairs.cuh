@@ -1,8 +1,8 @@
 // cuda/pairwise/pairs.cuh: the sum over pairs, pair by pair, for groups with fewer nodes than both
 // maps have channels together. The N x N gaps are no larger than the C x C matrices would be; kept
-// for the gradient, each is computed once and for its mirror image, too. Larger groups whose
-// absolute values are compared, or of f64 inputs whose norms cancel, keep none: each gap is used at
-// once.
+// for the gradient, each is computed once and for its mirror image, too. After rounded_pairs.cuh only
+// groups follow whose differences have cancelled. Larger groups whose absolute values are compared, or
+// of f64 inputs whose norms cancel, keep none: each gap is used at once.
 #ifndef STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 #define STRUCTKD_CUDA_PAIRWISE_PAIRS_CUH
 
@@ -92,8 +92,12 @@ struct Pairs {
 //           channels-last maps (lane_row)
 template <class Real, class Math, bool kSigns>
 __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
-    pairwise_pairs_tile_per_block_kernel(
-        Nodes<Real> nodes, Pairs pairs, LossOut loss, bool want_student, bool want_grad) {
+    pairwise_pairs_tile_per_block_kernel(Nodes<Real> nodes,
+                                         Pairs pairs,
+                                         LossOut loss,
+                                         bool want_student,
+                                         bool want_grad,
+                                         When when) {
   using T = typename Math::Operand;
   constexpr int kThreads = PairTile::kThreads;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
@@ -102,6 +106,7 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
   const GapsOfTile<kSigns> made{roots[0], roots[1]};
   int64_t slot = blockIdx.x % pairs.slots, I = 0;
   const int64_t group = blockIdx.x / pairs.slots;
+  if (when == When::kCancelled && nodes.cancelled[group] == 0) return;
   for (; slot >= pairs.tiles - I; ++I) slot -= pairs.tiles - I;
   const int64_t i0 = I * kTileNodes, j0 = (I + slot) * kTileNodes, count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
@@ -160,12 +165,16 @@ __global__ void __launch_bounds__(PairTile::kThreads, PairTile::kBlocks)
 // shared    as pairwise_gram_grad_tile_per_block_kernel
 template <class Real, class Math, class Tile>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
-    pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes, Pairs pairs, GradOut out) {
+    pairwise_pairs_grad_tile_per_block_kernel(Nodes<Real> nodes,
+                                              Pairs pairs,
+                                              GradOut out,
+                                              When when) {
   using T = typename Math::Operand;
   STRUCTKD_DYNAMIC_SHARED(T, shared);
   STRUCTKD_SHARED(NodeTile<T>, tile, [1]);
   const int64_t c0 = blockIdx.x % out.tiles * Tile::kM, block = blockIdx.x / out.tiles;
   const int64_t group = block / pairs.tiles, i0 = block % pairs.tiles * kTileNodes;
+  if (when == When::kCancelled && nodes.cancelled[group] == 0) return;
   const int64_t count = nodes.group_nodes();
   describe_nodes(nodes, group, i0, tile[0]);
   NodeCursor<Real> cursor(nodes, group, 0);

@@ -11,17 +11,21 @@
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
-//   FAST, matrices               differences and sums rounded once, bf16 for bf16 and else TF32, on
-//                                tensor cores where Cs = Ct, then as above where differences cancel
+//   FAST, either way             differences and sums rounded once, bf16 for bf16 and else TF32, on
+//                                tensor cores where Cs = Ct, then as above where differences cancel;
+//                                pairs of more than a tile of 64 nodes, which else take no time
 // Whether features are close is told by the first pass, on the device, and whether differences or
 // norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
 // differences first, that of pairs last, and the blocks of one leave at once.
+#include <string>
+
 #include "cuda/common/launch.cuh"
 #include "cuda/kernels.h"
 #include "cuda/pairwise/grad.cuh"
 #include "cuda/pairwise/gram.cuh"
 #include "cuda/pairwise/pairs.cuh"
 #include "cuda/pairwise/rounded_gram.cuh"
+#include "cuda/pairwise/rounded_pairs.cuh"
 
 namespace structkd::cuda {
 namespace {
@@ -72,7 +76,11 @@ class PairwiseCall {
     return Gram::exact(nodes_, /*may_be_large=*/tensor_f64(), args_.want_grad, workspace);
   }
   RoundedNodes make_rounded(Workspace& workspace) const {
-    return RoundedNodes(nodes_, args_.student.dtype == STRUCTKD_BF16 ? 2 : 4, workspace);
+    const bool with_student = !by_matrices() && (args_.want_grad || args_.kappa != nullptr);
+    return RoundedNodes(nodes_, with_student, operand_bytes(), workspace);
+  }
+  RoundedPairs make_rounded_pairs(const RoundedNodes& rounded, Workspace& workspace) const {
+    return RoundedPairs(nodes_, rounded, args_.want_grad, operand_bytes(), workspace);
   }
   Pairs make_pairs(Workspace& workspace) const { return Pairs(nodes_, args_.want_grad, workspace); }
   StreamedPairs make_streamed(Workspace& workspace) const {
@@ -81,29 +89,31 @@ class PairwiseCall {
 
   // Lays out the scratch that run() uses, so that the workspace call can count it.
   void take_scratch(Workspace& workspace) const {
+    Workspace first = workspace;  // of two forms, which follow each other in the same memory
+    if (rounds()) {
+      const RoundedNodes rounded = make_rounded(first);
+      if (by_matrices()) {
+        workspace = first;
+        Gram::of_rounded(nodes_, args_.want_grad, first);
+      } else {
+        make_rounded_pairs(rounded, first);
+      }
+    }
     if (!by_matrices()) {
       make_pairs(workspace);
-      return;
-    }
-    if (signs()) {
+    } else if (signs()) {
       make_streamed(workspace);
-      return;
-    }
-    if (rounds()) {
-      make_rounded(workspace);
-      Workspace first = workspace;  // the forms follow each other in the same memory
-      Gram::of_rounded(nodes_, args_.want_grad, first);
+    } else {
       make_gram(workspace);
-      if (first.bytes() > workspace.bytes()) workspace = first;
-      return;
     }
-    make_gram(workspace);
+    if (first.bytes() > workspace.bytes()) workspace = first;
+    if (!by_matrices() || signs()) return;
     if constexpr (sizeof(Real) == sizeof(double)) make_streamed(workspace);
   }
 
   void run(Workspace& workspace) const {
     if constexpr (sizeof(Real) == sizeof(float)) {
-      if (by_matrices() && rounds()) {
+      if (rounds()) {
         args_.student.dtype == STRUCTKD_BF16 ? run_rounded<Bf16Mma>(workspace)
                                              : run_rounded<Tf32Mma>(workspace);
         return;
@@ -126,8 +136,10 @@ class PairwiseCall {
   // Whether differences and sums are rounded to what tensor cores take of the inputs' type.
   bool rounds() const {
     return args_.precision == STRUCTKD_PRECISION_FAST && !wide() && !signs() &&
-           args_.student.C == args_.teacher.C && traits_.has_async_copy;
+           args_.student.C == args_.teacher.C && traits_.has_async_copy &&
+           (by_matrices() || nodes_.group_nodes() > kTileNodes);
   }
+  int64_t operand_bytes() const { return args_.student.dtype == STRUCTKD_BF16 ? 2 : 4; }
 
   void measure() const {
     const dim3 grid(unsigned(args_.student.B * nodes_.strips));
@@ -186,39 +198,70 @@ class PairwiseCall {
   // All groups of rounded operands, then, in the same memory, those whose differences cancel.
   template <class Math>
   void run_rounded(Workspace& workspace) const {
-    using T = typename Math::Operand;
-    const RoundedNodes rounded_nodes = make_rounded(workspace);
     Workspace again = workspace;
-    const Gram gram = Gram::of_rounded(nodes_, args_.want_grad, workspace);
-    const dim3 strips(unsigned(args_.student.B * nodes_.strips));
-    constexpr int kThreads = kMeasureWarps * kWarp;
+    const RoundedNodes rounded_nodes = make_rounded(workspace);
     if (traits_.fast_f64) {
-      launch<round_nodes_strip_per_block_kernel<Real, double, T>>(
-          "pairwise: round_nodes", strips, kThreads, 0, stream_, nodes_, rounded_nodes);
+      round_nodes<Math, double>(rounded_nodes);
     } else {
-      launch<round_nodes_strip_per_block_kernel<Real, TwoFloat, T>>(
-          "pairwise: round_nodes", strips, kThreads, 0, stream_, nodes_, rounded_nodes);
+      round_nodes<Math, TwoFloat>(rounded_nodes);
     }
-    using Rows = StagedAlongK<T, RoundedTile::kM>;
+    if (by_matrices()) {
+      again = workspace;
+      const Gram gram = Gram::of_rounded(nodes_, args_.want_grad, workspace);
+      rounded_matrices<Math>(rounded_nodes, gram);
+      exact_matrices(make_gram(again), When::kCancelled);
+      set_matrices_plan(rounded_form<Math>("f64", "two-float").c_str(), gram);
+    } else {
+      rounded_pairs<Math>(rounded_nodes, make_rounded_pairs(rounded_nodes, workspace));
+      exact_pairs(make_pairs(again), When::kCancelled);
+      set_pairs_plan(rounded_form<Math>("f64", "f32").c_str());
+    }
+    finish_grad();
+  }
+
+  template <class Math, class Sum>
+  void round_nodes(const RoundedNodes& rounded_nodes) const {
+    launch<round_nodes_strip_per_block_kernel<Real, Sum, typename Math::Operand>>(
+        "pairwise: round_nodes", unsigned(args_.student.B * nodes_.strips), kMeasureWarps * kWarp,
+        0, stream_, nodes_, rounded_nodes);
+  }
+
+  template <class Math>
+  void rounded_matrices(const RoundedNodes& rounded_nodes, const Gram& gram) const {
+    using Rows = StagedAlongK<typename Math::Operand, RoundedTile::kM>;
     launch<pairwise_rounded_gram_tile_per_block_kernel<Math>>(
         "pairwise: rounded_gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots),
         RoundedTile::kThreads, kPipelineBytes<Rows, Rows>, stream_, rounded_nodes,
         nodes_.group_nodes(), gram);
     reduce<Math, DifferenceSum>(gram, When::kAlways);
-    if (args_.grad.data) {
-      const int64_t tiles = nodes_.groups * divide_up(nodes_.group_nodes(), RoundedTile::kN);
-      launch<pairwise_rounded_grad_tile_per_block_kernel<Real, Math>>(
-          "pairwise: rounded_grad_tile", unsigned(out_.tiles * tiles), RoundedTile::kThreads,
-          kRoundedGradBytes, stream_, nodes_, rounded_nodes, gram, out_);
-    }
-    exact_matrices(make_gram(again), When::kCancelled);
-    finish_grad();
-    const bool bf16 = __is_same(T, BFloat16);
-    set_matrices_plan(tensor_f64() ? bf16 ? "bf16 differences, f64 if they cancel"
-                                          : "tf32 differences, f64 if they cancel"
-                      : bf16       ? "bf16 differences, two-float if they cancel"
-                                   : "tf32 differences, two-float if they cancel",
-                      gram);
+    if (!args_.grad.data) return;
+    launch<pairwise_rounded_grad_tile_per_block_kernel<Real, Math>>(
+        "pairwise: rounded_grad_tile", rounded_grad_blocks(), RoundedTile::kThreads,
+        kRoundedGradBytes, stream_, nodes_, rounded_nodes, gram, out_);
+  }
+
+  template <class Math>
+  void rounded_pairs(const RoundedNodes& rounded_nodes, const RoundedPairs& pairs) const {
+    launch<pairwise_rounded_pairs_tile_per_block_kernel<Real, Math>>(
+        "pairwise: rounded_pairs_tile", unsigned(nodes_.groups * pairs.slots),
+        RoundedPairTile::kThreads, kStages * RoundedPairsStage<typename Math::Operand>::kBytes,
+        stream_, nodes_, rounded_nodes, pairs, loss_, args_.kappa != nullptr, args_.want_grad);
+    if (!args_.grad.data) return;
+    launch<pairwise_rounded_pairs_grad_tile_per_block_kernel<Real, Math>>(
+        "pairwise: rounded_pairs_grad_tile", rounded_grad_blocks(), RoundedTile::kThreads,
+        kRoundedGradBytes, stream_, nodes_, rounded_nodes, pairs, out_);
+  }
+
+  unsigned rounded_grad_blocks() const {
+    return unsigned(out_.tiles * nodes_.groups * divide_up(nodes_.group_nodes(), RoundedTile::kN));
+  }
+
+  // "tf32 differences, f64 if they cancel", or with `slow` where f64 is slow.
+  template <class Math>
+  std::string rounded_form(const char* fast, const char* slow) const {
+    const bool bf16 = __is_same(typename Math::Operand, BFloat16);
+    return std::string(bf16 ? "bf16" : "tf32") + " differences, " + (tensor_f64() ? fast : slow) +
+           " if they cancel";
   }
 
   template <class Math, class Stack>
@@ -289,58 +332,61 @@ class PairwiseCall {
   }
 
   void run_pairs(const Pairs& pairs) const {
-    const char* form = "f64";
-    if (wide() || tensor_f64()) {
-      if (tensor_f64()) {
-        run_pairs_in<F64Mma>(pairs);
-      } else if constexpr (sizeof(Real) == sizeof(double)) {
-        run_pairs_in<Fma<double>>(pairs);
-      }
-    } else if constexpr (sizeof(Real) == sizeof(float)) {
-      // A single tile takes no time whatever its arithmetic.
-      const bool two_float = pairs.tiles == 1 || signs();
-      form = two_float ? "two-float" : "f32";
-      if (two_float) {
-        run_pairs_in<Fma<TwoFloat>>(pairs);
-      } else {
-        run_pairs_in<Fma<float>>(pairs);
-      }
-    }
+    exact_pairs(pairs, When::kAlways);
     finish_grad();
+    set_pairs_plan(wide() || tensor_f64() ? "f64" : in_two_floats(pairs) ? "two-float" : "f32");
+  }
+
+  // A single tile takes no time whatever its arithmetic.
+  bool in_two_floats(const Pairs& pairs) const { return pairs.tiles == 1 || signs(); }
+
+  void exact_pairs(const Pairs& pairs, When when) const {
+    if (tensor_f64()) {
+      pairs_in<F64Mma>(pairs, when);
+    } else if constexpr (sizeof(Real) == sizeof(double)) {
+      pairs_in<Fma<double>>(pairs, when);
+    } else if (in_two_floats(pairs)) {
+      pairs_in<Fma<TwoFloat>>(pairs, when);
+    } else {
+      pairs_in<Fma<float>>(pairs, when);
+    }
+  }
+
+  void set_pairs_plan(const char* form) const {
     set_plan("pairwise: cuda, pairs, %s, %lld groups of %lld nodes", form,
              static_cast<long long>(nodes_.groups), static_cast<long long>(nodes_.group_nodes()));
   }
 
   template <class Math>
-  void run_pairs_in(const Pairs& pairs) const {
+  void pairs_in(const Pairs& pairs, When when) const {
     if constexpr (!__is_same(Math, Fma<float>)) {
-      if (signs()) pairs_tiles<Math, /*kSigns=*/true>(pairs);
+      if (signs()) pairs_tiles<Math, /*kSigns=*/true>(pairs, when);
     }
-    if (!signs()) pairs_tiles<Math, /*kSigns=*/false>(pairs);
+    if (!signs()) pairs_tiles<Math, /*kSigns=*/false>(pairs, when);
     if (!args_.grad.data) return;
     if (grad_channels(args_, traits_) == NarrowTile::kM) {
-      pairs_grad<Math, NarrowTile>(pairs);
+      pairs_grad<Math, NarrowTile>(pairs, when);
     } else {
-      pairs_grad<Math, WideTile<Real, Math>>(pairs);
+      pairs_grad<Math, WideTile<Real, Math>>(pairs, when);
     }
   }
 
   template <class Math, bool kSigns>
-  void pairs_tiles(const Pairs& pairs) const {
+  void pairs_tiles(const Pairs& pairs, When when) const {
     using Columns = RowInnermost<typename Math::Operand, kTileNodes>;
     launch<pairwise_pairs_tile_per_block_kernel<Real, Math, kSigns>>(
         "pairwise: pairs_tile", unsigned(nodes_.groups * pairs.slots), PairTile::kThreads,
         kStageBytes<Math, Columns, Columns>, stream_, nodes_, pairs, loss_, args_.kappa != nullptr,
-        args_.want_grad);
+        args_.want_grad, when);
   }
 
   template <class Math, class Tile>
-  void pairs_grad(const Pairs& pairs) const {
+  void pairs_grad(const Pairs& pairs, When when) const {
     using T = typename Math::Operand;
     launch<pairwise_pairs_grad_tile_per_block_kernel<Real, Math, Tile>>(
         "pairwise: pairs_grad_tile", grad_blocks(), Tile::kThreads,
         grad_shared_bytes<Math, KInnermost<T, Tile::kM>, RowInnermost<T, kTileNodes>, Tile>(),
-        stream_, nodes_, pairs, out_);
+        stream_, nodes_, pairs, out_, when);
   }
 
   int64_t node_tiles() const { return nodes_.groups * divide_up(nodes_.group_nodes(), kTileNodes); }

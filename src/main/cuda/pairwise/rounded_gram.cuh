@@ -17,48 +17,6 @@ namespace {
 // on a multiprocessor hide how long a product takes.
 using RoundedTile = BlockTile<128, 128, 64, 32, 2>;
 
-// The operand whose rows are Rows rows of the stack; the reduction runs over nodes.
-template <class T, int Rows, int Threads>
-class RowsAlongNodes {
- public:
-  using Layout = StagedAlongK<T, Rows>;
-
-  // Begins with chunk `first` of the group and row `row` of the stack, of which D has the first
-  // sums_row.
-  __device__ __forceinline__ RowsAlongNodes(
-      const RoundedNodes& nodes, int64_t group, int64_t sums_row, int64_t row, int64_t first) {
-    constexpr int kVector = kVectorBytes / int(sizeof(T));
-    const T* element =
-        nodes.of_group<T>(group) + first * kDepth<T> + int(threadIdx.x) % kPerRow * kVector;
-#pragma unroll
-    for (int i = 0; i < kPasses; ++i) {
-      const int64_t r = row + own_row() + i * kRowsPerPass;
-      const int64_t c = r < sums_row ? r : r - sums_row;
-      elements_[i] =
-          c < nodes.C ? element + (r < sums_row ? c : nodes.channels + c) * nodes.pitch : nullptr;
-    }
-  }
-
-  // Rows that do not exist stay as they are, and so do sums that nobody asks for.
-  __device__ __forceinline__ void fetch(int q, char* staged) const {
-#pragma unroll
-    for (int i = 0; i < kPasses; ++i) {
-      if (elements_[i] == nullptr) continue;
-      async_copy<kVectorBytes>(
-          staged + Layout::at(own_row() + i * kRowsPerPass, int(threadIdx.x) % kPerRow),
-          elements_[i] + q * kDepth<T>);
-    }
-  }
-
- private:
-  static constexpr int kPerRow = kChunkBytes / kVectorBytes, kRowsPerPass = Threads / kPerRow;
-  static constexpr int kPasses = Rows / kRowsPerPass;
-
-  __device__ static __forceinline__ int own_row() { return int(threadIdx.x) / kPerRow; }
-
-  const T* elements_[kPasses];
-};
-
 // what      partial[split] = rows x rows of [D; U] over a share of the nodes, upper triangle
 // mapping   block = one tile over one split. Blocks of the same nodes are neighbours, so that an
 //           image is read from the second-level cache. grid = tiles * splits * groups
@@ -72,14 +30,21 @@ __global__ void __launch_bounds__(RoundedTile::kThreads, RoundedTile::kBlocks)
                                                 int64_t group_nodes,
                                                 Gram gram) {
   using T = typename Math::Operand;
-  using Rows = RowsAlongNodes<T, RoundedTile::kM, RoundedTile::kThreads>;
+  using Rows = RowsAlongK<T, RoundedTile::kM, RoundedTile::kThreads>;
   STRUCTKD_DYNAMIC_SHARED(char, shared);
   const int64_t part = blockIdx.x / gram.slots, group = part / gram.splits;
   const auto [row, column] = gram.tile_of(blockIdx.x % gram.slots);
   const int64_t chunks = divide_up(group_nodes, kDepth<T>), split = part % gram.splits;
   const int64_t begin = chunks * split / gram.splits, end = chunks * (split + 1) / gram.splits;
-  Rows a(nodes, group, gram.other_rows, row, begin),
-      b(nodes, group, gram.other_rows, column, begin);
+  // Rows `first` .. of the stack, of which D has the first other_rows.
+  const T* stack = nodes.of_group<T>(group) + begin * kDepth<T>;
+  const auto rows_from = [&](int64_t first) {
+    return Rows([&](int i) -> const T* {
+      const int64_t r = first + i, sums_row = gram.other_rows, c = r < sums_row ? r : r - sums_row;
+      return c < nodes.C ? stack + (r < sums_row ? c : nodes.channels + c) * nodes.pitch : nullptr;
+    });
+  };
+  const Rows a = rows_from(row), b = rows_from(column);
   WarpSums<Math, RoundedTile> sums;
   pipelined_product(int(end - begin), a, b, shared, sums);
   float* out =

@@ -1,6 +1,6 @@
 // cuda/pairwise/rounded_nodes.cuh: differences and sums of unit vectors, rounded once to what tensor
-// cores multiply: operands of rounded_gram.cuh. The difference is taken before it is rounded, so
-// that close vectors keep their digits.
+// cores multiply: operands of rounded_gram.cuh and rounded_pairs.cuh. The difference is taken before it
+// is rounded, so that close vectors keep their digits.
 #ifndef STRUCTKD_CUDA_PAIRWISE_ROUNDED_NODES_CUH
 #define STRUCTKD_CUDA_PAIRWISE_ROUNDED_NODES_CUH
 
@@ -10,26 +10,30 @@
 namespace structkd::cuda {
 namespace {
 
-// D = S - T and U = S + T of unit vectors, weighted by the roots of the weights. Channels up to
-// whole warps and nodes up to whole chunks are there, and 0.
+// D = S - T and U = S + T of unit vectors, weighted by the roots of the weights, and, if asked for, S.
+// Channels up to whole warps and nodes up to whole chunks are there, and 0.
 struct RoundedNodes {
-  static constexpr int kPlanes = 2;
-
   int64_t C;
   int64_t channels, pitch;  // up to n times 32: of a plane, and nodes of a channel
-  void* data;               // operands [groups, kPlanes, channels, pitch]: D, U
+  int64_t planes;           // 2, or 3 with S
+  void* data;               // operands [groups, planes, channels, pitch]: D, U, S
 
   template <class Real>
-  RoundedNodes(const Nodes<Real>& nodes, int64_t bytes_of_operand, Workspace& workspace)
+  RoundedNodes(const Nodes<Real>& nodes,
+               bool with_student,
+               int64_t bytes_of_operand,
+               Workspace& workspace)
       : C(nodes.student.C),
         channels(divide_up(C, kWarp) * kWarp),
         pitch(divide_up(nodes.group_nodes(), kStrip) * kStrip),
-        data(workspace.take<char>(nodes.groups * kPlanes * channels * pitch * bytes_of_operand)) {}
+        planes(with_student ? 3 : 2),
+        data(workspace.take<char>(nodes.groups * planes * channels * pitch * bytes_of_operand)) {}
 
-  // Where the rows of a group begin: channel c of D is row c, that of U row channels + c.
+  // Where the rows of a group begin: channel c of D is row c, that of U row channels + c, that of S
+  // row 2 channels + c.
   template <class T>
   __device__ __forceinline__ T* of_group(int64_t group) const {
-    return static_cast<T*>(data) + group * (kPlanes * channels * pitch);
+    return static_cast<T*>(data) + group * (planes * channels * pitch);
   }
 };
 
@@ -50,9 +54,10 @@ __device__ __forceinline__ UnitPair unit_pair(const E* s, TwoFloat rs, const E* 
 //           w + 8, ..; channels-last maps: lane = channel, and tiles of 32 channels are turned in
 //           shared memory. grid = B * strips
 // traffic   reads both maps, 8 N C bytes of f32, and once more from the second-level cache, where
-//           the block has just left them; writes 4 N C bytes of bf16, 8 N C of TF32, and 40 N
+//           the block has just left them; writes 4 N C bytes of bf16, 8 N C of TF32, half as many
+//           more with S, and 40 N
 // shared    15 KB, no bank conflicts
-// numbers   78 registers, nvcc 13.1 for sm_90
+// numbers   76 registers, nvcc 13.1 for sm_90
 constexpr int kRoundBlocks = 3;  // of them on a multiprocessor; four would spill registers
 
 template <class Real, class Sum, class T>
@@ -74,9 +79,11 @@ __global__ void __launch_bounds__(kMeasureWarps* kWarp, kRoundBlocks)
   const int64_t step = kMeasureWarps * rounded_nodes.pitch;
   T* d_row = rounded_nodes.of_group<T>(group) + warp * rounded_nodes.pitch + i0;
   const int64_t u_rows = channels * rounded_nodes.pitch;
+  const bool with_student = rounded_nodes.planes == 3;
   const auto write = [&](T* row, int i, UnitPair pair) {
     row[i] = rounded<T>(pair.d);
     row[u_rows + i] = rounded<T>(pair.u);
+    if (with_student) row[2 * u_rows + i] = rounded<T>(0.5f * (pair.d + pair.u));
   };
   nodes.student.with_elements([&](auto* s) {
     const auto* t = static_cast<decltype(s)>(nodes.teacher.data);

@@ -10,7 +10,8 @@ TEST_P(KernelSmoke, Pairwise) {
   constexpr Input kRandom = Input::kRandom, kClose = Input::kNearlyEqual;
   // Few nodes (pairs) and many (matrices), of equal and unequal widths; then gradient tiles of 128
   // channels, several tiles of pairs, more channels than a tile; matrices in tiles of 128 rows. Of
-  // equal widths and 16 bits, or fast, sums and differences in tiles of 128 x 128.
+  // equal widths and 16 bits, or fast, sums and differences in tiles of 128 x 128, or 128 x 64 of
+  // pairs of more than 64 nodes.
   const Case cases[] = {{13, 13, 3, 5},
                         {9, 5, 4, 19, Layout::kChannelsLast},
                         {34, 6, 5, 13, Layout::kSliced},
@@ -19,6 +20,8 @@ TEST_P(KernelSmoke, Pairwise) {
                         {7, 7, 4, 9, Layout::kChannelsLast},
                         {34, 34, 6, 13, Layout::kSliced, kClose},
                         {5, 5, 3, 11, kPlanes, kClose, true},
+                        {41, 41, 7, 11, Layout::kSliced, kClose, true},
+                        {70, 70, 5, 13, Layout::kChannelsLast, kRandom, true},
                         {70, 6, 3, 5},
                         {40, 26, 5, 13, kPlanes, kRandom, false, Device::kAny, true},
                         {70, 6, 7, 11, kPlanes, kRandom, false, Device::kAny, true},

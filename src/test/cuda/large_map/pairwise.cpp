@@ -29,6 +29,20 @@ TEST(LargeMaps, PairwiseKeepsTheGapsOfManyPairs) {
   EXPECT_GE(pairs.workspace, nodes * nodes * sizeof(double));
 }
 
+TEST(LargeMaps, PairwiseRoundsManyPairs) {
+  const structkd_tensor map = tensor_of({1, 70000, 256, 256}, STRUCTKD_F32);
+  structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
+  params.precision = STRUCTKD_PRECISION_FAST;
+  const Planned pairs = planned([&](size_t* bytes) { return call(map, params, bytes); });
+  ASSERT_EQ(pairs.status, STRUCTKD_OK) << structkd_last_error();
+  const uint64_t nodes = 256 * 256, tiles = nodes / 128, channel_tiles = (70000 + 127) / 128;
+  EXPECT_EQ(pairs.blocks.at("pairwise_rounded_pairs_tile_per_block_kernel"), tiles * (tiles + 1));
+  EXPECT_EQ(pairs.blocks.at("pairwise_rounded_pairs_grad_tile_per_block_kernel"),
+            tiles * channel_tiles);
+  // D, U and S, and the gaps.
+  EXPECT_GE(pairs.workspace, (3 * 70016 + nodes) * nodes * sizeof(float));
+}
+
 TEST(FarElements, Pairwise) { expect_same_bits_far_apart(params_of(STRUCTKD_NORM_DIFFERENTIABLE)); }
 
 }  // namespace

@@ -109,8 +109,9 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
- *           structkd_last_plan). CUDA from sm_80 on, N >= Cs + Ct, Cs = Ct, squares, FAST: of BF16
- *           inputs sums and differences of unit vectors are rounded to BF16, of F16 and F32 to TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
+ *           structkd_last_plan). CUDA from sm_80 on, Cs = Ct, N > 64 or N >= Cs + Ct, squares, FAST:
+ *           of BF16 inputs sums and differences of unit vectors are rounded to BF16, of F16 and F32
+ *           to TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
  *           itself, at most about 4 times that, and groups whose differences cancel by more are
  *           computed as F32 inputs are. A zero node has affinity 0 and gradient 0; an image whose weights
  *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or

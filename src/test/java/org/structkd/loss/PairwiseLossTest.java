@@ -41,23 +41,31 @@ class PairwiseLossTest {
   }
 
   /**
-   * On either side of 2 C nodes, from where on FAST multiplies in the maps' own precision on CUDA.
+   * Where FAST multiplies in the maps' own precision on CUDA: from 2 C nodes on, and for more than
+   * 64.
    */
   @ParameterizedTest
   @EnumSource(StudentTeacher.Kind.class)
   void narrowMapsMeetTheAccuracyRuleAgainstAutocast(StudentTeacher.Kind kind) {
+    for (long width : new long[] {63, 64, 65, 130}) {
+      checkNarrow(kind, 32, width);
+    }
+    for (long width : new long[] {64, 65, 139}) {
+      checkNarrow(kind, 70, width);
+    }
+  }
+
+  private static void checkNarrow(StudentTeacher.Kind kind, long channels, long width) {
     for (ScalarType dtype : new ScalarType[] {ScalarType.BFloat16, ScalarType.Half}) {
-      for (long width : new long[] {63, 64, 65, 130}) {
-        AccuracyRule.checkNarrow(
-            ALL_NODES.withPrecision(PairwiseLoss.Precision.FAST)::forward,
-            PairwiseLossTest::underAutocast,
-            kind,
-            dtype,
-            2,
-            32,
-            1,
-            width);
-      }
+      AccuracyRule.checkNarrow(
+          ALL_NODES.withPrecision(PairwiseLoss.Precision.FAST)::forward,
+          PairwiseLossTest::underAutocast,
+          kind,
+          dtype,
+          2,
+          channels,
+          1,
+          width);
     }
   }
 
