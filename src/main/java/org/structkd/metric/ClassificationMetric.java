@@ -14,7 +14,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
-import org.structkd.internal.Named;
 
 /**
  * How often the class of an image is named right. The numbers are
@@ -94,14 +93,7 @@ public record ClassificationMetric(String on, List<String> classes) implements M
   private Scores scores(Map<String, Tensor> outputs, Batch batch) {
     try (PointerScope temporaries = new PointerScope()) {
       int[] labels = labels(batch);
-      Tensor scores = Named.in(outputs, NAME + ": the network", "tap", on);
-      long[] expected = {labels.length, classes.size()};
-      if (!Arrays.equals(expected, scores.shape())) {
-        throw new IllegalArgumentException(
-            "%s: tap \"%s\" is %s, expected %s"
-                .formatted(NAME, on, Arrays.toString(scores.shape()), Arrays.toString(expected)));
-      }
-      double[] all = Elements.of(scores);
+      double[] all = Elements.of(Taps.output(NAME, outputs, on, labels.length, classes.size()));
       double[][] rows = new double[labels.length][];
       Arrays.setAll(
           rows, i -> Arrays.copyOfRange(all, i * classes.size(), (i + 1) * classes.size()));

@@ -11,7 +11,6 @@ import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.Batch;
 import org.structkd.data.StereoDataset;
-import org.structkd.internal.Named;
 import org.structkd.internal.Settings;
 
 /**
@@ -72,14 +71,8 @@ public record DepthMetric(String on, Scaling scaling, double cap) implements Met
 
     @Override
     public void add(Map<String, Tensor> outputs, Batch batch) {
-      Tensor answer = Named.in(outputs, NAME + ": the network", "tap", on);
       Tensor truth = batch.target(StereoDataset.DEPTH);
-      if (!Arrays.equals(answer.shape(), truth.shape())) {
-        throw new IllegalArgumentException(
-            "%s: tap \"%s\" is %s, expected %s as the true depth"
-                .formatted(
-                    NAME, on, Arrays.toString(answer.shape()), Arrays.toString(truth.shape())));
-      }
+      Tensor answer = Taps.output(NAME, outputs, on, truth.shape());
       int count = (int) truth.size(0);
       double[] answers = Elements.of(answer);
       double[] truths = Elements.of(truth);

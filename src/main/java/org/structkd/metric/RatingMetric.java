@@ -1,7 +1,6 @@
 package org.structkd.metric;
 
 import java.awt.image.BufferedImage;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,6 +17,7 @@ import org.structkd.data.MadeRatings;
  * @param on tap with predictions [B]
  */
 public record RatingMetric(String on) implements Metric {
+  private static final String NAME = "rating metric";
   private static final String RMSE = "rmse";
 
   @Override
@@ -43,17 +43,8 @@ public record RatingMetric(String on) implements Metric {
     @Override
     public void add(Map<String, Tensor> outputs, Batch batch) {
       try (PointerScope temporaries = new PointerScope()) {
-        Tensor predicted = outputs.get(on);
         Tensor given = batch.target(MadeRatings.RATINGS);
-        if (predicted == null || !Arrays.equals(predicted.shape(), given.shape())) {
-          throw new IllegalArgumentException(
-              "evaluation: tap \""
-                  + on
-                  + "\" is "
-                  + (predicted == null ? "missing" : Arrays.toString(predicted.shape()))
-                  + ", expected a rating for each of "
-                  + Arrays.toString(given.shape()));
-        }
+        Tensor predicted = Taps.output(NAME, outputs, on, given.shape());
         Tensor errors =
             predicted.cpu().to(ScalarType.Double).sub(given.cpu().to(ScalarType.Double));
         squares += errors.square().sum().item_double();

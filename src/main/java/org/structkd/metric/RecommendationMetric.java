@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
 import org.structkd.data.RatedItems;
+import org.structkd.internal.Settings;
 
 /**
  * How well a network ranks what users have not rated in training, and how far its ratings are from
@@ -39,13 +40,14 @@ import org.structkd.data.RatedItems;
  */
 public record RecommendationMetric(String on, String scores, int top, double liked)
     implements Metric {
+  private static final String NAME = "recommendation metric";
+
   /** Checks the numbers. */
   public RecommendationMetric {
-    if (top < 1) {
-      throw new IllegalArgumentException("top is " + top + ", expected 1 or more");
-    }
+    Settings.requireCount(NAME, "top", top, 1);
     if (!Double.isFinite(liked)) {
-      throw new IllegalArgumentException("liked is " + liked + ", expected a finite number");
+      throw new IllegalArgumentException(
+          NAME + ": liked is " + liked + ", expected a finite number");
     }
   }
 
@@ -76,8 +78,8 @@ public record RecommendationMetric(String on, String scores, int top, double lik
       try (PointerScope temporaries = new PointerScope()) {
         Tensor given = batch.target(RatedItems.RATINGS);
         Tensor rated = batch.target(RatedItems.RATED);
-        Tensor predicted = required(outputs, on, given);
-        Tensor scored = required(outputs, scores, rated);
+        Tensor predicted = Taps.output(NAME, outputs, on, given.shape());
+        Tensor scored = Taps.output(NAME, outputs, scores, rated.shape());
         try (DoubleIndexer stars = doubles(given);
             DoubleIndexer guessed = doubles(predicted);
             DoubleIndexer score = doubles(scored);
@@ -172,19 +174,6 @@ public record RecommendationMetric(String on, String scores, int top, double lik
 
   private static DoubleIndexer doubles(Tensor tensor) {
     return tensor.cpu().to(ScalarType.Double).contiguous().createIndexer();
-  }
-
-  private static Tensor required(Map<String, Tensor> outputs, String tap, Tensor like) {
-    Tensor output = outputs.get(tap);
-    if (output == null || !Arrays.equals(output.shape(), like.shape())) {
-      throw new IllegalArgumentException(
-          "evaluation: tap \"%s\" is %s, expected numbers %s"
-              .formatted(
-                  tap,
-                  output == null ? "missing" : Arrays.toString(output.shape()),
-                  Arrays.toString(like.shape())));
-    }
-    return output;
   }
 
   /** {@inheritDoc} The first rating of the user: a bar of as many stars. */

@@ -14,7 +14,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
-import org.structkd.internal.Named;
 import org.structkd.model.ScoreAveraging;
 import org.structkd.model.TappedNetwork;
 
@@ -41,6 +40,7 @@ public record SegmentationMetric(
     ScoreAveraging averaging,
     double boundary)
     implements Metric {
+  private static final String NAME = "segmentation metric";
   private static final String MIOU = "miou";
   private static final String BOUNDARY = "boundary_f";
 
@@ -136,21 +136,16 @@ public record SegmentationMetric(
 
   /** The most likely class of each pixel, on the CPU. */
   private Tensor best(Map<String, Tensor> outputs, Tensor labels) {
-    Tensor scores = Named.in(outputs, "segmentation metric: the network", "tap", tap);
+    Tensor scores = Taps.output(NAME, outputs, tap);
     long[] size = labels.shape();
     if (size.length != 3) {
       throw new IllegalArgumentException(
-          "segmentation metric: labels are " + Arrays.toString(size) + ", expected [B, H, W]");
+          NAME + ": labels are " + Arrays.toString(size) + ", expected [B, H, W]");
     }
     if (resized && scores.dim() == 4) {
       scores = torch.upsample_bilinear2d(scores, new long[] {size[1], size[2]}, false);
     }
-    long[] expected = {size[0], classes.size(), size[1], size[2]};
-    if (!Arrays.equals(expected, scores.shape())) {
-      throw new IllegalArgumentException(
-          "segmentation metric: tap \"%s\" is %s, expected %s"
-              .formatted(tap, Arrays.toString(scores.shape()), Arrays.toString(expected)));
-    }
+    Taps.requireShape(NAME, tap, scores, size[0], classes.size(), size[1], size[2]);
     return scores.argmax(new LongOptional(1), false).cpu();
   }
 

@@ -9,7 +9,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.Batch;
 import org.structkd.data.Bicubic;
 import org.structkd.data.SuperResolutionDataset;
-import org.structkd.internal.Named;
 import org.structkd.internal.Settings;
 
 /**
@@ -54,7 +53,7 @@ public record SuperResolutionMetric(String on, int scale) implements Metric {
 
     @Override
     public void add(Map<String, Tensor> outputs, Batch batch) {
-      Tensor answer = Named.in(outputs, NAME + ": the network", "tap", on);
+      Tensor answer = Taps.output(NAME, outputs, on);
       Tensor truth = batch.target(SuperResolutionDataset.HIGH_RESOLUTION);
       Tensor low = batch.input(Batch.IMAGES);
       Shape shape = shape(answer, truth, low);
@@ -96,11 +95,7 @@ public record SuperResolutionMetric(String on, int scale) implements Metric {
 
   private Shape shape(Tensor answer, Tensor truth, Tensor low) {
     long[] size = truth.shape();
-    if (!Arrays.equals(answer.shape(), size)) {
-      throw new IllegalArgumentException(
-          "%s: tap \"%s\" is %s, expected %s as the images in high resolution"
-              .formatted(NAME, on, Arrays.toString(answer.shape()), Arrays.toString(size)));
-    }
+    Taps.requireShape(NAME, on, answer, size);
     long least = ImageQuality.WINDOW + 2L * scale;
     if (size.length != 4 || size[1] != 1 && size[1] != 3 || size[2] < least || size[3] < least) {
       throw new IllegalArgumentException(

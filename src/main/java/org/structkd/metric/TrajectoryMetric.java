@@ -9,7 +9,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.structkd.data.Batch;
 import org.structkd.data.CrowdDataset;
 import org.structkd.data.Zone;
-import org.structkd.internal.Named;
 
 /**
  * How far predicted places are from the true ones, in metres, and how often it is foreseen whether
@@ -56,7 +55,7 @@ public record TrajectoryMetric(String on) implements Metric {
 
     @Override
     public void add(Map<String, Tensor> outputs, Batch batch) {
-      Places answers = Places.of(NAME, Named.in(outputs, NAME + ": the network", "tap", on));
+      Places answers = Places.of(NAME, Taps.output(NAME, outputs, on));
       Places truths = Places.of(NAME, batch.target(CrowdDataset.TRAJECTORIES));
       requireFit(answers, truths);
       Places observed = Places.of(NAME, batch.input(CrowdDataset.OBSERVED));

@@ -145,7 +145,7 @@ class DepthMetricTest {
   void whatDoesNotFitIsRefused() {
     Tensor truth = torch.ones(1, 1, 2, 3);
     refused(
-        "depth metric: tap \"depth\" is [1, 1, 2, 2], expected [1, 1, 2, 3] as the true depth",
+        "depth metric: tap \"depth\" is [1, 1, 2, 2], expected [1, 1, 2, 3]",
         () -> score(PLAIN, torch.ones(1, 1, 2, 2), truth));
     refused(
         "depth metric: an image has no pixel with a true depth up to cap, which is 10.0",

@@ -158,7 +158,9 @@ class RecommendationMetricTest {
         assertThrows(
             IllegalArgumentException.class,
             () -> count.add(Map.of("rating", Tensors.gaussian(1, 2, 3)), batch()));
-    assertEquals("evaluation: tap \"scores\" is missing, expected numbers [2, 5]", e.getMessage());
+    assertEquals(
+        "recommendation metric: the network has no tap \"scores\", it has: rating",
+        e.getMessage());
     assertThrows(IllegalStateException.class, count::score);
     assertThrows(
         IllegalArgumentException.class, () -> new RecommendationMetric("rating", "scores", 0, 4));
