@@ -203,12 +203,10 @@ class RecommenderRecipesTest {
         "recipe recsys-ftd: teacher has 400 users and 240 items, expected 20 and 20 as the data:"
             + " it was trained on others",
         e.getMessage());
-    Recipe brief =
-        Recipes.load(
-            "recsys-teacher",
-            List.of("train={steps: 1, optimizer: {kind: adam, rate: 0}}"),
-            List.of());
-    Path weights = trained(brief, temp.resolve("made"));
+    List<String> brief =
+        List.of("train.steps=1", "train.evaluate_every=0", "train.checkpoint_every=0");
+    Path weights =
+        trained(Recipes.load("recsys-teacher", brief, List.of()), temp.resolve("made"));
     List<String> goingOn = new ArrayList<>(sets);
     goingOn.add("student={kind: trained, file: " + weights + "}");
     Recipe trained = Recipes.load("recsys-teacher", goingOn, List.of());
