@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.Locale;
 import java.util.Optional;
+import javax.imageio.ImageIO;
 import org.structkd.StructkdException;
 import org.structkd.data.DataFileException;
 import org.structkd.data.Split;
@@ -54,6 +55,9 @@ public final class Main {
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
     System.setProperty("java.awt.headless", "true");
+    // Its cache in a file needs a shutdown hook, which a run that ends by Ctrl-C while it writes its
+    // pictures cannot have any more.
+    ImageIO.setUseCache(false);
     // Warnings look like the other lines of a command. Read when the first logger is made.
     System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");
     System.setProperty("org.slf4j.simpleLogger.showLogName", "false");

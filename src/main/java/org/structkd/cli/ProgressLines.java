@@ -93,7 +93,11 @@ final class ProgressLines implements TrainingListener {
    * that is worth a word}
    */
   static String waits(@Nullable Loading soFar, long nanos) {
-    long percent = soFar == null ? 0 : Math.round(100.0 * soFar.waitedNanos() / nanos);
+    // No step waits for a batch longer than it takes to prepare; the rest is a thread that begins.
+    long percent =
+        soFar == null
+            ? 0
+            : Math.round(100.0 * Math.min(soFar.waitedNanos(), soFar.preparedNanos()) / nanos);
     return percent < LEAST_PERCENT
         ? ""
         : "waits %d %% for %.0f examples/s  ".formatted(percent, soFar.examplesPerSecond());

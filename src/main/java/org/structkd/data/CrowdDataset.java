@@ -69,8 +69,8 @@ public final class CrowdDataset implements Dataset {
   /**
    * What a window is.
    *
-   * @param observed steps, 2 or more
-   * @param predicted steps, 1 or more
+   * @param observed steps, 2 to 1000
+   * @param predicted steps, 1 to 1000: nobody is in sight for longer
    * @param seconds of a step, 0.01 to 10: below, nobody moves; above, everybody has left
    * @param neighbours how many others are seen, 1 to 64; places of people who are not there are 0
    * @param flip whether half of the training windows are mirrored by chance
@@ -80,18 +80,23 @@ public final class CrowdDataset implements Dataset {
     private static final double SHORTEST = 0.01;
     private static final int LONGEST = 10;
     private static final int MOST_NEIGHBOURS = 64;
+    private static final int MOST_STEPS = 1000;
 
     /** Checks the numbers. */
     public Config {
-      Settings.requireCount(NAME, "observed", observed, 2);
-      Settings.requireCount(NAME, "predicted", predicted, 1);
+      requireBetween("observed", observed, 2, MOST_STEPS);
+      requireBetween("predicted", predicted, 1, MOST_STEPS);
       if (!(seconds >= SHORTEST && seconds <= LONGEST)) {
         throw new IllegalArgumentException(
             "%s: seconds is %s, expected %s to %s".formatted(NAME, seconds, SHORTEST, LONGEST));
       }
-      if (neighbours < 1 || neighbours > MOST_NEIGHBOURS) {
+      requireBetween("neighbours", neighbours, 1, MOST_NEIGHBOURS);
+    }
+
+    private static void requireBetween(String part, int value, int least, int most) {
+      if (value < least || value > most) {
         throw new IllegalArgumentException(
-            "%s: neighbours is %d, expected 1 to %d".formatted(NAME, neighbours, MOST_NEIGHBOURS));
+            "%s: %s is %d, expected %d to %d".formatted(NAME, part, value, least, most));
       }
     }
 

@@ -34,11 +34,6 @@ final class Faces {
   /** All faces in a column. */
   private static final String SHEET = "faces.png";
 
-  /**
-   * Bytes in front of the elements, which are f64: the file's sum is checked, so it is this one.
-   */
-  private static final int HEADER = 80;
-
   /** Sum of the file in python3-skimage 0.19.3-8 of Debian 12. */
   static final PackagedData DATA =
       new PackagedData(
@@ -59,8 +54,9 @@ final class Faces {
 
   private static void convert(Path root, Path into) throws IOException {
     byte[] file = Files.readAllBytes(root.resolve(DATA.files().get(0).path()));
+    int header = NpzFile.headerOf(file); // elements of f64 behind it: the file's sum is checked
     DoubleBuffer intensities =
-        ByteBuffer.wrap(file, HEADER, file.length - HEADER)
+        ByteBuffer.wrap(file, header, file.length - header)
             .slice()
             .order(ByteOrder.LITTLE_ENDIAN)
             .asDoubleBuffer();

@@ -100,7 +100,7 @@ final class ImageTree {
     List<ImagePair> pairs = new ArrayList<>();
     List<String> lines = Files.readAllLines(file);
     for (int i = 0; i < lines.size(); i++) {
-      String name = lines.get(i).strip();
+      String name = (i == 0 ? ByteOrderMark.removed(lines.get(i)) : lines.get(i)).strip();
       if (name.isEmpty()) {
         continue;
       }

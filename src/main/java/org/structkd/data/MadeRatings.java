@@ -193,7 +193,8 @@ public final class MadeRatings implements RatingData {
     RatingTable all = ratings.get(Split.TRAIN);
     if (size < 1 || size > all.stars().length) {
       throw new IllegalArgumentException(
-          "batch must be 1 to " + all.stars().length + ", the number of ratings, but is " + size);
+          "batch is %d, expected 1 to %d, the number of ratings"
+              .formatted(size, all.stars().length));
     }
     return step -> {
       int[] chosen = Rounds.indices(all.stars().length, seed, step * size, size);

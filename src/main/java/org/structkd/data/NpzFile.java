@@ -80,6 +80,12 @@ record NpzFile(int height, int width, float[] elements) {
     }
   }
 
+  /** {@return how many bytes of an .npy file stand in front of its elements} */
+  static int headerOf(byte[] npy) {
+    int length = MAGIC.length;
+    return length + Short.BYTES + (npy[length] & 255 | (npy[length + 1] & 255) << 8);
+  }
+
   private static NpzFile array(InputStream in, String name) throws IOException {
     byte[] magic = in.readNBytes(MAGIC.length);
     byte[] length = in.readNBytes(2);

@@ -225,19 +225,18 @@ public final class RatedItems implements RatingData {
   }
 
   /**
-   * {@return how many ratings of a split are at least as high as a number}
+   * {@return the most stars of a split, minus infinity where it has no rating}
    *
    * @param split which
-   * @param least stars
    */
-  public long atLeast(Split split, double least) {
-    long count = 0;
+  public double highest(Split split) {
+    double highest = Double.NEGATIVE_INFINITY;
     for (Ratings user : ratings.get(split)) {
       for (float stars : user.stars) {
-        count += stars >= least ? 1 : 0;
+        highest = Math.max(highest, stars);
       }
     }
-    return count;
+    return highest;
   }
 
   @Override
@@ -255,7 +254,7 @@ public final class RatedItems implements RatingData {
     List<Ratings> all = ratings.get(Split.TRAIN);
     if (size < 1 || size > all.size()) {
       throw new IllegalArgumentException(
-          "batch must be 1 to " + all.size() + ", the number of users, but is " + size);
+          "batch is %d, expected 1 to %d, the number of users".formatted(size, all.size()));
     }
     long batches = all.size() / size;
     return step -> {

@@ -29,6 +29,9 @@ record RatingsFile(RatingTable table, List<String> users, List<String> items) {
   private static final String HEADER = "user,item,rating";
   private static final String TIMED_HEADER = HEADER + ",timestamp";
 
+  /** As of {@link TrackFile}: beyond any star, and sums of its squares are numbers of f32. */
+  private static final float LARGEST = 1e10f;
+
   /**
    * Reads a file.
    *
@@ -66,7 +69,8 @@ record RatingsFile(RatingTable table, List<String> users, List<String> items) {
     }
 
     RatingsFile read() throws IOException {
-      String header = reader.readLine();
+      String first = reader.readLine();
+      String header = first == null ? null : ByteOrderMark.removed(first);
       if (!HEADER.equals(header) && !TIMED_HEADER.equals(header)) {
         throw refused(
             "the header " + HEADER + " or " + TIMED_HEADER,
@@ -98,6 +102,9 @@ record RatingsFile(RatingTable table, List<String> users, List<String> items) {
         throw refused(columns + " fields between commas", fields.length + ": " + shown(line));
       }
       float rating = number(fields[2], "a rating, a finite number");
+      if (Math.abs(rating) > LARGEST) {
+        throw refused("a rating of at most 1e10 in size", shown(fields[2]));
+      }
       if (columns == 4) {
         number(fields[3], "a timestamp, a finite number");
       }

@@ -60,7 +60,7 @@ final class TrackFile {
     int columns = 0;
     List<String> lines = lines(file);
     for (int i = 0; i < lines.size(); i++) {
-      String line = lines.get(i).strip();
+      String line = (i == 0 ? ByteOrderMark.removed(lines.get(i)) : lines.get(i)).strip();
       if (line.isEmpty()) {
         continue;
       }

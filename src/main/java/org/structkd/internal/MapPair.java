@@ -60,6 +60,10 @@ public record MapPair(MapView student, MapView teacher) {
     return this;
   }
 
+  /** How a term does it, in both of its spellings. */
+  private static final String RESIZE =
+      "resize one of them, in a term by resize_teacher of a recipe or withTeacherResized() of Java";
+
   /** Requires as many positions of the teacher as of the student, in the same order. */
   public MapPair requireSameSize() {
     if (differInSize()) {
@@ -67,7 +71,7 @@ public record MapPair(MapView student, MapView teacher) {
           student.isTokens()
               ? "number of positions: leave out those that have no counterpart, such as a class"
                   + " token"
-              : "height and width: resize one of them, in a term by withTeacherResized()");
+              : "height and width: " + RESIZE);
     }
     return this;
   }
@@ -77,10 +81,9 @@ public record MapPair(MapView student, MapView teacher) {
     MapPair pooled = new MapPair(student.made(pooling), teacher.made(pooling));
     if (pooled.differInSize()) {
       throw differ(
-          ("height and width after pooling, which gives %s and %s nodes: resize one"
-                  + " of them, in a term by withTeacherResized(), or pool to a number of"
+          ("height and width after pooling, which gives %s and %s nodes: %s, or pool to a number of"
                   + " nodes that both have")
-              .formatted(pooled.student.size(), pooled.teacher.size()));
+              .formatted(pooled.student.size(), pooled.teacher.size(), RESIZE));
     }
     return pooled;
   }

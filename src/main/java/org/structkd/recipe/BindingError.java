@@ -47,7 +47,7 @@ final class BindingError {
       }
     } else {
       sentence = reason(e);
-      blamed(tree.at(path), sentence).ifPresent(path::add);
+      blamed(tree, path, sentence).ifPresent(path::add);
     }
     return explained(tree, path, sentence, e);
   }
@@ -90,14 +90,19 @@ final class BindingError {
   }
 
   /**
-   * The value that a record's sentence is about: the longest of its keys that the sentence names.
+   * The value that a record's sentence is about: of its keys that the sentence names one that an
+   * option gives, the longest.
    */
-  private static Optional<String> blamed(JsonNode record, String sentence) {
+  private static Optional<String> blamed(RecipeTree tree, List<String> path, String sentence) {
     String withoutSubject = sentence.substring(sentence.indexOf(": ") + 1); // "pair-wise loss: "
     List<String> words = List.of(RecipeBinding.key(withoutSubject).split("\\W+"));
     List<String> keys = new ArrayList<>();
-    record.fieldNames().forEachRemaining(keys::add);
-    return keys.stream().filter(words::contains).max(Comparator.comparing(String::length));
+    tree.at(path).fieldNames().forEachRemaining(keys::add);
+    return keys.stream()
+        .filter(words::contains)
+        .max(
+            Comparator.<String, Boolean>comparing(key -> tree.isOption(path, key))
+                .thenComparing(String::length));
   }
 
   private static String given(RecipeTree tree, List<String> path) {

@@ -14,8 +14,8 @@ import org.structkd.data.Zone;
  *
  * @param source of the tracks
  * @param batch windows per training step, 1 or more
- * @param observed steps that a network sees, 2 or more
- * @param predicted steps that it predicts, 1 or more
+ * @param observed steps that a network sees, 2 to 1000
+ * @param predicted steps that it predicts, 1 to 1000
  * @param seconds of a step
  * @param neighbours how many of the nearest others it sees, 1 or more
  * @param flip whether half of the training windows are mirrored by chance

@@ -42,6 +42,9 @@ public final class Experiment implements AutoCloseable {
   /** What the only teacher is called. */
   private static final String TEACHER = "teacher";
 
+  /** What sentences about the student begin with. */
+  private static final String STUDENT = "student";
+
   private final Recipe recipe;
   private final Device device;
   private final Dataset data;
@@ -127,6 +130,7 @@ public final class Experiment implements AutoCloseable {
     for (Map.Entry<String, TeacherSettings> teacher : teachers(recipe).entrySet()) {
       TappedNetwork network = AdaptedTeacher.load(teacher.getValue(), sample, recipe.data(), data);
       teachers.put(teacher.getKey(), network); // closed with this, whatever fails
+      MatrixFactorizationSettings.requireOf(data, teacher.getKey(), network);
       network.to(device);
       teachers.put(teacher.getKey(), network.withInputs(teacher.getValue().inputs()));
     }
@@ -180,9 +184,21 @@ public final class Experiment implements AutoCloseable {
    */
   public TrainableNetwork student(long seed) {
     try (PointerScope temporaries = new PointerScope()) {
-      TrainableNetwork student = recipe.student().make(data, sample(), seed);
+      TrainableNetwork student = made(sample(), seed);
       student.to(device);
       return student;
+    }
+  }
+
+  /** What a network misses in a batch does not tell which network it is. */
+  private TrainableNetwork made(Batch sample, long seed) {
+    try {
+      return recipe.student().make(data, sample, seed);
+    } catch (IllegalArgumentException e) {
+      String sentence = e.getMessage();
+      throw sentence.startsWith(STUDENT)
+          ? e
+          : new IllegalArgumentException(STUDENT + ": " + sentence, e);
     }
   }
 

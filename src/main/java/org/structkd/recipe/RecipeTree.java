@@ -234,6 +234,11 @@ final class RecipeTree {
     return places.containsKey(path);
   }
 
+  /** Whether the value of a key is that of an option, not of the file. */
+  boolean isOption(List<String> path, String key) {
+    return places.getOrDefault(child(path, key), "").startsWith("--");
+  }
+
   /** Where the value at a path was written, or the nearest around it. */
   String place(List<String> path) {
     for (int depth = path.size(); depth > 0; depth--) {

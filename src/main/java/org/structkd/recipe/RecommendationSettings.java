@@ -39,9 +39,11 @@ record RecommendationSettings(String on, String scores, int top, double liked)
               .formatted(top, ratings.items()));
     }
     for (Split split : new Split[] {Split.VALIDATION, Split.TEST}) {
-      if (ratings.atLeast(split, liked) == 0) {
+      double highest = ratings.highest(split);
+      if (liked > highest) {
         throw new IllegalArgumentException(
-            "metric: liked is %s, but no %s rating is as high".formatted(liked, split));
+            "metric: liked is %s, expected at most %s, the highest %s rating"
+                .formatted(liked, highest, split));
       }
     }
     return new RecommendationMetric(on, scores, top, liked);

@@ -29,7 +29,14 @@ record TrainedSettings(Path file) implements StudentSettings {
   public TrainableNetwork make(Dataset data, Batch sample, long seed) {
     try (TensorFile weights = TensorFile.open(file)) {
       Distiller.requireWeights(weights);
-      return NetworkFile.network(weights);
+      TrainableNetwork network = NetworkFile.network(weights);
+      try {
+        MatrixFactorizationSettings.requireOf(data, "student", network);
+      } catch (IllegalArgumentException e) {
+        network.close();
+        throw e;
+      }
+      return network;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

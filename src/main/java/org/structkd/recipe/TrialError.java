@@ -14,6 +14,8 @@ import java.util.regex.Pattern;
 final class TrialError {
   private static final String TERM = "losses";
   private static final String STAGES = "stages";
+  private static final String DATA = "data";
+  private static final Pattern KEY = Pattern.compile("^(\\w+) is ");
 
   /** What sentences begin with, and the path of what they are about. */
   private static final Map<Pattern, List<String>> SUBJECTS = new LinkedHashMap<>();
@@ -29,6 +31,7 @@ final class TrialError {
     SUBJECTS.put(Pattern.compile("(evaluation|\\w+ metric): .*"), List.of("metric"));
     SUBJECTS.put(
         Pattern.compile("the (teacher's|(teacher|batch) has no input) .*"), List.of("teacher"));
+    SUBJECTS.put(Pattern.compile("teacher \"(.+?)\": .*"), List.of("teachers", "$1"));
     SUBJECTS.put(Pattern.compile("(pruning|quantization): .*"), List.of("train", "$1"));
     SUBJECTS.put(Pattern.compile("(data|student|teacher|train|metric)\\b.*"), List.of("$1"));
   }
@@ -53,7 +56,17 @@ final class TrialError {
         return new RecipeException(place(tree, training, path), sentence, e);
       }
     }
-    return e;
+    return ofData(tree, training, sentence, e);
+  }
+
+  /** What data say begins with a key of theirs: {@code batch is 500, expected ...}. */
+  private static RecipeException ofData(
+      RecipeTree tree, String training, String sentence, RecipeException e) {
+    Matcher subject = KEY.matcher(sentence);
+    List<String> path = subject.find() ? List.of(DATA, subject.group(1)) : List.of();
+    return path.isEmpty() || tree.at(path).isMissingNode()
+        ? e
+        : new RecipeException(place(tree, training, path), sentence, e);
   }
 
   /** Where a stage says it itself, or else where the recipe does. */

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
@@ -17,7 +18,7 @@ import org.structkd.train.MetricsCsv;
 
 /**
  * A picture of a run's log: loss on the left, score on the validation examples on the right; the
- * trainings of one condition have one colour.
+ * trainings of one condition have one colour. What a short run has not logged has no chart.
  */
 final class Curves {
   private static final int WIDTH = 480;
@@ -37,17 +38,29 @@ final class Curves {
   private Curves() {}
 
   /**
-   * Draws both.
+   * Draws those that have a point.
    *
    * @param rows of the log
    * @param score title of the number that was evaluated
+   * @return one chart or two; an empty one that says so, if the log has no row
    */
   static BufferedImage draw(List<MetricsCsv.Row> rows, String score) {
-    BufferedImage image = new BufferedImage(2 * WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
+    List<XYChart> charts =
+        Stream.of(
+                chart("total loss", rows, MetricsCsv.Row::total),
+                chart(score + ", validation", rows, MetricsCsv.Row::validation))
+            .filter(chart -> !chart.getSeriesMap().isEmpty())
+            .toList();
+    if (charts.isEmpty()) {
+      charts = List.of(chart("too few steps for a curve", rows, MetricsCsv.Row::total));
+    }
+    BufferedImage image =
+        new BufferedImage(charts.size() * WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = image.createGraphics();
-    chart("total loss", rows, MetricsCsv.Row::total).paint(graphics, WIDTH, HEIGHT);
-    graphics.translate(WIDTH, 0);
-    chart(score + ", validation", rows, MetricsCsv.Row::validation).paint(graphics, WIDTH, HEIGHT);
+    for (XYChart chart : charts) {
+      chart.paint(graphics, WIDTH, HEIGHT);
+      graphics.translate(WIDTH, 0);
+    }
     graphics.dispose();
     return image;
   }
@@ -66,13 +79,17 @@ final class Curves {
               double[] steps = points.stream().mapToDouble(point -> point[0]).toArray();
               double[] values = points.stream().mapToDouble(point -> point[1]).toArray();
               XYSeries series = chart.addSeries(training, steps, values);
-              series.setMarker(SeriesMarkers.NONE);
+              // A line of one point would not be seen.
+              series.setMarker(steps.length == 1 ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
+
               String condition = condition(training);
               series.setLabel(condition);
               series.setShowInLegend(!colours.containsKey(condition));
-              series.setLineColor(
+              Color colour =
                   colours.computeIfAbsent(
-                      condition, name -> COLOURS[colours.size() % COLOURS.length]));
+                      condition, name -> COLOURS[colours.size() % COLOURS.length]);
+              series.setLineColor(colour);
+              series.setMarkerColor(colour);
             });
     return chart;
   }

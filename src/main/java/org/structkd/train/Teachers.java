@@ -30,6 +30,17 @@ final class Teachers implements AutoCloseable {
       return name.isEmpty() ? own : name + "." + own;
     }
 
+    /** What a network says of its inputs does not tell which network it is. */
+    Map<String, Tensor> infer(Map<String, Tensor> batch) {
+      Map<String, Tensor> read = read(batch);
+      try {
+        return network.infer(read);
+      } catch (IllegalArgumentException e) {
+        String who = name.isEmpty() ? "teacher" : "teacher \"" + name + "\"";
+        throw new IllegalArgumentException(who + ": " + e.getMessage(), e);
+      }
+    }
+
     /** Not those of others: a network may take all that it is given for its inputs. */
     Map<String, Tensor> read(Map<String, Tensor> batch) {
       Map<String, Tensor> read = new HashMap<>();
@@ -73,10 +84,7 @@ final class Teachers implements AutoCloseable {
   Map<String, Tensor> infer(Map<String, Tensor> batch) {
     Map<String, Tensor> outputs = new HashMap<>();
     for (Teacher teacher : all) {
-      teacher
-          .network
-          .infer(teacher.read(batch))
-          .forEach((own, output) -> outputs.put(teacher.tap(own), output));
+      teacher.infer(batch).forEach((own, output) -> outputs.put(teacher.tap(own), output));
     }
     return outputs;
   }

@@ -31,6 +31,17 @@ class ProgressLinesTest {
     }
   }
 
+  /** A training of milliseconds waits for the thread that prepares, not for its examples. */
+  @Test
+  void onlyWaitsForThePreparationAreTold() {
+    assertEquals(
+        "waits 40 % for 20000000 examples/s  ",
+        ProgressLines.waits(new Loading(2, 16, 800, 400), 1000));
+    assertEquals("", ProgressLines.waits(new Loading(2, 16, 40, 400), 1000));
+    assertEquals("", ProgressLines.waits(new Loading(2, 16, 800, 40), 1000));
+    assertEquals("", ProgressLines.waits(null, 1000));
+  }
+
   @Test
   void aTrainingThatGotNoBetterSaysThatItEndedEarly() {
     Loading none = new Loading(0, 0, 0, 0);

@@ -74,11 +74,26 @@ class UnfitDataTest {
             "data.file=" + file));
   }
 
+  @Test
+  void aBatchOfMoreUsersThanThereAre() {
+    refused(
+        "--set data.batch=500: batch is 500, expected 1 to 400, the number of users",
+        distill("recsys-rd", "data.batch=500"));
+  }
+
+  /** The sentence names two numbers; which of them is meant says the option. */
+  @Test
+  void ofTwoNumbersTheGivenOneIsNamed() {
+    refused(
+        "--set student.nearest=0: student.nearest: depth net: nearest is 0.0 and farthest is 20.0",
+        distill("depth-pseudo-label", "student.nearest=0"));
+  }
+
   /** The teacher knows seven bands; without its own input it would see the student's three. */
   @Test
   void bandsOfAnotherCount() {
     refused(
-        "images are [16, 3, 32, 32], expected [B, 7, H, W]",
+        ": teacher: segmentation net: images are [16, 3, 32, 32], expected [B, 7, H, W]",
         distill("privileged-landsat", "teacher.inputs=null"));
   }
 

@@ -141,6 +141,14 @@ class CrowdDatasetTest {
         new double[] {-1, 4, -1, 2, 1, 2}, Tensors.values(first.target("zones")), 1e-6);
   }
 
+  /** Some editors write a mark in front of the first number that nobody sees. */
+  @Test
+  void aByteOrderMarkIsNoNumber() throws IOException {
+    Path file = walkers(3, 16, "%d %d %s %s");
+    Files.writeString(file, "\uFEFF" + Files.readString(file));
+    assertEquals(1, CrowdDataset.of(file, ZONE, SHORT, 2).size(Split.TEST));
+  }
+
   /** Who is not seen at all observed steps is no neighbour, and gaps end a window. */
   @Test
   void gapsAreNotFilled() throws IOException {
@@ -179,7 +187,7 @@ class CrowdDatasetTest {
         "a file of tracks needs a zone, such as [[0, 0], [4, 0], [4, 3]]",
         () -> CrowdDataset.of(file, null, SHORT, 1));
     refused(
-        "crowds: observed is 1, expected 2 or more",
+        "crowds: observed is 1, expected 2 to 1000",
         () -> new CrowdDataset.Config(1, 12, 0.4, 4, true));
     refused("crowds: test is 0, expected 1 or more", () -> new CrowdDataset.Scenes(1, 1, 0));
   }

@@ -45,7 +45,8 @@ class ImageLayoutTest {
       pair("JPEGImages/" + name + ".jpg", "SegmentationClass/" + name + ".png");
     }
     Path lists = Files.createDirectories(root.resolve("ImageSets/Segmentation"));
-    Files.writeString(lists.resolve("train.txt"), "2007_1\n2007_2\n2007_3\n");
+    // Some editors write a mark in front of the first name that nobody sees.
+    Files.writeString(lists.resolve("train.txt"), "\uFEFF2007_1\n2007_2\n2007_3\n");
     Files.writeString(lists.resolve("val.txt"), "2007_4\n");
     Map<Split, List<ImagePair>> pairs = ImageLayout.PASCAL_VOC.pairs(root);
     assertEquals(2, pairs.get(Split.TRAIN).size());

@@ -54,6 +54,15 @@ class NpzFileTest {
     return "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }";
   }
 
+  @Test
+  void aHeaderTellsWhereElementsBegin() {
+    float[] elements = {1, 2, 3, 4, 5, 6};
+    byte[] npy = npy(header("(2, 3)"), elements);
+    assertEquals(npy.length - Float.BYTES * elements.length, NpzFile.headerOf(npy));
+    byte[] longer = npy(header("(2, 3)") + " ".repeat(300), elements);
+    assertEquals(longer.length - Float.BYTES * elements.length, NpzFile.headerOf(longer));
+  }
+
   private Path file(byte[] bytes) throws IOException {
     return Files.write(temp.resolve("it.npz"), bytes);
   }

@@ -113,6 +113,15 @@ class RatedItemsTest {
     }
   }
 
+  /** Spreadsheets write a mark in front of the header that nobody sees, and carriage returns. */
+  @Test
+  void aFileOfASpreadsheetIsRead() throws IOException {
+    String rows = "a,%d,1\n".repeat(10).formatted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    RatedItems data = of(("\uFEFFuser,item,rating\n" + rows).replace("\n", "\r\n"));
+    assertEquals(10, data.items());
+    assertEquals(1, data.highest(Split.TRAIN));
+  }
+
   @Test
   void theLastOfSeveralRatingsHoldsAndTimesAreAllowed() throws IOException {
     String text = "user,item,rating,timestamp\n";
@@ -120,8 +129,10 @@ class RatedItemsTest {
       text += "a,%d,1,7\na,%d,5,9\n".formatted(item, item);
     }
     RatedItems data = of(text);
-    assertEquals(1, data.atLeast(Split.TEST, 5));
-    assertEquals(8, data.atLeast(Split.TRAIN, 5));
+    assertEquals(5, data.highest(Split.TEST));
+    assertEquals(5, data.highest(Split.TRAIN));
+    assertArrayEquals(
+        new double[] {5}, Tensors.values(data.examples(Split.TEST, 0, 1).target("ratings")));
     assertThrows(IllegalArgumentException.class, () -> data.training(2));
     assertThrows(IllegalArgumentException.class, () -> new RatedItems.Config(0, 1));
   }
@@ -137,6 +148,7 @@ class RatedItemsTest {
           user,item,rating~a,b        | mine.csv:2: expected 3 fields between commas, found 2: "a,b"
           user,item,rating~a,b,1~a,b,x | mine.csv:3: expected a rating, a finite number, found "x"
           user,item,rating~a,b,NaN    | mine.csv:2: expected a rating, a finite number, found "NaN"
+          user,item,rating~a,b,-1e11  | mine.csv:2: expected a rating of at most 1e10 in size, found "-1e11"
           user,item,rating~a,b,       | mine.csv:2: expected a rating, a finite number, found ""
           user,item,rating~,b,1       | mine.csv:2: expected the name of the user, found nothing
           user,item,rating~a,b,1      | mine.csv: expected a user with 5 ratings or more, of which one is for the test, found 1 ratings by 1 users

@@ -178,7 +178,8 @@ class IntraClassVariationLossTest {
     Tensor labels = labels(1, 4, 5);
     assertEquals(
         "intra-class variation loss: student [1, 6, 4, 5] and teacher [1, 6, 4, 4] differ in height"
-            + " and width: resize one of them, in a term by withTeacherResized()",
+            + " and width: resize one of them, in a term by resize_teacher of a recipe or"
+            + " withTeacherResized() of Java",
         refused(() -> LOSS.forward(map, map.narrow(3, 0, 4), labels)));
     assertEquals(
         "intra-class variation loss: labels is Double, expected integers",

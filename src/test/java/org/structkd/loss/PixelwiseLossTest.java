@@ -130,7 +130,8 @@ class PixelwiseLossTest {
     Tensor map = torch.zeros(1, 4, 5, 5);
     refused(
         "pixel-wise loss: student [1, 4, 5, 5] and teacher [1, 4, 5, 6] differ in height and width:"
-            + " resize one of them, in a term by withTeacherResized()",
+            + " resize one of them, in a term by resize_teacher of a recipe or"
+            + " withTeacherResized() of Java",
         () -> KD.forward(map, torch.zeros(1, 4, 5, 6)));
     refused(
         "pixel-wise loss: student [1, 4, 5, 5] and teacher [1, 3, 5, 5] differ in number of"

@@ -115,7 +115,8 @@ class ShapesTest {
     refused(
         "pair-wise loss: student [1, 4, 16, 16] and teacher [1, 6, 12, 12] differ in height and"
             + " width after pooling, which gives 8 x 8 and 6 x 6 nodes: resize one of them, in a"
-            + " term by withTeacherResized(), or pool to a number of nodes that both have",
+            + " term by resize_teacher of a recipe or withTeacherResized() of Java, or pool to a"
+            + " number of nodes that both have",
         () -> eight.forward(student, torch.zeros(1, 6, 12, 12)));
   }
 

@@ -130,7 +130,7 @@ class DepthRecipesTest {
           data.height=20      | data.height: height is 20, expected a multiple of 16, or 0 for all rows
           data.source=photos  | data.source is "photos", expected one of made, motorcycle
           student.width=0     | student.width: depth net: width is 0, expected 1 to 512
-          student.nearest=30  | depth net: nearest is 30.0 and farthest is 20.0
+          student.nearest=30  | student.nearest: depth net: nearest is 30.0 and farthest is 20.0
           metric.cap=0        | metric.cap: depth metric: cap is 0.0, expected a finite number greater than 0
           metric.scaling=mean | metric.scaling is "mean", expected one of median, none
           """)

@@ -188,16 +188,42 @@ class RecommenderRecipesTest {
     assertTrue(e.getMessage().contains(sentence.strip()), e.getMessage());
   }
 
+  /** Fewer users and items than the network has rows for: it would answer, for others. */
+  @Test
+  void aNetworkOfOtherRatingsIsRefused() throws IOException {
+    StringBuilder ratings = new StringBuilder("user,item,rating\n");
+    for (int i = 0; i < 200; i++) {
+      ratings.append("%d,%d,%d\n".formatted(i / 10, i % 20, 1 + i % 5));
+    }
+    Path file = Files.writeString(temp.resolve("mine.csv"), ratings);
+    List<String> sets = List.of("data.file=" + file, "data.batch=4");
+    Recipe ftd = Recipes.load("recsys-ftd", sets, List.of());
+    RecipeException e = assertThrows(RecipeException.class, () -> Experiment.of(ftd, CPU));
+    assertEquals(
+        "recipe recsys-ftd: teacher has 400 users and 240 items, expected 20 and 20 as the data:"
+            + " it was trained on others",
+        e.getMessage());
+    List<String> brief =
+        List.of("train.steps=1", "train.evaluate_every=0", "train.checkpoint_every=0");
+    Path weights =
+        trained(Recipes.load("recsys-teacher", brief, List.of()), temp.resolve("made"));
+    List<String> goingOn = new ArrayList<>(sets);
+    goingOn.add("student={kind: trained, file: " + weights + "}");
+    Recipe trained = Recipes.load("recsys-teacher", goingOn, List.of());
+    e = assertThrows(RecipeException.class, () -> Experiment.of(trained, CPU));
+    assertTrue(e.getMessage().contains(": student has 400 users and 240 items"), e.getMessage());
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       textBlock =
           """
-          recsys-rd | data.batch=500 | batch must be 1 to 400, the number of users, but is 500
+          recsys-rd | data.batch=500 | batch is 500, expected 1 to 400, the number of users
           recsys-rd | metric.top=241 | metric: top is 241, expected at most 240, the number of items
           recsys-rd | data.unrated=241 | data: unrated is 241, expected at most 240, the number of items
           recsys-rd | data.rated=241 | data: rated is 241, expected at most 240, the number of items
-          recsys-rd | metric.liked=6 | metric: liked is 6.0, but no validation rating is as high
+          recsys-rd | metric.liked=6 | metric: liked is 6.0, expected at most 5.0, the highest validation rating
           recsys-rd | data={kind: made_ratings} | metric: recommendation needs data of the kind rated_items
           recsys-rd | metric={kind: segmentation, on: rating} | metric: segmentation needs data with classes
           kd | metric={kind: recommendation, on: rating, scores: scores} | metric: recommendation needs data of the kind rated_items

@@ -164,11 +164,11 @@ class SegmentationRecipesTest {
       quoteCharacter = '`',
       textBlock =
           """
-          privileged-landsat | teacher.inputs=null | images are [2, 3, 32, 32], expected [B, 7, H, W] with H and W multiples of 8
+          privileged-landsat | teacher.inputs=null | teacher: segmentation net: images are [2, 3, 32, 32], expected [B, 7, H, W] with H and W multiples of 8
           privileged-landsat | teacher.inputs.images=sar | the batch has no input "sar"
           privileged-landsat | data.crop=33 | images are [2, 7, 33, 33], expected [B, 7, H, W] with H and W multiples of 8
           privileged-landsat | data.labelled=29 | landsat: labelled is 29, expected 0 to 28
-          privileged-scenes  | losses.pixelwise.resize_teacher=false | pixel-wise loss
+          privileged-scenes  | losses.pixelwise.resize_teacher=false | resize one of them, in a term by resize_teacher of a recipe
           skd-holistic       | losses.holistic.on=logits | holistic loss: the teacher's map is 12 x 12, expected 32 x 32 or more
           """)
   void whatDoesNotFitIsOneSentence(String recipe, String set, String sentence) {

@@ -70,7 +70,8 @@ class TrajectoryRecipesTest {
       delimiter = '|',
       textBlock =
           """
-          data.observed=1 | data.observed: crowds: observed is 1, expected 2 or more
+          data.observed=1 | data.observed: crowds: observed is 1, expected 2 to 1000
+          data.predicted=100000000 | data.predicted: crowds: predicted is 100000000, expected 1 to 1000
           data.seconds=0 | data.seconds: crowds: seconds is 0.0, expected 0.01 to 10
           data.seconds=100 | data.seconds: crowds: seconds is 100.0, expected 0.01 to 10
           data.neighbours=100 | data.neighbours: crowds: neighbours is 100, expected 1 to 64
@@ -93,7 +94,7 @@ class TrajectoryRecipesTest {
           """
           trajectory | data={kind: made_ratings} | metric: trajectory needs data of the kind crowds
           trajectory | metric={kind: rating, on: positions} | target "ratings"
-          trajectory | student={kind: segmentation_net, width: 4} | the batch has no input "images"
+          trajectory | student={kind: segmentation_net, width: 4} | student: the batch has no input "images"
           trajectory | data.predicted=6 | 6
           ratings-teacher | student={kind: trajectory_net, width: 4} | student: a trajectory net needs data of the kind crowds
           ratings-teacher | metric={kind: trajectory, on: rating} | metric: trajectory needs data of the kind crowds

@@ -1,5 +1,6 @@
 package org.structkd.run;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -27,6 +28,18 @@ class CurvesTest {
     rows.add(new MetricsCsv.Row("distilled-1", 10, 1, 0.3));
     rows.add(new MetricsCsv.Row("distilled-1", 20, 1, 0.4));
     assertTrue(colours(rows).contains(blue));
+  }
+
+  /** Short runs log few steps, and a run may have no evaluation. */
+  @Test
+  void whatWasNotLoggedHasNoChart() {
+    List<MetricsCsv.Row> rows = new ArrayList<>();
+    rows.add(new MetricsCsv.Row("alone-1", 2, Double.NaN, 0.1));
+    BufferedImage one = Curves.draw(rows, "mIoU");
+    assertTrue(colours(rows).contains(0xffd55e00), "a single point is seen");
+    rows.add(new MetricsCsv.Row("alone-1", 10, 1, Double.NaN));
+    assertEquals(2 * one.getWidth(), Curves.draw(rows, "mIoU").getWidth());
+    assertEquals(one.getWidth(), Curves.draw(List.of(), "mIoU").getWidth());
   }
 
   private static Set<Integer> colours(List<MetricsCsv.Row> rows) {
