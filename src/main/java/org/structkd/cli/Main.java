@@ -55,8 +55,8 @@ public final class Main {
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT); // numbers look the same everywhere
     System.setProperty("java.awt.headless", "true");
-    // Its cache in a file needs a shutdown hook, which a run that ends by Ctrl-C while it writes its
-    // pictures cannot have any more.
+    // ImageIO's cache in a file needs a shutdown hook, which nobody can add any more to a run that
+    // writes its pictures after Ctrl-C.
     ImageIO.setUseCache(false);
     // Warnings look like the other lines of a command. Read when the first logger is made.
     System.setProperty("org.slf4j.simpleLogger.showThreadName", "false");

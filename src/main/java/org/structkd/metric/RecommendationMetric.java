@@ -13,7 +13,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.structkd.data.Batch;
 import org.structkd.data.RatedItems;
-import org.structkd.internal.Settings;
 
 /**
  * How well a network ranks what users have not rated in training, and how far its ratings are from
@@ -44,10 +43,11 @@ public record RecommendationMetric(String on, String scores, int top, double lik
 
   /** Checks the numbers. */
   public RecommendationMetric {
-    Settings.requireCount(NAME, "top", top, 1);
+    if (top < 1) {
+      throw new IllegalArgumentException("top is " + top + ", expected 1 or more");
+    }
     if (!Double.isFinite(liked)) {
-      throw new IllegalArgumentException(
-          NAME + ": liked is " + liked + ", expected a finite number");
+      throw new IllegalArgumentException("liked is " + liked + ", expected a finite number");
     }
   }
 

@@ -17,7 +17,9 @@ class RatingMetricTest {
   private static final RatingMetric METRIC = new RatingMetric("rating");
 
   private static Batch given(float... stars) {
-    return new Batch(Map.of(), Map.of(MadeRatings.RATINGS, Tensor.create(stars)));
+    Tensor users = Tensor.create(new long[stars.length]);
+    return new Batch(
+        Map.of(MadeRatings.USERS, users), Map.of(MadeRatings.RATINGS, Tensor.create(stars)));
   }
 
   private static Map<String, Tensor> predicted(float... stars) {
@@ -42,7 +44,8 @@ class RatingMetricTest {
   void predictionsMayBeNarrow() {
     Metric.Count count = METRIC.count();
     count.add(
-        Map.of("rating", Tensor.create(new float[] {2.5f, 3}).to(ScalarType.BFloat16)), given(2, 3));
+        Map.of("rating", Tensor.create(new float[] {2.5f, 3}).to(ScalarType.BFloat16)),
+        given(2, 3));
     assertEquals(0.25, count.score().value("mae"), 1e-12);
   }
 

@@ -159,8 +159,7 @@ class RecommendationMetricTest {
             IllegalArgumentException.class,
             () -> count.add(Map.of("rating", Tensors.gaussian(1, 2, 3)), batch()));
     assertEquals(
-        "recommendation metric: the network has no tap \"scores\", it has: rating",
-        e.getMessage());
+        "recommendation metric: the network has no tap \"scores\", it has: rating", e.getMessage());
     assertThrows(IllegalStateException.class, count::score);
     assertThrows(
         IllegalArgumentException.class, () -> new RecommendationMetric("rating", "scores", 0, 4));

@@ -120,8 +120,7 @@ class SuperResolutionMetricTest {
   void imagesThatDoNotFitAreRefused() {
     Batch batch = batch(torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 8, 8));
     assertEquals(
-        "super-resolution metric: tap \"image\" is [1, 1, 16, 18], expected [1, 1, 16, 16] as the"
-            + " images in high resolution",
+        "super-resolution metric: tap \"image\" is [1, 1, 16, 18], expected [1, 1, 16, 16]",
         refused(torch.zeros(1, 1, 16, 18), batch));
     assertEquals(
         "super-resolution metric: images are [1, 1, 14, 16], expected [B, 1 or 3, H, W] with H and"
