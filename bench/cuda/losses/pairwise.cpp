@@ -28,12 +28,12 @@ int64_t group_nodes(const Case& c) { return c.whole_batch ? c.B * c.nodes() : c.
 bool by_pairs(const Case& c) { return group_nodes(c) < c.C + c.Ct; }
 
 // Sums and differences are rounded to what tensor cores take of the inputs' type, but for a single
-// tile of pairs.
+// tile of pairs; vectors of different channels to TF32, but for pairs.
 Products products_of(const Case& c) {
-  if (c.C != c.Ct || !c.mode.empty()) return Products::kOfInputs;
-  if (by_pairs(c) && group_nodes(c) <= 64) return Products::kOfInputs;
-  if (c.dtype == STRUCTKD_BF16) return Products::kBf16;
-  return c.fast || c.dtype == STRUCTKD_F16 ? Products::kTf32 : Products::kOfInputs;
+  if (c.dtype == STRUCTKD_F64 || !c.mode.empty()) return Products::kOfInputs;
+  if (by_pairs(c) && (c.C != c.Ct || group_nodes(c) <= 64)) return Products::kOfInputs;
+  if (c.dtype == STRUCTKD_BF16 && c.C == c.Ct) return Products::kBf16;
+  return c.fast || c.dtype != STRUCTKD_F32 ? Products::kTf32 : Products::kOfInputs;
 }
 
 }  // namespace
@@ -46,13 +46,14 @@ Loss pairwise() {
     const Products products = products_of(c);
     // Matrices, then the gradient: both maps twice.
     if (products == Products::kOfInputs) return 2 * maps + c.grad_bytes();
-    // Sums and differences are written, read for the matrices and for the gradient; the latter reads
+    // Sums and differences, or vectors, are written, read for the matrices and for the gradient; the latter reads
     // the student, too. Pairs: the student is written as well, and read alone for the gradient, beside
     // the gaps.
     const double bytes = products == Products::kBf16 ? 2.0 : 4.0;
-    const double plane = bytes * double(c.B * c.C * c.pixels()), N = double(group_nodes(c));
+    const double planes = bytes * double(c.B * (c.C + c.Ct) * c.pixels());
+    const double N = double(group_nodes(c));
     const double gaps = by_pairs(c) ? bytes * double(c.B * c.nodes()) * N : 0.0;
-    return maps + 6 * plane + 2 * gaps + c.student_bytes() + c.grad_bytes();
+    return maps + 3 * planes + 2 * gaps + c.student_bytes() + c.grad_bytes();
   };
   loss.flops = [](const Case& c) {  // the cheaper of Gram matrices and N x N tiles
     const double images = c.whole_batch ? 1.0 : double(c.B), N = double(c.nodes());

@@ -15,7 +15,7 @@ namespace structkd {
 struct PairSums {
   double gaps;     // w_i w_j (A_S - A_T)^2, or of absolute values
   double student;  // the same of A_S alone
-  double terms;    // difference form: what gaps were before a second term of either sign was added
+  double terms;    // where it is asked: what gaps were before a second term of either sign came
 };
 
 namespace {  // internal linkage: per-ISA sources may not share inline copies
@@ -65,9 +65,14 @@ constexpr double kMostTerms = 2.0;
 // hundredth of what affinities rounded alike leave of so small a loss.
 constexpr double kMostRoundedTerms = 16.0;
 
-// Whether the difference form lost too much; also true of NaN.
-STRUCTKD_HOST_DEVICE inline bool differences_cancel(const PairSums& sums,
-                                                    double most = kMostTerms) {
+// Of unit vectors that are rounded to TF32 themselves, affinities err by some 2^-11 of their norm, and
+// so the gaps, and the gradient, by 2^-11 sqrt(terms / gaps), where terms are the squares of the
+// affinities of student and of teacher: at 32 by 2.8e-3, which was the most that a prototype erred by
+// (docs/methods/pairwise.md). Up to 64 it erred by more than the 5e-3 that FAST promises.
+constexpr double kMostRoundedNorms = 32.0;
+
+// Whether gaps have lost too much of their terms; also true of NaN.
+STRUCTKD_HOST_DEVICE inline bool terms_cancel(const PairSums& sums, double most = kMostTerms) {
   return !(sums.terms <= most * sums.gaps);
 }
 

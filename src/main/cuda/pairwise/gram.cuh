@@ -8,6 +8,8 @@
 // f32 where D is small, and D and U rounded to bf16 or TF32 however large it is (rounded_gram.cuh),
 // unless K is nearly antisymmetric: where the student is the teacher turned, D is large and the
 // affinities are equal. The reduction tells, and the first line follows.
+// With FAST the first line, too, takes unit vectors rounded to TF32, where Cs != Ct and the norms
+// cancel little.
 // The second line's gradient is used wherever Cs = Ct. Where the norms of the first line cancel in
 // f64 inputs, which the reduction tells as well, pairs follow (pairs.cuh).
 #ifndef STRUCTKD_CUDA_PAIRWISE_GRAM_CUH
@@ -27,16 +29,32 @@ namespace {
 using SmallGramTile = BlockTile<64, 64, 32, 32, 2>;
 using LargeGramTile = BlockTile<128, 64, 64, 32, 2>;
 
-// What the rows of the matrices are: two of T, S, D = S - T and U = S + T, one on the other; and
-// what parts of their sums are kept in.
+// What the rows of the matrices are: two of T, S, D = S - T and U = S + T, one on the other; whether
+// they lie in memory rounded; what parts of their sums are kept in, and what the loss may lose.
 struct TeacherStudent {
   using Part = double;
+  static constexpr bool kDifferences = false, kRounded = false;
+  template <class Real>
+  static constexpr Cancels kCancels =
+      sizeof(Real) == sizeof(double) ? Cancels::kNorms : Cancels::kNothing;
 };
 struct DifferenceStudent {
   using Part = double;
+  static constexpr bool kDifferences = true, kRounded = false;
+  template <class Real>
+  static constexpr Cancels kCancels = Cancels::kDifferences;
 };
 struct DifferenceSum {
   using Part = float;
+  static constexpr bool kDifferences = true, kRounded = true;
+  template <class Real>
+  static constexpr Cancels kCancels = Cancels::kRoundedDifferences;
+};
+struct RoundedTeacherStudent {
+  using Part = float;
+  static constexpr bool kDifferences = false, kRounded = true;
+  template <class Real>
+  static constexpr Cancels kCancels = Cancels::kRoundedNorms;
 };
 
 // Matrices of one arithmetic. O stands for T, or for D, and S for U where D and U are stacked; rows
@@ -79,8 +97,8 @@ struct Gram {
   static Gram of_rounded(const Nodes<Real>& nodes, bool want_grad, Workspace& workspace) {
     Gram gram(nodes);
     gram.set_tiles(128, 128, 64);
-    gram.lay_out<float>(nodes, kStrip, 2, 2 * divide_up(gram.Cs, kWarp) * kWarp, want_grad,
-                        workspace);
+    const int64_t rows = (divide_up(gram.Ct, kWarp) + divide_up(gram.Cs, kWarp)) * kWarp;
+    gram.lay_out<float>(nodes, kStrip, 2, rows, want_grad, workspace);
     return gram;
   }
 
@@ -165,8 +183,8 @@ struct Gram {
     tile_columns = columns;
     other_rows = divide_up(Ct, padded_to) * padded_to;
     const int64_t all_rows = other_rows + divide_up(Cs, padded_to) * padded_to;
-    tiles = all_rows / columns;
-    const int64_t I = all_rows / rows;
+    tiles = divide_up(all_rows, columns);
+    const int64_t I = divide_up(all_rows, rows);
     slots = I * tiles - first_tile(I * (I - 1) / 2);
   }
 };
@@ -238,20 +256,19 @@ __device__ __forceinline__ void set_coefficients(
     T& cell = out[row * gram.coefficient_pitch];
     if constexpr (__is_same(T, TwoFloat)) {
       cell = to_two_float(value);
-    } else if constexpr (__is_same(Stack, DifferenceSum)) {
+    } else if constexpr (Stack::kRounded) {
       cell = rounded<T>(float(value));
     } else {
       cell = T(value);
     }
   };
   // Up to whole chunks: there everything is 0, as it must be.
-  if constexpr (__is_same(Stack, DifferenceSum)) {
-    const int64_t rows = gram.coefficient_rows / 2;
-    if (i >= rows) return;
-    set(i, 0.25 * (m.ss + m.so));
-    set(rows + i, 0.25 * (m.os + m.oo));
+  if constexpr (Stack::kRounded) {
+    const int64_t students = gram.coefficient_pitch, others = gram.coefficient_rows - students;
+    if (i < others) set(i, Stack::kDifferences ? 0.25 * (m.ss + m.so) : -m.os);
+    if (i < students) set(others + i, Stack::kDifferences ? 0.25 * (m.os + m.oo) : m.ss);
   } else {
-    constexpr bool kDifference = __is_same(Stack, DifferenceStudent);
+    constexpr bool kDifference = Stack::kDifferences;
     const StackedChannels channels(gram.Cs, gram.Ct);
     const bool student = i < channels.student_end(), other = i < channels.other_end();
     if (channels.paired) {
@@ -273,6 +290,9 @@ __device__ __forceinline__ PairSums pair_sums(const Meeting& m) {
   } else if constexpr (__is_same(Stack, DifferenceStudent)) {
     const double terms = 0.5 * (4.0 * m.ss - 2.0 * m.os - 2.0 * m.so + m.oo) * m.oo;
     return {terms + 0.5 * (2.0 * m.so - m.oo) * (2.0 * m.os - m.oo), m.ss * m.ss, terms};
+  } else if constexpr (__is_same(Stack, RoundedTeacherStudent)) {
+    const double terms = m.ss * m.ss + m.oo * m.oo;
+    return {terms - 2.0 * m.os * m.os, m.ss * m.ss, terms};
   } else {
     const double terms = 0.5 * m.ss * m.oo, student = 0.25 * (m.ss + m.so + m.os + m.oo);
     return {terms + 0.5 * m.so * m.os, student * student, terms};
@@ -316,7 +336,7 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
   if (i < gram.Cs && j < gram.Cs) m.ss = sum_of(student + i, student + j);
   if (i < gram.Ct && j < gram.Cs) m.os = sum_of(i, student + j);
   if (i < gram.Ct && j < gram.Ct) m.oo = sum_of(i, j);
-  if (!__is_same(Stack, TeacherStudent) && i < gram.Cs && j < gram.Ct) {
+  if (Stack::kDifferences && i < gram.Cs && j < gram.Ct) {
     m.so = sum_of(j, student + i);
   }
   if (!by_rows) {
@@ -337,16 +357,13 @@ __global__ void __launch_bounds__(kWarp* Gram::kRowsPerBlock) pairwise_gram_redu
   PairSums sums = pair_sums<Stack>(m);
   sums.gaps = block_sum<kWarp * kWarps>(sums.gaps);
   sums.student = block_sum<kWarp * kWarps>(sums.student);
-  if (!__is_same(Stack, TeacherStudent)) sums.terms = block_sum<kWarp * kWarps>(sums.terms);
+  constexpr Cancels kCancels = Stack::template kCancels<Real>;
+  if (kMostTermsOf<kCancels> > 0.0) sums.terms = block_sum<kWarp * kWarps>(sums.terms);
   if (threadIdx.x == 0) gram.sums[blockIdx.x] = sums;
 
   if (want_grad && (by_rows || warp == 0)) {
     set_coefficients<typename Math::Operand, Stack>(gram, group, i, j, m);
   }
-  constexpr Cancels kCancels = __is_same(Stack, DifferenceSum)       ? Cancels::kRoundedDifferences
-                               : __is_same(Stack, DifferenceStudent) ? Cancels::kDifferences
-                               : sizeof(Real) == sizeof(double)      ? Cancels::kNorms
-                                                                     : Cancels::kNothing;
   end_pairs<kWarp * kWarps, kCancels>(nodes, group, gram.sums, gram.sum_blocks, loss);
 }
 

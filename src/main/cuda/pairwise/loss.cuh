@@ -16,7 +16,14 @@ struct GroupLoss {
 };
 
 // What the sums of a kernel may have lost, so that another one takes over (core/pairwise_forms.h).
-enum class Cancels { kNothing, kDifferences, kRoundedDifferences, kNorms };
+enum class Cancels { kNothing, kDifferences, kRoundedDifferences, kRoundedNorms, kNorms };
+
+// The terms that the sum of gaps may have had, for each that it keeps; 0 where they are not asked for.
+template <Cancels kCancels>
+constexpr double kMostTermsOf = kCancels == Cancels::kDifferences          ? kMostTerms
+                                : kCancels == Cancels::kRoundedDifferences ? kMostRoundedTerms
+                                : kCancels == Cancels::kRoundedNorms       ? kMostRoundedNorms
+                                                                           : 0.0;
 
 struct LossOut {
   void* loss;
@@ -37,8 +44,8 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
                                           const PairSums* sums,
                                           int64_t parts,
                                           const LossOut& out) {
-  constexpr bool kRounded = kCancels == Cancels::kRoundedDifferences;
-  constexpr bool kDifferences = kRounded || kCancels == Cancels::kDifferences;
+  constexpr double kMost = kMostTermsOf<kCancels>;
+  constexpr bool kTerms = kMost > 0.0;
   if (!arrives_last(nodes.arrivals + group, uint32_t(parts))) return;
   double gaps = 0.0, student = 0.0, terms = 0.0;
 #pragma unroll 4
@@ -46,17 +53,15 @@ __device__ __forceinline__ void end_pairs(const Nodes<Real>& nodes,
     const PairSums part = sums[group * parts + i];
     gaps += part.gaps;
     student += part.student;
-    if (kDifferences) terms += part.terms;
+    if (kTerms) terms += part.terms;
   }
   gaps = block_sum<Threads>(gaps);
   student = block_sum<Threads>(student);
   if constexpr (kCancels != Cancels::kNothing) {
-    if (kDifferences) terms = block_sum<Threads>(terms);
+    if (kTerms) terms = block_sum<Threads>(terms);
     const PairSums sum = {gaps, student, terms};
     const bool cancels =
-        threadIdx.x == 0 &&
-        (kDifferences ? differences_cancel(sum, kRounded ? kMostRoundedTerms : kMostTerms)
-                      : norms_cancel(sum));
+        threadIdx.x == 0 && (kTerms ? terms_cancel(sum, kMost) : norms_cancel(sum));
     if (cancels) {
       nodes.cancelled[group] = 1;
       nodes.arrivals[group] = 0;

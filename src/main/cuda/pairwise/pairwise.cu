@@ -11,12 +11,13 @@
 //   f64 tensor cores             f64, at the rate of f32
 //   f64 slow, matrices           f32 for close features (D = S - T is small), else two-float
 //   f64 slow, pairs              f32, as differences where Cs = Ct; two-float for few nodes
-//   FAST, either way             differences and sums rounded once, bf16 for bf16 and else TF32, on
-//                                tensor cores where Cs = Ct, then as above where differences cancel;
-//                                pairs of more than a tile of 64 nodes, which else take no time
+//   FAST, either way             on tensor cores, then as above where it cancels:
+//     Cs = Ct                      differences and sums rounded once, bf16 for bf16 and else TF32;
+//                                  pairs of more than a tile of 64 nodes, which else take no time
+//     Cs != Ct, matrices           unit vectors rounded once to TF32; pairs are computed as above
 // Whether features are close is told by the first pass, on the device, and whether differences or
-// norms cancel by the reduction of their matrices: both kernels are launched, that of matrices of
-// differences first, that of pairs last, and the blocks of one leave at once.
+// norms cancel by the reduction of their matrices: both kernels are launched, that of rounded operands
+// or of matrices of differences first, that of pairs last, and the blocks of one leave at once.
 #include <string>
 
 #include "cuda/common/launch.cuh"
@@ -114,8 +115,7 @@ class PairwiseCall {
   void run(Workspace& workspace) const {
     if constexpr (sizeof(Real) == sizeof(float)) {
       if (rounds()) {
-        args_.student.dtype == STRUCTKD_BF16 ? run_rounded<Bf16Mma>(workspace)
-                                             : run_rounded<Tf32Mma>(workspace);
+        in_bf16() ? run_rounded<Bf16Mma>(workspace) : run_rounded<Tf32Mma>(workspace);
         return;
       }
     }
@@ -133,13 +133,16 @@ class PairwiseCall {
   bool tensor_f64() const { return traits_.fast_f64 && traits_.has_async_copy; }
   bool signs() const { return args_.compare == STRUCTKD_COMPARE_L1; }
   bool wide() const { return sizeof(Real) == sizeof(double); }
-  // Whether differences and sums are rounded to what tensor cores take of the inputs' type.
+  // Whether vectors, or differences and sums, are rounded to what tensor cores take.
   bool rounds() const {
     return args_.precision == STRUCTKD_PRECISION_FAST && !wide() && !signs() &&
-           args_.student.C == args_.teacher.C && traits_.has_async_copy &&
-           (by_matrices() || nodes_.group_nodes() > kTileNodes);
+           traits_.has_async_copy &&
+           (by_matrices() || (same_channels() && nodes_.group_nodes() > kTileNodes));
   }
-  int64_t operand_bytes() const { return args_.student.dtype == STRUCTKD_BF16 ? 2 : 4; }
+  bool same_channels() const { return args_.student.C == args_.teacher.C; }
+  // Unit vectors rounded to bf16 would err by more than FAST promises even where nothing cancels.
+  bool in_bf16() const { return args_.student.dtype == STRUCTKD_BF16 && same_channels(); }
+  int64_t operand_bytes() const { return in_bf16() ? 2 : 4; }
 
   void measure() const {
     const dim3 grid(unsigned(args_.student.B * nodes_.strips));
@@ -155,7 +158,6 @@ class PairwiseCall {
 
   void run_matrices(const Gram& gram, Workspace& workspace) const {
     const char* form = "f64";
-    const bool same_channels = args_.student.C == args_.teacher.C;
     if constexpr (sizeof(Real) == sizeof(double)) {
       form = "f64, pairs if norms cancel";
       const StreamedPairs pairs = make_streamed(workspace);
@@ -168,7 +170,7 @@ class PairwiseCall {
       }
     } else {
       // f32 products of differences pay where those of f64 are slow.
-      const bool two_cases = same_channels && !tensor_f64();
+      const bool two_cases = same_channels() && !tensor_f64();
       if (two_cases) {
         form = "f32 differences if close, else two-float";
         matrices<Fma<float>, DifferenceStudent>(gram, When::kAligned);
@@ -195,15 +197,15 @@ class PairwiseCall {
              static_cast<long long>(nodes_.group_nodes()));
   }
 
-  // All groups of rounded operands, then, in the same memory, those whose differences cancel.
+  // All groups of rounded operands, then, in the same memory, those that cancel.
   template <class Math>
   void run_rounded(Workspace& workspace) const {
     Workspace again = workspace;
     const RoundedNodes rounded_nodes = make_rounded(workspace);
-    if (traits_.fast_f64) {
-      round_nodes<Math, double>(rounded_nodes);
-    } else {
-      round_nodes<Math, TwoFloat>(rounded_nodes);
+    if (same_channels()) {
+      round_nodes<Math, /*kDifferences=*/true>(rounded_nodes);
+    } else if constexpr (__is_same(Math, Tf32Mma)) {
+      round_nodes<Math, /*kDifferences=*/false>(rounded_nodes);
     }
     if (by_matrices()) {
       again = workspace;
@@ -219,11 +221,18 @@ class PairwiseCall {
     finish_grad();
   }
 
-  template <class Math, class Sum>
+  template <class Math, bool kDifferences>
   void round_nodes(const RoundedNodes& rounded_nodes) const {
-    launch<round_nodes_strip_per_block_kernel<Real, Sum, typename Math::Operand>>(
-        "pairwise: round_nodes", unsigned(args_.student.B * nodes_.strips), kMeasureWarps * kWarp,
-        0, stream_, nodes_, rounded_nodes);
+    const unsigned grid = unsigned(args_.student.B * nodes_.strips);
+    constexpr int kThreads = kMeasureWarps * kWarp;
+    using T = typename Math::Operand;
+    if (traits_.fast_f64) {
+      launch<round_nodes_strip_per_block_kernel<Real, double, T, kDifferences>>(
+          "pairwise: round_nodes", grid, kThreads, 0, stream_, nodes_, rounded_nodes);
+    } else {
+      launch<round_nodes_strip_per_block_kernel<Real, TwoFloat, T, kDifferences>>(
+          "pairwise: round_nodes", grid, kThreads, 0, stream_, nodes_, rounded_nodes);
+    }
   }
 
   template <class Math>
@@ -233,7 +242,11 @@ class PairwiseCall {
         "pairwise: rounded_gram_tile", unsigned(nodes_.groups * gram.splits * gram.slots),
         RoundedTile::kThreads, kPipelineBytes<Rows, Rows>, stream_, rounded_nodes,
         nodes_.group_nodes(), gram);
-    reduce<Math, DifferenceSum>(gram, When::kAlways);
+    if (same_channels()) {
+      reduce<Math, DifferenceSum>(gram, When::kAlways);
+    } else if constexpr (__is_same(Math, Tf32Mma)) {
+      reduce<Math, RoundedTeacherStudent>(gram, When::kAlways);
+    }
     if (!args_.grad.data) return;
     launch<pairwise_rounded_grad_tile_per_block_kernel<Real, Math>>(
         "pairwise: rounded_grad_tile", rounded_grad_blocks(), RoundedTile::kThreads,
@@ -256,12 +269,13 @@ class PairwiseCall {
     return unsigned(out_.tiles * nodes_.groups * divide_up(nodes_.group_nodes(), RoundedTile::kN));
   }
 
-  // "tf32 differences, f64 if they cancel", or with `slow` where f64 is slow.
+  // "tf32 differences, f64 if they cancel", or "unit vectors", or with `slow` where f64 is slow.
   template <class Math>
   std::string rounded_form(const char* fast, const char* slow) const {
     const bool bf16 = __is_same(typename Math::Operand, BFloat16);
-    return std::string(bf16 ? "bf16" : "tf32") + " differences, " + (tensor_f64() ? fast : slow) +
-           " if they cancel";
+    return std::string(bf16 ? "bf16" : "tf32") +
+           (same_channels() ? " differences, " : " unit vectors, ") + (tensor_f64() ? fast : slow) +
+           (same_channels() ? " if they cancel" : " if norms cancel");
   }
 
   template <class Math, class Stack>

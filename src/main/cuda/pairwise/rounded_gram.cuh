@@ -1,8 +1,9 @@
-// cuda/pairwise/rounded_gram.cuh: matrices and gradient from differences and sums that lie in memory
-// rounded to bf16 or TF32 (rounded_nodes.cuh): nothing but products on tensor cores, with sums in
-// f32. With D and U as stacked in gram.cuh:
+// cuda/pairwise/rounded_gram.cuh: matrices and gradient from what lies in memory rounded to bf16 or
+// TF32 (rounded_nodes.cuh): nothing but products on tensor cores, with sums in f32. With D and U, or
+// T and S, as stacked in gram.cuh:
 //
 //   h = ( (UU' + UD') D + (DU' + DD') U ) / 4 = gaps' S      one [C x 2C] x [2C x N] product
+//   h = (SS') S - (TS')' T                                   [Cs x (Cs + Ct)] x [(Cs + Ct) x N]
 #ifndef STRUCTKD_CUDA_PAIRWISE_ROUNDED_GRAM_CUH
 #define STRUCTKD_CUDA_PAIRWISE_ROUNDED_GRAM_CUH
 
@@ -17,11 +18,11 @@ namespace {
 // on a multiprocessor hide how long a product takes.
 using RoundedTile = BlockTile<128, 128, 64, 32, 2>;
 
-// what      partial[split] = rows x rows of [D; U] over a share of the nodes, upper triangle
+// what      partial[split] = rows x rows of [D; U], or [T; S], over a share of the nodes, upper triangle
 // mapping   block = one tile over one split. Blocks of the same nodes are neighbours, so that an
 //           image is read from the second-level cache. grid = tiles * splits * groups
-// traffic   a block reads the channels of its rows and columns; all blocks together 4 N C bytes of
-//           bf16 and 8 N C of TF32 from DRAM; writes 4 bytes per sum
+// traffic   a block reads the channels of its rows and columns; all blocks together 2 N (Ct + Cs)
+//           bytes of bf16 and 4 N (Ct + Cs) of TF32 from DRAM; writes 4 bytes per sum
 // shared    three stages of (rows + columns) x 64 bytes, 48 KB; no bank conflicts
 // numbers   128 registers, nvcc 13.1 for sm_90: all that two blocks leave, without a spill
 template <class Math>
@@ -36,12 +37,14 @@ __global__ void __launch_bounds__(RoundedTile::kThreads, RoundedTile::kBlocks)
   const auto [row, column] = gram.tile_of(blockIdx.x % gram.slots);
   const int64_t chunks = divide_up(group_nodes, kDepth<T>), split = part % gram.splits;
   const int64_t begin = chunks * split / gram.splits, end = chunks * (split + 1) / gram.splits;
-  // Rows `first` .. of the stack, of which D has the first other_rows.
+  // Rows `first` .. of the stack, of which D or T has the first other_rows.
   const T* stack = nodes.of_group<T>(group) + begin * kDepth<T>;
   const auto rows_from = [&](int64_t first) {
     return Rows([&](int i) -> const T* {
-      const int64_t r = first + i, sums_row = gram.other_rows, c = r < sums_row ? r : r - sums_row;
-      return c < nodes.C ? stack + (r < sums_row ? c : nodes.channels + c) * nodes.pitch : nullptr;
+      const int64_t r = first + i;
+      if (r < gram.other_rows) return r < gram.Ct ? stack + r * nodes.pitch : nullptr;
+      const int64_t c = r - gram.other_rows;
+      return c < gram.Cs ? stack + (nodes.others + c) * nodes.pitch : nullptr;
     });
   };
   const Rows a = rows_from(row), b = rows_from(column);
@@ -60,7 +63,7 @@ static_assert(
     kRoundedGradBytes >=
     kPipelineBytes<StagedAlongRows<Tf32, RoundedTile::kM>, StagedAlongRows<Tf32, RoundedTile::kN>>);
 
-// what      h = coefficients' [D; U]: the gradient from C x C matrices
+// what      h = coefficients' [D; U], or [T; S]: the gradient from C x C matrices
 // mapping   block = 128 channels x 128 nodes; blocks of the same nodes are neighbours. grid =
 //           channel tiles * node tiles * groups
 // traffic   a block reads its nodes once and 128 columns of the coefficients, which stay in the

@@ -43,6 +43,24 @@ TEST(LargeMaps, PairwiseRoundsManyPairs) {
   EXPECT_GE(pairs.workspace, (3 * 70016 + nodes) * nodes * sizeof(float));
 }
 
+TEST(LargeMaps, PairwiseRoundsUnlikeChannels) {
+  structkd_tensor student = tensor_of({1, 1000, 2048, 2048}, STRUCTKD_F32);
+  const structkd_tensor teacher = tensor_of({1, 600, 2048, 2048}, STRUCTKD_F32);
+  structkd_pairwise_params params = params_of(STRUCTKD_NORM_DIFFERENTIABLE);
+  params.precision = STRUCTKD_PRECISION_FAST;
+  const auto entries = entries_of(params);
+  const Planned matrices = planned([&](size_t* bytes) {
+    EXPECT_EQ(entries.workspace(&kContext, &student, &teacher, &params, 1, bytes), STRUCTKD_OK)
+        << structkd_last_error();
+    return entries.run(&kContext, &student, &teacher, &params, nowhere(), nowhere(), &student);
+  });
+  ASSERT_EQ(matrices.status, STRUCTKD_OK) << structkd_last_error();
+  const uint64_t nodes = 2048 * 2048;
+  EXPECT_EQ(matrices.blocks.at("round_nodes_strip_per_block_kernel"), nodes / 32);
+  EXPECT_EQ(matrices.blocks.at("pairwise_rounded_grad_tile_per_block_kernel"), 8 * nodes / 128);
+  EXPECT_GE(matrices.workspace, (1024 + 608) * nodes * sizeof(float));  // S and T
+}
+
 TEST(FarElements, Pairwise) { expect_same_bits_far_apart(params_of(STRUCTKD_NORM_DIFFERENTIABLE)); }
 
 }  // namespace

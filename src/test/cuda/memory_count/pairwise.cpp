@@ -81,6 +81,31 @@ TEST_F(MemoryCount, PairwiseRoundedToBf16) { expect_rounded(STRUCTKD_BF16, 2, 2)
 TEST_F(MemoryCount, PairwiseRoundedToTf32) { expect_rounded(STRUCTKD_F16, 2, 4); }
 TEST_F(MemoryCount, PairwiseFast) { expect_rounded(STRUCTKD_F32, 4, 4); }
 
+// Unit vectors of different channels in TF32, whatever the inputs are.
+void expect_rounded_vectors(structkd_dtype dtype, double bytes) {
+  const double N = 32 * 32, Cs = 64, Ct = 32;
+  const Maps maps(64, 32, 32, 32, dtype);
+  const double splits =
+      number_before(run_pairwise(maps.student, maps.teacher, STRUCTKD_PRECISION_FAST), "splits");
+  const double operands = 4 * (Cs + Ct) * N, coefficients = 4 * (Cs + Ct) * Cs;
+  const double parts = Cs * Cs / 32, strips = N / 32;
+  expect_counts({
+      {"round_nodes_strip_per_block_kernel", bytes * N * (Cs + Ct),
+       operands + (kScales + kAlong) * N, kNoStream},
+      {"pairwise_rounded_gram_tile_per_block_kernel", operands, splits * 128 * 128 * 4, kNoStream},
+      // SS', TS' and TT'.
+      {"pairwise_gram_reduce_kernel",
+       4 * splits * (Cs * Cs + Ct * Cs + Ct * Ct) + kStripSums * strips + kPairSums * parts,
+       coefficients + kPairSums * parts, kNoStream, 0, uint64_t(parts)},
+      {"pairwise_rounded_grad_tile_per_block_kernel",
+       operands + (bytes * Cs + kScales + kAlong) * N + coefficients, bytes * N * Cs, kNoStream},
+      {"pairwise_gram_tile_per_block_kernel", 4, 0, kNoStream},
+      {"pairwise_gram_grad_tile_per_block_kernel", 4, 0, kNoStream},
+  });
+}
+TEST_F(MemoryCount, PairwiseUnlikeChannelsRounded) { expect_rounded_vectors(STRUCTKD_BF16, 2); }
+TEST_F(MemoryCount, PairwiseUnlikeChannelsFast) { expect_rounded_vectors(STRUCTKD_F32, 4); }
+
 TEST_F(MemoryCountOfSlowF64, PairwiseTwoFloat) { expect_one_of_two_cases(Input::kRandom, 8); }
 
 TEST_F(MemoryCountOfSlowF64, PairwiseDifferences) {
@@ -160,9 +185,11 @@ void expect_banks_of_pairwise(structkd_precision precision) {
   for (structkd_dtype dtype : {STRUCTKD_F32, STRUCTKD_F64, STRUCTKD_BF16}) {
     for (Layout layout : {Layout::kContiguous, Layout::kChannelsLast}) {
       for (Input input : {Input::kRandom, Input::kNearlyEqual}) {
-        for (int64_t channels : {34, 70}) {  // matrices, pairs
+        // Matrices, pairs, matrices of different channels.
+        for (const auto& [Cs, Ct] : {std::pair<int64_t, int64_t>{34, 34}, {70, 70}, {34, 70}}) {
+          if (Cs != Ct && input == Input::kNearlyEqual) continue;
           memory_tracer::reset();
-          const Maps maps(channels, channels, 9, 15, dtype, layout, input);
+          const Maps maps(Cs, Ct, 9, 15, dtype, layout, input);
           SCOPED_TRACE(describe(maps.student) + ", " +
                        run_pairwise(maps.student, maps.teacher, precision));
           for (const Site& site : sites_of("")) {

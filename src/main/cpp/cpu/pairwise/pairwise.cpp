@@ -21,7 +21,7 @@ constexpr double kFastLimit = 1e-3;
 
 // Whether f32 products were exact enough, judged by what they left. NaN is not.
 bool f32_suffices(const PairSums& sums, bool difference, int64_t channels) {
-  if (difference) return !differences_cancel(sums);
+  if (difference) return !terms_cancel(sums);
   return 0x1p-24 * (sums.student / sums.gaps) / double(channels) <= kFastLimit;
 }
 
@@ -96,8 +96,7 @@ Result by_gram(const NodeGroup& group, bool difference, double factor, Workspace
   accumulate_matrices(group, gram, difference);
   const PairSums sums = pair_sums(group, gram, difference);
   const bool f32_products = sizeof(T) == sizeof(float);
-  if (f32_products ? !f32_suffices(sums, difference, gram.Cs)
-                   : difference && differences_cancel(sums)) {
+  if (f32_products ? !f32_suffices(sums, difference, gram.Cs) : difference && terms_cancel(sums)) {
     return by_gram<double>(group, /*difference=*/false, factor, workspace);
   }
   if (group.args.student.dtype == STRUCTKD_F64 && !difference && norms_cancel(sums)) {

@@ -44,8 +44,8 @@ typedef enum structkd_precision {
      same dtype plus 4 * 2^-24; of f64 inputs as Numerics says. */
   STRUCTKD_PRECISION_EXACT = 0,
   /** Cheaper arithmetic where the relative gradient error of F32 inputs stays below 5e-3; EXACT
-     elsewhere, and wherever signs are compared. F16 and BF16 inputs on CUDA keep to twice the error of
-     a composition whose matrix products are of their type, as under autocast. */
+     elsewhere, and wherever signs are compared. F16 and BF16 inputs on CUDA keep to that or to twice the
+     error of a composition whose matrix products are of their type, as under autocast. */
   STRUCTKD_PRECISION_FAST = 1
 } structkd_precision;
 
@@ -109,11 +109,13 @@ STRUCTKD_API structkd_status structkd_pairwise_workspace(const structkd_ctx* ctx
  * @return STRUCTKD_OK, or an error with nothing written; STRUCTKD_ERR_CUDA: outputs undefined.
  *
  * Numerics  f64 sums, or f32 products of differences where student and teacher are close (see
- *           structkd_last_plan). CUDA from sm_80 on, Cs = Ct, N > 64 or N >= Cs + Ct, squares, FAST:
- *           of BF16 inputs sums and differences of unit vectors are rounded to BF16, of F16 and F32
- *           to TF32, and multiplied on tensor cores; the gradient then errs by some 5e-3 or 6e-4 of
- *           itself, at most about 4 times that, and groups whose differences cancel by more are
- *           computed as F32 inputs are. A zero node has affinity 0 and gradient 0; an image whose weights
+ *           structkd_last_plan). CUDA from sm_80 on, squares, FAST: where Cs = Ct, N > 64 or
+ *           N >= Cs + Ct, sums and differences of unit vectors, of BF16 inputs rounded to BF16, of
+ *           F16 and F32 to TF32, are multiplied on tensor cores; the gradient then errs by some 5e-3
+ *           or 6e-4 of itself, at most about 4 times that. Where Cs != Ct, N >= Cs + Ct, these are
+ *           unit vectors rounded to TF32, whatever the inputs; the gradient errs by at most about
+ *           3e-3 of itself, the value by 4e-3. Groups that cancel by more are computed as F32
+ *           inputs are. A zero node has affinity 0 and gradient 0; an image whose weights
  *           sum to 0 has loss 0 and gradient 0 and stays in the mean. NaN or infinite features, or
  *           a length beyond f64, of a node that has weight give a NaN loss. F64 inputs: 2^-53 kappa
  *           of value and gradient is rounding, as where affinities are subtracted, but up to 2^-37

@@ -100,9 +100,10 @@ public record PairwiseLoss(
     /**
      * Cheaper arithmetic while the relative error of the gradient of f32 maps stays below 5e-3,
      * else EXACT. On CUDA: tensor cores, for maps of equal channels with more than 64 nodes or at
-     * least twice as many nodes as channels, bf16 maps in bf16, f16 and f32 in TF32; 16-bit maps
-     * keep to twice the error of a composition whose matrix products are of their type, as under
-     * autocast. Changes nothing for f64.
+     * least twice as many nodes as channels, bf16 maps in bf16, f16 and f32 in TF32; for maps of
+     * different channels with as many nodes as both have channels or more, all in TF32. 16-bit maps
+     * keep to that bound or to twice the error of a composition whose matrix products are of their
+     * type, as under autocast. Changes nothing for f64.
      */
     FAST
   }
