@@ -100,8 +100,8 @@ TEST_P(PairwiseUnlikeChannels, KeepTheErrorBoundHoweverTheNormsCancel) {
         EXPECT_NEAR(fast.loss, truth.loss, kPromise / 2 * truth.loss);
         EXPECT_LE(relative_error(fast.grad, truth.grad), kPromise);
         EXPECT_NEAR(*kappa.get(), *expected_kappa.get(), kPromise / 2 * *expected_kappa.get());
-        if (*expected_kappa.get() < 8.0) continue;
-        // Here 2 kappa^2 is far above kMostRoundedNorms.
+        // Far above kMostRoundedNorms, 2 kappa^2, GPUs are exact; the CPU has its own f32 form and bound.
+        if (*expected_kappa.get() < 8.0 || GetParam() != "cuda-emulated") continue;
         EXPECT_NEAR(fast.loss, truth.loss, 2e-5 * truth.loss);
         EXPECT_LE(relative_error(fast.grad, truth.grad), 2e-4);
       }
