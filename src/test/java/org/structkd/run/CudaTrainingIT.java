@@ -52,10 +52,19 @@ class CudaTrainingIT {
 
   @TempDir private Path folder;
 
-  /** Where CUDA kernels run, and how far losses of 20 steps may be from the CPU's. */
+  /** Steps whose losses differ by rounding alone, before a ReLU opens for one network alone. */
+  private static final int FIRST_STEPS = 5;
+
+  /**
+   * How far a loss may be from the CPU's when rounding has opened a ReLU for one of two networks,
+   * ten times what 20 steps made of it: on one CPU it came at step 9, on others not at all.
+   */
+  private static final double PARTED = 1e-3;
+
+  /** Where CUDA kernels run, and how far losses of the first steps may be from the CPU's. */
   enum Where {
-    /** Losses alone are computed elsewhere: five times what 20 steps made of their rounding. */
-    EMULATED("cpu", 1e-5),
+    /** Losses alone are computed elsewhere: ten times what their rounding was. */
+    EMULATED("cpu", 1e-6),
     /** Convolutions, too, are those of another library. */
     GPU("cuda", 1e-4);
 
@@ -139,7 +148,8 @@ class CudaTrainingIT {
   private static void assertClose(List<Double> expected, List<Double> found, double tolerance) {
     assertEquals(expected.size(), found.size());
     for (int step = 0; step < expected.size(); step++) {
-      double most = tolerance * Math.abs(expected.get(step));
+      double share = step < FIRST_STEPS ? tolerance : Math.max(tolerance, PARTED);
+      double most = share * Math.abs(expected.get(step));
       assertEquals(expected.get(step), found.get(step), most, "step " + step);
     }
   }
