@@ -51,6 +51,57 @@ void fill_turned(double angle, uint64_t seed, TestTensor& student, TestTensor& t
   });
 }
 
+FastOutcome compute_fast(const std::string& backend,
+                         const TestTensor& student,
+                         const TestTensor& teacher) {
+  How how;
+  how.f32_grad = true;
+  Scalar<double> kappa(0.0);
+  structkd_pairwise_params params = fast_params();
+  params.kappa = kappa.get();
+  const Outcome outcome = compute(backend, student, teacher, params, how);
+  return {outcome, *kappa.get()};
+}
+
+Outcome expect_right_images(const std::string& backend,
+                            TestTensor& student,
+                            const TestTensor& teacher,
+                            double loss_bound,
+                            double bound) {
+  const structkd_tensor& s = *student.view();
+  const int64_t channels = s.sizes[1], nodes = s.sizes[2] * s.sizes[3], image = channels * nodes;
+  TestTensor weights({3, s.sizes[2], s.sizes[3]}, STRUCTKD_F32);
+  weights.fill([&](int64_t i) {
+    return i >= 2 * nodes && i % 3 == 0 ? 0.0 : 0.1 + uniform(9, uint64_t(i));
+  });
+  int64_t weightless = 2 * nodes;
+  while (weights.get(weightless) != 0.0) ++weightless;
+  for (int64_t c = 0; c < channels; ++c) {
+    student.set(2 * image + c * nodes + weightless - 2 * nodes,
+                std::numeric_limits<double>::quiet_NaN());
+  }
+  structkd_pairwise_params params = fast_params();
+  params.weights = weights.view();
+  How how;
+  how.f32_grad = true;
+  const Outcome truth = compute("reference", student, teacher, params, how);
+  const Outcome once = compute(backend, student, teacher, params, how);
+  const Outcome twice = compute(backend, student, teacher, params, how);
+  SCOPED_TRACE(once.plan);
+  EXPECT_EQ(once.loss, twice.loss);
+  EXPECT_EQ(once.grad, twice.grad);
+  EXPECT_NEAR(once.loss, truth.loss, loss_bound * truth.loss);
+  const auto of_image = [&](const std::vector<double>& grad, int64_t b) {
+    return std::vector<double>(grad.begin() + b * image, grad.begin() + (b + 1) * image);
+  };
+  for (int64_t b : {0, 1, 2}) {
+    EXPECT_LE(relative_error(of_image(once.grad, b), of_image(truth.grad, b)),
+              b == 0 ? 2e-4 : bound)
+        << "image " << b;
+  }
+  return once;
+}
+
 Loss pairwise_row() {
   const auto plain = [](auto change) {
     return [change](const Shape&) {

@@ -2,8 +2,6 @@
 // channels: on GPUs pairs on tensor cores, which leave what cancels to the exact ones.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,12 +12,6 @@ namespace structkd::test {
 namespace {
 
 constexpr structkd_dtype kDtypes[] = {STRUCTKD_F32, STRUCTKD_F16, STRUCTKD_BF16};
-
-structkd_pairwise_params fast_params(structkd_norm_gradient norm = STRUCTKD_NORM_DIFFERENTIABLE) {
-  structkd_pairwise_params params = params_of(norm);
-  params.precision = STRUCTKD_PRECISION_FAST;
-  return params;
-}
 
 class PairwiseFewNodes : public testing::TestWithParam<std::string> {
  protected:
@@ -61,19 +53,13 @@ TEST_P(PairwiseFewNodes, KeepTheErrorBoundHoweverCloseTheyAre) {
       TestTensor student({2, 80, 1, 140}, dtype), teacher({2, 80, 1, 140}, dtype);
       student.fill([](int64_t i) { return gaussian(5, uint64_t(i)); });
       teacher.fill([&](int64_t i) { return student.get(i) + apart * gaussian(6, uint64_t(i)); });
-      How how;
-      how.f32_grad = true;
-      Scalar<double> expected_kappa(0.0), kappa(0.0);
-      structkd_pairwise_params params = fast_params();
-      params.kappa = expected_kappa.get();
-      const Outcome truth = compute("reference", student, teacher, params, how);
-      params.kappa = kappa.get();
-      const Outcome fast = compute(GetParam(), student, teacher, params, how);
+      const FastOutcome truth = compute_fast("reference", student, teacher);
+      const FastOutcome fast = compute_fast(GetParam(), student, teacher);
       SCOPED_TRACE(fast.plan + ", apart by " + std::to_string(apart));
       expect_on_tensor_cores(fast);
       EXPECT_NEAR(fast.loss, truth.loss, bound * truth.loss);
       EXPECT_LE(relative_error(fast.grad, truth.grad), bound);
-      EXPECT_NEAR(*kappa.get(), *expected_kappa.get(), bound * *expected_kappa.get());
+      EXPECT_NEAR(fast.kappa, truth.kappa, bound * truth.kappa);
     }
   }
 }
@@ -86,18 +72,12 @@ TEST_P(PairwiseFewNodes, ExactWhereDifferencesCancel) {
       TestTensor student({1, channels, 1, N}, dtype), teacher({1, channels, 1, N}, dtype);
       // Noise and rounding of the teacher must be small beside the turn.
       fill_turned(0.3, 19, student, teacher);
-      How how;
-      how.f32_grad = true;
-      Scalar<double> expected_kappa(0.0), kappa(0.0);
-      structkd_pairwise_params params = fast_params();
-      params.kappa = expected_kappa.get();
-      const Outcome truth = compute("reference", student, teacher, params, how);
-      params.kappa = kappa.get();
-      const Outcome fast = compute(GetParam(), student, teacher, params, how);
+      const FastOutcome truth = compute_fast("reference", student, teacher);
+      const FastOutcome fast = compute_fast(GetParam(), student, teacher);
       SCOPED_TRACE(fast.plan);
       EXPECT_NEAR(fast.loss, truth.loss, 2e-5 * truth.loss);
       EXPECT_LE(relative_error(fast.grad, truth.grad), 2e-4);
-      EXPECT_NEAR(*kappa.get(), *expected_kappa.get(), 1e-4 * *expected_kappa.get());
+      EXPECT_NEAR(fast.kappa, truth.kappa, 1e-4 * truth.kappa);
     }
   }
 }
@@ -111,35 +91,8 @@ TEST_P(PairwiseFewNodes, ImagesThatCancelBesideOthersInABatch) {
     fill_turned(0.3, 19, student, teacher);
     const int64_t image = kChannels * kNodes;
     for (int64_t i = image; i < 3 * image; ++i) teacher.set(i, gaussian(3, uint64_t(i)));
-    TestTensor weights({3, 7, 11}, STRUCTKD_F32);
-    weights.fill([](int64_t i) {
-      return i >= 2 * kNodes && i % 3 == 0 ? 0.0 : 0.1 + uniform(9, uint64_t(i));
-    });
-    for (int64_t c = 0; c < kChannels; ++c) {
-      // Node 2 of the last image is the first one without weight.
-      student.set(2 * image + c * kNodes + 2, std::numeric_limits<double>::quiet_NaN());
-    }
-    structkd_pairwise_params params = fast_params();
-    params.weights = weights.view();
-    How how;
-    how.f32_grad = true;
-    const Outcome truth = compute("reference", student, teacher, params, how);
-    const Outcome once = compute(GetParam(), student, teacher, params, how);
-    const Outcome twice = compute(GetParam(), student, teacher, params, how);
-    SCOPED_TRACE(once.plan);
-    expect_on_tensor_cores(once);
-    EXPECT_EQ(once.loss, twice.loss);
-    EXPECT_EQ(once.grad, twice.grad);
     const double bound = dtype == STRUCTKD_BF16 ? 0x1p-7 : 0x1p-10;
-    EXPECT_NEAR(once.loss, truth.loss, bound * truth.loss);
-    const auto of_image = [&](const std::vector<double>& grad, int64_t b) {
-      return std::vector<double>(grad.begin() + b * image, grad.begin() + (b + 1) * image);
-    };
-    for (int64_t b : {0, 1, 2}) {
-      EXPECT_LE(relative_error(of_image(once.grad, b), of_image(truth.grad, b)),
-                b == 0 ? 2e-4 : bound)
-          << "image " << b;
-    }
+    expect_on_tensor_cores(expect_right_images(GetParam(), student, teacher, bound, bound));
   }
 }
 

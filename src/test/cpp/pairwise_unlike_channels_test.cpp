@@ -3,8 +3,6 @@
 // exact ones.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,12 +15,6 @@ namespace {
 constexpr structkd_dtype kDtypes[] = {STRUCTKD_F32, STRUCTKD_F16, STRUCTKD_BF16};
 // What FAST promises of the gradient.
 constexpr double kPromise = 5e-3;
-
-structkd_pairwise_params fast_params(structkd_norm_gradient norm = STRUCTKD_NORM_DIFFERENTIABLE) {
-  structkd_pairwise_params params = params_of(norm);
-  params.precision = STRUCTKD_PRECISION_FAST;
-  return params;
-}
 
 // The teacher has the student's channels in reverse order, those that the student lacks are noise:
 // the norms cancel however far apart the features are.
@@ -86,22 +78,16 @@ TEST_P(PairwiseUnlikeChannels, KeepTheErrorBoundHoweverTheNormsCancel) {
       for (double noise : {3.0, 1.0, 0.5, 0.3, 0.2, 0.1, 1e-2}) {
         TestTensor student({1, Cs, 1, 210}, dtype), teacher({1, Ct, 1, 210}, dtype);
         fill_reversed(noise, student, teacher);
-        How how;
-        how.f32_grad = true;
-        Scalar<double> expected_kappa(0.0), kappa(0.0);
-        structkd_pairwise_params params = fast_params();
-        params.kappa = expected_kappa.get();
-        const Outcome truth = compute("reference", student, teacher, params, how);
-        params.kappa = kappa.get();
-        const Outcome fast = compute(GetParam(), student, teacher, params, how);
+        const FastOutcome truth = compute_fast("reference", student, teacher);
+        const FastOutcome fast = compute_fast(GetParam(), student, teacher);
         SCOPED_TRACE(fast.plan + ", noise " + std::to_string(noise) + ", kappa " +
-                     std::to_string(*expected_kappa.get()));
+                     std::to_string(truth.kappa));
         expect_on_tensor_cores(fast);
         EXPECT_NEAR(fast.loss, truth.loss, kPromise / 2 * truth.loss);
         EXPECT_LE(relative_error(fast.grad, truth.grad), kPromise);
-        EXPECT_NEAR(*kappa.get(), *expected_kappa.get(), kPromise / 2 * *expected_kappa.get());
+        EXPECT_NEAR(fast.kappa, truth.kappa, kPromise / 2 * truth.kappa);
         // Far above kMostRoundedNorms, 2 kappa^2, GPUs are exact; the CPU has its own f32 form and bound.
-        if (*expected_kappa.get() < 8.0 || GetParam() != "cuda-emulated") continue;
+        if (truth.kappa < 8.0 || GetParam() != "cuda-emulated") continue;
         EXPECT_NEAR(fast.loss, truth.loss, 2e-5 * truth.loss);
         EXPECT_LE(relative_error(fast.grad, truth.grad), 2e-4);
       }
@@ -116,38 +102,11 @@ TEST_P(PairwiseUnlikeChannels, ImagesThatCancelBesideOthersInABatch) {
   for (structkd_dtype dtype : kDtypes) {
     TestTensor student({3, kStudents, 7, 11}, dtype), teacher({3, kTeachers, 7, 11}, dtype);
     fill_reversed(1e-2, student, teacher);
-    const int64_t image = kStudents * kNodes;
     for (int64_t i = kTeachers * kNodes; i < teacher.elements(); ++i) {
       teacher.set(i, gaussian(3, uint64_t(i)));
     }
-    TestTensor weights({3, 7, 11}, STRUCTKD_F32);
-    weights.fill([](int64_t i) {
-      return i >= 2 * kNodes && i % 3 == 0 ? 0.0 : 0.1 + uniform(9, uint64_t(i));
-    });
-    for (int64_t c = 0; c < kStudents; ++c) {
-      // Node 2 of the last image is the first one without weight.
-      student.set(2 * image + c * kNodes + 2, std::numeric_limits<double>::quiet_NaN());
-    }
-    structkd_pairwise_params params = fast_params();
-    params.weights = weights.view();
-    How how;
-    how.f32_grad = true;
-    const Outcome truth = compute("reference", student, teacher, params, how);
-    const Outcome once = compute(GetParam(), student, teacher, params, how);
-    const Outcome twice = compute(GetParam(), student, teacher, params, how);
-    SCOPED_TRACE(once.plan);
-    expect_on_tensor_cores(once);
-    EXPECT_EQ(once.loss, twice.loss);
-    EXPECT_EQ(once.grad, twice.grad);
-    EXPECT_NEAR(once.loss, truth.loss, kPromise / 2 * truth.loss);
-    const auto of_image = [&](const std::vector<double>& grad, int64_t b) {
-      return std::vector<double>(grad.begin() + b * image, grad.begin() + (b + 1) * image);
-    };
-    for (int64_t b : {0, 1, 2}) {
-      EXPECT_LE(relative_error(of_image(once.grad, b), of_image(truth.grad, b)),
-                b == 0 ? 2e-4 : kPromise)
-          << "image " << b;
-    }
+    expect_on_tensor_cores(
+        expect_right_images(GetParam(), student, teacher, kPromise / 2, kPromise));
   }
 }
 
