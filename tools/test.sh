@@ -235,11 +235,15 @@ arm64_compiles() {
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64
 }
 
+# Programs that need PyTorch or a GPU do not run everywhere, but all can be read.
+python_compiles() { git ls-files -z '*.py' | xargs -0 python3 -m py_compile; }
+
 # The C++ floors, and beside them Java's: each leaves much of the time one of two cores idle. Maven and the
 # launcher write into target/ alone, so only one of the lanes has them.
 native_lane() {
   step "C++ format" tools/format.sh --check
   step "Versions agree" python3 tools/check_versions.py
+  step "Python: syntax" python_compiles
   step "C++ tests, release" run_tests target/native -L '^cpu$'
   $quick || thorough_native_steps
 }

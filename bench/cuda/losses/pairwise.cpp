@@ -46,9 +46,9 @@ Loss pairwise() {
     const Products products = products_of(c);
     // Matrices, then the gradient: both maps twice.
     if (products == Products::kOfInputs) return 2 * maps + c.grad_bytes();
-    // Sums and differences, or vectors, are written, read for the matrices and for the gradient; the latter reads
-    // the student, too. Pairs: the student is written as well, and read alone for the gradient, beside
-    // the gaps.
+    // Sums and differences, or vectors, are written, read for the matrices and for the gradient; the
+    // latter reads the student, too. Pairs: the student is written as well, and read alone for the
+    // gradient, beside the gaps.
     const double bytes = products == Products::kBf16 ? 2.0 : 4.0;
     const double planes = bytes * double(c.B * (c.C + c.Ct) * c.pixels());
     const double N = double(group_nodes(c));
